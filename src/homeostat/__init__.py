@@ -1,0 +1,1 @@
+"""Homeostat keeps machine-learning models at their set-point on Kubernetes."""

@@ -1,0 +1,161 @@
+"""Types that every kind shares: object metadata, conditions, bounded strings, references."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Annotated, Any, ClassVar, Generic, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic.alias_generators import to_camel
+
+GROUP = "homeostat.dev"
+VERSION = "v1alpha1"
+API_VERSION = f"{GROUP}/{VERSION}"
+
+NAME_PATTERN = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
+FIELD_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]*$"
+DECIMAL_PATTERN = r"^-?[0-9]+(\.[0-9]+)?$"
+DURATION_PATTERN = r"^([0-9]+(h|m|s))+$"
+S3_PATTERN = r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/.*$"
+DIGEST_PATTERN = r"^sha256:[0-9a-f]{64}$"
+
+ResourceName = Annotated[str, StringConstraints(pattern=NAME_PATTERN, max_length=52)]
+FieldName = Annotated[str, StringConstraints(pattern=FIELD_PATTERN, max_length=63)]
+Decimal = Annotated[str, StringConstraints(pattern=DECIMAL_PATTERN, max_length=32)]
+Duration = Annotated[str, StringConstraints(pattern=DURATION_PATTERN, max_length=32)]
+S3Uri = Annotated[str, StringConstraints(pattern=S3_PATTERN, max_length=1024)]
+Digest = Annotated[str, StringConstraints(pattern=DIGEST_PATTERN)]
+Text = Annotated[str, StringConstraints(max_length=1024)]
+
+
+def map_list(*keys: str) -> dict[str, Any]:
+    """Schema markers of a list whose items are told apart by ``keys``, as server-side apply wants to know."""
+    return {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": list(keys)}
+
+
+def rule(expression: str, message: str) -> dict[str, str]:
+    """A CEL validation rule for ``x-kubernetes-validations``."""
+    return {"rule": expression, "message": message}
+
+
+def parse_duration(text: str) -> timedelta:
+    """The length of a duration such as ``1h30m``.
+
+    Raises:
+        ValueError: The text is not a duration.
+    """
+    if not re.match(DURATION_PATTERN, text):
+        raise ValueError(f"{text!r} is not a duration; write hours, minutes and seconds, for example 1h30m")
+    units = {"h": "hours", "m": "minutes", "s": "seconds"}
+    parts = re.findall(r"([0-9]+)(h|m|s)", text)
+    return sum((timedelta(**{units[unit]: int(count)}) for count, unit in parts), timedelta())
+
+
+def format_time(moment: datetime) -> str:
+    """RFC 3339 in UTC with whole seconds, the form of ``metav1.Time``."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+class SpecModel(BaseModel):
+    """What users write: camelCase on the wire, unknown fields refused by name."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True)
+
+
+class StatusModel(BaseModel):
+    """What operators write: fields of a newer version are tolerated when read."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="ignore", frozen=True)
+
+
+class ConditionStatus(StrEnum):
+    """Status of a condition."""
+
+    TRUE = "True"
+    FALSE = "False"
+    UNKNOWN = "Unknown"
+
+
+class Condition(StatusModel):
+    """metav1.Condition: one aspect of the state of an object."""
+
+    type: Annotated[str, Field(description="Type of the condition.", max_length=316)]
+    status: ConditionStatus
+    reason: Annotated[str, Field(description="Why, as one documented word.", max_length=1024)]
+    message: Annotated[str, Field(description="Why, as a sentence for people.", max_length=32768)] = ""
+    observed_generation: Annotated[int, Field(description="Generation that this was decided for.", ge=0)] = 0
+    last_transition_time: Annotated[datetime, Field(description="When the status last changed.")]
+
+
+Conditions = Annotated[
+    list[Condition],
+    Field(description="Latest observations of the object's state.", max_length=16, json_schema_extra=map_list("type")),
+]
+
+
+class ConditionType(StrEnum):
+    """Condition types that every kind carries, with the meaning that kstatus gives them."""
+
+    READY = "Ready"
+    RECONCILING = "Reconciling"
+    STALLED = "Stalled"
+
+
+class OwnerReference(StatusModel):
+    """metav1.OwnerReference."""
+
+    api_version: str
+    kind: str
+    name: str
+    uid: str
+    controller: bool | None = None
+    block_owner_deletion: bool | None = None
+
+
+class ObjectMeta(StatusModel):
+    """The parts of metav1.ObjectMeta that the reconcilers read."""
+
+    name: str
+    namespace: str = ""
+    uid: str = ""
+    generation: int = 0
+    resource_version: str = ""
+    creation_timestamp: datetime | None = None
+    deletion_timestamp: datetime | None = None
+    labels: dict[str, str] = Field(default_factory=dict)
+    annotations: dict[str, str] = Field(default_factory=dict)
+    owner_references: list[OwnerReference] = Field(default_factory=list)
+
+
+SpecT = TypeVar("SpecT", bound=SpecModel)
+StatusT = TypeVar("StatusT", bound=StatusModel)
+
+
+class PrinterColumn(BaseModel):
+    """A column of ``kubectl get``."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    path: str
+    type: Literal["string", "integer", "date"] = "string"
+    priority: int = 0
+
+
+class Resource(StatusModel, Generic[SpecT, StatusT]):
+    """A custom resource; the class variables say how its CRD is made."""
+
+    KIND: ClassVar[str]
+    PLURAL: ClassVar[str]
+    SHORT_NAME: ClassVar[str]
+    COLUMNS: ClassVar[tuple[PrinterColumn, ...]]
+    # CEL rules on spec that compare with oldSelf; kept off the spec models, which other kinds embed as templates.
+    TRANSITION_RULES: ClassVar[tuple[dict[str, str], ...]] = ()
+    # Fields of a spec that may change; None: all of them.
+    MUTABLE_FIELDS: ClassVar[frozenset[str] | None] = None
+
+    api_version: str = API_VERSION
+    kind: str
+    metadata: ObjectMeta
+    spec: SpecT
+    status: StatusT

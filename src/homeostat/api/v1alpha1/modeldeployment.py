@@ -1,0 +1,308 @@
+"""ModelDeployment: a model in realtime service, rolled out by canary behind a gate, rolled back by itself."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, ClassVar, Self
+
+from pydantic import ConfigDict, Field, StringConstraints, model_validator
+
+from homeostat.api.common import (
+    Conditions,
+    Decimal,
+    Digest,
+    Duration,
+    FieldName,
+    PrinterColumn,
+    Resource,
+    ResourceName,
+    SpecModel,
+    StatusModel,
+    Text,
+    map_list,
+    rule,
+)
+from homeostat.api.v1alpha1.trainingjob import Resources
+
+ModelVersionNumber = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]*$", max_length=9)]
+
+
+class Follow(StrEnum):
+    """Which versions of a registered model are candidates."""
+
+    NEWEST = "Newest"
+
+
+class FeatureMode(StrEnum):
+    """Where the features of a request come from: the caller, or the online store by entity id."""
+
+    REQUEST = "Request"
+    LOOKUP = "Lookup"
+
+
+class RollbackTrigger(StrEnum):
+    """What takes a candidate back besides failed readiness, which always does."""
+
+    ERROR_RATE = "ErrorRate"
+
+
+class GateMetric(StrEnum):
+    """Metrics that a gate compares."""
+
+    AUC = "auc"
+    LOG_LOSS = "logloss"
+    BRIER = "brier"
+    ACCURACY = "accuracy"
+
+
+class RegisteredModel(SpecModel):
+    """A model that a TrainingJob of this namespace produced."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "x-kubernetes-validations": [
+                rule("has(self.follow) != has(self.version)", "give exactly one of follow and version")
+            ]
+        }
+    )
+
+    name: Annotated[ResourceName, Field(description="spec.output.model of the TrainingJobs.")]
+    follow: Annotated[Follow | None, Field(description="Every newer version becomes a candidate.")] = None
+    version: Annotated[ModelVersionNumber | None, Field(description="Just this version, decided in git.")] = None
+
+    @model_validator(mode="after")
+    def _one_choice(self) -> Self:
+        if (self.follow is None) == (self.version is None):
+            raise ValueError("spec.model.registered has exactly one of follow and version")
+        return self
+
+
+class ModelSource(SpecModel):
+    """Which model is served."""
+
+    registered: Annotated[RegisteredModel, Field(description="A model that a TrainingJob of this namespace produced.")]
+
+
+class Realtime(SpecModel):
+    """How it is served."""
+
+    replicas: Annotated[int, Field(description="Pods of each version.", ge=1, le=64)] = 2
+    features: Annotated[FeatureMode, Field(description="Where the features of a request come from.")] = (
+        FeatureMode.REQUEST
+    )
+    resources: Annotated[Resources, Field(description="Compute resources of each pod.")] = Resources()
+
+
+class CanaryStep(SpecModel):
+    """A share of the traffic for a time."""
+
+    weight: Annotated[int, Field(description="Percentage of requests that the candidate answers.", ge=1, le=99)]
+    hold: Annotated[Duration, Field(description="Shortest time on this step.")] = "60s"
+    min_requests: Annotated[int, Field(description="Fewest requests answered by the candidate on it.", ge=0)] = 0
+
+
+class Rollout(SpecModel):
+    """How a candidate takes over."""
+
+    steps: Annotated[list[CanaryStep], Field(description="Canary steps; none: all at once.", max_length=16)] = []
+    progress_deadline_seconds: Annotated[
+        int, Field(description="A version not ready within this is taken back.", ge=10, le=86400)
+    ] = 600
+
+
+class Minimum(SpecModel):
+    """An absolute bound on the challenger."""
+
+    metric: Annotated[GateMetric, Field(description="Metric on the holdout.")]
+    value: Annotated[Decimal, Field(description="Worst allowed value; logloss and brier may not be above it.")]
+
+
+class Comparison(SpecModel):
+    """A bound on the difference between challenger and champion."""
+
+    metric: Annotated[GateMetric, Field(description="Metric on the holdout.")]
+    margin: Annotated[Decimal | None, Field(description="Margin, in units of the metric; positive.")] = None
+
+
+class Gate(SpecModel):
+    """What a challenger must show on the holdout before it meets traffic."""
+
+    minimum: Annotated[list[Minimum], Field(max_length=8, json_schema_extra=map_list("metric"))] = []
+    must_beat: Annotated[list[Comparison], Field(max_length=8, json_schema_extra=map_list("metric"))] = []
+    non_inferior: Annotated[list[Comparison], Field(max_length=8, json_schema_extra=map_list("metric"))] = []
+
+
+class Promotion(SpecModel):
+    """What a candidate must show."""
+
+    gate: Annotated[Gate, Field(description="Comparison with the champion on rows that neither has seen.")] = Gate()
+
+
+class Rollback(SpecModel):
+    """What takes a candidate back."""
+
+    on: Annotated[list[RollbackTrigger], Field(description="Triggers besides failed readiness.", max_length=4)] = [
+        RollbackTrigger.ERROR_RATE
+    ]
+    max_error_rate: Annotated[Decimal, Field(description="Largest share of failed requests of a candidate.")] = "0.05"
+    history_limit: Annotated[int, Field(description="Outcomes of versions kept in status.", ge=1, le=50)] = 10
+
+
+class Payload(SpecModel):
+    """Recording of requests."""
+
+    percent: Annotated[int, Field(description="Share of predictions that are logged.", ge=0, le=100)] = 100
+
+
+class Observation(SpecModel):
+    """What is recorded of predictions, so that outcomes can be matched to them."""
+
+    entity_field: Annotated[FieldName, Field(description="Request input that names the entity.")]
+    payload: Annotated[Payload, Field(description="Recording of requests.")] = Payload()
+    outcome_delay: Annotated[Duration, Field(description="Time after which a prediction's outcome is due.")]
+
+
+class ModelDeploymentSpec(SpecModel):
+    """Intent of a ModelDeployment."""
+
+    model: Annotated[ModelSource, Field(description="Which model is served.")]
+    realtime: Annotated[Realtime, Field(description="How it is served.")] = Realtime()
+    rollout: Annotated[Rollout, Field(description="How a candidate takes over.")] = Rollout()
+    promotion: Annotated[Promotion, Field(description="What a candidate must show.")] = Promotion()
+    rollback: Annotated[Rollback, Field(description="What takes a candidate back.")] = Rollback()
+    observation: Annotated[Observation, Field(description="What is recorded of predictions.")]
+
+
+class ServedVersion(StatusModel):
+    """A bundle in service: model, baseline and feature set move together."""
+
+    version: Annotated[str, Field(description="Version in the registry.", max_length=32)]
+    digest: Annotated[Digest, Field(description="Digest that the TrainingJob recorded.")]
+    uri: Annotated[str, Field(description="Folder of the model's files.", max_length=1024)]
+    training_job: Annotated[str, Field(description="TrainingJob that made it.", max_length=253)] = ""
+    feature_set: Annotated[str, Field(description="FeatureSet that Lookup reads.", max_length=253)] = ""
+    since: Annotated[datetime, Field(description="When it took this role.")]
+
+
+class Candidate(ServedVersion):
+    """A version on its way."""
+
+    evaluation: Annotated[int, Field(description="Number of its evaluate Job; 0: none yet.", ge=0)] = 0
+    gated: Annotated[bool, Field(description="The gate said Promote.")] = False
+    champion_digest: Annotated[str, Field(description="Champion that the verdict compares with.", max_length=80)] = ""
+    step: Annotated[int, Field(description="Index of the canary step.", ge=0)] = 0
+    step_since: Annotated[datetime | None, Field(description="When that step began to receive traffic.")] = None
+    weight: Annotated[int, Field(description="Percentage of requests that it answers.", ge=0, le=100)] = 0
+
+
+class MetricComparison(StatusModel):
+    """One metric of the gate; a positive difference is better."""
+
+    name: Annotated[str, Field(max_length=63)]
+    challenger: Annotated[Decimal, Field(description="Challenger on the holdout.")]
+    champion: Annotated[Decimal | None, Field(description="Champion on the same rows.")] = None
+    difference: Annotated[Decimal | None, Field(description="Challenger against champion.")] = None
+    lower: Annotated[Decimal | None, Field(description="Lower end of the 95 % interval.")] = None
+    upper: Annotated[Decimal | None, Field(description="Upper end of the 95 % interval.")] = None
+
+
+class GateRecord(StatusModel):
+    """The last verdict of the gate."""
+
+    version: Annotated[str, Field(description="Challenger.", max_length=32)]
+    champion: Annotated[str, Field(description="Champion's version; empty: there was none.", max_length=32)] = ""
+    verdict: Annotated[str, Field(description="Promote, Hold or Reject.", max_length=16)]
+    rows: Annotated[int, Field(description="Holdout rows.", ge=0)] = 0
+    metrics: Annotated[list[MetricComparison], Field(max_length=8, json_schema_extra=map_list("name"))] = []
+    sentences: Annotated[list[Text], Field(description="Each rule in words.", max_length=24)] = []
+    time: Annotated[datetime, Field(description="When it was read.")]
+
+
+class Outcome(StrEnum):
+    """How a version's rollout ended."""
+
+    PROMOTED = "Promoted"
+    HELD = "Held"
+    REJECTED = "Rejected"
+    ROLLED_BACK = "RolledBack"
+
+
+class HistoryEntry(StatusModel):
+    """How a version's rollout ended."""
+
+    version: Annotated[str, Field(max_length=32)]
+    digest: Digest
+    outcome: Outcome
+    reason: Annotated[str, Field(description="Why, as a sentence for people.", max_length=1024)] = ""
+    time: datetime
+
+
+class TrafficTarget(StatusModel):
+    """What the router sends where; the only part of status that it reads."""
+
+    version: Annotated[str, Field(max_length=32)]
+    service: Annotated[str, Field(description="Service of the version.", max_length=63)]
+    weight: Annotated[int, Field(description="Percentage of requests.", ge=0, le=100)]
+
+
+class RetiringVersion(StatusModel):
+    """A version that receives no traffic any more and drains."""
+
+    version: Annotated[str, Field(max_length=32)]
+    since: datetime
+
+
+class ModelDeploymentStatus(StatusModel):
+    """State of a ModelDeployment."""
+
+    observed_generation: int = 0
+    stable: Annotated[ServedVersion | None, Field(description="The champion.")] = None
+    candidate: Annotated[Candidate | None, Field(description="The version on its way.")] = None
+    gate: Annotated[GateRecord | None, Field(description="The last verdict of the gate.")] = None
+    evaluations: Annotated[int, Field(description="Evaluate Jobs reserved so far.", ge=0)] = 0
+    traffic: Annotated[
+        list[TrafficTarget], Field(description="Shares of requests.", max_length=3, json_schema_extra=map_list("version"))
+    ] = []
+    retiring: Annotated[
+        list[RetiringVersion], Field(description="Draining versions.", max_length=8, json_schema_extra=map_list("version"))
+    ] = []
+    history: Annotated[list[HistoryEntry], Field(description="Newest first.", max_length=50)] = []
+    replicas: Annotated[int, Field(description="Ready pods of all versions.", ge=0)] = 0
+    url: Annotated[str, Field(description="Where predictions are asked for.", max_length=512)] = ""
+    conditions: Conditions = Field(default_factory=list)
+
+
+class ModelDeployment(Resource[ModelDeploymentSpec, ModelDeploymentStatus]):
+    """A model in realtime service, rolled out by canary behind a gate, rolled back by itself."""
+
+    KIND: ClassVar[str] = "ModelDeployment"
+    PLURAL: ClassVar[str] = "modeldeployments"
+    SHORT_NAME: ClassVar[str] = "mdep"
+    COLUMNS: ClassVar[tuple[PrinterColumn, ...]] = (
+        PrinterColumn(name="Ready", path='.status.conditions[?(@.type=="Ready")].status'),
+        PrinterColumn(name="Reason", path='.status.conditions[?(@.type=="Ready")].reason'),
+        PrinterColumn(name="Stable", path=".status.stable.version"),
+        PrinterColumn(name="Candidate", path=".status.candidate.version"),
+        PrinterColumn(name="Weight", path=".status.candidate.weight", type="integer"),
+        PrinterColumn(name="URL", path=".status.url"),
+        PrinterColumn(name="Age", path=".metadata.creationTimestamp", type="date"),
+    )
+
+    kind: str = "ModelDeployment"
+    status: ModelDeploymentStatus = Field(default_factory=ModelDeploymentStatus)
+
+
+class ModelDeploymentReason(StrEnum):
+    """Reasons of a ModelDeployment's conditions."""
+
+    WAITING_FOR_MODEL = "WaitingForModel"
+    EVALUATING = "Evaluating"
+    STARTING = "Starting"
+    CANARY = "Canary"
+    SERVING = "Serving"
+    UNAVAILABLE = "Unavailable"
+    HELD = "Held"
+    REJECTED = "Rejected"
+    ROLLED_BACK = "RolledBack"
+    INVALID_SPEC = "InvalidSpec"
+    ENGINE_UNAVAILABLE = "EngineUnavailable"
+    EVALUATION_FAILED = "EvaluationFailed"

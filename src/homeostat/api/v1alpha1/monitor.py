@@ -1,0 +1,289 @@
+"""Monitor: what "still good" means for a ModelDeployment, and what may happen when it is not."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, ClassVar
+
+from pydantic import ConfigDict, Field
+
+from homeostat.api.common import (
+    Conditions,
+    Decimal,
+    Duration,
+    PrinterColumn,
+    Resource,
+    ResourceName,
+    SpecModel,
+    StatusModel,
+    Text,
+    map_list,
+    rule,
+)
+from homeostat.api.v1alpha1.trainingjob import TrainingJobSpec
+
+
+class SignalType(StrEnum):
+    """What a signal looks at."""
+
+    DATA_DRIFT = "DataDrift"
+    PERFORMANCE = "Performance"
+    BUSINESS = "Business"
+
+
+class FeatureAggregation(StrEnum):
+    """How drift of features becomes one value."""
+
+    MAX = "Max"
+
+
+class PerformanceMetric(StrEnum):
+    """Metrics of Performance signals."""
+
+    LOG_LOSS = "logloss"
+    AUC = "auc"
+    BRIER = "brier"
+    ACCURACY = "accuracy"
+
+
+class Operator(StrEnum):
+    """On which side of the value the breach lies."""
+
+    GREATER_THAN = "GreaterThan"
+    LESS_THAN = "LessThan"
+
+
+class NoDataPolicy(StrEnum):
+    """What missing data leads to; never an action."""
+
+    HOLD = "Hold"
+    ALERT = "Alert"
+
+
+class RetrainAction(StrEnum):
+    """What an admitted decision does; automation is a stated choice."""
+
+    NONE = "None"
+    ALERT = "Alert"
+    PROPOSE = "Propose"
+    AUTO = "Auto"
+
+
+class Threshold(SpecModel):
+    """The bound of a signal."""
+
+    operator: Annotated[Operator, Field(description="On which side of the value the breach lies.")]
+    value: Annotated[Decimal, Field(description="Bound, a decimal number.")]
+
+
+class Signal(SpecModel):
+    """One thing that is watched."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "x-kubernetes-validations": [
+                rule("(self.type == 'Performance') == has(self.metric)", "metric is given exactly with type Performance"),
+                rule("(self.type == 'Business') == has(self.query)", "query is given exactly with type Business"),
+                rule("self.type == 'DataDrift' || !has(self.features)", "features is given only with type DataDrift"),
+                rule(
+                    "self.type != 'DataDrift' || self.threshold.operator == 'GreaterThan'",
+                    "drift breaches above its threshold: use operator GreaterThan",
+                ),
+            ]
+        }
+    )
+
+    name: Annotated[ResourceName, Field(description="Name of the signal.")]
+    type: Annotated[SignalType, Field(description="What the signal looks at.")]
+    features: Annotated[
+        FeatureAggregation | None, Field(description="How drift of features becomes one value, with type DataDrift.")
+    ] = None
+    metric: Annotated[PerformanceMetric | None, Field(description="Metric on real outcomes, with type Performance.")] = None
+    query: Annotated[
+        str | None, Field(description="PromQL that gives one number, with type Business.", min_length=1, max_length=4096)
+    ] = None
+    threshold: Annotated[Threshold, Field(description="The bound.")]
+    window: Annotated[Duration, Field(description="Width of the disjoint windows that are judged.")]
+    consecutive: Annotated[int, Field(description="Windows in a row that must agree.", ge=1, le=24)] = 2
+    min_samples: Annotated[int, Field(description="Fewest (effective) samples of a judgement.", ge=1)] = 200
+    no_data: Annotated[NoDataPolicy, Field(description="What missing data leads to.")] = NoDataPolicy.HOLD
+
+
+class RetrainTemplate(SpecModel):
+    """The TrainingJob that is created; its trigger is filled in."""
+
+    spec: Annotated[TrainingJobSpec, Field(description="spec of the TrainingJob.")]
+
+
+class RetrainRequirements(SpecModel):
+    """What must be there before a training makes sense."""
+
+    new_labels: Annotated[
+        int, Field(description="Distinct entities labelled for predictions made since the breach began.", ge=0)
+    ] = 0
+
+
+class MaxRetrains(SpecModel):
+    """A bound on the number of retrainings."""
+
+    count: Annotated[int, Field(description="Retrainings allowed.", ge=1, le=1000)]
+    window: Annotated[Duration, Field(description="Within this time.")]
+
+
+class Retrain(SpecModel):
+    """What may happen on a breach."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "x-kubernetes-validations": [
+                rule(
+                    "self.action in ['None', 'Alert'] || has(self.template)",
+                    "action Propose or Auto needs a template of the TrainingJob",
+                )
+            ]
+        }
+    )
+
+    action: Annotated[RetrainAction, Field(description="What an admitted decision does.")]
+    template: Annotated[RetrainTemplate | None, Field(description="The TrainingJob that is created.")] = None
+    requires: Annotated[RetrainRequirements, Field(description="What must be there first.")] = RetrainRequirements()
+    cooldown: Annotated[Duration, Field(description="Shortest time between two breach-triggered trainings.")] = "24h"
+    max_retrains: Annotated[MaxRetrains | None, Field(description="A bound on their number.")] = None
+
+
+class DeploymentRef(SpecModel):
+    """A ModelDeployment of the same namespace."""
+
+    name: Annotated[ResourceName, Field(description="Name of the ModelDeployment.")]
+
+
+class MonitorSpec(SpecModel):
+    """Intent of a Monitor."""
+
+    deployment_ref: Annotated[DeploymentRef, Field(description="What is watched.")]
+    signals: Annotated[
+        list[Signal], Field(description="What is looked at.", min_length=1, max_length=32, json_schema_extra=map_list("name"))
+    ]
+    retrain: Annotated[Retrain, Field(description="What may happen on a breach.")]
+    suspend: Annotated[bool, Field(description="Signals are still shown, nothing is decided.")] = False
+
+
+class SignalState(StrEnum):
+    """What is known of a signal."""
+
+    CALM = "Calm"
+    BREACHED = "Breached"
+    NOT_RIPE = "NotRipe"
+    NO_DATA = "NoData"
+
+
+class SignalStatus(StatusModel):
+    """The last judged window of a signal."""
+
+    name: Annotated[str, Field(max_length=63)]
+    state: SignalState
+    value: Annotated[Decimal | None, Field(description="Estimate over the window.")] = None
+    lower: Annotated[Decimal | None, Field(description="Lower end of the 95 % interval.")] = None
+    upper: Annotated[Decimal | None, Field(description="Upper end of the 95 % interval.")] = None
+    samples: Annotated[int, Field(description="(Effective) samples of the window.", ge=0)] = 0
+    since: Annotated[datetime | None, Field(description="When the state began.")] = None
+    judged_through: Annotated[datetime | None, Field(description="End of the last judged window.")] = None
+    streak: Annotated[int, Field(description="Breached windows in a row.", ge=0)] = 0
+    first_breach: Annotated[datetime | None, Field(description="Start of the first window of that row.")] = None
+    version: Annotated[str, Field(description="Version that the windows are about.", max_length=32)] = ""
+    detail: Annotated[str, Field(description="The same as a sentence for people.", max_length=1024)] = ""
+
+
+class DecisionAction(StrEnum):
+    """What a decision led to."""
+
+    NONE = "None"
+    HOLD = "Hold"
+    WAIT = "Wait"
+    ALERT = "Alert"
+    PROPOSE = "Propose"
+    RETRAIN = "Retrain"
+
+
+class NamedValue(StatusModel):
+    """A figure that a decision rests on."""
+
+    name: Annotated[str, Field(max_length=128)]
+    value: Annotated[str, Field(max_length=256)]
+
+
+class Decision(StatusModel):
+    """A decision with its grounds."""
+
+    id: Annotated[str, Field(description="Identifier, unique for this Monitor.", max_length=64)]
+    cause: Annotated[str, Field(description="Row of the cause table.", max_length=63)]
+    action: DecisionAction
+    reason: Annotated[str, Field(description="Step of the admission order that decided.", max_length=63)]
+    message: Annotated[str, Field(description="Why, as a sentence for people.", max_length=2048)] = ""
+    values: Annotated[list[NamedValue], Field(max_length=32, json_schema_extra=map_list("name"))] = []
+    training_job: Annotated[str, Field(description="TrainingJob that it created.", max_length=253)] = ""
+    time: datetime
+
+
+class LabelProgress(StatusModel):
+    """Labels of the world after the breach began."""
+
+    have: Annotated[int, Field(ge=0)] = 0
+    need: Annotated[int, Field(ge=0)] = 0
+
+
+class MonitorStatus(StatusModel):
+    """State of a Monitor."""
+
+    observed_generation: int = 0
+    signals: Annotated[list[SignalStatus], Field(max_length=32, json_schema_extra=map_list("name"))] = []
+    breached: Annotated[str, Field(description="Names of the breached signals.", max_length=1024)] = ""
+    breach_since: Annotated[datetime | None, Field(description="Start of the earliest breaching window.")] = None
+    last_decision: Annotated[Decision | None, Field(description="The last decision.")] = None
+    decisions: Annotated[int, Field(description="Decisions taken so far.", ge=0)] = 0
+    labels: Annotated[LabelProgress | None, Field(description="Labels since the breach began.")] = None
+    retrains: Annotated[int, Field(description="TrainingJobs reserved so far.", ge=0)] = 0
+    next_eligible_time: Annotated[datetime | None, Field(description="End of the cooldown.")] = None
+    conditions: Conditions = Field(default_factory=list)
+
+
+class Monitor(Resource[MonitorSpec, MonitorStatus]):
+    """What "still good" means for a ModelDeployment, and what may happen when it is not."""
+
+    KIND: ClassVar[str] = "Monitor"
+    PLURAL: ClassVar[str] = "monitors"
+    SHORT_NAME: ClassVar[str] = "mon"
+    COLUMNS: ClassVar[tuple[PrinterColumn, ...]] = (
+        PrinterColumn(name="Ready", path='.status.conditions[?(@.type=="Ready")].status'),
+        PrinterColumn(name="Breached", path=".status.breached"),
+        PrinterColumn(name="Cause", path=".status.lastDecision.cause"),
+        PrinterColumn(name="Last-Decision", path=".status.lastDecision.action"),
+        PrinterColumn(name="Decision-Reason", path=".status.lastDecision.reason"),
+        PrinterColumn(name="Retrains", path=".status.retrains", type="integer"),
+        PrinterColumn(name="Next", path=".status.nextEligibleTime"),
+    )
+
+    kind: str = "Monitor"
+    status: MonitorStatus = Field(default_factory=MonitorStatus)
+
+
+class MonitorReason(StrEnum):
+    """Reasons of a Monitor's conditions, and of its admission order."""
+
+    WATCHING = "Watching"
+    WAITING_FOR_DEPLOYMENT = "WaitingForDeployment"
+    INVALID_SPEC = "InvalidSpec"
+    ENGINE_UNAVAILABLE = "EngineUnavailable"
+    SUSPENDED = "Suspended"
+    ACTION_NONE = "ActionNone"
+    ACTION_ALERT = "ActionAlert"
+    ACTION_PROPOSE = "ActionPropose"
+    CONCURRENT_JOB = "ConcurrentJob"
+    CANDIDATE_IN_FLIGHT = "CandidateInFlight"
+    COOLDOWN = "Cooldown"
+    COUNT_EXHAUSTED = "CountExhausted"
+    WAITING_FOR_LABELS = "WaitingForLabels"
+    WAITING_FOR_FEATURES = "WaitingForFeatures"
+    ADMITTED = "Admitted"
+    NO_DATA = "NoData"
+    CAUSE_HOLDS = "CauseHolds"
+    CALM = "Calm"

@@ -1,0 +1,301 @@
+"""TrainingJob: one bounded training run, from declared data to a registered model version."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, ClassVar, Self
+
+from pydantic import ConfigDict, Field, StringConstraints, model_validator
+
+from homeostat.api.common import (
+    Conditions,
+    Decimal,
+    Digest,
+    Duration,
+    FieldName,
+    PrinterColumn,
+    Resource,
+    ResourceName,
+    S3Uri,
+    SpecModel,
+    StatusModel,
+    Text,
+    map_list,
+    rule,
+)
+
+Quantity = Annotated[str, StringConstraints(pattern=r"^[0-9]+(\.[0-9]+)?(m|k|Ki|M|Mi|G|Gi|T|Ti)?$", max_length=32)]
+
+
+class TriggerType(StrEnum):
+    """Who asked for a training."""
+
+    MANUAL = "Manual"
+    MONITOR = "Monitor"
+    API = "API"
+
+
+class FeatureSetRef(SpecModel):
+    """A FeatureSet of the same namespace."""
+
+    name: Annotated[ResourceName, Field(description="Name of the FeatureSet.")]
+
+
+class LabelParquet(SpecModel):
+    """Labels in Parquet files."""
+
+    uri: Annotated[S3Uri, Field(description="A Parquet file, or a prefix whose Parquet files are read together.")]
+
+
+class LabelSource(SpecModel):
+    """Labels of entities: from files, or the outcomes that the observer of a ModelDeployment exported."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "x-kubernetes-validations": [
+                rule("has(self.parquet) != has(self.outcomesOf)", "give exactly one of parquet and outcomesOf"),
+                rule(
+                    "has(self.parquet) == has(self.field) && has(self.parquet) == has(self.timestampField)",
+                    "field and timestampField are given exactly with parquet",
+                ),
+            ]
+        }
+    )
+
+    parquet: Annotated[LabelParquet | None, Field(description="Labels in Parquet files.")] = None
+    field: Annotated[FieldName | None, Field(description="Column of the label, with parquet.")] = None
+    timestamp_field: Annotated[
+        FieldName | None, Field(description="Column of the time at which features are joined, with parquet.")
+    ] = None
+    outcomes_of: Annotated[
+        ResourceName | None, Field(description="ModelDeployment whose exported outcomes are labels.")
+    ] = None
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if (self.parquet is None) == (self.outcomes_of is None):
+            raise ValueError("a label source has exactly one of parquet and outcomesOf")
+        if (self.parquet is None) != (self.field is None) or (self.parquet is None) != (self.timestamp_field is None):
+            raise ValueError("field and timestampField are given exactly with parquet")
+        return self
+
+
+class DatasetWindow(SpecModel):
+    """Labels used, by age."""
+
+    last: Annotated[Duration, Field(description="Only labels of predictions made within this time are used.")]
+
+
+class Holdout(SpecModel):
+    """Entities kept apart for the gate, by a hash of model and entity."""
+
+    percent: Annotated[int, Field(description="Share of entities that no version is trained on.", ge=5, le=50)] = 20
+
+
+class Dataset(SpecModel):
+    """What is trained on; features are joined as they were known at the time of each label."""
+
+    feature_sets: Annotated[
+        list[FeatureSetRef],
+        Field(description="FeatureSets whose features are joined.", min_length=1, max_length=4, json_schema_extra=map_list("name")),
+    ]
+    labels: Annotated[
+        list[LabelSource],
+        Field(description="A union; the newest label of an entity wins.", min_length=1, max_length=8),
+    ]
+    window: Annotated[DatasetWindow | None, Field(description="Absent: labels of any age.")] = None
+    holdout: Annotated[Holdout, Field(description="Entities kept apart for the gate.")] = Holdout()
+
+
+class Parameter(SpecModel):
+    """A parameter of a pipeline."""
+
+    name: Annotated[FieldName, Field(description="Name as the pipeline declares it.")]
+    value: Annotated[Text, Field(description="Value; numbers as text.")]
+
+
+class PipelineRef(SpecModel):
+    """A pipeline that ships with the platform."""
+
+    name: Annotated[ResourceName, Field(description="Name of the pipeline.")]
+    parameters: Annotated[
+        list[Parameter],
+        Field(description="Parameters that differ from the defaults.", max_length=64, json_schema_extra=map_list("name")),
+    ] = []
+
+
+class Resources(SpecModel):
+    """Compute resources of the run."""
+
+    requests: Annotated[dict[str, Quantity], Field(description="Reserved amounts by resource.", max_length=8)] = {}
+    limits: Annotated[dict[str, Quantity], Field(description="Upper bounds by resource.", max_length=8)] = {}
+
+
+class Placement(SpecModel):
+    """Where the run is scheduled."""
+
+    node_pool: Annotated[
+        ResourceName | None, Field(description="Node pool of the platform's settings; absent: any node.")
+    ] = None
+    gpus_per_node: Annotated[int, Field(description="GPUs of the pool's resource name.", ge=0, le=16)] = 0
+    resources: Annotated[Resources, Field(description="Compute resources of the run.")] = Resources()
+
+
+class Output(SpecModel):
+    """What the run produces."""
+
+    model: Annotated[ResourceName, Field(description="Registered model that receives the version.")]
+
+
+class Retry(SpecModel):
+    """What happens after a failed attempt."""
+
+    limit: Annotated[int, Field(description="Attempts after the first.", ge=0, le=10)] = 2
+
+
+class TriggerRef(SpecModel):
+    """The object that asked."""
+
+    kind: Annotated[str, Field(description="Kind of the object.", max_length=63)]
+    name: Annotated[str, Field(description="Name of the object.", max_length=253)]
+    uid: Annotated[str, Field(description="uid of the object.", max_length=64)]
+
+
+class Trigger(SpecModel):
+    """Why this training exists."""
+
+    type: Annotated[TriggerType, Field(description="Who asked.")] = TriggerType.MANUAL
+    ref: Annotated[TriggerRef | None, Field(description="The object that asked.")] = None
+    reason: Annotated[Text, Field(description="Why, as a sentence for people.")] = ""
+
+
+class TrainingJobSpec(SpecModel):
+    """Intent of a TrainingJob; immutable but for suspend."""
+
+    dataset: Annotated[Dataset, Field(description="What is trained on.")]
+    pipeline: Annotated[PipelineRef, Field(description="How it is trained.")]
+    placement: Annotated[Placement, Field(description="Where the run is scheduled.")] = Placement()
+    output: Annotated[Output, Field(description="What the run produces.")]
+    seed: Annotated[int, Field(description="Seed of every random draw.", ge=0, le=2147483647)] = 0
+    retry: Annotated[Retry, Field(description="What happens after a failed attempt.")] = Retry()
+    active_deadline_seconds: Annotated[int, Field(description="Longest time of one attempt.", ge=30, le=604800)] = 3600
+    ttl_seconds_after_finished: Annotated[
+        int, Field(description="How long the finished Job and its pods stay; the TrainingJob itself stays.", ge=0, le=2592000)
+    ] = 86400
+    suspend: Annotated[bool, Field(description="No attempt runs while true; a running one is stopped.")] = False
+    trigger: Annotated[Trigger, Field(description="Why this training exists.")] = Trigger()
+
+
+class Run(StatusModel):
+    """The engine's run of the current attempt."""
+
+    engine: Annotated[str, Field(description="Engine that runs it.", max_length=63)]
+    id: Annotated[str, Field(description="Name of the run at the engine.", max_length=253)]
+    uid: Annotated[str, Field(description="uid of the run at the engine, once seen.", max_length=64)] = ""
+    start_time: Annotated[datetime | None, Field(description="When the attempt was reserved.")] = None
+
+
+class Progress(StatusModel):
+    """How far the run is."""
+
+    step: Annotated[str, Field(description="Step that runs now.", max_length=128)] = ""
+    done: Annotated[int, Field(description="Steps finished.", ge=0)] = 0
+    total: Annotated[int, Field(description="Steps in all.", ge=0)] = 0
+    summary: Annotated[str, Field(description="The same in a few words.", max_length=160)] = ""
+
+
+class Metric(StatusModel):
+    """A figure of the trained model on the holdout."""
+
+    name: Annotated[str, Field(description="Name of the metric.", max_length=63)]
+    value: Annotated[Decimal, Field(description="Value, a decimal number.")]
+
+
+class ModelVersion(StatusModel):
+    """The registered version."""
+
+    name: Annotated[str, Field(description="Name in the registry, <namespace>.<model>.", max_length=253)]
+    version: Annotated[str, Field(description="Version in the registry; empty until registered.", max_length=32)] = ""
+    uri: Annotated[str, Field(description="Folder of the model's files.", max_length=1024)]
+    digest: Annotated[Digest, Field(description="Digest of the model's manifest.")]
+
+
+class DatasetRecord(StatusModel):
+    """The data that were used."""
+
+    uri: Annotated[str, Field(description="Folder of the dataset's files.", max_length=1024)]
+    digest: Annotated[Digest, Field(description="Digest of the dataset's manifest.")]
+    rows: Annotated[int, Field(description="Rows trained on.", ge=0)]
+    holdout_rows: Annotated[int, Field(description="Rows kept apart for the gate.", ge=0)]
+    watermark: Annotated[datetime | None, Field(description="Newest label time among the rows.")] = None
+
+
+class Provenance(StatusModel):
+    """What is needed to do it again."""
+
+    image: Annotated[str, Field(description="Container image of the run.", max_length=512)] = ""
+    pipeline_digest: Annotated[str, Field(description="Digest of the compiled pipeline.", max_length=80)] = ""
+    parameters_hash: Annotated[str, Field(description="Hash of parameters and seed.", max_length=80)] = ""
+    environment_digest: Annotated[str, Field(description="Digest of the installed packages.", max_length=80)] = ""
+    feature_snapshots: Annotated[
+        list[Text], Field(description="Digests of the feature snapshots, as name@digest.", max_length=4)
+    ] = []
+    seed: Annotated[int, Field(description="Seed of every random draw.", ge=0)] = 0
+
+
+class TrainingJobStatus(StatusModel):
+    """State of a TrainingJob."""
+
+    observed_generation: int = 0
+    attempt: Annotated[int, Field(description="Number of the attempt, reserved before its run is created.", ge=0)] = 0
+    failures: Annotated[int, Field(description="Failed attempts.", ge=0)] = 0
+    run: Annotated[Run | None, Field(description="Run of the current attempt.")] = None
+    progress: Annotated[Progress | None, Field(description="How far the run is.")] = None
+    metrics: Annotated[list[Metric], Field(max_length=32, json_schema_extra=map_list("name"))] = []
+    model: Annotated[ModelVersion | None, Field(description="The registered version.")] = None
+    dataset: Annotated[DatasetRecord | None, Field(description="The data that were used.")] = None
+    provenance: Annotated[Provenance | None, Field(description="What is needed to do it again.")] = None
+    gpu_seconds: Annotated[int, Field(description="GPU time used by all attempts, seconds.", ge=0)] = 0
+    start_time: Annotated[datetime | None, Field(description="When the first attempt was reserved.")] = None
+    completion_time: Annotated[datetime | None, Field(description="When it succeeded or failed for good.")] = None
+    conditions: Conditions = Field(default_factory=list)
+
+
+class TrainingJob(Resource[TrainingJobSpec, TrainingJobStatus]):
+    """One bounded training run, from declared data to a registered model version."""
+
+    KIND: ClassVar[str] = "TrainingJob"
+    PLURAL: ClassVar[str] = "trainingjobs"
+    SHORT_NAME: ClassVar[str] = "tjob"
+    COLUMNS: ClassVar[tuple[PrinterColumn, ...]] = (
+        PrinterColumn(name="Succeeded", path='.status.conditions[?(@.type=="Succeeded")].status'),
+        PrinterColumn(name="Reason", path='.status.conditions[?(@.type=="Succeeded")].reason'),
+        PrinterColumn(name="Progress", path=".status.progress.summary"),
+        PrinterColumn(name="Trigger", path=".spec.trigger.type"),
+        PrinterColumn(name="Model", path=".spec.output.model"),
+        PrinterColumn(name="Version", path=".status.model.version"),
+        PrinterColumn(name="Age", path=".metadata.creationTimestamp", type="date"),
+    )
+    MUTABLE_FIELDS: ClassVar[frozenset[str] | None] = frozenset({"suspend"})
+
+    kind: str = "TrainingJob"
+    status: TrainingJobStatus = Field(default_factory=TrainingJobStatus)
+
+
+SUCCEEDED = "Succeeded"
+
+
+class TrainingJobReason(StrEnum):
+    """Reasons of a TrainingJob's conditions."""
+
+    PENDING = "Pending"
+    WAITING_FOR_FEATURES = "WaitingForFeatures"
+    RUNNING = "Running"
+    REGISTERING = "Registering"
+    SUCCEEDED = "Succeeded"
+    RETRYING = "Retrying"
+    RETRIES_EXHAUSTED = "RetriesExhausted"
+    INVALID_SPEC = "InvalidSpec"
+    INVALID_DATA = "InvalidData"
+    DEADLINE_EXCEEDED = "DeadlineExceeded"
+    SUSPENDED = "Suspended"
+    ENGINE_UNAVAILABLE = "EngineUnavailable"

@@ -1,0 +1,182 @@
+"""The result contract: documents that operators hand to runs and runs hand back, the same for every engine.
+
+A run reads its input from the environment variable ``HOMEOSTAT_INPUT`` (JSON) and writes under its ``output`` prefix
+in the object store: ``progress.json`` while it works, then either ``failure.json`` or, last of all, ``result.json``.
+"""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from homeostat.api.v1alpha1.featureset import Entity, Expectation, Feature
+from homeostat.api.v1alpha1.modeldeployment import Gate
+from homeostat.signals.gate import GateReport
+
+INPUT_VARIABLE = "HOMEOSTAT_INPUT"
+PROGRESS, FAILURE, RESULT = "progress.json", "failure.json", "result.json"
+
+
+class Document(BaseModel):
+    """A JSON document of the contract; camelCase on the wire."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="ignore", frozen=True)
+
+
+def run_prefix(bucket: str, namespace: str, uid: str, number: int, purpose: str) -> str:
+    """Prefix of a run's documents: ``s3://<bucket>/<namespace>/<uid of the parent>/<purpose>-<number>/``."""
+    return f"s3://{bucket}/{namespace}/{uid}/{purpose}-{number}/"
+
+
+class FailureReason(StrEnum):
+    """Who must act on a failed run."""
+
+    INVALID_DATA = "InvalidData"
+    SOURCE_UNAVAILABLE = "SourceUnavailable"
+    ERROR = "Error"
+
+
+class RunFailure(Document):
+    """Content of ``failure.json``."""
+
+    reason: FailureReason
+    message: str
+
+
+class RunProgress(Document):
+    """Content of ``progress.json``."""
+
+    step: str
+    done: int
+    total: int
+
+
+class FeatureSource(Document):
+    """A FeatureSet as a run needs it."""
+
+    name: str
+    entities: list[Entity]
+    timestamp_field: str
+    features: list[Feature]
+    ttl_seconds: int
+    online_ttl_seconds: int | None = None
+    schema_hash: str
+    snapshot_uri: str = ""
+    snapshot_digest: str = ""
+
+
+class MaterializeInput(Document):
+    """Input of a materialisation."""
+
+    namespace: str
+    feature_set: FeatureSource
+    source_uri: str
+    expectations: list[Expectation]
+    snapshots: Annotated[str, Field(description="Prefix of all snapshots of this FeatureSet.")]
+    output: str
+
+
+class ExpectationOutcome(Document):
+    """How one expectation fared."""
+
+    feature: str
+    rule: str
+    severity: str
+    failures: Annotated[int, Field(description="Rows that failed.")]
+    message: str
+
+
+class SnapshotRecord(Document):
+    """A stored snapshot."""
+
+    digest: str
+    uri: str
+    rows: int
+    watermark: datetime | None
+
+
+class MaterializeResult(Document):
+    """Content of ``result.json`` of a materialisation; a blocked one keeps the previous snapshot."""
+
+    through: datetime
+    blocked: bool
+    expectations: list[ExpectationOutcome]
+    snapshot: SnapshotRecord | None
+    online_rows: int
+
+
+class LabelInput(Document):
+    """One source of labels; outcomes exported by an observer have field ``label`` and time ``predicted_at``."""
+
+    uri: str
+    entity_field: str
+    field: str
+    timestamp_field: str
+
+
+class TrainInput(Document):
+    """Input of a training."""
+
+    namespace: str
+    model: Annotated[str, Field(description="spec.output.model: the holdout is drawn by hash(model, entity).")]
+    feature_sets: list[FeatureSource]
+    labels: list[LabelInput]
+    window_seconds: int | None
+    holdout_percent: int
+    pipeline: str
+    parameters: dict[str, str]
+    seed: int
+    image: str
+    gpus: int
+    datasets: Annotated[str, Field(description="Prefix of all datasets of the namespace.")]
+    models: Annotated[str, Field(description="Prefix of all model files of this model.")]
+    output: str
+
+
+class StoredModel(Document):
+    """Model files: ``manifest.json`` names each file with its digest; the digest is the manifest's own."""
+
+    uri: str
+    digest: str
+
+
+class StoredDataset(Document):
+    """Dataset files ``train.parquet`` and ``holdout.parquet`` with a ``manifest.json``."""
+
+    uri: str
+    digest: str
+    rows: int
+    holdout_rows: int
+    watermark: datetime | None
+
+
+class TrainResult(Document):
+    """Content of ``result.json`` of a training."""
+
+    metrics: dict[str, float]
+    model: StoredModel
+    dataset: StoredDataset
+    pipeline_digest: str
+    parameters_hash: str
+    environment_digest: str
+    gpu_seconds: int
+
+
+class EvaluateInput(Document):
+    """Input of an evaluation: challenger against champion on the holdout of a dataset."""
+
+    namespace: str
+    challenger: StoredModel
+    champion: StoredModel | None
+    dataset: StoredModel
+    gate: Gate
+    seed: int
+    output: str
+
+
+class EvaluateResult(Document):
+    """Content of ``result.json`` of an evaluation."""
+
+    report: GateReport
