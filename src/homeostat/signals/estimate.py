@@ -1,0 +1,116 @@
+"""States, thresholds and intervals that every signal shares.
+
+Drift, performance and business signals all end in a `SignalState`; the cause table (`causes`) reads nothing else of them.
+"""
+
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+
+from pydantic import BaseModel, ConfigDict
+from pydantic.alias_generators import to_camel
+from scipy import special
+
+CONFIDENCE = 0.95
+Z = float(special.ndtri(0.5 + CONFIDENCE / 2))
+"""Standard normal quantile of the two-sided 95 % bounds."""
+
+
+class SignalState(StrEnum):
+    """What a signal says about one window."""
+
+    CALM = "Calm"
+    BREACHED = "Breached"
+    NOT_RIPE = "NotRipe"
+    """The outcomes are not due yet: nothing is wrong, and nothing can be said."""
+    NO_DATA = "NoData"
+    """What should be there is not: source down, stale, NaN, or too small an effective sample."""
+
+
+class Operator(StrEnum):
+    """The side of a threshold that is the wrong one."""
+
+    GREATER_THAN = "GreaterThan"
+    LESS_THAN = "LessThan"
+
+
+class Metric(StrEnum):
+    """What is measured of a binary classifier against real outcomes."""
+
+    AUC = "auc"
+    LOG_LOSS = "logloss"
+    BRIER = "brier"
+    ACCURACY = "accuracy"
+
+    @property
+    def larger_is_better(self) -> bool:
+        """Whether a rise is an improvement."""
+        return self in {Metric.AUC, Metric.ACCURACY}
+
+
+class Stored(BaseModel):
+    """A document in object storage, status or HTTP: camelCase on the wire, fields of a newer version tolerated."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="ignore", frozen=True)
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """A bound: beyond it a signal is in breach."""
+
+    operator: Operator
+    value: float
+
+    def crossed(self, lower: float, upper: float) -> bool:
+        """Whether the whole interval lies on the wrong side; give the same number twice for a value without interval."""
+        if self.operator is Operator.GREATER_THAN:
+            return lower > self.value
+        return upper < self.value
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number with its 95 % bounds."""
+
+    value: float
+    standard_error: float
+    lower: float
+    upper: float
+    samples: float
+
+
+def normal(value: float, standard_error: float, samples: float, *, least: float, most: float = math.inf) -> Estimate:
+    """A value with bounds of ± 1.96 standard errors, cut to the range that the quantity can take."""
+    half = Z * standard_error
+    return Estimate(value, standard_error, max(least, value - half), min(most, value + half), samples)
+
+
+def wilson(successes: float, trials: float, z: float = Z) -> tuple[float, float]:
+    """Score interval of a proportion; (0, 1) without trials.
+
+    Source: E. B. Wilson, *Probable inference, the law of succession, and statistical inference*, JASA 22 (1927).
+    `successes` and `trials` may be fractions: an effective sample size seldom is a whole number.
+    """
+    if trials <= 0:
+        return 0.0, 1.0
+    share = min(1.0, max(0.0, successes / trials))
+    centre = share + z * z / (2 * trials)
+    half = z * math.sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials))
+    scale = 1 + z * z / trials
+    return max(0.0, (centre - half) / scale), min(1.0, (centre + half) / scale)
+
+
+def judge_value(value: float | None, threshold: Threshold) -> SignalState:
+    """State of a number that comes without interval, such as a business metric; None and NaN are NoData."""
+    if value is None or math.isnan(value):
+        return SignalState.NO_DATA
+    return SignalState.BREACHED if threshold.crossed(value, value) else SignalState.CALM
+
+
+def combined(states: list[SignalState]) -> SignalState | None:
+    """One state for several signals of one type: any breach counts, and calm is only what is calm throughout.
+
+    None without signals.
+    """
+    order = (SignalState.BREACHED, SignalState.NOT_RIPE, SignalState.NO_DATA, SignalState.CALM)
+    return next((state for state in order if state in states), None)

@@ -1,0 +1,111 @@
+"""Disjoint windows, each judged exactly once.
+
+Looking often at one sliding window turns chance into alarms: a metric exactly at its bound then "breaches" on most days.
+So windows do not overlap, are aligned to the time since which the stable version serves, and the end of the last judged
+one is kept in status (`Streak`): a restart neither repeats nor skips one.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from itertools import pairwise
+from typing import assert_never
+
+from homeostat.signals.estimate import SignalState
+
+SUB_WINDOWS = 12
+"""Parts of a window between which the design effect is estimated; scrape at least twice in each."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """A half-open span of time: after `start`, up to and including `end`."""
+
+    start: datetime
+    end: datetime
+
+
+def next_window(since: datetime, width: timedelta, judged_through: datetime | None) -> Window:
+    """The first aligned window of which no part has been judged.
+
+    Args:
+        since: When the stable version began to serve; windows start at whole widths after it.
+        width: Length of a window.
+        judged_through: End of the last judged window; one before `since` belongs to an earlier version and is ignored.
+
+    Raises:
+        ValueError: The width is not positive.
+    """
+    if width <= timedelta(0):
+        raise ValueError(f"window is {width}; give a positive duration")
+    done = timedelta(0) if judged_through is None else max(timedelta(0), judged_through - since)
+    # Rounded up: after a change of width, an aligned window may begin in time that is already judged.
+    start = since + width * -(-done // width)
+    return Window(start, start + width)
+
+
+def due_windows(since: datetime, width: timedelta, judged_through: datetime | None, now: datetime) -> list[Window]:
+    """Every window that has ended and is not yet judged, oldest first.
+
+    For a signal on late outcomes give `now` less the outcome delay: its windows are of prediction time.
+    """
+    windows = []
+    window = next_window(since, width, judged_through)
+    while window.end <= now:
+        windows.append(window)
+        window = Window(window.end, window.end + width)
+    return windows
+
+
+@dataclass(frozen=True)
+class Streak:
+    """What a signal's status remembers of its judged windows."""
+
+    judged_through: datetime | None = None
+    """End of the last judged window."""
+    breaches: int = 0
+    """Breaching windows without a calm one between them."""
+    first_breach: datetime | None = None
+    """Start of the earliest of these windows."""
+
+    def confirmed(self, consecutive: int) -> bool:
+        """Whether enough windows agree that the signal is in breach."""
+        return self.breaches >= consecutive
+
+
+def resume(streak: Streak, since: datetime) -> Streak:
+    """The streak to go on with: what was judged before `since` belongs to another stable version and is forgotten."""
+    return Streak() if streak.judged_through is not None and streak.judged_through <= since else streak
+
+
+def advance(streak: Streak, window: Window, state: SignalState) -> Streak:
+    """The streak after one more judged window.
+
+    A window without data neither confirms a breach nor ends it.
+
+    Raises:
+        ValueError: Part of the window was judged before.
+    """
+    if streak.judged_through is not None and window.start < streak.judged_through:
+        raise ValueError(f"the window from {window.start} was judged before, through {streak.judged_through}")
+    match state:
+        case SignalState.BREACHED:
+            return Streak(window.end, streak.breaches + 1, streak.first_breach or window.start)
+        case SignalState.CALM:
+            return Streak(window.end)
+        case SignalState.NOT_RIPE | SignalState.NO_DATA:
+            return replace(streak, judged_through=window.end)
+        case _:
+            assert_never(state)
+
+
+def earliest_breach(streaks: Iterable[Streak]) -> datetime | None:
+    """Start of the earliest breaching window among several signals; None when none is in breach."""
+    return min((s.first_breach for s in streaks if s.first_breach is not None), default=None)
+
+
+def split(start: float, end: float, parts: int = SUB_WINDOWS) -> list[tuple[float, float]]:
+    """Equal sub-windows of a window, in Unix seconds; the last one ends exactly at `end`."""
+    width = (end - start) / parts
+    edges = [start + i * width for i in range(parts)] + [end]
+    return list(pairwise(edges))
