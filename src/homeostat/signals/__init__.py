@@ -1,1 +1,93 @@
-"""The arithmetic of the loop: pure functions from counts to estimates, causes and verdicts."""
+"""The arithmetic of the loop: pure functions from counts to estimates, causes and verdicts.
+
+No I/O and no clock, so that training, serving, monitoring, gate and replay cannot disagree. docs/signals.md has the
+formulas with their sources and the measured error rates.
+"""
+
+from homeostat.signals.causes import Cause, Diagnosis, Seen, UnitChange, diagnose, unit_change
+from homeostat.signals.drift import (
+    DriftEstimate,
+    FeatureDrift,
+    counter_increase,
+    feature_drift,
+    judge,
+    sub_window_counts,
+)
+from homeostat.signals.estimate import Estimate, Metric, Operator, SignalState, Threshold, combined, judge_value
+from homeostat.signals.gate import (
+    GateMetric,
+    GateReport,
+    GateRule,
+    RuleKind,
+    RuleOutcome,
+    RuleResult,
+    Verdict,
+    decide,
+    judge_gate,
+    paired_bootstrap,
+    rows_needed,
+)
+from homeostat.signals.histogram import Baseline, FeatureBaseline, FeatureKind, assign, bin_labels, fit
+from homeostat.signals.performance import (
+    CohortCounts,
+    PerformanceEstimate,
+    count_cohort,
+    coverage,
+    coverage_fell,
+    judge_performance,
+    merge,
+)
+from homeostat.signals.windows import Streak, Window, advance, due_windows, earliest_breach, next_window, resume
+
+__all__ = [
+    "Baseline",
+    "Cause",
+    "CohortCounts",
+    "Diagnosis",
+    "DriftEstimate",
+    "Estimate",
+    "FeatureBaseline",
+    "FeatureDrift",
+    "FeatureKind",
+    "GateMetric",
+    "GateReport",
+    "GateRule",
+    "Metric",
+    "Operator",
+    "PerformanceEstimate",
+    "RuleKind",
+    "RuleOutcome",
+    "RuleResult",
+    "Seen",
+    "SignalState",
+    "Streak",
+    "Threshold",
+    "UnitChange",
+    "Verdict",
+    "Window",
+    "advance",
+    "assign",
+    "bin_labels",
+    "combined",
+    "count_cohort",
+    "counter_increase",
+    "coverage",
+    "coverage_fell",
+    "decide",
+    "diagnose",
+    "due_windows",
+    "earliest_breach",
+    "feature_drift",
+    "fit",
+    "judge",
+    "judge_gate",
+    "judge_performance",
+    "judge_value",
+    "merge",
+    "next_window",
+    "paired_bootstrap",
+    "resume",
+    "rows_needed",
+    "sub_window_counts",
+    "unit_change",
+]

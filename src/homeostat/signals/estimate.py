@@ -6,7 +6,10 @@ Drift, performance and business signals all end in a `SignalState`; the cause ta
 import math
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import assert_never
 
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 from scipy import special
@@ -14,6 +17,11 @@ from scipy import special
 CONFIDENCE = 0.95
 Z = float(special.ndtri(0.5 + CONFIDENCE / 2))
 """Standard normal quantile of the two-sided 95 % bounds."""
+
+PROBABILITY_FLOOR = 1e-15
+"""Probabilities are kept this far from 0, so that one certain error does not make the log loss infinite."""
+
+Floats = NDArray[np.float64]
 
 
 class SignalState(StrEnum):
@@ -114,3 +122,30 @@ def combined(states: list[SignalState]) -> SignalState | None:
     """
     order = (SignalState.BREACHED, SignalState.NOT_RIPE, SignalState.NO_DATA, SignalState.CALM)
     return next((state for state in order if state in states), None)
+
+
+def row_losses(metric: Metric, labels: ArrayLike, scores: ArrayLike) -> Floats:
+    """What each row contributes to a metric that is a mean over rows.
+
+    Args:
+        metric: Log loss (in nats), Brier score or accuracy (a score of 0.5 says positive).
+        labels: Outcomes, 0 or 1.
+        scores: Probabilities of the positive class.
+
+    Raises:
+        ValueError: The metric is AUC, which is no mean over rows.
+    """
+    truth = np.asarray(labels, dtype=bool)
+    score = np.asarray(scores, dtype=np.float64)
+    match metric:
+        case Metric.LOG_LOSS:
+            right = np.clip(np.where(truth, score, 1 - score), PROBABILITY_FLOOR, 1.0)
+            return np.asarray(-np.log(right), dtype=np.float64)
+        case Metric.BRIER:
+            return np.asarray((score - truth) ** 2, dtype=np.float64)
+        case Metric.ACCURACY:
+            return np.asarray((score >= 0.5) == truth, dtype=np.float64)
+        case Metric.AUC:
+            raise ValueError("auc is no mean over rows; use gate.auc or a cohort's score bins")
+        case _:
+            assert_never(metric)

@@ -13,17 +13,12 @@ from numpy.typing import ArrayLike, NDArray
 from pydantic import Field
 from scipy import special
 
-from homeostat.signals.estimate import Metric, Stored, Z
+from homeostat.signals.estimate import Floats, Metric, Stored, Z, row_losses
 
 RESAMPLES = 2000
 SEED = 0
-PROBABILITY_FLOOR = 1e-15
-"""Scores are kept this far from 0 and 1, so that one certain error does not make the log loss infinite."""
-
 _CELLS = 4_000_000
 """Resamples times rows that are held at a time (32 MB each for a handful of arrays)."""
-
-Floats = NDArray[np.float64]
 
 
 class RuleKind(StrEnum):
@@ -105,29 +100,17 @@ def auc(labels: ArrayLike, scores: ArrayLike) -> float:
 
 def log_loss(labels: ArrayLike, scores: ArrayLike) -> float:
     """Mean negative log-likelihood, in nats."""
-    return float(np.mean(_losses(Metric.LOG_LOSS, labels, scores)))
+    return float(np.mean(row_losses(Metric.LOG_LOSS, labels, scores)))
 
 
 def brier(labels: ArrayLike, scores: ArrayLike) -> float:
     """Mean squared difference between score and outcome."""
-    return float(np.mean(_losses(Metric.BRIER, labels, scores)))
+    return float(np.mean(row_losses(Metric.BRIER, labels, scores)))
 
 
 def accuracy(labels: ArrayLike, scores: ArrayLike) -> float:
     """Share of rows where score >= 0.5 agrees with the outcome."""
-    return float(np.mean(_losses(Metric.ACCURACY, labels, scores)))
-
-
-def _losses(metric: Metric, labels: ArrayLike, scores: ArrayLike) -> Floats:
-    """What each row contributes to a metric that is a mean over rows."""
-    truth = np.asarray(labels, dtype=bool)
-    score = np.asarray(scores, dtype=np.float64)
-    if metric is Metric.LOG_LOSS:
-        right = np.clip(np.where(truth, score, 1 - score), PROBABILITY_FLOOR, 1.0)
-        return np.asarray(-np.log(right), dtype=np.float64)
-    if metric is Metric.BRIER:
-        return np.asarray((score - truth) ** 2, dtype=np.float64)
-    return np.asarray((score >= 0.5) == truth, dtype=np.float64)
+    return float(np.mean(row_losses(Metric.ACCURACY, labels, scores)))
 
 
 def _weighted_auc(truth: NDArray[np.bool_], scores: Floats, weights: Floats) -> Floats:
@@ -146,7 +129,7 @@ def _weighted_auc(truth: NDArray[np.bool_], scores: Floats, weights: Floats) -> 
 def _weighted(metric: Metric, labels: NDArray[np.bool_], scores: Floats, weights: Floats) -> Floats:
     if metric is Metric.AUC:
         return _weighted_auc(labels, scores, weights)
-    return np.asarray(weights @ _losses(metric, labels, scores) / weights.sum(axis=1), dtype=np.float64)
+    return np.asarray(weights @ row_losses(metric, labels, scores) / weights.sum(axis=1), dtype=np.float64)
 
 
 def paired_bootstrap(

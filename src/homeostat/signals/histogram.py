@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from functools import cached_property
-from typing import Literal, Self, SupportsFloat
+from typing import Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,7 +42,7 @@ class FeatureKind(StrEnum):
 class SpecialCounts(Stored):
     """Training rows outside the regular bins."""
 
-    null: int = Field(0, ge=0, description="Missing: None or NaN.")
+    null: int = Field(0, ge=0, description="Missing: None, NaN or empty text.")
     below: int = Field(0, ge=0, description="Less than every finite training value.")
     above: int = Field(0, ge=0, description="More than every finite training value.")
     unseen: int = Field(0, ge=0, description="A category without a bin, or text where a number belongs.")
@@ -126,7 +126,7 @@ def fit(
     """Bins and counts of the training data.
 
     Args:
-        columns: Values by feature name, one per row; None and NaN are missing values.
+        columns: Values by feature name, one per row; None, NaN and empty text are missing values.
         kinds: Which features to keep, and how.
         scores: The model's scores on the same rows.
         max_bins: Regular bins of a numeric feature at most.
@@ -194,8 +194,8 @@ def _categorical(name: str, values: Sequence[object], max_categories: int) -> Fe
 
 
 def is_null(value: object) -> bool:
-    """Whether a value is missing: None or NaN."""
-    return value is None or value != value  # noqa: PLR0124 - only NaN differs from itself, in every numeric type
+    """Whether a value is missing: None, NaN, or the empty text that stands for it in a graph's string input."""
+    return value is None or value == "" or value != value  # noqa: PLR0124 - only NaN differs from itself, in every numeric type
 
 
 def category_text(value: object) -> str:
@@ -215,7 +215,7 @@ def assign(feature: FeatureBaseline, value: object) -> str:
     if feature.kind is FeatureKind.CATEGORICAL:
         text = category_text(value)
         return text if text in feature.known else UNSEEN
-    if isinstance(value, SupportsFloat) and feature.edges:
+    if isinstance(value, int | float | np.number) and feature.edges:
         return _numeric_bin(feature, float(value))
     return UNSEEN
 
