@@ -187,6 +187,7 @@ class Candidate(ServedVersion):
     """A version on its way."""
 
     evaluation: Annotated[int, Field(description="Number of its evaluate Job; 0: none yet.", ge=0)] = 0
+    evaluation_failures: Annotated[int, Field(description="Evaluate Jobs of it that failed.", ge=0)] = 0
     gated: Annotated[bool, Field(description="The gate said Promote.")] = False
     champion_digest: Annotated[str, Field(description="Champion that the verdict compares with.", max_length=80)] = ""
     step: Annotated[int, Field(description="Index of the canary step.", ge=0)] = 0
@@ -224,6 +225,7 @@ class Outcome(StrEnum):
     HELD = "Held"
     REJECTED = "Rejected"
     ROLLED_BACK = "RolledBack"
+    EVALUATION_FAILED = "EvaluationFailed"
 
 
 class HistoryEntry(StatusModel):
@@ -233,6 +235,7 @@ class HistoryEntry(StatusModel):
     digest: Digest
     outcome: Outcome
     reason: Annotated[str, Field(description="Why, as a sentence for people.", max_length=1024)] = ""
+    generation: Annotated[int, Field(description="Generation of the spec that it was tried for.", ge=0)] = 0
     time: datetime
 
 
@@ -285,6 +288,13 @@ class ModelDeployment(Resource[ModelDeploymentSpec, ModelDeploymentStatus]):
         PrinterColumn(name="Weight", path=".status.candidate.weight", type="integer"),
         PrinterColumn(name="URL", path=".status.url"),
         PrinterColumn(name="Age", path=".metadata.creationTimestamp", type="date"),
+    )
+
+    TRANSITION_RULES: ClassVar[tuple[dict[str, str], ...]] = (
+        rule(
+            "self.model.registered.name == oldSelf.model.registered.name",
+            "model.registered.name is immutable; make a new ModelDeployment",
+        ),
     )
 
     kind: str = "ModelDeployment"

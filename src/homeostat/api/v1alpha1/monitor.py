@@ -190,6 +190,12 @@ class SignalStatus(StatusModel):
     streak: Annotated[int, Field(description="Breached windows in a row.", ge=0)] = 0
     first_breach: Annotated[datetime | None, Field(description="Start of the first window of that row.")] = None
     version: Annotated[str, Field(description="Version that the windows are about.", max_length=32)] = ""
+    moved: Annotated[list[Text], Field(description="Features whose values moved.", max_length=256)] = []
+    missing: Annotated[list[Text], Field(description="Features with more missing values.", max_length=256)] = []
+    coverage: Annotated[Decimal | None, Field(description="Share of due outcomes that are known.")] = None
+    usual_coverage: Annotated[
+        Decimal | None, Field(description="Coverage before it fell; equal to coverage while it is as usual.")
+    ] = None
     detail: Annotated[str, Field(description="The same as a sentence for people.", max_length=1024)] = ""
 
 
@@ -224,6 +230,16 @@ class Decision(StatusModel):
     time: datetime
 
 
+class Retraining(StatusModel):
+    """The newest TrainingJob of this Monitor, written before it is created: made once, and never again if deleted."""
+
+    number: Annotated[int, Field(description="Number of the TrainingJob.", ge=1)]
+    name: Annotated[str, Field(description="Name of the TrainingJob.", max_length=253)]
+    uid: Annotated[str, Field(description="uid of the TrainingJob; empty until it was seen.", max_length=64)] = ""
+    reason: Annotated[str, Field(description="Why, as a sentence for people.", max_length=1024)] = ""
+    time: Annotated[datetime, Field(description="When the number was reserved.")]
+
+
 class LabelProgress(StatusModel):
     """Labels of the world after the breach began."""
 
@@ -242,6 +258,7 @@ class MonitorStatus(StatusModel):
     decisions: Annotated[int, Field(description="Decisions taken so far.", ge=0)] = 0
     labels: Annotated[LabelProgress | None, Field(description="Labels since the breach began.")] = None
     retrains: Annotated[int, Field(description="TrainingJobs reserved so far.", ge=0)] = 0
+    retraining: Annotated[Retraining | None, Field(description="The newest TrainingJob of this Monitor.")] = None
     next_eligible_time: Annotated[datetime | None, Field(description="End of the cooldown.")] = None
     conditions: Conditions = Field(default_factory=list)
 
