@@ -1,0 +1,91 @@
+"""`python -m demo up|down`: what `make demo` and `make demo-down` run once a cluster and images are there."""
+
+import argparse
+import os
+import sys
+
+from cluster import settings
+from cluster.progress import console
+from rich.table import Table
+
+from demo import release
+from demo.release import NAMESPACE, SYSTEM, Platform
+from demo.story import Story, condition, field, stop_traffic
+
+
+def _objects(platform: Platform) -> Table:
+    table = Table("object", "ready", "reason", "what it says", title=f"kubectl -n {NAMESPACE} get homeostat")
+    for kind in reversed(release.GROUP_KINDS):
+        for found in platform.listing(kind):
+            ready = condition(found, "Ready")
+            name = f"{field(found, 'kind')}/{field(found, 'metadata.name')}"
+            table.add_row(name, ready.get("status", ""), ready.get("reason", ""), ready.get("message", "")[:90])
+    return table
+
+
+def _closing(story: Story) -> int:
+    platform, counts = story.platform, story.ending()
+    console.print(_objects(platform))
+    shift, decision, promotion = (story.notes[name] for name in ("shift", "decision", "promotion"))
+    console.print(f"shift → decision {(decision - shift).total_seconds():.0f} s; "
+                  f"decision → promotion {(promotion - decision).total_seconds():.0f} s")  # fmt: skip
+    console.print(f"{counts['sent']:,} requests, {counts['failed']} failed; {counts['outcomes']:,} outcomes posted; "
+                  f"answered by version: {counts['by_version']}")  # fmt: skip
+    if counts["failed"]:
+        console.print("\n".join(counts["failures"]), style="red", markup=False)
+    where = f"--context {platform.context}" if platform.context else f"--kubeconfig {platform.local.kubeconfig}"
+    console.print(f"""
+The console: http://{platform.address}:{settings.NODE_PORTS['console']}
+Sign in with: {platform.local.kubectl} {where} -n {NAMESPACE} create token churn-viewer
+
+Five commands worth typing:
+  export KUBECONFIG={platform.local.kubeconfig} PATH={platform.local.state / 'bin'}:$PATH
+  kubectl -n {NAMESPACE} get homeostat
+  kubectl -n {NAMESPACE} describe monitor churn
+  kubectl -n {NAMESPACE} get modeldeployment churn -o jsonpath='{{.status.gate}}'
+  kubectl -n {NAMESPACE} get events --sort-by=.lastTimestamp
+
+Everything stays up, with a trickle of traffic, until `make demo-down`.""", markup=False, soft_wrap=True)  # fmt: skip
+    return 1 if counts["failed"] else 0
+
+
+def up(platform: Platform) -> int:
+    """Installs the platform and tells the story; 1 if a part of it did not happen."""
+    stop_traffic(platform.local.state / "demo")
+    release.uninstall_story(platform)
+    release.install(platform, platform.local.state / "images.yaml")
+    story = Story(platform)
+    try:
+        story.features()
+        story.first_model()
+        story.calm()
+        story.launch()
+        story.decision()
+        story.second_model()
+        story.recovery()
+        return _closing(story)
+    except BaseException:
+        stop_traffic(story.directory)
+        raise
+
+
+def main() -> int:
+    """Runs one command and returns its exit status."""
+    parser = argparse.ArgumentParser(prog="demo", description=__doc__)
+    parser.add_argument("command", choices=["up", "down"])
+    command = parser.parse_args().command
+    try:
+        platform = Platform(settings.load(), os.environ.get("CONTEXT", ""))
+        if command == "up":
+            return up(platform)
+        stop_traffic(platform.local.state / "demo")
+        release.uninstall(platform)
+        console.print(f"The story's objects, namespaces {NAMESPACE} and {SYSTEM}, and the kinds are gone.")
+    except settings.UserError as error:
+        console.print(str(error), style="red", markup=False, soft_wrap=True)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,181 @@
+"""The platform on a cluster: Helm's release, ways to its Services, and the objects of the story."""
+
+import base64
+import json
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cluster import settings
+from cluster.progress import step
+from cluster.settings import REPOSITORY, UserError
+
+RELEASE = "homeostat"
+SYSTEM = "homeostat-system"
+NAMESPACE = "churn"
+CHART = REPOSITORY / "charts" / "homeostat"
+GROUP_KINDS = ("monitors", "modeldeployments", "trainingjobs", "featuresets")
+
+
+@dataclass(frozen=True)
+class Platform:
+    """One cluster with the release on it.
+
+    `context` names an existing cluster of the user's kubeconfig; empty: the local one of this checkout.
+    """
+
+    local: settings.Settings
+    context: str = ""
+
+    @property
+    def address(self) -> str:
+        """Where node ports, or the port-forwards that stand for them, are reached."""
+        return "127.0.0.1" if self.context else self.local.address
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Environment of kubectl and helm."""
+        own = {} if self.context else {"KUBECONFIG": str(self.local.kubeconfig)}
+        return {**os.environ, **own}
+
+    def kubectl(self, *words: str, text: str | None = None, check: bool = True) -> str:
+        """Runs kubectl and returns what it printed.
+
+        Raises:
+            UserError: it failed; the message is kubectl's own.
+        """
+        program = str(self.local.kubectl) if self.local.kubectl.exists() else "kubectl"
+        context = ["--context", self.context] if self.context else []
+        done = subprocess.run(
+            [program, *context, *words], input=text, capture_output=True, text=True, env=self.environment, check=False
+        )
+        if check and done.returncode:
+            raise UserError(f"kubectl {' '.join(words)}: {done.stderr.strip()}")
+        return done.stdout
+
+    def get(self, kind: str, name: str, namespace: str = NAMESPACE) -> dict[str, Any] | None:
+        """An object, or None where there is none."""
+        found = self.kubectl("-n", namespace, "get", kind, name, "-o", "json", "--ignore-not-found")
+        return json.loads(found) if found.strip() else None
+
+    def listing(self, kind: str, namespace: str = NAMESPACE, *words: str) -> list[dict[str, Any]]:
+        """All objects of a kind in a namespace."""
+        return list(json.loads(self.kubectl("-n", namespace, "get", kind, "-o", "json", *words))["items"])
+
+    def token(self, account: str, hours: int = 12, namespace: str = NAMESPACE) -> str:
+        """A bearer token of a ServiceAccount."""
+        return self.kubectl("-n", namespace, "create", "token", account, f"--duration={hours}h").strip()
+
+    def secret(self, name: str, namespace: str = SYSTEM) -> dict[str, str]:
+        """A Secret's values."""
+        found = self.get("secret", name, namespace)
+        if found is None:
+            raise UserError(f"Secret {namespace}/{name} does not exist; is the chart installed?")
+        return {key: base64.b64decode(value).decode() for key, value in found["data"].items()}
+
+    def helm(self, *words: str) -> str:
+        """Runs helm and returns what it printed.
+
+        Raises:
+            UserError: it failed; the message is helm's own.
+        """
+        own = self.local.state / "bin" / "helm"
+        context = ["--kube-context", self.context] if self.context else []
+        done = subprocess.run(
+            [str(own) if own.exists() else "helm", *words, *context],
+            capture_output=True,
+            text=True,
+            env=self.environment,
+            check=False,
+        )
+        if done.returncode:
+            raise UserError(f"helm {' '.join(words[:2])}: {done.stderr.strip()}")
+        return done.stdout
+
+    @contextmanager
+    def forward(self, service: str, port: int, namespace: str = SYSTEM) -> Iterator[str]:
+        """A way to a Service for the time of a block; gives ``127.0.0.1:port``."""
+        program = str(self.local.kubectl) if self.local.kubectl.exists() else "kubectl"
+        context = ["--context", self.context] if self.context else []
+        with subprocess.Popen(
+            [program, *context, "-n", namespace, "port-forward", f"service/{service}", f":{port}"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=self.environment,
+        ) as process:
+            try:
+                line = process.stdout.readline() if process.stdout else ""
+                if "Forwarding from 127.0.0.1:" not in line:
+                    raise UserError(f"no way to service/{service}: {process.stderr.read() if process.stderr else ''}")
+                yield "127.0.0.1:" + line.split("127.0.0.1:")[1].split(" ")[0]
+            finally:
+                process.terminate()
+
+
+def install(platform: Platform, images: Path, extra: tuple[str, ...] = ()) -> None:
+    """Installs or upgrades the release and waits until every part is ready."""
+    values = ["--values", str(CHART / "values-local.yaml"), "--values", str(images)]
+    public = f"gateway.publicUrl=http://{platform.address}:{settings.NODE_PORTS['router']}"
+    with step("platform: helm upgrade --install") as shown:
+        platform.helm(
+            "upgrade", "--install", RELEASE, str(CHART), "--namespace", SYSTEM, "--create-namespace",
+            *values, "--set", f"namespaces={{{NAMESPACE}}}", "--set", public, *extra, "--timeout", "5m",
+        )  # fmt: skip
+        deadline = time.monotonic() + 420
+        while waiting := unready(platform):
+            shown.detail = "waiting for " + ", ".join(waiting)
+            if time.monotonic() > deadline:
+                raise UserError(f"not ready after 7 minutes: {', '.join(waiting)}\n{diagnose(platform)}")
+            time.sleep(1)
+        shown.detail = "every part is ready"
+
+
+def unready(platform: Platform) -> list[str]:
+    """Deployments of the release that lack ready pods."""
+    rows = platform.listing("deployments", SYSTEM)
+    return [
+        row["metadata"]["name"].removeprefix("homeostat-")
+        for row in rows
+        if row.get("status", {}).get("observedGeneration", 0) < row["metadata"]["generation"]
+        or row.get("status", {}).get("updatedReplicas", 0) < row["spec"]["replicas"]
+        or row.get("status", {}).get("readyReplicas", 0) < row["spec"]["replicas"]
+    ]
+
+
+def diagnose(platform: Platform, namespace: str = SYSTEM) -> str:
+    """What a person would look at first when something does not become ready."""
+    parts = [
+        platform.kubectl("get", "homeostat", "-A", check=False),
+        platform.kubectl("-n", namespace, "get", "pods", "-o", "wide", check=False),
+        platform.kubectl("-n", namespace, "get", "events", "--sort-by=.lastTimestamp", check=False)[-4000:],
+    ]
+    for pod in platform.listing("pods", namespace):
+        states = pod.get("status", {}).get("containerStatuses", [])
+        if pod["status"].get("phase") != "Succeeded" and not all(state.get("ready") for state in states):
+            name = pod["metadata"]["name"]
+            logs = platform.kubectl("-n", namespace, "logs", name, "--tail=30", check=False)
+            parts.append(f"--- {name}\n{logs}")
+    return "\n".join(parts)
+
+
+def uninstall_story(platform: Platform) -> None:
+    """Takes the objects of an earlier telling away, so that a new one starts from nothing."""
+    for kind in GROUP_KINDS:
+        platform.kubectl("-n", NAMESPACE, "delete", kind, "--all", "--timeout=60s", check=False)
+
+
+def uninstall(platform: Platform) -> None:
+    """Takes the story's objects, the release, its data and its kinds away."""
+    uninstall_story(platform)
+    platform.kubectl("delete", "namespace", NAMESPACE, "--ignore-not-found", "--timeout=120s", check=False)
+    if RELEASE in platform.helm("list", "--namespace", SYSTEM, "--short").split():
+        platform.helm("uninstall", RELEASE, "--namespace", SYSTEM, "--wait", "--timeout", "3m")
+    platform.kubectl("delete", "namespace", SYSTEM, "--ignore-not-found", "--timeout=120s", check=False)
+    kinds = [f"{plural}.homeostat.dev" for plural in GROUP_KINDS]
+    platform.kubectl("delete", "customresourcedefinition", *kinds, "--ignore-not-found", check=False)

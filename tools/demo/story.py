@@ -1,0 +1,340 @@
+"""The story's chapters: each does something, waits until the cluster shows the effect, and tells it with the time."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from cluster.progress import console, step
+from cluster.settings import NODE_PORTS, REPOSITORY, UserError
+from minio import Minio
+
+from demo import data
+from demo.release import NAMESPACE, Platform, diagnose
+from demo.traffic import Plan, write_json
+
+SAMPLES = REPOSITORY / "manifests" / "samples" / "churn"
+RATE = 40.0
+TRICKLE = 3.0
+FIBRE_SHARE = 0.28
+PATIENCE = 900.0
+
+Object = dict[str, Any]
+
+
+def field(thing: Object | None, path: str) -> Any:
+    """The value at a dotted path, None where there is none."""
+    value: Any = thing
+    for key in path.split("."):
+        if not isinstance(value, dict):
+            return None
+        value = value.get(key)
+    return value
+
+
+def condition(thing: Object | None, kind: str) -> Object:
+    """A condition of an object; empty where there is none."""
+    return next((c for c in field(thing, "status.conditions") or [] if c["type"] == kind), {})
+
+
+def moment(text: str) -> datetime:
+    """A metav1.Time."""
+    return datetime.fromisoformat(text)
+
+
+class Story:
+    """The state of a telling: the platform, the customers, the traffic's process, and what was noted."""
+
+    def __init__(self, platform: Platform) -> None:
+        self.platform = platform
+        self.churn = data.load()
+        self.directory = platform.local.state / "demo"
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self.began = time.monotonic()
+        self.notes: dict[str, datetime] = {}
+
+    # --- telling -----------------------------------------------------------------------------------------------
+
+    def tell(self, text: str) -> None:
+        """One line of the story with the time since its beginning."""
+        minutes, seconds = divmod(int(time.monotonic() - self.began), 60)
+        console.print(f"[bold]{minutes:2d}:{seconds:02d}[/bold]  {text}")
+
+    def note(self, name: str, when: str | None = None) -> None:
+        """Remembers when something happened, by the cluster's own record where it has one."""
+        self.notes[name] = moment(when) if when else datetime.now(UTC)
+
+    def wait(
+        self, label: str, kind: str, name: str, done: Callable[[Object], bool], show: Callable[[Object], str],
+        fail: Callable[[Object], str | None] = lambda _: None, patience: float = PATIENCE,
+    ) -> Object:  # fmt: skip
+        """Waits until an object is as told.
+
+        Raises:
+            UserError: it took longer than `patience` seconds or `fail` gave a reason; the message has the diagnostics.
+        """
+        deadline = time.monotonic() + patience
+        with step(label) as shown:
+            while True:
+                found = self.platform.get(kind, name)
+                if found is not None:
+                    shown.detail = show(found)
+                    if done(found):
+                        return found
+                    if reason := fail(found):
+                        raise UserError(f"{label}: {reason}\n{diagnose(self.platform, NAMESPACE)}")
+                if time.monotonic() > deadline:
+                    raise UserError(f"{label}: not after {patience:.0f} s\n{diagnose(self.platform, NAMESPACE)}")
+                time.sleep(0.5)
+
+    # --- chapters ----------------------------------------------------------------------------------------------
+
+    def _store(self, files: dict[str, bytes]) -> None:
+        secret = self.platform.secret("homeostat-platform")
+        with self.platform.forward("homeostat-s3", 8333) as address:
+            client = Minio(
+                endpoint=address,
+                access_key=secret["HOMEOSTAT_S3_ACCESS_KEY"],
+                secret_key=secret["HOMEOSTAT_S3_SECRET_KEY"],
+                secure=False,
+            )
+            bucket = secret["HOMEOSTAT_S3_BUCKET"]
+            if not client.bucket_exists(bucket_name=bucket):
+                client.make_bucket(bucket_name=bucket)
+            for uri, content in files.items():
+                local = self.directory / "upload.parquet"
+                local.write_bytes(content)
+                client.fput_object(
+                    bucket_name=bucket, object_name=uri.removeprefix(f"s3://{bucket}/"), file_path=str(local)
+                )
+                local.unlink()
+
+    def features(self) -> None:
+        """Customers' rows into the object store, the samples applied, the first snapshot materialised."""
+        now = datetime.now(UTC)
+        old = self.churn.old
+        self._store(
+            {
+                data.CUSTOMERS + "old.parquet": data.features(old, now - timedelta(hours=2)),
+                data.LABELS + "old.parquet": data.labels(old, now),
+            }
+        )
+        self.tell(f"{len(old):,} real customers (DSL or no internet) and their outcomes are in the object store; "
+                  "the data set has no dates: event times are simulated")  # fmt: skip
+        self.platform.kubectl("-n", NAMESPACE, "apply", "-f", str(SAMPLES))
+        self.tell("applied manifests/samples/churn/*.yaml")
+        found = self.wait(
+            "features: first snapshot materialised", "featureset", "customers",
+            lambda f: condition(f, "Ready").get("status") == "True" and bool(field(f, "status.snapshot")),
+            lambda f: condition(f, "Ready").get("message", "")[:100],
+            lambda f: condition(f, "Stalled").get("message") if condition(f, "Stalled").get("status") == "True" else None,
+        )  # fmt: skip
+        snapshot = field(found, "status.snapshot")
+        self.tell(f"features materialised: version {snapshot['version']}, {snapshot['rows']:,} rows")
+
+    def _trained(self, name: str, label: str) -> Object:
+        found = self.wait(
+            label, "trainingjob", name,
+            lambda t: condition(t, "Succeeded").get("status") == "True",
+            lambda t: field(t, "status.progress.summary") or condition(t, "Succeeded").get("message", "")[:100],
+            lambda t: condition(t, "Stalled").get("message") if condition(t, "Stalled").get("status") == "True" else None,
+        )  # fmt: skip
+        metrics = {m["name"]: float(m["value"]) for m in field(found, "status.metrics") or []}
+        figures = ", ".join(f"{name} {value:.3f}" for name, value in sorted(metrics.items()))
+        dataset = field(found, "status.dataset")
+        self.tell(
+            f"{name} trained on {dataset['rows']:,} customers as version {field(found, 'status.model.version')}; "
+            f"on {dataset['holdoutRows']:,} untouched ones: {figures}"
+        )
+        return found
+
+    def first_model(self) -> None:
+        """v1 trained, gated by `minimum` alone, serving."""
+        self._trained("churn-first", "training v1")
+        found = self.wait(
+            "gate and rollout of v1", "modeldeployment", "churn",
+            lambda m: field(m, "status.stable.version") is not None and condition(m, "Ready").get("status") == "True",
+            lambda m: condition(m, "Ready").get("message", "")[:100],
+            lambda m: next((h["reason"] for h in field(m, "status.history") or [] if h["outcome"] == "Rejected"), None),
+        )  # fmt: skip
+        for sentence in field(found, "status.gate.sentences") or []:
+            console.print(f"         gate: {sentence}", markup=False)
+        self.url = field(found, "status.url")
+        self._start_traffic()
+        counts = self._await_counts("first prediction", lambda c: c["answered"] > 0)
+        self.tell(f"serving at {self.url}; the first prediction: churn probability {counts['last_probability']:.3f}")
+        self.note("first prediction")
+
+    def calm(self) -> None:
+        """The Monitor has judged a window of ordinary traffic."""
+        found = self.wait(
+            "ordinary traffic: the Monitor judges its first window", "monitor", "churn",
+            lambda m: self._signal(m, "drift").get("state") == "Calm",
+            lambda m: self._signal(m, "drift").get("detail", "")[:100],
+        )  # fmt: skip
+        self.tell(f"calm: {self._signal(found, 'drift').get('detail')}")
+
+    def launch(self) -> None:
+        """Fibre customers: written and materialised before their first request."""
+        self._store({data.CUSTOMERS + "fibre.parquet": data.features(self.churn.early, datetime.now(UTC))})
+        written = datetime.now(UTC)
+        self.platform.kubectl(
+            "-n", NAMESPACE, "annotate", "--overwrite", "featureset", "customers",
+            f"homeostat.dev/materialize={int(time.time())}",
+        )  # fmt: skip
+        self.wait(
+            "fibre customers' features materialised", "featureset", "customers",
+            lambda f: moment(field(f, "status.lastMaterialization.through") or "1970-01-01T00:00:00Z") > written
+            and field(f, "status.snapshot.rows") >= len(self.churn.old) + len(self.churn.early),
+            lambda f: condition(f, "Ready").get("message", "")[:100],
+        )  # fmt: skip
+        self._steer(shares={"old": 1 - FIBRE_SHARE, "fibre": FIBRE_SHARE})
+        self.note("shift")
+        self.tell(f"[yellow]fibre launched[/yellow]: {FIBRE_SHARE:.0%} of the requests now come from "
+                  f"{len(self.churn.early):,} customers such as v1 never saw")  # fmt: skip
+
+    def decision(self) -> None:
+        """Drift seen, its cause found, labels awaited, a retraining admitted."""
+        seen: dict[str, str] = {}
+
+        def follow(monitor: Object) -> str:
+            decided = field(monitor, "status.lastDecision") or {}
+            key = f"{decided.get('cause')}/{decided.get('reason')}"
+            if decided and key not in seen and decided.get("cause") not in {None, "Calm"}:
+                seen[key] = decided["time"]
+                console.print(f"         {decided['cause']} → {decided['action']} ({decided['reason']}): "
+                              f"{decided['message']}", markup=False)  # fmt: skip
+            labels = field(monitor, "status.labels") or {}
+            waiting = f"; labels {labels.get('have', 0)}/{labels.get('need', 0)}" if labels else ""
+            return f"breached: {field(monitor, 'status.breached') or 'nothing yet'}{waiting}"
+
+        found = self.wait(
+            "the Monitor finds out", "monitor", "churn", lambda m: bool(field(m, "status.lastDecision.trainingJob")), follow
+        )
+        causes = {key.split("/")[0] for key in seen}
+        for cause in ("UnprovenShift", "CovariateShift"):
+            if cause not in causes:
+                raise UserError(f"the Monitor never said {cause}; it said {', '.join(seen) or 'nothing'}")
+        decided = field(found, "status.lastDecision")
+        self.retraining = decided["trainingJob"]
+        self.note("decision", decided["time"])
+        self.tell(f"the Monitor created TrainingJob {self.retraining}: {decided['message']}")
+
+    def second_model(self) -> None:
+        """v2 trained, compared with v1 on the same untouched customers, canary, promoted."""
+        trained = self._trained(self.retraining, "training v2")
+        version = field(trained, "status.model.version")
+
+        def progress(deployment: Object) -> str:
+            weight = field(deployment, "status.candidate.weight")
+            return f"candidate at {weight} %" if weight else condition(deployment, "Reconciling").get("message", "")[:100]
+
+        def lost(deployment: Object) -> str | None:
+            ended = [h for h in field(deployment, "status.history") or [] if h["version"] == version]
+            return next((h["reason"] for h in ended if h["outcome"] != "Promoted"), None)
+
+        found = self.wait(
+            "gate, canary and promotion of v2", "modeldeployment", "churn",
+            lambda m: field(m, "status.stable.version") == version, progress, lost,
+        )  # fmt: skip
+        for row in field(found, "status.gate.metrics") or []:
+            console.print(
+                f"         gate: {row['name']}: v2 {row['challenger']} against {row.get('champion')}, "
+                f"better by {row.get('difference')} [{row.get('lower')}, {row.get('upper')}]", markup=False,
+            )  # fmt: skip
+        self.note("promotion", field(found, "status.stable.since"))
+        self.tell(f"[green]v{version} promoted[/green]; it serves all requests")
+
+    def recovery(self) -> None:
+        """Signals are back within bounds, against the new baseline; the unseen fibre customers come too."""
+        promoted = self.notes["promotion"]
+
+        def calm(monitor: Object, name: str) -> bool:
+            signal_ = self._signal(monitor, name)
+            through = signal_.get("judgedThrough")
+            return signal_.get("state") == "Calm" and through is not None and moment(through) > promoted
+
+        found = self.wait(
+            "signals back within bounds", "monitor", "churn",
+            lambda m: calm(m, "drift") and calm(m, "accuracy"),
+            lambda m: "; ".join(s.get("detail", "")[:70] for s in field(m, "status.signals") or []),
+        )  # fmt: skip
+        for signal_ in field(found, "status.signals") or []:
+            self.tell(f"{signal_['name']}: {signal_['state']}, {signal_.get('detail')}")
+        self._steer(groups={"late": list(self.churn.late[data.ENTITY])})
+
+    # --- traffic -----------------------------------------------------------------------------------------------
+
+    def _signal(self, monitor: Object, name: str) -> Object:
+        return next((s for s in field(monitor, "status.signals") or [] if s["name"] == name), {})
+
+    def _start_traffic(self) -> None:
+        stop_traffic(self.directory)
+        token = self.directory / "outcomes.token"
+        token.touch(mode=0o600)
+        token.write_text(self.platform.token("churn-outcomes"))
+        groups = {"old": list(self.churn.old[data.ENTITY]), "fibre": list(self.churn.early[data.ENTITY])}
+        plan = Plan(
+            url=self.url, model="churn", namespace=NAMESPACE, token_file=str(token), rate=RATE, groups=groups,
+            observer=f"http://{self.platform.address}:{NODE_PORTS['observer']}",
+            shares={"old": 1.0}, outcomes=self.churn.outcomes(),
+        )  # fmt: skip
+        write_json(self.directory / "traffic.json", asdict(plan))
+        (self.directory / "counts.json").unlink(missing_ok=True)
+        with (self.directory / "traffic.log").open("w") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "demo.traffic", str(self.directory)],
+                stdout=log, stderr=log, start_new_session=True,
+                env={**os.environ, "PYTHONPATH": str(REPOSITORY / "tools")},
+            )  # fmt: skip
+        (self.directory / "traffic.pid").write_text(str(process.pid))
+        self._traffic = process
+
+    def _steer(self, groups: dict[str, list[str]] | None = None, **changes: Any) -> None:
+        path = self.directory / "traffic.json"
+        plan = json.loads(path.read_text())
+        plan["groups"].update(groups or {})
+        write_json(path, {**plan, **changes})
+
+    def counts(self) -> Object:
+        """What the traffic's process last reported."""
+        path = self.directory / "counts.json"
+        if self._traffic.poll() is not None:
+            raise UserError(f"the traffic's process ended: {(self.directory / 'traffic.log').read_text()[-2000:]}")
+        return dict(json.loads(path.read_text())) if path.exists() else {"answered": 0, "failed": 0, "sent": 0}
+
+    def _await_counts(self, label: str, done: Callable[[Object], bool]) -> Object:
+        deadline = time.monotonic() + 120
+        with step(label) as shown:
+            while not done(counts := self.counts()):
+                shown.detail = f"{counts['sent']} sent, {counts['failed']} failed"
+                if time.monotonic() > deadline:
+                    raise UserError(f"{label}: not after 120 s: {counts.get('failures')}")
+                time.sleep(0.2)
+        return counts
+
+    def ending(self) -> Object:
+        """The traffic slows to a trickle; the late customers are among it now."""
+        counts = self.counts()
+        share = FIBRE_SHARE / 2
+        self._steer(rate=TRICKLE, shares={"old": 1 - FIBRE_SHARE, "fibre": share, "late": share})
+        return counts
+
+
+def stop_traffic(directory: Path) -> None:
+    """Ends the traffic's process, if it is ours and still there."""
+    path = directory / "traffic.pid"
+    if not path.exists():
+        return
+    pid = int(path.read_text())
+    command = Path(f"/proc/{pid}/cmdline")
+    if command.exists() and b"demo.traffic" in command.read_bytes():
+        os.kill(pid, signal.SIGTERM)
+    path.unlink()
