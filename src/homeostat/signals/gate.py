@@ -239,7 +239,8 @@ def decide(rules: Sequence[GateRule], metrics: Sequence[GateMetric]) -> tuple[Ve
     results = tuple(_apply(rule, by_name) for rule in rules)
     outcomes = {result.outcome for result in results}
     # Exactly equal under every resample and metric: the same model. There is nothing to gain, whatever the rules are.
-    if metrics and all(metric.lower == metric.upper == 0 for metric in metrics):
+    compared = [metric for metric in metrics if metric.difference is not None]
+    if compared and all(metric.lower == metric.upper == 0 for metric in compared):
         return Verdict.HOLD, results
     if RuleOutcome.FAILED in outcomes:
         return Verdict.REJECT, results
@@ -268,7 +269,7 @@ def _minimum(rule: GateRule, metric: GateMetric) -> tuple[RuleOutcome, str]:
 
 
 def _comparison(rule: GateRule, metric: GateMetric) -> tuple[RuleOutcome, str]:
-    if metric.champion is None:
+    if metric.champion is None and metric.challenger is not None:
         return RuleOutcome.SKIPPED, f"{rule.metric} is not compared: there is no champion yet."
     if metric.difference is None or metric.lower is None or metric.upper is None or metric.standard_error is None:
         return RuleOutcome.NOT_SHOWN, f"{rule.metric} cannot be compared on these {metric.rows} rows (a single class)."

@@ -178,8 +178,7 @@ def _edges(finite: NDArray[np.float64], max_bins: int) -> tuple[float, ...]:
 
 
 def _categorical(name: str, values: Sequence[object], max_categories: int) -> FeatureBaseline:
-    texts = Counter(NULL if is_null(value) else category_text(value) for value in values)
-    null = texts.pop(NULL, 0)
+    texts = Counter(category_text(value) for value in values if not is_null(value))
     # A category that is spelled like a special label would be counted twice; it gets no bin.
     ranked = sorted(((t, c) for t, c in texts.items() if t not in SPECIAL_LABELS), key=lambda tc: (-tc[1], tc[0]))
     top = ranked[:max_categories]
@@ -188,7 +187,7 @@ def _categorical(name: str, values: Sequence[object], max_categories: int) -> Fe
         kind=FeatureKind.CATEGORICAL,
         categories=tuple(text for text, _ in top),
         counts=tuple(count for _, count in top),
-        special=SpecialCounts(null=null, unseen=texts.total() - sum(count for _, count in top)),
+        special=SpecialCounts(null=len(values) - texts.total(), unseen=texts.total() - sum(count for _, count in top)),
         n=len(values),
     )
 

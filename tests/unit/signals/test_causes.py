@@ -1,0 +1,134 @@
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from homeostat.signals import Cause, FeatureKind, Seen, SignalState, UnitChange, diagnose, fit, unit_change
+from homeostat.signals.causes import TABLE
+from homeostat.signals.histogram import FeatureBaseline
+
+CALM, BREACHED, NOT_RIPE, NO_DATA = SignalState.CALM, SignalState.BREACHED, SignalState.NOT_RIPE, SignalState.NO_DATA
+STATES = st.sampled_from([None, *SignalState])
+NAMES = st.lists(st.sampled_from("ab"), max_size=2).map(tuple)
+ANY = st.builds(
+    Seen,
+    drift=STATES,
+    performance=STATES,
+    business=STATES,
+    moved=NAMES,
+    null=NAMES,
+    stale_feature_sets=NAMES,
+    traffic_gone=st.booleans(),
+    coverage_down=st.booleans(),
+    unit_change=st.sampled_from([None, UnitChange("a", factor=1000.0)]),
+)
+
+
+@given(ANY)
+def test_the_table_is_total_and_its_first_fitting_row_decides(seen: Seen) -> None:
+    diagnosis = diagnose(seen)
+    fitting = [row.cause for row in TABLE if row.fits(seen)]
+    assert diagnosis.cause is fitting[0]
+    assert diagnosis.reason.endswith(".")
+
+
+@given(ANY)
+def test_retraining_causes_need_a_breach_of_performance_and_no_outage(seen: Seen) -> None:
+    if diagnose(seen).cause in {Cause.COVARIATE_SHIFT, Cause.CONCEPT_DRIFT}:
+        assert seen.performance is BREACHED
+        assert not any([seen.null, seen.stale_feature_sets, seen.traffic_gone, seen.coverage_down])
+        assert seen.drift not in {NO_DATA, NOT_RIPE}
+
+
+@given(ANY)
+def test_a_breach_is_never_called_nothing(seen: Seen) -> None:
+    if BREACHED in {seen.drift, seen.performance, seen.business}:
+        assert diagnose(seen).cause not in {Cause.NONE, Cause.UNKNOWN}
+
+
+def test_each_row_has_a_cause_of_its_own_and_every_cause_has_a_row() -> None:
+    assert sorted(row.cause for row in TABLE) == sorted(Cause)
+
+
+@pytest.mark.parametrize(
+    ("drift", "performance", "business", "cause"),
+    [
+        (CALM, CALM, CALM, Cause.NONE),
+        (None, None, None, Cause.NONE),
+        (NO_DATA, NO_DATA, NO_DATA, Cause.UNKNOWN),
+        (NO_DATA, NOT_RIPE, None, Cause.UNKNOWN),
+        (CALM, NOT_RIPE, None, Cause.NONE),
+        (NO_DATA, CALM, None, Cause.NONE),
+        (BREACHED, BREACHED, None, Cause.COVARIATE_SHIFT),
+        (CALM, BREACHED, None, Cause.CONCEPT_DRIFT),
+        (None, BREACHED, None, Cause.CONCEPT_DRIFT),
+        (NO_DATA, BREACHED, None, Cause.UNCLASSIFIED),
+        (BREACHED, CALM, None, Cause.BENIGN_SHIFT),
+        (BREACHED, NOT_RIPE, None, Cause.UNPROVEN_SHIFT),
+        (BREACHED, NO_DATA, None, Cause.UNCLASSIFIED),
+        (BREACHED, None, None, Cause.UNCLASSIFIED),
+        (CALM, CALM, BREACHED, Cause.BUSINESS_MISS),
+        (CALM, NOT_RIPE, BREACHED, Cause.UNCLASSIFIED),
+    ],
+)
+def test_states_seen_together_have_one_cause(
+    drift: SignalState | None, performance: SignalState | None, business: SignalState | None, cause: Cause
+) -> None:
+    assert diagnose(Seen(drift, performance, business)).cause is cause
+
+
+@pytest.mark.parametrize(
+    "outage",
+    [
+        Seen(null=("tenure",)),
+        Seen(stale_feature_sets=("customers",)),
+        Seen(traffic_gone=True),
+        Seen(coverage_down=True),
+    ],
+)
+def test_an_outage_comes_before_every_shift_and_is_knowledge_where_signals_have_none(outage: Seen) -> None:
+    assert diagnose(replace(outage, drift=BREACHED, performance=BREACHED)).cause is Cause.DATA_OUTAGE
+    assert diagnose(replace(outage, drift=NO_DATA, performance=NO_DATA)).cause is Cause.DATA_OUTAGE
+
+
+def test_a_change_of_unit_is_one_only_if_nothing_else_moved() -> None:
+    change = UnitChange("bytes", factor=1024.0)
+    alone = diagnose(Seen(BREACHED, BREACHED, moved=("bytes",), unit_change=change))
+    among = diagnose(Seen(BREACHED, BREACHED, moved=("bytes", "age"), unit_change=change))
+    assert (alone.cause, among.cause) == (Cause.UNIT_CHANGE, Cause.COVARIATE_SHIFT)
+    assert "bytes is multiplied by 1024" in alone.reason
+
+
+def test_the_diagnosis_carries_its_figures() -> None:
+    assert diagnose(Seen(CALM, values={"drift": "0.01"})).values == {"drift": "0.01"}
+
+
+def uniform() -> FeatureBaseline:
+    return fit({"x": list(range(10, 111))}, {"x": FeatureKind.NUMERIC}).features[0]
+
+
+@pytest.mark.parametrize(
+    ("quantiles", "change"),
+    [
+        ([q * 1000 for q in uniform().quantiles], UnitChange("x", factor=1000)),
+        ([q / 60 for q in uniform().quantiles], UnitChange("x", factor=1 / 60)),
+        ([q + 273.0 for q in uniform().quantiles], UnitChange("x", offset=273)),
+        (uniform().quantiles, None),
+        ([q * 1.2 for q in uniform().quantiles], None),
+        ([q + 20 for q in uniform().quantiles], None),
+        ([15, 16, 60, 200, 900], None),
+        ([7, 7, 7, 7, 7], None),
+        ([], None),
+    ],
+)
+def test_a_change_of_unit_is_a_constant_factor_or_offset_of_every_quantile(
+    quantiles: list[float], change: UnitChange | None
+) -> None:
+    seen = unit_change(uniform(), quantiles)
+    if change is None:
+        assert seen is None
+    else:
+        assert seen is not None
+        assert (seen.factor, seen.offset) == pytest.approx((change.factor, change.offset))
+        assert str(seen).startswith("x is ")

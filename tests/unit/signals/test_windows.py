@@ -1,0 +1,91 @@
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from homeostat.signals import SignalState, Streak, Window, advance, due_windows, earliest_breach, next_window, resume
+
+SINCE = datetime(2026, 1, 1, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+BREACHED, CALM, NO_DATA, NOT_RIPE = SignalState.BREACHED, SignalState.CALM, SignalState.NO_DATA, SignalState.NOT_RIPE
+
+
+def minute(number: int) -> Window:
+    return Window(SINCE + number * MINUTE, SINCE + (number + 1) * MINUTE)
+
+
+def after(*states: SignalState) -> Streak:
+    streak = Streak()
+    for number, state in enumerate(states):
+        streak = advance(streak, minute(number), state)
+    return streak
+
+
+@given(st.lists(st.integers(0, 400), min_size=1), st.integers(1, 90))
+def test_each_window_is_judged_exactly_once_whenever_one_looks_and_restarts(looks: list[int], width: int) -> None:
+    judged: list[Window] = []
+    through = None
+    for look in sorted(looks):
+        # Nothing but `through` survives between looks, as after a restart.
+        for window in due_windows(SINCE, timedelta(seconds=width), through, SINCE + timedelta(seconds=look)):
+            judged.append(window)
+            through = window.end
+    edges = [SINCE + timedelta(seconds=width) * n for n in range(max(looks) // width + 1)]
+    assert judged == [Window(*pair) for pair in pairwise(edges)]
+
+
+@given(st.integers(1, 100), st.integers(1, 100), st.integers(0, 50))
+def test_after_a_change_of_width_no_time_is_judged_twice(before: int, now: int, windows: int) -> None:
+    through = SINCE + timedelta(seconds=before * windows)
+    window = next_window(SINCE, timedelta(seconds=now), through)
+    assert timedelta(0) <= window.start - through < timedelta(seconds=now)
+    assert (window.start - SINCE) % timedelta(seconds=now) == timedelta(0)
+
+
+def test_a_new_stable_version_starts_its_own_windows() -> None:
+    assert next_window(SINCE, MINUTE, SINCE - 5 * MINUTE) == minute(0)
+
+
+def test_a_width_that_is_not_positive_is_refused() -> None:
+    with pytest.raises(ValueError, match="positive"):
+        next_window(SINCE, timedelta(0), None)
+
+
+@pytest.mark.parametrize(
+    ("states", "breaches", "first"),
+    [
+        ((CALM,), 0, None),
+        ((CALM, BREACHED), 1, 1),
+        ((BREACHED, BREACHED), 2, 0),
+        ((BREACHED, CALM, BREACHED), 1, 2),
+        ((BREACHED, NO_DATA, BREACHED), 2, 0),
+        ((NOT_RIPE, BREACHED, NOT_RIPE), 1, 1),
+    ],
+)
+def test_a_streak_counts_breaches_that_no_calm_window_parts(
+    states: tuple[SignalState, ...], breaches: int, first: int | None
+) -> None:
+    start = None if first is None else minute(first).start
+    assert after(*states) == Streak(minute(len(states) - 1).end, breaches, start)
+
+
+def test_a_breach_is_confirmed_by_as_many_windows_as_asked() -> None:
+    assert [after(*[BREACHED] * n).confirmed(2) for n in (1, 2, 3)] == [False, True, True]
+
+
+def test_a_window_is_not_judged_twice() -> None:
+    with pytest.raises(ValueError, match="judged before"):
+        advance(after(CALM), minute(0), BREACHED)
+
+
+def test_what_an_earlier_version_did_is_forgotten() -> None:
+    streak = after(BREACHED, BREACHED)
+    assert resume(streak, SINCE) == streak
+    assert resume(streak, SINCE + 2 * MINUTE) == Streak()
+
+
+def test_the_earliest_breach_is_that_of_any_signal() -> None:
+    assert earliest_breach([after(CALM), after(CALM, BREACHED), after(BREACHED)]) == SINCE
+    assert earliest_breach([after(CALM), Streak()]) is None
