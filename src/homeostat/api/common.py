@@ -12,14 +12,17 @@ GROUP = "homeostat.dev"
 VERSION = "v1alpha1"
 API_VERSION = f"{GROUP}/{VERSION}"
 
-NAME_PATTERN = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
+# A Service bears the name of its ModelDeployment, and a Service's name begins with a letter (RFC 1035).
+NAME_PATTERN = r"^[a-z]([-a-z0-9]*[a-z0-9])?$"
+# Leaves room in 63 characters for what is appended to names of children.
+NAME_LIMIT = 52
 FIELD_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]*$"
 DECIMAL_PATTERN = r"^-?[0-9]+(\.[0-9]+)?$"
 DURATION_PATTERN = r"^([0-9]+(h|m|s))+$"
 S3_PATTERN = r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/.*$"
 DIGEST_PATTERN = r"^sha256:[0-9a-f]{64}$"
 
-ResourceName = Annotated[str, StringConstraints(pattern=NAME_PATTERN, max_length=52)]
+ResourceName = Annotated[str, StringConstraints(pattern=NAME_PATTERN, max_length=NAME_LIMIT)]
 FieldName = Annotated[str, StringConstraints(pattern=FIELD_PATTERN, max_length=63)]
 Decimal = Annotated[str, StringConstraints(pattern=DECIMAL_PATTERN, max_length=32)]
 Duration = Annotated[str, StringConstraints(pattern=DURATION_PATTERN, max_length=32)]
@@ -33,7 +36,7 @@ def map_list(*keys: str) -> dict[str, Any]:
     return {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": list(keys)}
 
 
-def rule(expression: str, message: str) -> dict[str, str]:
+def rule(expression: str, message: str) -> dict[str, Any]:
     """A CEL validation rule for ``x-kubernetes-validations``."""
     return {"rule": expression, "message": message}
 
@@ -150,7 +153,7 @@ class Resource(StatusModel, Generic[SpecT, StatusT]):
     SHORT_NAME: ClassVar[str]
     COLUMNS: ClassVar[tuple[PrinterColumn, ...]]
     # CEL rules on spec that compare with oldSelf; kept off the spec models, which other kinds embed as templates.
-    TRANSITION_RULES: ClassVar[tuple[dict[str, str], ...]] = ()
+    TRANSITION_RULES: ClassVar[tuple[dict[str, Any], ...]] = ()
     # Fields of a spec that may change; None: all of them.
     MUTABLE_FIELDS: ClassVar[frozenset[str] | None] = None
 

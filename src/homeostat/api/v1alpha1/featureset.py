@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
@@ -143,7 +143,9 @@ class FeatureSetSpec(SpecModel):
 
     entities: Annotated[
         list[Entity],
-        Field(description="Key of the rows; immutable.", min_length=1, max_length=1, json_schema_extra=map_list("name")),
+        Field(
+            description="Key of the rows; immutable.", min_length=1, max_length=1, json_schema_extra=map_list("name")
+        ),
     ]
     timestamp_field: Annotated[FieldName, Field(description="Column with the time a row became known; immutable.")]
     features: Annotated[
@@ -234,7 +236,7 @@ class FeatureSet(Resource[FeatureSetSpec, FeatureSetStatus]):
         PrinterColumn(name="Through", path=".status.lastMaterialization.through"),
         PrinterColumn(name="Next", path=".status.nextRun"),
     )
-    TRANSITION_RULES: ClassVar[tuple[dict[str, str], ...]] = (
+    TRANSITION_RULES: ClassVar[tuple[dict[str, Any], ...]] = (
         rule("self.entities == oldSelf.entities", "entities are immutable; make a new FeatureSet"),
         rule("self.timestampField == oldSelf.timestampField", "timestampField is immutable; make a new FeatureSet"),
         rule(

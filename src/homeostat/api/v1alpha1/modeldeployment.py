@@ -263,10 +263,12 @@ class ModelDeploymentStatus(StatusModel):
     gate: Annotated[GateRecord | None, Field(description="The last verdict of the gate.")] = None
     evaluations: Annotated[int, Field(description="Evaluate Jobs reserved so far.", ge=0)] = 0
     traffic: Annotated[
-        list[TrafficTarget], Field(description="Shares of requests.", max_length=3, json_schema_extra=map_list("version"))
+        list[TrafficTarget],
+        Field(description="Shares of requests.", max_length=3, json_schema_extra=map_list("version")),
     ] = []
     retiring: Annotated[
-        list[RetiringVersion], Field(description="Draining versions.", max_length=8, json_schema_extra=map_list("version"))
+        list[RetiringVersion],
+        Field(description="Draining versions.", max_length=8, json_schema_extra=map_list("version")),
     ] = []
     history: Annotated[list[HistoryEntry], Field(description="Newest first.", max_length=50)] = []
     replicas: Annotated[int, Field(description="Ready pods of all versions.", ge=0)] = 0

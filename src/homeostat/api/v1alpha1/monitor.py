@@ -81,7 +81,9 @@ class Signal(SpecModel):
     model_config = ConfigDict(
         json_schema_extra={
             "x-kubernetes-validations": [
-                rule("(self.type == 'Performance') == has(self.metric)", "metric is given exactly with type Performance"),
+                rule(
+                    "(self.type == 'Performance') == has(self.metric)", "metric is given exactly with type Performance"
+                ),
                 rule("(self.type == 'Business') == has(self.query)", "query is given exactly with type Business"),
                 rule("self.type == 'DataDrift' || !has(self.features)", "features is given only with type DataDrift"),
                 rule(
@@ -97,9 +99,12 @@ class Signal(SpecModel):
     features: Annotated[
         FeatureAggregation | None, Field(description="How drift of features becomes one value, with type DataDrift.")
     ] = None
-    metric: Annotated[PerformanceMetric | None, Field(description="Metric on real outcomes, with type Performance.")] = None
+    metric: Annotated[
+        PerformanceMetric | None, Field(description="Metric on real outcomes, with type Performance.")
+    ] = None
     query: Annotated[
-        str | None, Field(description="PromQL that gives one number, with type Business.", min_length=1, max_length=4096)
+        str | None,
+        Field(description="PromQL that gives one number, with type Business.", min_length=1, max_length=4096),
     ] = None
     threshold: Annotated[Threshold, Field(description="The bound.")]
     window: Annotated[Duration, Field(description="Width of the disjoint windows that are judged.")]
@@ -161,7 +166,8 @@ class MonitorSpec(SpecModel):
 
     deployment_ref: Annotated[DeploymentRef, Field(description="What is watched.")]
     signals: Annotated[
-        list[Signal], Field(description="What is looked at.", min_length=1, max_length=32, json_schema_extra=map_list("name"))
+        list[Signal],
+        Field(description="What is looked at.", min_length=1, max_length=32, json_schema_extra=map_list("name")),
     ]
     retrain: Annotated[Retrain, Field(description="What may happen on a breach.")]
     suspend: Annotated[bool, Field(description="Signals are still shown, nothing is decided.")] = False

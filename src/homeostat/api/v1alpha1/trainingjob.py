@@ -96,7 +96,12 @@ class Dataset(SpecModel):
 
     feature_sets: Annotated[
         list[FeatureSetRef],
-        Field(description="FeatureSets whose features are joined.", min_length=1, max_length=4, json_schema_extra=map_list("name")),
+        Field(
+            description="FeatureSets whose features are joined.",
+            min_length=1,
+            max_length=4,
+            json_schema_extra=map_list("name"),
+        ),
     ]
     labels: Annotated[
         list[LabelSource],
@@ -119,7 +124,9 @@ class PipelineRef(SpecModel):
     name: Annotated[ResourceName, Field(description="Name of the pipeline.")]
     parameters: Annotated[
         list[Parameter],
-        Field(description="Parameters that differ from the defaults.", max_length=64, json_schema_extra=map_list("name")),
+        Field(
+            description="Parameters that differ from the defaults.", max_length=64, json_schema_extra=map_list("name")
+        ),
     ] = []
 
 
@@ -179,7 +186,10 @@ class TrainingJobSpec(SpecModel):
     retry: Annotated[Retry, Field(description="What happens after a failed attempt.")] = Retry()
     active_deadline_seconds: Annotated[int, Field(description="Longest time of one attempt.", ge=30, le=604800)] = 3600
     ttl_seconds_after_finished: Annotated[
-        int, Field(description="How long the finished Job and its pods stay; the TrainingJob itself stays.", ge=0, le=2592000)
+        int,
+        Field(
+            description="How long the finished Job and its pods stay; the TrainingJob itself stays.", ge=0, le=2592000
+        ),
     ] = 86400
     suspend: Annotated[bool, Field(description="No attempt runs while true; a running one is stopped.")] = False
     trigger: Annotated[Trigger, Field(description="Why this training exists.")] = Trigger()

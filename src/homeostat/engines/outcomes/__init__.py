@@ -1,0 +1,21 @@
+"""Outcomes: what became of predictions, as the observer knows it."""
+
+from datetime import datetime
+from typing import Protocol
+
+from homeostat.signals.performance import CohortCounts
+
+
+class Outcomes(Protocol):
+    """Real outcomes of predictions.
+
+    Every method raises EngineUnavailable when the observer does not answer, and PlatformError when it refuses.
+    """
+
+    def cohort(self, namespace: str, deployment: str, version: str, start: datetime, end: datetime) -> CohortCounts:
+        """Predictions of one version made from start to before end, with the outcomes known now."""
+        ...
+
+    def labelled_entities(self, namespace: str, deployment: str, since: datetime) -> int:
+        """Distinct entities with an exported outcome of a prediction made since then, of any version."""
+        ...

@@ -1,0 +1,54 @@
+"""Outcomes as the observer service answers them."""
+
+from collections.abc import Generator
+from datetime import datetime
+from pathlib import Path
+
+import httpx
+from pydantic import ValidationError
+
+from homeostat.engines.http import Engine
+from homeostat.reconcile.errors import EngineUnavailable
+from homeostat.settings import ObserverSettings
+from homeostat.signals.performance import CohortCounts
+
+TOKEN_PATH = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
+
+
+class ServiceAccountToken(httpx.Auth):
+    """The pod's projected token, read at every request because it is replaced from time to time."""
+
+    def __init__(self, path: Path = TOKEN_PATH) -> None:
+        self._path = path
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        """Adds the token to a request."""
+        request.headers["Authorization"] = f"Bearer {self._path.read_text().strip()}"
+        yield request
+
+
+class ObserverOutcomes:
+    """Outcomes of an observer."""
+
+    def __init__(
+        self, settings: ObserverSettings, token: Path = TOKEN_PATH, transport: httpx.BaseTransport | None = None
+    ) -> None:
+        auth = ServiceAccountToken(token)
+        self._engine = Engine("the observer", settings.url, "HOMEOSTAT_OBSERVER_URL", auth=auth, transport=transport)
+
+    def cohort(self, namespace: str, deployment: str, version: str, start: datetime, end: datetime) -> CohortCounts:
+        """See Outcomes."""
+        span = {"from": start.isoformat(), "to": end.isoformat()}
+        query = {"namespace": namespace, "deployment": deployment, "version": version, **span}
+        answer = self._engine.call("GET", "/v1/cohorts", params=query)
+        try:
+            return CohortCounts.model_validate(answer)
+        except ValidationError as error:
+            raise EngineUnavailable(
+                f"the observer's cohort cannot be read: {error}; are both of the same release?"
+            ) from error
+
+    def labelled_entities(self, namespace: str, deployment: str, since: datetime) -> int:
+        """See Outcomes."""
+        query = {"namespace": namespace, "deployment": deployment, "since": since.isoformat()}
+        return int(self._engine.call("GET", "/v1/labels", params=query)["entities"])

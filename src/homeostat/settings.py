@@ -1,0 +1,124 @@
+"""Settings from the environment, read once at start; a process asks only for the classes it needs.
+
+Every variable is named ``HOMEOSTAT_<prefix of the class>_<field>`` in capitals: ``S3Settings.endpoint`` is
+``HOMEOSTAT_S3_ENDPOINT``.
+"""
+
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic.alias_generators import to_camel
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from homeostat.reconcile.errors import InvalidSettings
+
+
+class S3Settings(BaseSettings):
+    """The object store."""
+
+    model_config = SettingsConfigDict(env_prefix="HOMEOSTAT_S3_", frozen=True)
+
+    endpoint: str = Field(pattern=r"^https?://", description="http://host:port or https://host.")
+    access_key: str = Field(min_length=1)
+    secret_key: SecretStr
+    bucket: str = "homeostat"
+
+
+class OnlineStoreSettings(BaseSettings):
+    """The online feature store."""
+
+    model_config = SettingsConfigDict(env_prefix="HOMEOSTAT_ONLINE_STORE_", frozen=True)
+
+    url: str = Field(pattern=r"^rediss?://", description="redis://[:password@]host:port/database.")
+
+
+class FeastSettings(BaseSettings):
+    """Feast's SQL registry."""
+
+    model_config = SettingsConfigDict(env_prefix="HOMEOSTAT_FEAST_", frozen=True)
+
+    registry_url: str = Field(description="An SQLAlchemy URL, for example postgresql+psycopg://….")
+
+
+class PrometheusSettings(BaseSettings):
+    """Prometheus, or whatever speaks its query API."""
+
+    model_config = SettingsConfigDict(env_prefix="HOMEOSTAT_PROMETHEUS_", frozen=True)
+
+    url: str = Field(pattern=r"^https?://")
+
+
+class MlflowSettings(BaseSettings):
+    """The model registry."""
+
+    model_config = SettingsConfigDict(env_prefix="HOMEOSTAT_MLFLOW_", frozen=True)
+
+    url: str = Field(pattern=r"^https?://")
+
+
+class ObserverSettings(BaseSettings):
+    """The observer service."""
+
+    model_config = SettingsConfigDict(env_prefix="HOMEOSTAT_OBSERVER_", frozen=True)
+
+    url: str = Field(pattern=r"^https?://")
+
+
+class GatewaySettings(BaseSettings):
+    """The gateway, as callers of models reach it."""
+
+    model_config = SettingsConfigDict(env_prefix="HOMEOSTAT_GATEWAY_", frozen=True)
+
+    url: str = Field(pattern=r"^https?://", description="Public base of status.url.")
+
+
+class PipelinesSettings(BaseSettings):
+    """Runs."""
+
+    model_config = SettingsConfigDict(env_prefix="HOMEOSTAT_PIPELINES_", frozen=True)
+
+    image: str = Field(min_length=1, description="Container image of runs.")
+
+
+class ServicesSettings(BaseSettings):
+    """Predictors."""
+
+    model_config = SettingsConfigDict(env_prefix="HOMEOSTAT_SERVICES_", frozen=True)
+
+    image: str = Field(min_length=1, description="Container image of predictors.")
+
+
+class NodePool(BaseModel):
+    """Nodes of one sort: how pods get there, and what their accelerators are called."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True)
+
+    node_selector: dict[str, str] = Field(default_factory=dict)
+    tolerations: list[dict[str, Any]] = Field(default_factory=list)
+    resource_name: str = "nvidia.com/gpu"
+
+
+class NodePoolSettings(BaseSettings):
+    """Node pools by the name that users give."""
+
+    model_config = SettingsConfigDict(env_prefix="HOMEOSTAT_NODE_", frozen=True)
+
+    pools: dict[str, NodePool] = Field(default_factory=dict, description="JSON, by name.")
+
+
+SettingsT = TypeVar("SettingsT", bound=BaseSettings)
+
+
+def load(settings: type[SettingsT]) -> SettingsT:
+    """Settings of one class from the environment.
+
+    Raises:
+        InvalidSettings: A variable is missing or wrong; the text names each one, and never shows a value.
+    """
+    try:
+        return settings()
+    except ValidationError as error:
+        prefix = settings.model_config.get("env_prefix", "")
+        wrong = [(f"{prefix}{e['loc'][0]}".upper(), ".".join(map(str, e["loc"][1:])), e["msg"]) for e in error.errors()]
+        lines = [" ".join(filter(None, (variable, path))) + f": {message}" for variable, path, message in wrong]
+        raise InvalidSettings(f"wrong environment: {'; '.join(lines)}; set these variables") from None
