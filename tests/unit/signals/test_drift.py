@@ -94,6 +94,13 @@ def test_the_index_is_that_of_the_formula() -> None:
     assert (drift.psi, drift.excess) == pytest.approx((psi, psi - 1 / 1000 - 1 / 100))
 
 
+def test_the_noise_taken_off_grows_with_the_design_effect() -> None:
+    batched = feature_drift(a_feature(500, 500), [{"a": 40.0, "b": 10.0}, {"a": 10.0, "b": 40.0}] * 6)
+    assert batched.design_effect > 10
+    assert batched.psi - batched.excess == pytest.approx(1 / 1000 + batched.design_effect / 600)
+    assert batched.effective_samples == pytest.approx(600 / batched.design_effect)
+
+
 def test_the_design_effect_is_that_of_pearson_when_sub_windows_are_equally_full() -> None:
     counts = np.array([[30.0, 20, 10], [10, 20, 30], [5, 25, 30], [40, 10, 10]])
     expected = counts.sum(axis=0) / counts.sum() * 60
