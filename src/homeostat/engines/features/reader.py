@@ -57,13 +57,13 @@ class FeatureReader:
 
     async def _get(self, keys: list[str]) -> list[bytes | None]:
         try:
-            found: list[bytes | None] = await self._client.mget(keys)
+            found = await self._client.mget(keys)
         except (RedisError, OSError) as error:
             raise EngineUnavailable(
                 f"the online store {self._url} does not answer ({error}); "
                 "check that it runs and that HOMEOSTAT_ONLINE_STORE_URL is right"
             ) from error
-        return found
+        return [value if isinstance(value, bytes) else None for value in found]
 
     def _described(self, namespace: str, feature_set: str, stored: bytes | None) -> Metadata:
         if stored is None:
