@@ -134,10 +134,11 @@ def fit(
 
     Raises:
         KeyError: `kinds` names a feature that has no column.
+        ValueError: A kind is not one of `FeatureKind`.
     """
     features = tuple(
         _numeric(name, columns[name], max_bins)
-        if kind is FeatureKind.NUMERIC
+        if FeatureKind(kind) is FeatureKind.NUMERIC
         else _categorical(name, columns[name], max_categories)
         for name, kind in kinds.items()
     )
