@@ -5,7 +5,7 @@ import os
 import sys
 
 from cluster import settings
-from cluster.progress import console
+from cluster.progress import console, step
 from rich.table import Table
 
 from demo import release
@@ -52,7 +52,9 @@ Everything stays up, with a trickle of traffic, until `make demo-down`.""", mark
 def up(platform: Platform) -> int:
     """Installs the platform and tells the story; 1 if a part of it did not happen."""
     stop_traffic(platform.local.state / "demo")
-    release.uninstall_story(platform)
+    if release.installed(platform):
+        with step("an earlier telling is taken away"):
+            release.uninstall(platform)
     release.install(platform, platform.local.state / "images.yaml")
     story = Story(platform)
     try:

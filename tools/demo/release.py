@@ -164,17 +164,17 @@ def diagnose(platform: Platform, namespace: str = SYSTEM) -> str:
     return "\n".join(parts)
 
 
-def uninstall_story(platform: Platform) -> None:
-    """Takes the objects of an earlier telling away, so that a new one starts from nothing."""
-    for kind in GROUP_KINDS:
-        platform.kubectl("-n", NAMESPACE, "delete", kind, "--all", "--timeout=60s", check=False)
+def installed(platform: Platform) -> bool:
+    """True if the release is there, whole or not."""
+    return RELEASE in platform.helm("list", "--namespace", SYSTEM, "--short", "--all").split()
 
 
 def uninstall(platform: Platform) -> None:
     """Takes the story's objects, the release, its data and its kinds away."""
-    uninstall_story(platform)
+    for kind in GROUP_KINDS:
+        platform.kubectl("-n", NAMESPACE, "delete", kind, "--all", "--timeout=60s", check=False)
     platform.kubectl("delete", "namespace", NAMESPACE, "--ignore-not-found", "--timeout=120s", check=False)
-    if RELEASE in platform.helm("list", "--namespace", SYSTEM, "--short").split():
+    if installed(platform):
         platform.helm("uninstall", RELEASE, "--namespace", SYSTEM, "--wait", "--timeout", "3m")
     platform.kubectl("delete", "namespace", SYSTEM, "--ignore-not-found", "--timeout=120s", check=False)
     kinds = [f"{plural}.homeostat.dev" for plural in GROUP_KINDS]
