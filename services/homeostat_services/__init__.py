@@ -1,0 +1,1 @@
+"""The services of Homeostat: predictor, router, observer, features, console."""

@@ -1,0 +1,24 @@
+"""Runs the observer: `python -m homeostat_services.observer`."""
+
+from homeostat.engines.objects.s3 import S3Objects
+from homeostat.settings import S3Settings, load
+from homeostat_services.access import Guard
+from homeostat_services.access.kubernetes import KubernetesReviews, load_client
+from homeostat_services.observer.app import create_app
+from homeostat_services.observer.export import Exporter
+from homeostat_services.observer.settings import ObservationSettings
+from homeostat_services.observer.store import Store, open_database
+from homeostat_services.web import log_as_json, serve
+
+
+def main() -> None:
+    """Read the settings, open the database, serve until SIGTERM."""
+    log_as_json()
+    settings, s3 = load(ObservationSettings), load(S3Settings)
+    store = Store(open_database(settings.database), settings.match_tolerance)
+    exporter = Exporter(store, S3Objects(s3), s3.bucket)
+    serve(create_app(store, exporter, Guard(KubernetesReviews(load_client())), settings))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,156 @@
+"""The observer's HTTP interface: every route but health and metrics asks the API server who calls and if they may."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Annotated
+
+import structlog
+from fastapi import Depends, FastAPI, Query
+from pydantic import AwareDatetime
+
+from homeostat.reconcile.errors import EngineUnavailable
+from homeostat.signals.performance import CohortCounts
+from homeostat_services.access import Access, Caller, Forbidden, Guard, Refused
+from homeostat_services.observer.export import Exporter
+from homeostat_services.observer.messages import (
+    Business,
+    BusinessAnswer,
+    ExportAnswer,
+    LabelsAnswer,
+    Namespace,
+    Outcomes,
+    OutcomesAnswer,
+    Predictions,
+    PredictionsAnswer,
+)
+from homeostat_services.observer.metrics import Metrics
+from homeostat_services.observer.settings import ObservationSettings
+from homeostat_services.observer.store import Store, TooManyNames
+from homeostat_services.web import authenticated, prepare
+
+BODY_LIMIT = 16 * 1024 * 1024
+FORGET_SECONDS = 3600.0
+
+log = structlog.get_logger()
+
+Authenticated = Annotated[Caller, Depends(authenticated)]
+Deployment = Annotated[str, Query(max_length=52)]
+
+
+class Unprocessable(Refused):
+    """A well-formed request that asks for what cannot be."""
+
+    status = 422
+
+
+def create_app(store: Store, exporter: Exporter, guard: Guard, settings: ObservationSettings) -> FastAPI:
+    """The application; its lifespan runs the export and forgets what is old."""
+    metrics = Metrics()
+    metrics.show_business(store.newest_business())
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        work = asyncio.create_task(_export_and_forget(exporter, metrics, settings))
+        yield
+        work.cancel()
+        with suppress(asyncio.CancelledError):
+            await work
+
+    app = FastAPI(
+        title="Homeostat observer",
+        description=__doc__,
+        version="v1",
+        lifespan=lifespan,
+        docs_url=None,  # those pages load scripts from elsewhere
+        redoc_url=None,
+    )
+    app.state.guard = guard
+    prepare(app, metrics.registry, lambda: None, BODY_LIMIT)
+    _add_writes(app, store, guard, metrics)
+    _add_reads(app, store, exporter, guard)
+    return app
+
+
+async def _export_and_forget(exporter: Exporter, metrics: Metrics, settings: ObservationSettings) -> None:
+    clock = asyncio.get_running_loop()
+    forget_at = clock.time()
+    while True:
+        try:
+            metrics.export_parts.inc(await asyncio.to_thread(exporter.run))
+            if clock.time() >= forget_at:
+                await asyncio.to_thread(exporter.forget, settings.retention)
+                forget_at = clock.time() + FORGET_SECONDS
+        except EngineUnavailable as error:
+            metrics.export_failures.inc()
+            log.warning("export waits for the object store", error=str(error))
+        except Exception:
+            # A bug in the export must not stop the next one, nor the service that records outcomes.
+            metrics.export_failures.inc()
+            log.exception("export failed")
+        metrics.export_lag.set(await asyncio.to_thread(exporter.lag_seconds))
+        await asyncio.sleep(settings.export_seconds)
+
+
+async def _require(guard: Guard, caller: Caller, verb: str, subresource: str, namespace: str, name: str) -> None:
+    access = Access(verb, "modeldeployments", namespace, subresource, name)
+    if not await guard.may(caller, access):
+        raise Forbidden(caller, access)
+
+
+def _add_writes(app: FastAPI, store: Store, guard: Guard, metrics: Metrics) -> None:
+    @app.post("/v1/predictions")
+    async def predictions(batch: Predictions, caller: Authenticated) -> PredictionsAnswer:
+        """Record predictions; sending a batch again changes nothing."""
+        await _require(guard, caller, "create", "predictions", batch.namespace, batch.deployment)
+        answer = await asyncio.to_thread(store.add_predictions, batch.namespace, batch.deployment, batch.predictions)
+        metrics.count(batch.namespace, batch.deployment, answer)
+        return answer
+
+    @app.post("/v1/outcomes")
+    async def outcomes(batch: Outcomes, caller: Authenticated) -> OutcomesAnswer:
+        """Record what really happened; sending a batch again changes nothing."""
+        await _require(guard, caller, "create", "outcomes", batch.namespace, batch.deployment)
+        answer = await asyncio.to_thread(store.add_outcomes, batch.namespace, batch.deployment, batch.outcomes)
+        metrics.count(batch.namespace, batch.deployment, answer)
+        return answer
+
+    @app.post("/v1/business")
+    async def business(batch: Business, caller: Authenticated) -> BusinessAnswer:
+        """Record business numbers; the newest of each name is exported as homeostat_business_value."""
+        await _require(guard, caller, "create", "business", batch.namespace, batch.deployment)
+        try:
+            answer = await asyncio.to_thread(store.add_business, batch.namespace, batch.deployment, batch.values)
+        except TooManyNames as error:
+            raise Unprocessable(str(error)) from error
+        metrics.show_business(await asyncio.to_thread(store.newest_business))
+        return answer
+
+
+def _add_reads(app: FastAPI, store: Store, exporter: Exporter, guard: Guard) -> None:
+    @app.get("/v1/cohorts")
+    async def cohorts(
+        caller: Authenticated,
+        namespace: Namespace,
+        deployment: Deployment,
+        version: str,
+        start: Annotated[AwareDatetime, Query(alias="from")],
+        end: Annotated[AwareDatetime, Query(alias="to")],
+    ) -> CohortCounts:
+        """Predictions made after `from`, up to and including `to`, with the outcomes known of them."""
+        await _require(guard, caller, "get", "cohorts", namespace, deployment)
+        return await asyncio.to_thread(store.cohort, namespace, deployment, version, start, end)
+
+    @app.get("/v1/labels")
+    async def labels(
+        caller: Authenticated, namespace: Namespace, deployment: Deployment, since: AwareDatetime
+    ) -> LabelsAnswer:
+        """How many entities a training could use that was predicted for at or after `since`."""
+        await _require(guard, caller, "get", "cohorts", namespace, deployment)
+        return LabelsAnswer(entities=await asyncio.to_thread(store.labelled_entities, namespace, deployment, since))
+
+    @app.get("/v1/outcomes/export")
+    async def export(caller: Authenticated, namespace: Namespace, deployment: Deployment) -> ExportAnswer:
+        """How far the export to the object store is."""
+        await _require(guard, caller, "get", "outcomes", namespace, deployment)
+        return await asyncio.to_thread(exporter.status, namespace, deployment)

@@ -1,0 +1,223 @@
+"""Copies of labelled outcomes in the object store, as immutable Parquet parts that trainings read.
+
+Exactly once, whatever is killed when: a part is first *reserved* in the database (its range of outcome ids, place and
+digest), then uploaded under a name made of that range, then marked. A reserved part that is not marked is made again
+from the same rows and uploaded under the same name, before anything newer is reserved.
+"""
+
+import hashlib
+import io
+import time
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from itertools import groupby
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import sqlalchemy as sa
+
+from homeostat.engines.objects import ObjectStore
+from homeostat_services.observer.messages import ExportAnswer
+from homeostat_services.observer.store import Store
+from homeostat_services.observer.tables import business, exports, outcomes, pending, predictions
+
+PART_ROWS = 50_000
+PRUNE_ROWS = 10_000
+"""Rows forgotten in one transaction, so that writers never wait long."""
+
+MICROSECONDS = pa.timestamp("us", tz="UTC")
+SCHEMA = pa.schema(
+    [
+        ("prediction_id", pa.string()),
+        ("entity", pa.string()),
+        ("predicted_at", MICROSECONDS),
+        ("version", pa.string()),
+        ("score", pa.float64()),
+        ("label", pa.int64()),
+        ("observed_at", MICROSECONDS),
+    ]
+)
+
+LABELLED = sa.select(
+    outcomes.c.id,
+    predictions.c.namespace,
+    predictions.c.deployment,
+    predictions.c.id.label("prediction_id"),
+    predictions.c.entity,
+    predictions.c.time,
+    predictions.c.version,
+    predictions.c.score,
+    outcomes.c.label,
+    outcomes.c.observed_at,
+).join_from(outcomes, predictions, outcomes.c.prediction == predictions.c.seq)
+
+
+def encode(rows: Sequence[Any]) -> bytes:
+    """One Parquet file of rows of `LABELLED`; the same rows give the same bytes."""
+    columns = [
+        [row.prediction_id for row in rows],
+        [row.entity for row in rows],
+        [round(row.time * 1e6) for row in rows],
+        [row.version for row in rows],
+        [row.score for row in rows],
+        [row.label for row in rows],
+        [round(row.observed_at * 1e6) for row in rows],
+    ]
+    arrays = [pa.array(values, field.type) for values, field in zip(columns, SCHEMA, strict=True)]
+    buffer = io.BytesIO()
+    pq.write_table(pa.Table.from_arrays(arrays, schema=SCHEMA), buffer)
+    return buffer.getvalue()
+
+
+def digest(content: bytes) -> str:
+    """Digest of a part as the platform writes digests."""
+    return f"sha256:{hashlib.sha256(content).hexdigest()}"
+
+
+class Exporter:
+    """Exports of one observer; there must be only one at a time.
+
+    Args:
+        store: Where outcomes are.
+        objects: Where parts go.
+        bucket: Bucket of the platform.
+    """
+
+    def __init__(self, store: Store, objects: ObjectStore, bucket: str, clock: Callable[[], float] = time.time) -> None:
+        self._store = store
+        self._objects = objects
+        self._bucket = bucket
+        self._clock = clock
+
+    def run(self) -> int:
+        """Export everything labelled so far; blocks. Returns the number of parts uploaded.
+
+        Raises:
+            EngineUnavailable: The object store is down; the next run goes on from there.
+        """
+        parts = self._upload_reserved()
+        while self._reserve():
+            parts += self._upload_reserved()
+        return parts
+
+    def _reserve(self) -> bool:
+        """Reserve parts of the next outcomes, one per deployment; False when there are none."""
+        with self._store.writing() as connection:
+            done = sa.select(sa.func.coalesce(sa.func.max(exports.c.last), 0)).scalar_subquery()
+            fresh = LABELLED.where(outcomes.c.id > done).order_by(outcomes.c.id).limit(PART_ROWS)
+            rows = sorted(connection.execute(fresh), key=lambda row: (row.namespace, row.deployment, row.id))
+            parts = [
+                self._part(*key, list(group)) for key, group in groupby(rows, lambda r: (r.namespace, r.deployment))
+            ]
+            if parts:
+                connection.execute(sa.insert(exports), parts)
+        return bool(parts)
+
+    def _part(self, namespace: str, deployment: str, rows: list[Any]) -> dict[str, Any]:
+        first, last = rows[0].id, rows[-1].id
+        return {
+            "namespace": namespace,
+            "deployment": deployment,
+            "first": first,
+            "last": last,
+            "rows": len(rows),
+            "uri": f"s3://{self._bucket}/{namespace}/outcomes/{deployment}/part-{first}-{last}.parquet",
+            "digest": digest(encode(rows)),
+            "reserved_at": self._clock(),
+        }
+
+    def _upload_reserved(self) -> int:
+        with self._store.engine.connect() as connection:
+            waiting = connection.execute(
+                sa.select(exports).where(exports.c.uploaded_at.is_(None)).order_by(exports.c.seq)
+            ).all()
+        for part in waiting:
+            self._upload(part)
+        return len(waiting)
+
+    def _upload(self, part: Any) -> None:
+        mine = LABELLED.where(
+            outcomes.c.id.between(part.first, part.last),
+            predictions.c.namespace == part.namespace,
+            predictions.c.deployment == part.deployment,
+        ).order_by(outcomes.c.id)
+        with self._store.engine.connect() as connection:
+            content = encode(connection.execute(mine).all())
+        self._objects.write(part.uri, content)
+        # Another version of pyarrow may encode the same rows in other bytes: the digest is of what was uploaded.
+        done = {"uploaded_at": self._clock(), "digest": digest(content)}
+        with self._store.writing() as connection:
+            connection.execute(sa.update(exports).where(exports.c.seq == part.seq).values(done))
+
+    def lag_seconds(self) -> float:
+        """Age of the oldest matched outcome that is not in the object store; 0 when there is none."""
+        with self._store.engine.connect() as connection:
+            oldest = connection.scalar(
+                sa.select(outcomes.c.matched_at)
+                .where(outcomes.c.id > _uploaded_through())
+                .order_by(outcomes.c.id)
+                .limit(1)
+            )
+        return 0.0 if oldest is None else max(0.0, self._clock() - oldest)
+
+    def status(self, namespace: str, deployment: str) -> ExportAnswer:
+        """How far the export of one deployment is."""
+        own = (predictions.c.namespace == namespace) & (predictions.c.deployment == deployment)
+        uploaded = (
+            (exports.c.namespace == namespace)
+            & (exports.c.deployment == deployment)
+            & exports.c.uploaded_at.is_not(None)
+        )
+        with self._store.engine.connect() as connection:
+            labelled = connection.scalar(
+                sa.select(sa.func.count())
+                .select_from(outcomes)
+                .join(predictions, outcomes.c.prediction == predictions.c.seq)
+                .where(own)
+            )
+            rows, parts = connection.execute(
+                sa.select(sa.func.coalesce(sa.func.sum(exports.c.rows), 0), sa.func.count()).where(uploaded)
+            ).one()
+            oldest = connection.scalar(
+                sa.select(sa.func.min(outcomes.c.matched_at))
+                .select_from(outcomes)
+                .join(predictions, outcomes.c.prediction == predictions.c.seq)
+                .where(own, outcomes.c.id > _uploaded_through())
+            )
+        lag = 0.0 if oldest is None else max(0.0, self._clock() - oldest)
+        return ExportAnswer(labelled=labelled or 0, exported=rows, parts=parts, lag_seconds=lag)
+
+    def forget(self, retention: timedelta) -> int:
+        """Delete predictions older than `retention` with their exported outcomes, and whatever waited that long.
+
+        An outcome that is not exported yet keeps its prediction. Returns the number of predictions deleted.
+        """
+        cutoff = self._clock() - retention.total_seconds()
+        forgotten = 0
+        while batch := self._forget_some(cutoff):
+            forgotten += batch
+        with self._store.writing() as connection:
+            connection.execute(sa.delete(pending).where(pending.c.received_at < cutoff))
+            connection.execute(sa.delete(business).where(business.c.time < cutoff))
+        return forgotten
+
+    def _forget_some(self, cutoff: float) -> int:
+        keep = sa.select(outcomes.c.prediction).where(outcomes.c.id > _uploaded_through())
+        old = (
+            sa.select(predictions.c.seq)
+            .where(predictions.c.time < cutoff, predictions.c.seq.not_in(keep))
+            .limit(PRUNE_ROWS)
+        )
+        with self._store.writing() as connection:
+            batch = list(connection.scalars(old))
+            connection.execute(sa.delete(outcomes).where(outcomes.c.prediction.in_(batch)))
+            connection.execute(sa.delete(predictions).where(predictions.c.seq.in_(batch)))
+        return len(batch)
+
+
+def _uploaded_through() -> sa.ScalarSelect[int]:
+    """The outcome id up to which everything is in the object store: before the first part that is not, if any."""
+    waiting = sa.select(sa.func.min(exports.c.first) - 1).where(exports.c.uploaded_at.is_(None)).scalar_subquery()
+    last = sa.select(sa.func.max(exports.c.last)).scalar_subquery()
+    return sa.select(sa.func.coalesce(waiting, last, 0)).scalar_subquery()

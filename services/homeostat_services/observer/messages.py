@@ -1,0 +1,129 @@
+"""What clients send to the observer and get from it; camelCase on the wire."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic.alias_generators import to_camel
+
+from homeostat.api.common import NAME_PATTERN, ResourceName
+
+BATCH = 5000
+"""Items of one request at most."""
+
+Namespace = Annotated[str, StringConstraints(pattern=NAME_PATTERN, max_length=63)]
+PredictionId = Annotated[str, StringConstraints(min_length=1, max_length=128)]
+EntityKey = Annotated[str, StringConstraints(min_length=1, max_length=256)]
+MetricName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=63)]
+
+
+class Wire(BaseModel):
+    """A document on the wire; fields that are not known are refused by name."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True, coerce_numbers_to_str=True
+    )
+
+
+class Addressed(Wire):
+    """A document about one ModelDeployment."""
+
+    namespace: Namespace
+    deployment: ResourceName
+
+
+class Prediction(Wire):
+    """One answered prediction."""
+
+    id: PredictionId
+    version: Annotated[str, StringConstraints(min_length=1, max_length=32)]
+    entity: EntityKey
+    time: Annotated[AwareDatetime, Field(description="When it was answered: RFC 3339, or seconds since 1970.")]
+    score: Annotated[float, Field(ge=0, le=1, description="Probability of the positive class.")]
+    inputs: Annotated[dict[str, Any] | None, Field(description="Feature values, where payloads are logged.")] = None
+
+
+class Predictions(Addressed):
+    """A batch of the prediction log."""
+
+    predictions: Annotated[list[Prediction], Field(min_length=1, max_length=BATCH)]
+
+
+class PredictionsAnswer(Wire):
+    """What became of a batch."""
+
+    accepted: int
+    duplicate: Annotated[int, Field(description="Known by their id already; nothing changed.")]
+
+
+class Outcome(Wire):
+    """What really happened, for a prediction given by id, or by entity and time."""
+
+    prediction_id: PredictionId | None = None
+    entity: EntityKey | None = None
+    predicted_at: Annotated[
+        AwareDatetime | None,
+        Field(description="With entity: its newest prediction up to this time, and not too long before it, is meant."),
+    ] = None
+    label: Literal[0, 1]
+    observed_at: AwareDatetime = Field(default_factory=lambda: datetime.now(UTC))
+
+    @model_validator(mode="after")
+    def _names_one_prediction(self) -> Self:
+        by_entity = self.entity is not None and self.predicted_at is not None
+        if (self.prediction_id is not None) == by_entity or (self.entity is None) != (self.predicted_at is None):
+            raise ValueError("give either predictionId, or entity and predictedAt")
+        return self
+
+
+class Outcomes(Addressed):
+    """A batch of outcomes."""
+
+    outcomes: Annotated[list[Outcome], Field(min_length=1, max_length=BATCH)]
+
+
+class OutcomesAnswer(Wire):
+    """What became of a batch; the four add up to its length."""
+
+    accepted: Annotated[int, Field(description="Matched with their prediction.")]
+    duplicate: Annotated[int, Field(description="Known already; nothing changed.")]
+    conflicting: Annotated[
+        int, Field(description="Another label is recorded for that prediction; the first one stays.")
+    ]
+    unknown: Annotated[int, Field(description="No such prediction yet; kept, and matched when it arrives.")]
+
+
+class BusinessValue(Wire):
+    """One business number."""
+
+    name: MetricName
+    value: Annotated[float, Field(allow_inf_nan=False)]
+    time: AwareDatetime = Field(default_factory=lambda: datetime.now(UTC))
+
+
+class Business(Addressed):
+    """A batch of business numbers."""
+
+    values: Annotated[list[BusinessValue], Field(min_length=1, max_length=BATCH)]
+
+
+class BusinessAnswer(Wire):
+    """What became of a batch."""
+
+    accepted: int
+    duplicate: Annotated[int, Field(description="Recorded already for that name and time; nothing changed.")]
+
+
+class LabelsAnswer(Wire):
+    """Labels that a training could use now."""
+
+    entities: Annotated[int, Field(description="Distinct entities with an exported outcome.")]
+
+
+class ExportAnswer(Wire):
+    """How far the export is."""
+
+    labelled: Annotated[int, Field(description="Outcomes matched with a prediction and not yet forgotten.")]
+    exported: Annotated[int, Field(description="Rows in the object store.")]
+    parts: Annotated[int, Field(description="Files in the object store.")]
+    lag_seconds: Annotated[float, Field(description="Age of the oldest matched outcome that is not exported; 0: none.")]

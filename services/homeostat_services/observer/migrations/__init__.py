@@ -1,0 +1,1 @@
+"""Alembic migrations of the observer's database; run at every start."""

@@ -1,0 +1,203 @@
+"""All reads and writes of the observer's database; one writer at a time, readers never wait (WAL).
+
+Methods block: the service calls them in worker threads.
+"""
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from sqlalchemy.dialects.sqlite import insert
+
+from homeostat.signals.performance import CohortCounts, count_cohort
+from homeostat_services.observer import matching
+from homeostat_services.observer.messages import (
+    BusinessAnswer,
+    BusinessValue,
+    Outcome,
+    OutcomesAnswer,
+    Prediction,
+    PredictionsAnswer,
+)
+from homeostat_services.observer.tables import business, exports, outcomes, pending, predictions
+
+BUSY_SECONDS = 30
+MAX_NAMES = 100
+"""Business numbers of one deployment at most: each is a time series in Prometheus for ever."""
+
+
+class TooManyNames(ValueError):
+    """A deployment reports more business numbers than it may."""
+
+
+def open_database(path: Path) -> sa.Engine:
+    """The database, migrated to the newest tables.
+
+    `synchronous=FULL`: an outcome that was accepted, or a part that was reserved, survives a power cut too.
+    """
+    engine = sa.create_engine(f"sqlite:///{path}", connect_args={"timeout": BUSY_SECONDS})
+
+    @sa.event.listens_for(engine, "connect")
+    def _configure(connection: Any, _record: object) -> None:
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "temp_store=MEMORY"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    config = Config()
+    config.set_main_option("script_location", "homeostat_services.observer:migrations")
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+    return engine
+
+
+class Store:
+    """Predictions, outcomes and business numbers.
+
+    Args:
+        engine: From `open_database`.
+        tolerance: How long before an outcome's predictedAt its prediction may lie.
+        clock: Seconds since 1970.
+    """
+
+    def __init__(self, engine: sa.Engine, tolerance: timedelta, clock: Callable[[], float] = time.time) -> None:
+        self.engine = engine
+        self._tolerance = tolerance.total_seconds()
+        self._clock = clock
+        self._writing = threading.Lock()
+
+    @contextmanager
+    def writing(self) -> Iterator[sa.Connection]:
+        """A transaction of the only writer."""
+        with self._writing, self.engine.begin() as connection:
+            yield connection
+
+    def add_predictions(self, namespace: str, deployment: str, batch: Sequence[Prediction]) -> PredictionsAnswer:
+        """Record predictions that are not known by their id, and match outcomes that were waiting for them."""
+        key = {"namespace": namespace, "deployment": deployment}
+        rows = [
+            key
+            | {"id": p.id, "version": p.version, "entity": p.entity, "time": p.time.timestamp(), "score": p.score}
+            | {"inputs": None if p.inputs is None else json.dumps(p.inputs, separators=(",", ":"))}
+            for p in batch
+        ]
+        with self.writing() as connection:
+            before = _last(connection, predictions.c.seq)
+            connection.execute(insert(predictions).on_conflict_do_nothing(), rows)
+            accepted = _count(connection, predictions.c.seq > before)
+            found = matching.waiting_for_predictions(connection, before, self._tolerance)
+            matching.settle(connection, found, self._clock())
+        return PredictionsAnswer(accepted=accepted, duplicate=len(rows) - accepted)
+
+    def add_outcomes(self, namespace: str, deployment: str, batch: Sequence[Outcome]) -> OutcomesAnswer:
+        """Record outcomes: matched with their predictions, or kept until those arrive."""
+        now = self._clock()
+        key = {"namespace": namespace, "deployment": deployment, "received_at": now}
+        rows = [
+            key
+            | {"prediction_id": o.prediction_id, "entity": o.entity, "label": o.label}
+            | {"predicted_at": o.predicted_at and o.predicted_at.timestamp(), "observed_at": o.observed_at.timestamp()}
+            for o in batch
+        ]
+        with self.writing() as connection:
+            before = _last(connection, pending.c.seq)
+            connection.execute(insert(pending).on_conflict_do_nothing(), rows)
+            new = _count(connection, pending.c.seq > before)
+            found = matching.newly_pending(connection, before, self._tolerance)
+            settled = matching.settle(connection, found, now)
+        return OutcomesAnswer(
+            accepted=settled.matched,
+            duplicate=settled.duplicate + len(rows) - new,
+            conflicting=settled.conflicting,
+            unknown=new - settled.matched - settled.duplicate - settled.conflicting,
+        )
+
+    def add_business(self, namespace: str, deployment: str, batch: Sequence[BusinessValue]) -> BusinessAnswer:
+        """Record business numbers.
+
+        Raises:
+            TooManyNames: More than `MAX_NAMES` names for this deployment; nothing is recorded.
+        """
+        key = {"namespace": namespace, "deployment": deployment}
+        rows = [key | {"name": v.name, "time": v.time.timestamp(), "value": v.value} for v in batch]
+        own = (business.c.namespace == namespace) & (business.c.deployment == deployment)
+        with self.writing() as connection:
+            names = {row["name"] for row in rows} | set(
+                connection.scalars(sa.select(business.c.name).where(own).distinct())
+            )
+            if len(names) > MAX_NAMES:
+                raise TooManyNames(
+                    f"values: {len(names)} names for deployment {deployment!r}; use at most {MAX_NAMES}, "
+                    "each is a time series in Prometheus"
+                )
+            before = _last(connection, business.c.seq)
+            connection.execute(insert(business).on_conflict_do_nothing(), rows)
+            accepted = _count(connection, business.c.seq > before)
+        return BusinessAnswer(accepted=accepted, duplicate=len(rows) - accepted)
+
+    def newest_business(self) -> list[tuple[str, str, str, float]]:
+        """(namespace, deployment, name, value) of the newest number of each name."""
+        columns = (business.c.namespace, business.c.deployment, business.c.name)
+        # SQLite takes bare columns from the row that holds the maximum: sqlite.org/lang_select.html#bareagg.
+        query = sa.select(*columns, business.c.value, sa.func.max(business.c.time)).group_by(*columns)
+        with self.engine.connect() as connection:
+            return [(row[0], row[1], row[2], row[3]) for row in connection.execute(query)]
+
+    def cohort(self, namespace: str, deployment: str, version: str, start: datetime, end: datetime) -> CohortCounts:
+        """Counts of the predictions made after `start`, up to and including `end`, with the outcomes known now."""
+        source = predictions.join(outcomes, outcomes.c.prediction == predictions.c.seq, isouter=True)
+        query = (
+            sa.select(predictions.c.score, outcomes.c.label)
+            .select_from(source)
+            .where(
+                predictions.c.namespace == namespace,
+                predictions.c.deployment == deployment,
+                predictions.c.version == version,
+                predictions.c.time > start.timestamp(),
+                predictions.c.time <= end.timestamp(),
+            )
+        )
+        with self.engine.connect() as connection:
+            rows = connection.execute(query).all()
+        # No outcome yet: NaN.
+        pairs = np.array([tuple(row) for row in rows], dtype=np.float64).reshape(-1, 2)
+        matured = pairs[~np.isnan(pairs[:, 1])]
+        return count_cohort(matured[:, 0], matured[:, 1].astype(bool), len(pairs))
+
+    def labelled_entities(self, namespace: str, deployment: str, since: datetime) -> int:
+        """Distinct entities with an exported outcome of a prediction made at or after `since`."""
+        exported = (
+            sa.select(sa.func.coalesce(sa.func.max(exports.c.last), 0))
+            .where(
+                exports.c.namespace == namespace, exports.c.deployment == deployment, exports.c.uploaded_at.is_not(None)
+            )
+            .scalar_subquery()
+        )
+        query = (
+            sa.select(sa.func.count(sa.distinct(predictions.c.entity)))
+            .select_from(predictions.join(outcomes, outcomes.c.prediction == predictions.c.seq))
+            .where(
+                predictions.c.namespace == namespace,
+                predictions.c.deployment == deployment,
+                predictions.c.time >= since.timestamp(),
+                outcomes.c.id <= exported,
+            )
+        )
+        with self.engine.connect() as connection:
+            return int(connection.scalar(query) or 0)
+
+
+def _last(connection: sa.Connection, column: sa.Column[Any]) -> int:
+    return int(connection.scalar(sa.select(sa.func.coalesce(sa.func.max(column), 0))) or 0)
+
+
+def _count(connection: sa.Connection, where: sa.ColumnElement[bool]) -> int:
+    return int(connection.scalar(sa.select(sa.func.count()).where(where)) or 0)

@@ -1,0 +1,139 @@
+"""What the FastAPI services share: refusals as JSON, bounded bodies, health, metrics, and how they are run."""
+
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+import uvicorn
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, PlainTextResponse, Response
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from homeostat_services.access import Caller, Guard, Refused, bearer_token
+
+PORT = 8080
+RETRY_AFTER_SECONDS = 5
+
+
+def refusal(status: int, text: str) -> JSONResponse:
+    """An error as every service of the platform gives it: ``{"error": "what, and what to do"}``."""
+    headers = {401: {"WWW-Authenticate": "Bearer"}, 503: {"Retry-After": str(RETRY_AFTER_SECONDS)}}.get(status)
+    return JSONResponse({"error": text}, status, headers)
+
+
+def explain_validation(errors: Any) -> str:
+    """Field, value and remedy of each of the first five mistakes in a request."""
+    sentences = []
+    for error in list(errors)[:5]:
+        place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error["loc"][1:]).lstrip(".")
+        given = "" if error["type"] == "missing" else f" is {_shortened(error.get('input'))}"
+        wanted = error["msg"].removeprefix("Value error, ")
+        sentences.append(f"{place or error['loc'][0]}{given}: {wanted[:1].lower()}{wanted[1:]}")
+    return "; ".join(sentences) + " (the fields are described at /openapi.json)"
+
+
+def _shortened(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+class BoundedBody:
+    """ASGI middleware that answers 413 to a body longer than `limit` bytes, announced or not."""
+
+    def __init__(self, app: ASGIApp, limit: int) -> None:
+        self._app, self._limit = app, limit
+        self._text = f"the body is longer than {limit} bytes; send fewer items at a time"
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        announced = dict(scope["headers"]).get(b"content-length", b"0")
+        if not announced.isdigit() or int(announced) > self._limit:
+            await refusal(413, self._text)(scope, receive, send)
+            return
+        seen = 0
+
+        async def bounded() -> Message:
+            nonlocal seen
+            message = await receive()
+            seen += len(message.get("body", b""))
+            if seen > self._limit:
+                raise HTTPException(413, self._text)
+            return message
+
+        await self._app(scope, bounded, send)
+
+
+def prepare(app: FastAPI, registry: CollectorRegistry, ready: Callable[[], str | None], body_limit: int) -> None:
+    """Add refusals, the bound on bodies, `/healthz`, `/readyz` and `/metrics`.
+
+    Args:
+        ready: Why the service cannot serve now; None when it can.
+        body_limit: Longest request body, in bytes.
+    """
+    app.add_middleware(BoundedBody, limit=body_limit)
+
+    @app.exception_handler(Refused)
+    async def refused(_request: Request, error: Refused) -> Response:
+        return refusal(error.status, str(error))
+
+    @app.exception_handler(HTTPException)
+    async def not_served(_request: Request, error: HTTPException) -> Response:
+        return refusal(error.status_code, str(error.detail))
+
+    @app.exception_handler(RequestValidationError)
+    async def mistaken(_request: Request, error: RequestValidationError) -> Response:
+        return refusal(422, explain_validation(error.errors()))
+
+    @app.get("/healthz", include_in_schema=False)
+    async def live() -> PlainTextResponse:
+        return PlainTextResponse("ok")
+
+    @app.get("/readyz", include_in_schema=False)
+    async def is_ready() -> PlainTextResponse:
+        reason = ready()
+        return PlainTextResponse(reason or "ok", 503 if reason else 200)
+
+    @app.get("/metrics", include_in_schema=False)
+    async def metrics() -> Response:
+        return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+
+
+async def authenticated(request: Request) -> Caller:
+    """FastAPI dependency: the caller of a bearer token; `app.state.guard` is the `Guard`.
+
+    Raises:
+        Refused: No valid token, or no answer of the API server.
+    """
+    guard: Guard = request.app.state.guard
+    return await guard.caller(bearer_token(request.headers.get("authorization")))
+
+
+def log_as_json() -> None:
+    """One JSON object a line, for whatever collects the logs of pods."""
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ]
+    )
+
+
+def serve(app: FastAPI, port: int = PORT, drain_seconds: int = 10) -> None:
+    """Run until SIGTERM, then finish the requests at hand within `drain_seconds`."""
+    uvicorn.run(
+        app,
+        host="0.0.0.0",  # noqa: S104 - a pod is reached by its address
+        port=port,
+        access_log=False,
+        log_level="warning",
+        timeout_graceful_shutdown=drain_seconds,
+        server_header=False,
+    )

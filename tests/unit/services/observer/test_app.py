@@ -1,0 +1,154 @@
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+
+from homeostat.signals.performance import CohortCounts, count_cohort
+from homeostat_services.access.memory import MemoryReviews
+
+START = datetime(2027, 1, 15, 8, tzinfo=UTC)
+Bearer = Callable[[str], dict[str, str]]
+OWNER = {"namespace": "churn", "deployment": "churn"}
+
+
+def a_prediction(number: int, **changes: Any) -> dict[str, Any]:
+    time = START + timedelta(seconds=number)
+    return {
+        "id": f"p{number}",
+        "version": "1",
+        "entity": f"e{number}",
+        "time": time.isoformat(),
+        "score": 0.5,
+    } | changes
+
+
+def predictions(*items: dict[str, Any]) -> dict[str, Any]:
+    return OWNER | {"predictions": list(items)}
+
+
+async def test_a_cohort_counts_predictions_of_a_version_by_time_with_the_outcomes_known(
+    client: httpx.AsyncClient, bearer: Bearer
+) -> None:
+    scores = [0.1, 0.9, 0.4, 0.6]
+    items = [a_prediction(n, score=score) for n, score in enumerate(scores)]
+    items += [a_prediction(9, version="2"), a_prediction(100)]
+    answer = await client.post("/v1/predictions", json=predictions(*items), headers=bearer("predictor"))
+    assert answer.json() == {"accepted": 6, "duplicate": 0}
+    body = OWNER | {"outcomes": [{"predictionId": "p1", "label": 1}, {"predictionId": "p2", "label": 1}]}
+    await client.post("/v1/outcomes", json=body, headers=bearer("seller"))
+    window = {"from": (START - timedelta(seconds=1)).isoformat(), "to": (START + timedelta(seconds=10)).isoformat()}
+    cohort = await client.get("/v1/cohorts", params=OWNER | window | {"version": "1"}, headers=bearer("monitor"))
+    assert CohortCounts.model_validate(cohort.json()) == count_cohort([0.9, 0.4], [1, 1], 4)
+
+
+async def test_times_may_be_seconds_since_1970(client: httpx.AsyncClient, bearer: Bearer) -> None:
+    body = predictions(a_prediction(1, time=START.timestamp()))
+    assert (await client.post("/v1/predictions", json=body, headers=bearer("predictor"))).status_code == 200
+    outcome = {"entity": "e1", "predictedAt": (START + timedelta(seconds=5)).isoformat(), "label": 0}
+    answer = await client.post("/v1/outcomes", json=OWNER | {"outcomes": [outcome]}, headers=bearer("seller"))
+    assert answer.json() == {"accepted": 1, "duplicate": 0, "conflicting": 0, "unknown": 0}
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"score": 1.5}, "predictions[0].score is 1.5: input should be less than or equal to 1"),
+        (
+            {"time": "2027-01-15T08:00:00"},
+            "predictions[0].time is '2027-01-15T08:00:00': input should have timezone info",
+        ),
+        ({"scores": 1}, "predictions[0].scores is 1: extra inputs are not permitted"),
+    ],
+)
+async def test_a_mistake_is_answered_with_field_value_and_remedy(
+    client: httpx.AsyncClient, bearer: Bearer, changes: dict[str, Any], sentence: str
+) -> None:
+    body = predictions(a_prediction(1, **changes))
+    answer = await client.post("/v1/predictions", json=body, headers=bearer("predictor"))
+    assert answer.status_code == 422
+    assert answer.json()["error"].startswith(sentence)
+
+
+@pytest.mark.parametrize(
+    "outcome", [{"label": 1}, {"label": 1, "entity": "e1"}, {"label": 1, "predictionId": "p", "entity": "e"}]
+)
+async def test_an_outcome_names_its_prediction_in_exactly_one_way(
+    client: httpx.AsyncClient, bearer: Bearer, outcome: dict[str, Any]
+) -> None:
+    answer = await client.post("/v1/outcomes", json=OWNER | {"outcomes": [outcome]}, headers=bearer("seller"))
+    assert answer.status_code == 422
+    assert "give either predictionId, or entity and predictedAt" in answer.json()["error"]
+
+
+async def test_no_token_no_service_even_for_a_malformed_body(client: httpx.AsyncClient) -> None:
+    for path in ("/v1/predictions", "/v1/outcomes", "/v1/business"):
+        answer = await client.post(path, json={})
+        assert answer.status_code == 401
+        assert "Authorization: Bearer" in answer.json()["error"]
+    for path in ("/v1/cohorts", "/v1/labels", "/v1/outcomes/export"):
+        assert (await client.get(path)).status_code == 401
+
+
+async def test_a_predictor_may_not_post_outcomes_and_is_told_which_right_is_missing(
+    client: httpx.AsyncClient, bearer: Bearer
+) -> None:
+    body = OWNER | {"outcomes": [{"predictionId": "p1", "label": 1}]}
+    answer = await client.post("/v1/outcomes", json=body, headers=bearer("predictor"))
+    assert answer.status_code == 403
+    assert "--verb=create --resource=modeldeployments.homeostat.dev/outcomes" in answer.json()["error"]
+
+
+async def test_a_right_in_one_namespace_is_none_in_another(client: httpx.AsyncClient, bearer: Bearer) -> None:
+    body = predictions(a_prediction(1)) | {"namespace": "sales"}
+    assert (await client.post("/v1/predictions", json=body, headers=bearer("predictor"))).status_code == 403
+
+
+async def test_without_the_api_server_nothing_is_served_and_the_caller_told_to_come_back(
+    client: httpx.AsyncClient, bearer: Bearer, reviews: MemoryReviews
+) -> None:
+    reviews.up = False
+    answer = await client.post("/v1/predictions", json=predictions(a_prediction(1)), headers=bearer("predictor"))
+    assert answer.status_code == 503
+    assert answer.headers["retry-after"] == "5"
+
+
+async def test_a_batch_or_body_that_is_too_long_is_refused(client: httpx.AsyncClient, bearer: Bearer) -> None:
+    many = predictions(*(a_prediction(n) for n in range(5001)))
+    assert (await client.post("/v1/predictions", json=many, headers=bearer("predictor"))).status_code == 422
+
+    async def endless() -> Any:
+        for _ in range(20):
+            yield b" " * 1024 * 1024
+
+    answer = await client.post("/v1/predictions", content=endless(), headers=bearer("predictor"))
+    assert answer.status_code == 413
+    assert "fewer items" in answer.json()["error"]
+
+
+async def test_metrics_health_and_the_api_description_are_open(client: httpx.AsyncClient, bearer: Bearer) -> None:
+    values = [{"name": "retained", "value": 0.75, "time": START.isoformat()}]
+    assert (await client.post("/v1/business", json=OWNER | {"values": values}, headers=bearer("seller"))).json() == {
+        "accepted": 1,
+        "duplicate": 0,
+    }
+    await client.post("/v1/predictions", json=predictions(a_prediction(1)), headers=bearer("predictor"))
+    text = (await client.get("/metrics")).text
+    assert 'homeostat_business_value{deployment="churn",name="retained",namespace="churn"} 0.75' in text
+    assert 'homeostat_observer_predictions_total{deployment="churn",namespace="churn",result="accepted"} 1.0' in text
+    for path in ("/healthz", "/readyz", "/openapi.json"):
+        assert (await client.get(path)).status_code == 200
+
+
+async def test_labels_and_export_status_are_answered_to_who_may_read_them(
+    client: httpx.AsyncClient, bearer: Bearer, observer: Any
+) -> None:
+    await client.post("/v1/predictions", json=predictions(a_prediction(1)), headers=bearer("predictor"))
+    outcome = OWNER | {"outcomes": [{"predictionId": "p1", "label": 1}]}
+    await client.post("/v1/outcomes", json=outcome, headers=bearer("seller"))
+    observer.exporter.run()
+    labels = await client.get("/v1/labels", params=OWNER | {"since": START.isoformat()}, headers=bearer("monitor"))
+    assert labels.json() == {"entities": 1}
+    status = await client.get("/v1/outcomes/export", params=OWNER, headers=bearer("monitor"))
+    assert status.json() == {"labelled": 1, "exported": 1, "parts": 1, "lagSeconds": 0.0}
