@@ -1,0 +1,123 @@
+"""What a plan may ask for, as values, and the one place where it is done.
+
+Every action can be repeated: a crash after it, or a doubt whether it happened, is answered by doing it again.
+"""
+
+from dataclasses import dataclass
+from typing import assert_never
+
+from homeostat.reconcile.errors import PlatformError
+from homeostat_operators.clients import Clients, Conflict, Manifest
+
+
+class NumberTaken(Conflict):
+    """The name of a numbered child belongs to something else; the next plan sees that and takes the next number."""
+
+
+@dataclass(frozen=True)
+class Apply:
+    """Server-side apply of a child that converges."""
+
+    manifest: Manifest
+
+
+@dataclass(frozen=True)
+class CreateOnce:
+    """Create of a numbered child that runs once; one that is there already and is ours is taken as created."""
+
+    manifest: Manifest
+
+
+@dataclass(frozen=True)
+class Delete:
+    """Deletion of the object with this uid and then of its dependents; the object stays until those are gone."""
+
+    api_version: str
+    kind: str
+    namespace: str
+    name: str
+    uid: str
+
+
+@dataclass(frozen=True)
+class Register:
+    """Registration of a model version, once for each intent."""
+
+    model: str
+    intent: str
+    uri: str
+    digest: str
+    tags: dict[str, str]
+
+
+@dataclass(frozen=True)
+class SetAlias:
+    """An alias of a registered model points to a version."""
+
+    model: str
+    alias: str
+    version: str
+
+
+@dataclass(frozen=True)
+class TagVersion:
+    """A tag of a registered version."""
+
+    model: str
+    version: str
+    key: str
+    value: str
+
+
+Action = Apply | CreateOnce | Delete | Register | SetAlias | TagVersion
+
+
+def perform(action: Action, clients: Clients) -> None:
+    """Does what an action says.
+
+    Raises:
+        PlatformError: Of the kind that says who must act; Conflict when the state must be looked at again.
+    """
+    match action:
+        case Apply(manifest):
+            _apply(manifest, clients)
+        case CreateOnce(manifest):
+            _create_once(manifest, clients)
+        case Delete(api_version, kind, namespace, name, uid):
+            clients.cluster.delete(api_version, kind, namespace, name, uid)
+        case Register(model, intent, uri, digest, tags):
+            clients.registry.register(model, intent, uri, digest, tags)
+        case SetAlias(model, alias, version):
+            clients.registry.set_alias(model, alias, version)
+        case TagVersion(model, version, key, value):
+            clients.registry.set_tag(model, version, key, value)
+        case _:
+            assert_never(action)
+
+
+def maker_of(manifest: Manifest) -> str:
+    """uid of the object that a child was made for: its trigger's for a triggered TrainingJob, else its controller's."""
+    trigger: str | None = manifest.get("spec", {}).get("trigger", {}).get("ref", {}).get("uid")
+    owners = manifest["metadata"].get("ownerReferences", [])
+    return trigger or next((str(owner["uid"]) for owner in owners if owner.get("controller")), "")
+
+
+def _apply(manifest: Manifest, clients: Clients) -> None:
+    meta = manifest["metadata"]
+    found = clients.cluster.get(manifest["apiVersion"], manifest["kind"], meta["namespace"], meta["name"])
+    if found is not None and maker_of(found) != maker_of(manifest):
+        raise PlatformError(
+            f"{manifest['kind']} {meta['namespace']}/{meta['name']} is in the way and belongs to something else; "
+            "delete or rename it"
+        )
+    clients.cluster.apply(manifest)
+
+
+def _create_once(manifest: Manifest, clients: Clients) -> None:
+    meta = manifest["metadata"]
+    try:
+        clients.cluster.create(manifest)
+    except Conflict:
+        found = clients.cluster.get(manifest["apiVersion"], manifest["kind"], meta["namespace"], meta["name"])
+        if found is None or maker_of(found) != maker_of(manifest):
+            raise NumberTaken(f"{manifest['kind']} {meta['name']} was not made by us") from None

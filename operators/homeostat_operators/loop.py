@@ -1,0 +1,207 @@
+"""The reconcile loop, the same for every kind: observe → plan → record → perform.
+
+The status is recorded *before* anything is done, at the resourceVersion that was observed: whoever comes second, or with
+an old view, gets a conflict and does nothing. So the number of a child is always reserved before its create, and a crash
+between any two steps is repaired by the next turn, which asks for the same again.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Any, Generic, TypeVar
+
+import structlog
+from pydantic import TypeAdapter, ValidationError
+
+from homeostat.api.common import API_VERSION, Condition, ConditionType, Resource
+from homeostat.reconcile import conditions
+from homeostat.reconcile.errors import EngineUnavailable, InvalidData, InvalidSpec, NotReadyYet, PlatformError
+from homeostat.reconcile.events import events_between
+from homeostat_operators.actions import perform
+from homeostat_operators.clients import Clients, Conflict, Manifest
+from homeostat_operators.planning import Plan
+from homeostat_operators.workqueue import Key
+
+ResourceT = TypeVar("ResourceT", bound=Resource[Any, Any])
+ObservedT = TypeVar("ObservedT")
+
+REFUSED_RETRY = timedelta(seconds=60)
+"""Until something that somebody else has to put right is tried again."""
+
+CONDITIONS: TypeAdapter[list[Condition]] = TypeAdapter(list[Condition])
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Operator(Generic[ResourceT, ObservedT]):
+    """What the loop needs to know of a kind.
+
+    Attributes:
+        resource: The kind.
+        observe: Reads everything that a plan looks at; the only place with input and output.
+        plan: Decides; pure and total.
+        children: Kinds of labelled children whose changes queue their parent, as (apiVersion, plural).
+        told: Condition types of the kind that repeat what Ready says when a turn fails.
+    """
+
+    resource: type[ResourceT]
+    observe: Callable[[ResourceT, Clients], ObservedT]
+    plan: Callable[[ResourceT, ObservedT, datetime], Plan[Any]]
+    children: tuple[tuple[str, str], ...] = ()
+    told: tuple[str, ...] = ()
+
+
+class Outcome(StrEnum):
+    """How a turn went, as a label of the metrics."""
+
+    PLANNED = "planned"
+    GONE = "gone"
+    CONFLICT = "conflict"
+    WAITING = "waiting"
+    UNAVAILABLE = "unavailable"
+    INVALID = "invalid"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True)
+class Turn:
+    """The end of one turn: how it went, and when the next is due if nothing happens before."""
+
+    outcome: Outcome
+    requeue_in: timedelta | None = None
+
+
+AGAIN = Turn(Outcome.CONFLICT, timedelta())
+
+
+def reconcile(operator: Operator[Any, Any], clients: Clients, key: Key, now: datetime) -> Turn:
+    """One turn for one object.
+
+    Unexpected errors pass through: the queue logs and counts them, and tries again with back-off.
+    """
+    manifest = clients.cluster.get(API_VERSION, operator.resource.KIND, key.namespace, key.name)
+    if manifest is None or manifest["metadata"].get("deletionTimestamp"):
+        return Turn(Outcome.GONE)  # its children go with it, by their owner reference
+    try:
+        return _turn(operator, clients, manifest, now)
+    except Conflict as conflict:
+        log.info("conflict", kind=operator.resource.KIND, key=str(key), detail=str(conflict))
+        return AGAIN
+    except PlatformError as error:
+        return _failed(operator, clients, key, error, now)
+
+
+def _turn(operator: Operator[Any, Any], clients: Clients, manifest: Manifest, now: datetime) -> Turn:
+    resource = _parsed(operator.resource, manifest)
+    plan = operator.plan(resource, operator.observe(resource, clients), now)
+    status = plan.status.model_dump(mode="json", by_alias=True, exclude_none=True)
+    if record(clients, manifest, status, now) is None:
+        return Turn(Outcome.GONE)
+    for action in plan.actions:
+        perform(action, clients)
+    return Turn(Outcome.PLANNED, plan.requeue_in)
+
+
+def _parsed(kind: type[ResourceT], manifest: Manifest) -> ResourceT:
+    try:
+        return kind.model_validate(manifest)
+    except ValidationError as error:
+        faults = [fault for fault in error.errors() if fault["loc"][:1] != ("status",)]
+        if not faults:
+            raise  # our own writing: a bug, not the user's
+        raise InvalidSpec("; ".join(_fault(fault) for fault in faults[:5])) from error
+
+
+def _fault(fault: Mapping[str, Any]) -> str:
+    where = ".".join(str(part) for part in fault["loc"])
+    message = str(fault["msg"]).removeprefix("Value error, ")
+    if fault["type"] == "extra_forbidden":
+        return f"{where}: unknown field; remove it or correct its name"
+    if fault["type"] == "value_error":
+        return f"{where}: {message}"
+    return f"{where}: {fault['input']!r} is not valid: {message}; correct it"
+
+
+def record(clients: Clients, manifest: Manifest, status: Manifest, now: datetime) -> Manifest | None:
+    """Writes a status if it differs, and the Events that follow from its conditions.
+
+    Args:
+        clients: Where to.
+        manifest: The object as it was observed.
+        status: The whole new status.
+        now: Time of the Events.
+
+    Returns:
+        The object as it is now, or None when it is gone.
+
+    Raises:
+        Conflict: The object has changed since it was observed.
+    """
+    old = manifest.get("status", {})
+    if old == status:
+        return manifest
+    written = clients.cluster.replace_status({**manifest, "status": status})
+    if written is not None:
+        for event in events_between(_conditions(old), _conditions(status)):
+            clients.cluster.record_event(manifest, event.type, event.reason, event.message, now)
+    return written
+
+
+def _conditions(status: Manifest) -> list[Condition]:
+    return CONDITIONS.validate_python(status.get("conditions", []))
+
+
+def _failed(operator: Operator[Any, Any], clients: Clients, key: Key, error: PlatformError, now: datetime) -> Turn:
+    """Says in the object's conditions who must act; nothing else of its status is touched."""
+    turn = _turn_after(error)
+    manifest = clients.cluster.get(API_VERSION, operator.resource.KIND, key.namespace, key.name)
+    if manifest is None:
+        return Turn(Outcome.GONE)
+    status = dict(manifest.get("status", {}))
+    generation = manifest["metadata"].get("generation", 0)
+    told = _told(_conditions(status), error, generation, now, operator.told)
+    status["conditions"] = CONDITIONS.dump_python(told, mode="json", by_alias=True)
+    status["observedGeneration"] = generation
+    try:
+        record(clients, manifest, status, now)
+    except Conflict:
+        return AGAIN
+    return turn
+
+
+def _turn_after(error: PlatformError) -> Turn:
+    match error:
+        case InvalidSpec() | InvalidData():
+            return Turn(Outcome.INVALID)
+        case NotReadyYet(retry_in=retry_in):
+            return Turn(Outcome.WAITING, retry_in)
+        case EngineUnavailable(retry_in=retry_in):
+            return Turn(Outcome.UNAVAILABLE, retry_in)
+        case _:
+            return Turn(Outcome.REFUSED, REFUSED_RETRY)
+
+
+def _told(
+    old: list[Condition], error: PlatformError, generation: int, now: datetime, repeated: tuple[str, ...]
+) -> list[Condition]:
+    reason, message = type(error).__name__, str(error)
+    settled = (reason, message, generation, now)
+    match error:
+        case InvalidSpec() | InvalidData():
+            new = conditions.stalled(old, *settled)
+        case _ if conditions.is_true(old, ConditionType.READY):
+            # What is in service stays in service while an engine is away; the reason says that nobody watches it.
+            new = conditions.put(old, ConditionType.READY, "True", *settled)
+            new = conditions.put(new, ConditionType.RECONCILING, "True", *settled)
+        case _:
+            new = conditions.reconciling(old, *settled)
+    for type_ in repeated:
+        new = conditions.put(new, type_, "Unknown", *settled)
+    return new
+
+
+def clock() -> datetime:
+    """Now, in whole seconds as Kubernetes keeps time."""
+    return datetime.now(UTC).replace(microsecond=0)

@@ -1,0 +1,47 @@
+"""What operators are told by their environment."""
+
+from dataclasses import dataclass, field
+
+from homeostat.settings import (
+    GatewaySettings,
+    NodePool,
+    NodePoolSettings,
+    PipelinesSettings,
+    S3Settings,
+    ServicesSettings,
+    load,
+)
+
+
+@dataclass(frozen=True)
+class OperatorSettings:
+    """What observations and plans need to know of the platform.
+
+    Attributes:
+        bucket: Bucket of everything that the platform stores.
+        pipelines_image: Container image of runs.
+        services_image: Container image of predictors.
+        gateway_url: Public base of ``status.url``, without a slash at its end.
+        node_pools: Node pools by the name that users give.
+    """
+
+    bucket: str
+    pipelines_image: str
+    services_image: str
+    gateway_url: str
+    node_pools: dict[str, NodePool] = field(default_factory=dict)
+
+    @classmethod
+    def from_environment(cls) -> "OperatorSettings":
+        """The settings of this process.
+
+        Raises:
+            InvalidSettings: A variable is missing or wrong.
+        """
+        return cls(
+            bucket=load(S3Settings).bucket,
+            pipelines_image=load(PipelinesSettings).image,
+            services_image=load(ServicesSettings).image,
+            gateway_url=load(GatewaySettings).url.rstrip("/"),
+            node_pools=load(NodePoolSettings).pools,
+        )
