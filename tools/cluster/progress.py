@@ -23,38 +23,47 @@ class Step:
 
     def __str__(self) -> str:
         detail = f": {self.detail}" if self.detail else ""
-        return f"{self.label}{detail} ({time.monotonic() - self.began:.0f} s)"
+        return f"{self.label}{detail} ({time.monotonic() - self.began:.1f} s)"
 
 
-def _repeat(step: Step, done: threading.Event) -> None:
-    while not done.wait(_REPEAT):
-        console.print(f"  … {step}")
+_active: list[Step] = []
+_changes = threading.Condition()
 
 
-def _animate(step: Step, done: threading.Event) -> None:
-    with console.status(str(step)) as status:
-        while not done.wait(0.2):
-            status.update(str(step))
+def _animate() -> None:
+    """Shows all active steps in one line; ends with the last of them."""
+    with console.status("") as status:
+        while _active:
+            status.update(", ".join(str(each) for each in _active))
+            time.sleep(0.2)
+
+
+def _repeat() -> None:
+    """Where no line can be overwritten: all active steps now and then."""
+    while _active:
+        with _changes:
+            ended = _changes.wait_for(lambda: not _active, _REPEAT)
+        if not ended:
+            console.print(f"  … {', '.join(str(each) for each in _active)}")
 
 
 @contextmanager
 def step(label: str) -> Iterator[Step]:
-    """Shows `label` until the block ends, then the seconds that it took."""
+    """Shows `label` until the block ends, then the seconds that it took. Steps may run at the same time."""
     shown = Step(label)
-    done = threading.Event()
-    thread = threading.Thread(target=_animate if sys.stderr.isatty() else _repeat, args=(shown, done), daemon=True)
-    thread.start()
+    with _changes:
+        _active.append(shown)
+        if len(_active) == 1:
+            threading.Thread(target=_animate if sys.stderr.isatty() else _repeat, daemon=True).start()
+    mark = "✗"
     try:
         yield shown
-    except BaseException:
-        console.print(f"  ✗ {shown}")
-        raise
-    else:
-        detail = f" ({shown.detail})" if shown.detail else ""
-        console.print(f"  ✓ {label}{detail} {time.monotonic() - shown.began:.1f} s")
+        mark = "✓"
     finally:
-        done.set()
-        thread.join()
+        with _changes:
+            _active.remove(shown)
+            _changes.notify_all()
+        console.print(f"  {mark} {shown}")
 
 
 def until(condition: Callable[[], bool], seconds: float, what: str) -> None:
