@@ -1,0 +1,70 @@
+"""`python -m homeostat_services.predictor`: serve one version of one ModelDeployment."""
+
+import sys
+from collections.abc import Callable
+
+import structlog
+from granian import Granian
+from granian.constants import HTTPModes, Interfaces
+
+from homeostat.api.v1alpha1.modeldeployment import FeatureMode
+from homeostat.engines.features.reader import FeatureReader
+from homeostat.engines.objects import ObjectStore
+from homeostat.engines.objects.s3 import S3Objects
+from homeostat.reconcile.errors import PlatformError
+from homeostat.settings import ObserverSettings, OnlineStoreSettings, S3Settings, load
+from homeostat_services.predictor.app import Application
+from homeostat_services.predictor.counters import Counters
+from homeostat_services.predictor.model import load as load_model
+from homeostat_services.predictor.predictions import ObserverSink, PredictionLog, Sink
+from homeostat_services.predictor.service import OnlineFeatures, Predictor
+from homeostat_services.predictor.settings import PredictorSettings
+from homeostat_services.web import PORT, log_as_json
+
+_log = structlog.get_logger()
+
+
+def assemble(
+    settings: PredictorSettings, objects: ObjectStore, online: OnlineFeatures | None, sink: Sink
+) -> Application:
+    """The application around a model that was fetched, verified and tried.
+
+    Raises:
+        PlatformError: The model is not to be served; the text says why.
+    """
+    model = load_model(objects, settings.model_uri, settings.model_digest)
+    counters = Counters(settings.namespace, settings.deployment, settings.version, model.baseline)
+    log = PredictionLog(sink, counters)
+    return Application(Predictor(settings, model, counters, online, log.put), log)
+
+
+def from_environment() -> Application:
+    """The application that the environment describes."""
+    settings = load(PredictorSettings)
+    online = FeatureReader(load(OnlineStoreSettings)) if settings.features is FeatureMode.LOOKUP else None
+    sink = ObserverSink(load(ObserverSettings).url, settings.namespace, settings.deployment)
+    return assemble(settings, S3Objects(load(S3Settings)), online, sink)
+
+
+def serve(build: Callable[[], Application], host: str, port: int) -> None:
+    """Run until SIGTERM, then answer the requests at hand; exits with 1 if the application cannot be built."""
+
+    def build_or_exit() -> Application:
+        try:
+            application = build()
+        except PlatformError as error:
+            _log.error("the model is not served", error=str(error))  # noqa: TRY400 - the text is the whole story
+            sys.exit(1)
+        _log.info("serving")
+        return application
+
+    # One worker: pods scale by their number, and every counter lives in one process.
+    server = Granian(
+        "predictor", address=host, port=port, interface=Interfaces.RSGI, http=HTTPModes.http1, log_enabled=False
+    )
+    server.serve(target_loader=build_or_exit, wrap_loader=False)
+
+
+if __name__ == "__main__":
+    log_as_json()
+    serve(from_environment, "0.0.0.0", PORT)  # noqa: S104 - a pod is reached by its address

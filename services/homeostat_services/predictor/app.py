@@ -1,0 +1,176 @@
+"""The predictor's HTTP interface."""
+
+import asyncio
+
+from typing import Any
+
+import msgspec
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse, PlainTextResponse, Response
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+
+from homeostat.api.v1alpha1.modeldeployment import FeatureMode
+from homeostat_services.predictor.bridge import respond
+from homeostat_services.predictor.predictions import PredictionLog
+from homeostat_services.predictor.protocol import (
+    ACCEPTED,
+    MAX_BODY_BYTES,
+    InferRequest,
+    InferResponse,
+    InvalidRequest,
+    Refusal,
+)
+from homeostat_services.predictor.service import Predictor
+
+JSON = "application/json"
+TOO_LONG = f"the body is longer than {MAX_BODY_BYTES} bytes; send fewer rows in one request"
+_HEADERS = [("content-type", JSON)]
+
+
+def web(predictor: Predictor) -> FastAPI:
+    """Health, metadata, metrics and the OpenAPI document; it answers inference too, at FastAPI's pace."""
+    app = FastAPI(title="Homeostat predictor", version=predictor.settings.version, docs_url=None, redoc_url=None)
+    registry = CollectorRegistry()
+    registry.register(predictor.counters)
+
+    @app.exception_handler(InvalidRequest)
+    async def refused(_request: Request, error: InvalidRequest) -> Response:
+        return JSONResponse({"error": str(error)}, error.status)
+
+    @app.post("/v2/models/{name}/infer", openapi_extra=_infer_document(), operation_id="infer")
+    async def infer(name: str, request: Request) -> Response:
+        """Predict; one value per row."""
+        status, content = await predictor.answer(name, await request.body())
+        return Response(content, status, media_type=JSON)
+
+    @app.get("/v2/health/live")
+    async def live() -> dict[str, bool]:
+        """Whether the process answers."""
+        return {"live": True}
+
+    @app.get("/v2/health/ready")
+    async def ready() -> dict[str, bool]:
+        """Whether predictions can be asked for: the model was loaded and checked before this port was opened."""
+        return {"ready": True}
+
+    @app.get("/v2/models/{name}")
+    async def metadata(name: str) -> dict[str, Any]:
+        """The model's inputs and output, as a caller of this deployment gives and gets them."""
+        predictor.check_name(name)
+        return _metadata(predictor)
+
+    @app.get("/v2/models/{name}/ready")
+    async def model_ready(name: str) -> dict[str, Any]:
+        """Whether predictions of this model can be asked for."""
+        predictor.check_name(name)
+        return {"name": name, "ready": True}
+
+    @app.get("/metrics", response_class=PlainTextResponse)
+    async def metrics() -> Response:
+        """Prometheus text."""
+        return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+
+    return app
+
+
+def _metadata(predictor: Predictor) -> dict[str, Any]:
+    settings, signature = predictor.settings, predictor.model.signature
+    entity = {"name": settings.entity_field, "datatype": "BYTES", "shape": [-1]}
+    features = [{"name": i.name, "datatype": i.datatype, "shape": [-1]} for i in signature.inputs]
+    return {
+        "name": settings.deployment,
+        "versions": [settings.version],
+        "platform": "onnxruntime_onnx",
+        "inputs": [entity] if settings.features is FeatureMode.LOOKUP else [entity, *features],
+        "outputs": [{"name": signature.output.name, "datatype": "FP64", "shape": [-1]}],
+        "parameters": {"model": signature.model, "digest": settings.model_digest, "features": settings.features},
+    }
+
+
+def _infer_document() -> dict[str, Any]:
+    """The wire types of inference for the OpenAPI document; they are msgspec's, which FastAPI does not know."""
+    template = "#/components/schemas/{name}"
+    (request, response, refusal), components = msgspec.json.schema_components(
+        (InferRequest, InferResponse, Refusal), ref_template=template
+    )
+
+    def whole(schema: dict[str, Any]) -> dict[str, Any]:
+        return {"content": {JSON: {"schema": _inlined(schema, components)}}}
+
+    numbers = "; ".join(f"{ours}: {', '.join(theirs)}" for ours, theirs in ACCEPTED.items())
+    return {
+        "requestBody": {"required": True, "description": f"Datatypes by the model's input: {numbers}.", **whole(request)},
+        "responses": {
+            "200": {"description": "Predictions.", **whole(response)},
+            "400": {"description": "A mistake in the request; the text names field, value and remedy.", **whole(refusal)},
+            "404": {"description": "Another model, or an entity that is not known.", **whole(refusal)},
+            "503": {"description": "The online store does not answer.", **whole(refusal)},
+        },
+    }
+
+
+def _inlined(schema: Any, components: dict[str, Any]) -> Any:
+    """The schema with its references replaced, so that the route's document stands alone; none of them is recursive."""
+    match schema:
+        case {"$ref": str(reference)}:
+            return _inlined(components[reference.rpartition("/")[2]], components)
+        case dict():
+            return {key: _inlined(value, components) for key, value in schema.items()}
+        case list():
+            return [_inlined(value, components) for value in schema]
+        case _:
+            return schema
+
+
+class Application:
+    """The RSGI application that Granian runs: inference here, everything else through FastAPI.
+
+    Args:
+        log: The prediction log; runs as long as the application.
+        close: Called once at the end.
+    """
+
+    def __init__(self, predictor: Predictor, log: PredictionLog) -> None:
+        self._predictor, self._log = predictor, log
+        self._web = web(predictor)
+        self._name = predictor.settings.deployment
+        self._hot = f"/v2/models/{self._name}/infer"
+        self._sending: asyncio.Task[None] | None = None
+
+    def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._sending = loop.create_task(self._log.run())
+
+    def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
+        # Granian calls this after the last request has been answered.
+        loop.run_until_complete(self._finish())
+
+    async def _finish(self) -> None:
+        if self._sending is not None:
+            self._sending.cancel()
+            await asyncio.wait([self._sending])
+        await self._log.flush()
+
+    async def __rsgi__(self, scope: Any, protocol: Any) -> None:
+        body = await _body(scope, protocol)
+        if body is None:
+            protocol.response_bytes(413, _HEADERS, msgspec.json.encode(Refusal(TOO_LONG)))
+        elif scope.path == self._hot and scope.method == "POST":
+            status, content = await self._predictor.answer(self._name, body)
+            protocol.response_bytes(status, _HEADERS, content)
+        else:
+            await respond(self._web, scope, protocol, body)
+
+
+async def _body(scope: Any, protocol: Any) -> bytes | None:
+    """The request's body; None if it is too long."""
+    announced = scope.headers.get("content-length")
+    if announced is not None:
+        return await protocol() if int(announced) <= MAX_BODY_BYTES else None
+    body = b""
+    async for chunk in protocol:
+        body += chunk
+        if len(body) > MAX_BODY_BYTES:
+            return None
+    return body
+
+

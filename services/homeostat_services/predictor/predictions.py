@@ -1,0 +1,130 @@
+"""The prediction log: off the request path, bounded, in batches to the observer."""
+
+import asyncio
+import zlib
+from collections import deque
+from contextlib import suppress
+from pathlib import Path
+from typing import Protocol
+
+import httpx
+import msgspec
+import structlog
+
+from homeostat_services.predictor.counters import Counters
+
+BATCH = 500
+INTERVAL_SECONDS = 0.5
+CAPACITY = 20_000
+RETRY_SECONDS = 2.0
+FLUSH_SECONDS = 5.0
+TOKEN = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
+
+_log = structlog.get_logger()
+
+
+class Prediction(msgspec.Struct):
+    """One row that was answered."""
+
+    id: str
+    version: str
+    entity: str
+    time: float
+    score: float
+
+
+class Undelivered(Exception):  # noqa: N818 - reads as what it says
+    """A batch that did not arrive; `again` says whether sending it once more can help."""
+
+    def __init__(self, message: str, *, again: bool) -> None:
+        super().__init__(message)
+        self.again = again
+
+
+class Sink(Protocol):
+    """Where batches go; a batch may be sent again, predictions are told apart by their ids."""
+
+    async def send(self, batch: list[Prediction]) -> None:
+        """Deliver a batch; raises Undelivered."""
+        ...
+
+
+class ObserverSink:
+    """The observer's `POST /v1/predictions`, with the pod's own token."""
+
+    def __init__(self, url: str, namespace: str, deployment: str, token: Path = TOKEN) -> None:
+        self._url = f"{url.rstrip('/')}/v1/predictions"
+        self._about = {"namespace": namespace, "deployment": deployment}
+        self._token = token
+        self._client = httpx.AsyncClient(timeout=5)
+
+    async def send(self, batch: list[Prediction]) -> None:
+        """See Sink."""
+        body = msgspec.json.encode({**self._about, "predictions": batch})
+        # The kubelet renews the token's file; a copy kept here would expire.
+        token = self._token.read_text().strip() if self._token.exists() else ""
+        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        try:
+            response = await self._client.post(self._url, content=body, headers=headers)
+        except httpx.HTTPError as error:
+            raise Undelivered(f"{self._url} does not answer ({type(error).__name__})", again=True) from error
+        if response.is_error:
+            refused = response.status_code in (400, 404, 413, 422)
+            raise Undelivered(f"{self._url}: {response.status_code} {response.text[:200]}", again=not refused)
+
+
+def sampled(prediction_id: str, percent: int) -> bool:
+    """Whether a prediction belongs to the logged share; the same answer for the same id, everywhere."""
+    return zlib.crc32(prediction_id.encode()) % 100 < percent
+
+
+class PredictionLog:
+    """A bounded queue in front of a sink; the oldest give way when it is full, and are counted."""
+
+    def __init__(self, sink: Sink, counters: Counters, capacity: int = CAPACITY) -> None:
+        self._sink, self._counters = sink, counters
+        self._queue: deque[Prediction] = deque()
+        self._capacity = capacity
+        self._news = asyncio.Event()
+
+    def put(self, prediction: Prediction) -> None:
+        """Take a prediction; never waits."""
+        if len(self._queue) >= self._capacity:
+            self._queue.popleft()
+            self._counters.dropped += 1
+        self._queue.append(prediction)
+        if len(self._queue) == 1 or len(self._queue) == BATCH:
+            self._news.set()
+
+    async def run(self) -> None:
+        """Send batches for ever: a full one at once, a smaller one after half a second."""
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            if len(self._queue) < BATCH:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._news.wait(), INTERVAL_SECONDS)
+            while self._queue and not await self._send():
+                await asyncio.sleep(RETRY_SECONDS)
+
+    async def flush(self) -> None:
+        """Send what is left, as far as that is possible within five seconds."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(FLUSH_SECONDS):
+                while self._queue and await self._send():
+                    pass
+        if self._queue:
+            _log.warning("predictions were not logged", count=len(self._queue))
+
+    async def _send(self) -> bool:
+        """Send one batch; False if it has to be sent again."""
+        batch = [self._queue.popleft() for _ in range(min(BATCH, len(self._queue)))]
+        try:
+            await self._sink.send(batch)
+        except Undelivered as error:
+            _log.warning("a batch of predictions did not arrive", error=str(error), count=len(batch), again=error.again)
+            kept = batch[max(0, len(batch) + len(self._queue) - self._capacity) :] if error.again else []
+            self._counters.dropped += len(batch) - len(kept)
+            self._queue.extendleft(reversed(kept))
+            return not error.again
+        return True

@@ -1,0 +1,129 @@
+"""Answers a request: features, prediction, counts, log."""
+
+import asyncio
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import msgspec
+import structlog
+
+from homeostat.api.v1alpha1.modeldeployment import FeatureMode
+from homeostat.reconcile.errors import PlatformError
+from homeostat_services.predictor.counters import Counters
+from homeostat_services.predictor.model import Model
+from homeostat_services.predictor.predictions import Prediction, sampled
+from homeostat_services.predictor.protocol import (
+    InferResponse,
+    InvalidRequest,
+    OutputTensor,
+    Refusal,
+    Rows,
+    decode,
+    ids_only,
+    with_features,
+)
+from homeostat_services.predictor.settings import PredictorSettings
+
+_log = structlog.get_logger()
+_encode = msgspec.json.Encoder().encode
+
+
+class OnlineFeatures(Protocol):
+    """The online store, as a predictor reads it."""
+
+    async def lookup(self, namespace: str, feature_set: str, keys: Sequence[str]) -> list[dict[str, Any] | None]:
+        """Features of each entity by name; None for an unknown one. Raises PlatformError."""
+        ...
+
+
+class Predictor:
+    """One version of one ModelDeployment.
+
+    Args:
+        online: The online store; None when callers send features.
+        record: Takes each prediction that is to be logged; must not wait.
+    """
+
+    def __init__(
+        self,
+        settings: PredictorSettings,
+        model: Model,
+        counters: Counters,
+        online: OnlineFeatures | None,
+        record: Callable[[Prediction], None],
+    ) -> None:
+        self.settings, self.model, self.counters = settings, model, counters
+        self._online, self._record = online, record
+        self._about = {"deployment": f"{settings.namespace}/{settings.deployment}", "model": model.signature.model}
+
+    async def answer(self, name: str, body: bytes) -> tuple[int, bytes]:
+        """Status and JSON body for the request body `body` to the model `name`; counts the request, never raises."""
+        started = time.perf_counter()
+        try:
+            status, content = 200, _encode(await self._infer(name, body))
+        except InvalidRequest as error:
+            status, content = error.status, _encode(Refusal(str(error)))
+        except PlatformError as error:
+            _log.warning("features are not available", error=str(error))
+            status, content = 503, _encode(Refusal(str(error)))
+        except Exception:
+            _log.exception("a request failed")
+            status, content = 500, _encode(Refusal("the prediction failed; the predictor's log says why"))
+        self.counters.request(status, time.perf_counter() - started)
+        return status, content
+
+    def check_name(self, name: str) -> None:
+        """Refuse a model that is not served here.
+
+        Raises:
+            InvalidRequest: With status 404.
+        """
+        if name != self.settings.deployment:
+            served = self.settings.deployment
+            raise InvalidRequest(f"model {name!r} is not served here; ask for /v2/models/{served}", 404)
+
+    async def _infer(self, name: str, body: bytes) -> InferResponse:
+        self.check_name(name)
+        request = decode(body)
+        settings, signature = self.settings, self.model.signature
+        if settings.features is FeatureMode.LOOKUP:
+            rows = await self._looked_up(ids_only(request, settings.entity_field))
+        else:
+            rows = with_features(request, settings.entity_field, signature)
+        scores = self.model.scores(rows.columns)
+        request_id = request.id or uuid.uuid4().hex
+        self.counters.served(rows.columns, scores)
+        self._log_rows(request_id, rows, scores)
+        output = OutputTensor(signature.output.name, "FP64", [rows.count], scores)
+        return InferResponse(settings.deployment, settings.version, request_id, [output], self._about)
+
+    def _log_rows(self, request_id: str, rows: Rows, scores: list[float]) -> None:
+        now, version, percent = time.time(), self.settings.version, self.settings.payload_percent
+        for row, (entity, score) in enumerate(zip(rows.entities, scores, strict=True)):
+            prediction_id = request_id if rows.count == 1 else f"{request_id}-{row}"
+            # Without an entity no outcome could ever be matched by it.
+            if entity and sampled(prediction_id, percent):
+                self._record(Prediction(prediction_id, version, entity, now, score))
+
+    async def _looked_up(self, rows: Rows) -> Rows:
+        """The same rows with their features; one that is not in the store is missing, as it was in training."""
+        if self._online is None:
+            raise InvalidRequest("this predictor has no online store; its operator sets HOMEOSTAT_FEATURES", 500)
+        namespace, sets = self.settings.namespace, self.model.signature.feature_sets
+        found = await asyncio.gather(*(self._online.lookup(namespace, name, rows.entities) for name in sets))
+        for row, entity in enumerate(rows.entities):
+            if all(entities[row] is None for entities in found):
+                field = self.settings.entity_field
+                raise InvalidRequest(
+                    f"inputs[{field}].data[{row}] is {entity!r}, which feature set {', '.join(sets)} does not know; "
+                    "check the id, or wait until its features are materialised",
+                    404,
+                )
+        by_set = dict(zip(sets, found, strict=True))
+        columns = {
+            i.name: [None if values is None else values.get(i.name) for values in by_set[i.feature_set]]
+            for i in self.model.signature.inputs
+        }
+        return Rows(rows.count, rows.entities, columns)
