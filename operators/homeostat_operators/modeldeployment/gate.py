@@ -1,0 +1,171 @@
+"""The gate's turn in a rollout: an evaluate Job against the current champion, and what its verdict leads to."""
+
+import json
+from datetime import datetime
+from typing import assert_never
+
+from homeostat.api.v1alpha1.modeldeployment import (
+    Candidate,
+    Gate,
+    GateRecord,
+    MetricComparison,
+    ModelDeployment,
+    ModelDeploymentStatus,
+    Outcome,
+)
+from homeostat.signals.gate import GateReport, RuleOutcome, Verdict
+from homeostat_operators.modeldeployment.candidates import TEXT_LIMIT, finish
+from homeostat_operators.modeldeployment.observed import Observed
+
+ATTEMPTS = 3
+"""Evaluate Jobs of one candidate before it is given up."""
+
+
+def is_open(gate: Gate) -> bool:
+    """Whether the gate has no rules: nothing is evaluated, and every version passes."""
+    return not (gate.minimum or gate.must_beat or gate.non_inferior)
+
+
+def champion_of(status: ModelDeploymentStatus) -> str:
+    """Digest of the champion; empty when there is none."""
+    return status.stable.digest if status.stable else ""
+
+
+def judge(
+    resource: ModelDeployment, status: ModelDeploymentStatus, observed: Observed, now: datetime
+) -> ModelDeploymentStatus:
+    """Status after the gate's turn: a number reserved, a verdict read, or nothing new."""
+    candidate = status.candidate
+    if candidate is None or candidate.gated:
+        return status
+    if not is_open(resource.spec.promotion.gate):
+        return _evaluated(resource, status, candidate, observed, now)
+    record = GateRecord(
+        version=candidate.version,
+        champion=status.stable.version if status.stable else "",
+        verdict=Verdict.PROMOTE.value,
+        sentences=["The gate has no rules: nothing was evaluated."],
+        time=now,
+    )
+    return _passed(status, candidate, record, now)
+
+
+def _evaluated(
+    resource: ModelDeployment,
+    status: ModelDeploymentStatus,
+    candidate: Candidate,
+    observed: Observed,
+    now: datetime,
+) -> ModelDeploymentStatus:
+    """Status after a look at the candidate's evaluate Job."""
+    if candidate.evaluation == 0 or candidate.champion_digest != champion_of(status):
+        return _reserve(status, candidate, observed, candidate.evaluation_failures)
+    evaluation = observed.evaluation
+    if evaluation is None or evaluation.number != candidate.evaluation:
+        return status
+    if evaluation.report is not None:
+        return _apply(resource, status, candidate, evaluation.report, now)
+    if evaluation.failure:
+        return _again(resource, status, candidate, observed, evaluation.failure, now)
+    return status
+
+
+def _again(
+    resource: ModelDeployment,
+    status: ModelDeploymentStatus,
+    candidate: Candidate,
+    observed: Observed,
+    failure: str,
+    now: datetime,
+) -> ModelDeploymentStatus:
+    """Status after a failed evaluate Job: another number, or the end of the candidate's way."""
+    failures = candidate.evaluation_failures + 1
+    if failures < ATTEMPTS:
+        return _reserve(status, candidate, observed, failures)
+    reason = f"{failures} evaluate Jobs of version {candidate.version} failed, the last one: {failure}"
+    return finish(resource, status, Outcome.EVALUATION_FAILED, reason, now)
+
+
+def _reserve(
+    status: ModelDeploymentStatus, candidate: Candidate, observed: Observed, failures: int
+) -> ModelDeploymentStatus:
+    number = max(status.evaluations, observed.highest_evaluation) + 1
+    update = {"evaluation": number, "champion_digest": champion_of(status), "evaluation_failures": failures}
+    return status.model_copy(update={"evaluations": number, "candidate": candidate.model_copy(update=update)})
+
+
+def _apply(
+    resource: ModelDeployment,
+    status: ModelDeploymentStatus,
+    candidate: Candidate,
+    report: GateReport,
+    now: datetime,
+) -> ModelDeploymentStatus:
+    record = _record(status, candidate, report, now)
+    status = status.model_copy(update={"gate": record})
+    match report.verdict:
+        case Verdict.PROMOTE:
+            return _passed(status, candidate, record, now)
+        case Verdict.HOLD:
+            return finish(resource, status, Outcome.HELD, _grounds(report), now)
+        case Verdict.REJECT:
+            return finish(resource, status, Outcome.REJECTED, _grounds(report), now)
+        case _:
+            assert_never(report.verdict)
+
+
+def _passed(
+    status: ModelDeploymentStatus, candidate: Candidate, record: GateRecord, now: datetime
+) -> ModelDeploymentStatus:
+    # The deadline of a rollout counts from here, not from when the version was first seen.
+    rolling = candidate.model_copy(update={"gated": True, "champion_digest": champion_of(status), "since": now})
+    return status.model_copy(update={"gate": record, "candidate": rolling})
+
+
+def _grounds(report: GateReport) -> str:
+    told = [r.sentence for r in report.rules if r.outcome in {RuleOutcome.FAILED, RuleOutcome.NOT_SHOWN}]
+    return " ".join(told) or "Challenger and champion are equal on every resample: there is nothing to gain."
+
+
+def _record(status: ModelDeploymentStatus, candidate: Candidate, report: GateReport, now: datetime) -> GateRecord:
+    return GateRecord(
+        version=candidate.version,
+        champion=status.stable.version if status.stable else "",
+        verdict=report.verdict.value,
+        rows=report.rows,
+        metrics=[
+            MetricComparison(
+                name=metric.name.value,
+                challenger=_decimal(metric.challenger),
+                champion=_optional(metric.champion),
+                difference=_optional(metric.difference),
+                lower=_optional(metric.lower),
+                upper=_optional(metric.upper),
+            )
+            for metric in report.metrics
+            if metric.challenger is not None
+        ],
+        sentences=[rule.sentence[:TEXT_LIMIT] for rule in report.rules],
+        time=now,
+    )
+
+
+def _decimal(value: float) -> str:
+    return f"{value:.6f}"
+
+
+def _optional(value: float | None) -> str | None:
+    return None if value is None else _decimal(value)
+
+
+def verdict_tag(resource: ModelDeployment, record: GateRecord, dataset: str, champion: str) -> tuple[str, str]:
+    """Key and value of the tag that records a verdict on the registered version.
+
+    Args:
+        resource: Whose gate it is: a model may pass one gate and fail another.
+        record: The verdict.
+        dataset: Digest of the dataset whose holdout it was reached on; a verdict is stale when it or the champion changed.
+        champion: Digest of the champion; empty: there was none.
+    """
+    value = {"verdict": record.verdict, "champion": champion, "dataset": dataset}
+    return f"homeostat.gate.{resource.metadata.name}", json.dumps(value, sort_keys=True)

@@ -1,0 +1,180 @@
+"""Reads what the plan of a ModelDeployment needs; the only input of this kind."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from pydantic import ValidationError
+
+from homeostat.api.common import API_VERSION
+from homeostat.api.v1alpha1.modeldeployment import ModelDeployment
+from homeostat.api.v1alpha1.trainingjob import SUCCEEDED, TrainingJob
+from homeostat.reconcile.conditions import is_true
+from homeostat.reconcile.errors import EngineUnavailable, ObjectNotFound, PlatformError
+from homeostat.reconcile.names import PURPOSE_LABEL, VERSION_LABEL, child_name, labels_for, number_of
+from homeostat.runs import FAILURE, RESULT, EvaluateResult, RunFailure, StoredModel
+from homeostat.signals import counter_increase
+from homeostat_operators.clients import Clients
+from homeostat_operators.modeldeployment import children, pods
+from homeostat_operators.modeldeployment.observed import (
+    Available,
+    Child,
+    Evaluation,
+    Installation,
+    Observed,
+    StepTraffic,
+)
+
+Manifest = dict[str, Any]
+
+SERVING_KINDS = (("apps/v1", "Deployment"), ("v1", "Service"), ("policy/v1", "PodDisruptionBudget"))
+
+BEFORE = timedelta(seconds=30)
+"""How far before a step a counter's last value is looked for, to count from."""
+
+
+def observe(resource: ModelDeployment, clients: Clients) -> Observed:
+    """Everything that a turn may need, as it is now."""
+    namespace = resource.metadata.namespace
+    labels = labels_for(resource)
+    found = {kind: _versioned(clients, api, kind, namespace, labels) for api, kind in SERVING_KINDS}
+    running = clients.cluster.list("v1", "Pod", namespace, {**labels, children.COMPONENT_LABEL: children.PREDICTOR})
+    jobs = clients.cluster.list("batch/v1", "Job", namespace, {**labels, PURPOSE_LABEL: children.EVALUATE})
+    alias, answers = _champion_alias(resource, clients)
+    services = {_version(service) for service in found["Service"]}
+    settings = clients.settings
+    installation = Installation(
+        bucket=settings.bucket,
+        services_image=settings.services_image,
+        pipelines_image=settings.pipelines_image,
+        gateway_url=settings.gateway_url,
+    )
+    return Observed(
+        installation=installation,
+        versions=_available(resource, clients),
+        servings={
+            _version(one): pods.serving(one, [p for p in running if _version(p) == _version(one)], services)
+            for one in found["Deployment"]
+        },
+        children=tuple(_child(api, kind, one) for api, kind in SERVING_KINDS for one in found[kind]),
+        evaluation=_evaluation(resource, jobs, installation.bucket, clients),
+        highest_evaluation=max((number_of(job["metadata"]["name"]) or 0 for job in jobs), default=0),
+        step=_step(resource, clients),
+        champion_alias=alias,
+        registry_answers=answers,
+    )
+
+
+def _versioned(clients: Clients, api: str, kind: str, namespace: str, labels: dict[str, str]) -> list[Manifest]:
+    return [one for one in clients.cluster.list(api, kind, namespace, labels) if _version(one)]
+
+
+def _version(manifest: Manifest) -> str:
+    return str(manifest["metadata"].get("labels", {}).get(VERSION_LABEL, ""))
+
+
+def _child(api_version: str, kind: str, manifest: Manifest) -> Child:
+    meta = manifest["metadata"]
+    return Child(api_version, kind, meta["name"], meta["uid"], _version(manifest))
+
+
+def _available(resource: ModelDeployment, clients: Clients) -> tuple[Available, ...]:
+    namespace = resource.metadata.namespace
+    model = f"{namespace}.{resource.spec.model.registered.name}"
+    jobs = [TrainingJob.model_validate(one) for one in clients.cluster.list(API_VERSION, TrainingJob.KIND, namespace)]
+    return tuple(
+        Available(
+            version=job.status.model.version,
+            digest=job.status.model.digest,
+            uri=job.status.model.uri,
+            training_job=job.metadata.name,
+            feature_set=job.spec.dataset.feature_sets[0].name,
+            dataset=StoredModel(uri=job.status.dataset.uri, digest=job.status.dataset.digest),
+        )
+        for job in jobs
+        if job.status.model is not None
+        and job.status.dataset is not None
+        and job.status.model.name == model
+        and job.status.model.version
+        and is_true(job.status.conditions, SUCCEEDED)
+    )
+
+
+def _evaluation(resource: ModelDeployment, jobs: list[Manifest], bucket: str, clients: Clients) -> Evaluation | None:
+    candidate = resource.status.candidate
+    if candidate is None or candidate.gated or candidate.evaluation == 0:
+        return None
+    number = candidate.evaluation
+    name = child_name(resource.metadata.name, children.EVALUATE, number)
+    job = next((one for one in jobs if one["metadata"]["name"] == name), None)
+    ended = "" if job is None else _ended(job)
+    if job is not None and not ended:
+        return Evaluation(number, exists=True)
+    return _read_evaluation(number, ended, children.evaluation_prefix(resource, number, bucket), clients)
+
+
+def _read_evaluation(number: int, ended: str, prefix: str, clients: Clients) -> Evaluation:
+    """An evaluation whose Job has ended, or is not there (``ended`` is empty): its documents tell how it went."""
+    try:
+        report = EvaluateResult.model_validate_json(clients.objects.read(f"{prefix}{RESULT}")).report
+    except ObjectNotFound:
+        failure = (_failure(prefix, clients) or ended) if ended else ""
+        return Evaluation(number, exists=bool(ended), failure=failure)
+    except EngineUnavailable as error:
+        return Evaluation(number, exists=True, outage=f"Its result cannot be read: {error}")
+    except ValidationError as error:
+        return Evaluation(
+            number, exists=True, failure=f"{prefix}{RESULT} cannot be read: {error.error_count()} errors."
+        )
+    return Evaluation(number, exists=True, report=report)
+
+
+def _ended(job: Manifest) -> str:
+    """How a Job ended, as a sentence; empty while it runs."""
+    for condition in job.get("status", {}).get("conditions", []):
+        if condition.get("status") == "True" and condition.get("type") == "Failed":
+            return f"Job {job['metadata']['name']} failed: {condition.get('message', condition.get('reason', ''))}"
+        if condition.get("status") == "True" and condition.get("type") == "Complete":
+            return f"Job {job['metadata']['name']} finished without a result."
+    return ""
+
+
+def _failure(prefix: str, clients: Clients) -> str:
+    try:
+        return RunFailure.model_validate_json(clients.objects.read(f"{prefix}{FAILURE}")).message
+    except (PlatformError, ValidationError):
+        return ""
+
+
+def _step(resource: ModelDeployment, clients: Clients) -> StepTraffic | None:
+    """Requests of the present step; None when there is none, or Prometheus does not answer."""
+    candidate = resource.status.candidate
+    if candidate is None or candidate.step_since is None:
+        return None
+    selector = (
+        f'homeostat_requests_total{{namespace="{resource.metadata.namespace}",'
+        f'deployment="{resource.metadata.name}",version="{candidate.version}"}}'
+    )
+    start, end = candidate.step_since, datetime.now(UTC)
+    try:
+        series = clients.metrics.samples(selector, start - BEFORE, end)
+    except EngineUnavailable:
+        return None
+    counted = [
+        (one.labels.get("code", ""), counter_increase(one.samples, start.timestamp(), end.timestamp()))
+        for one in series
+    ]
+    return StepTraffic(
+        requests=sum(count for _, count in counted),
+        errors=sum(count for code, count in counted if code.startswith("5")),
+    )
+
+
+def _champion_alias(resource: ModelDeployment, clients: Clients) -> tuple[str | None, bool]:
+    """The alias as the registry has it, and whether it answers; a rollout never waits for it."""
+    if resource.status.stable is None and resource.status.candidate is None:
+        return None, False
+    model = f"{resource.metadata.namespace}.{resource.spec.model.registered.name}"
+    try:
+        return clients.registry.get_alias(model, children.champion_alias(resource)), True
+    except PlatformError:
+        return None, False

@@ -1,0 +1,109 @@
+"""What to do about a ModelDeployment: a pure function of its spec, its status, the world and the clock.
+
+One turn runs choose → judge → advance → retire over the status; every action follows from the status that comes out, so
+that a turn which is repeated, or stopped half way, asks for the same again.
+"""
+
+from datetime import datetime, timedelta
+
+from homeostat.api.common import parse_duration
+from homeostat.api.v1alpha1.modeldeployment import Candidate, ModelDeployment, ModelDeploymentStatus
+from homeostat_operators.actions import Action, Apply, CreateOnce, Delete, SetAlias, TagVersion
+from homeostat_operators.modeldeployment import candidates, children, gate, rollout, telling
+from homeostat_operators.modeldeployment.observed import DRAIN, Observed
+from homeostat_operators.planning import Plan
+
+BUSY = timedelta(seconds=2)
+"""Between two looks at a rollout."""
+QUIET = timedelta(seconds=60)
+"""Between two looks at a deployment with nothing in flight; events come sooner."""
+
+
+def plan(resource: ModelDeployment, observed: Observed, now: datetime) -> Plan[ModelDeploymentStatus]:
+    """The next status, and the actions that follow from it."""
+    before = resource.status
+    status = before.model_copy(
+        update={
+            "observed_generation": resource.metadata.generation,
+            "evaluations": max(before.evaluations, observed.highest_evaluation),
+            "url": _url(resource, observed),
+            "replicas": sum(serving.ready for serving in observed.servings.values()),
+        }
+    )
+    for turn in (candidates.choose, gate.judge, rollout.advance):
+        status = turn(resource, status, observed, now)
+    retirement = rollout.retire(status, observed, now)
+    status = status.model_copy(update={"traffic": rollout.traffic(resource, status), "retiring": retirement.retiring})
+    status = status.model_copy(update={"conditions": telling.conditions(resource, status, observed, now)})
+    deletes = (
+        Delete(child.api_version, child.kind, resource.metadata.namespace, child.name, child.uid)
+        for child in retirement.doomed
+    )
+    actions = (
+        *_serve(resource, status, observed),
+        *_evaluate(resource, status, observed),
+        *deletes,
+        *_tell_registry(resource, status, observed),
+    )
+    return Plan(status=status, actions=actions, requeue_in=_next_look(resource, status, now))
+
+
+def _url(resource: ModelDeployment, observed: Observed) -> str:
+    base = observed.installation.gateway_url.rstrip("/")
+    return f"{base}/{resource.metadata.namespace}/{resource.metadata.name}"
+
+
+def _serve(resource: ModelDeployment, status: ModelDeploymentStatus, observed: Observed) -> tuple[Action, ...]:
+    """The objects of every version with a role: applied at every turn, so that they heal."""
+    roles = [status.stable, status.candidate if status.candidate and status.candidate.gated else None]
+    return tuple(
+        Apply(manifest)
+        for version in roles
+        if version is not None
+        for manifest in children.serving(resource, version, observed.installation)
+    )
+
+
+def _evaluate(resource: ModelDeployment, status: ModelDeploymentStatus, observed: Observed) -> tuple[Action, ...]:
+    candidate = status.candidate
+    if candidate is None or candidate.gated or candidate.evaluation == 0:
+        return ()
+    known = observed.evaluation
+    if known is not None and known.number == candidate.evaluation and known.exists:
+        return ()
+    available = observed.available(candidate.version)
+    if available is None:
+        return ()
+    return (CreateOnce(children.evaluate_job(resource, candidate, status.stable, available, observed.installation)),)
+
+
+def _tell_registry(resource: ModelDeployment, status: ModelDeploymentStatus, observed: Observed) -> tuple[Action, ...]:
+    """What the registry is told; it is never waited for, and comes last."""
+    if not observed.registry_answers:
+        return ()
+    model = f"{resource.metadata.namespace}.{resource.spec.model.registered.name}"
+    told: list[Action] = []
+    record, judged = status.gate, resource.status.candidate
+    if record is not None and record != resource.status.gate:
+        available = observed.available(record.version)
+        dataset = available.dataset.digest if available else ""
+        champion = judged.champion_digest if judged else ""
+        told.append(TagVersion(model, record.version, *gate.verdict_tag(resource, record, dataset, champion)))
+    if status.stable is not None and observed.champion_alias != status.stable.version:
+        told.append(SetAlias(model, children.champion_alias(resource), status.stable.version))
+    return tuple(told)
+
+
+def _next_look(resource: ModelDeployment, status: ModelDeploymentStatus, now: datetime) -> timedelta:
+    looks = [QUIET]
+    if status.candidate is not None:
+        looks.append(_candidate_look(resource, status.candidate, now))
+    looks += [entry.since + DRAIN - now for entry in status.retiring]
+    return max(min(looks), timedelta(seconds=1))
+
+
+def _candidate_look(resource: ModelDeployment, candidate: Candidate, now: datetime) -> timedelta:
+    step = rollout.step_of(resource, candidate)
+    if step is None or candidate.step_since is None:
+        return BUSY
+    return min(BUSY, max(candidate.step_since + parse_duration(step.hold) - now, timedelta(seconds=1)))

@@ -1,0 +1,146 @@
+"""The canary: from the first ready pod to promotion or back, one step at a time."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from homeostat.api.common import parse_duration
+from homeostat.api.v1alpha1.modeldeployment import (
+    CanaryStep,
+    Candidate,
+    ModelDeployment,
+    ModelDeploymentStatus,
+    Outcome,
+    RetiringVersion,
+    RollbackTrigger,
+    TrafficTarget,
+)
+from homeostat.reconcile.names import version_name
+from homeostat_operators.modeldeployment.candidates import finish
+from homeostat_operators.modeldeployment.observed import DRAIN, Child, Observed, Serving
+
+ERROR_REQUESTS = 20
+"""Requests below which an error rate says nothing."""
+
+MAX_RETIRING = 8
+
+
+def advance(
+    resource: ModelDeployment, status: ModelDeploymentStatus, observed: Observed, now: datetime
+) -> ModelDeploymentStatus:
+    """Status after the rollout's turn: the next step, promotion, a rollback, or nothing new."""
+    candidate = status.candidate
+    if candidate is None or not candidate.gated:
+        return status
+    serving = observed.servings.get(candidate.version)
+    problem = _readiness_problem(resource, candidate, serving, now) or _error_problem(resource, candidate, observed)
+    if problem:
+        return finish(resource, status, Outcome.ROLLED_BACK, f"Version {candidate.version} {problem}", now)
+    if serving is None or not serving.complete:
+        return status
+    steps = resource.spec.rollout.steps if status.stable else []
+    if candidate.step_since is not None and not _step_is_over(resource, candidate, observed, now):
+        return status
+    following = 0 if candidate.step_since is None else candidate.step + 1
+    if following >= len(steps):
+        return finish(resource, status, Outcome.PROMOTED, _success(resource, candidate), now)
+    update = {"step": following, "step_since": now, "weight": steps[following].weight}
+    return status.model_copy(update={"candidate": candidate.model_copy(update=update)})
+
+
+def step_of(resource: ModelDeployment, candidate: Candidate) -> CanaryStep | None:
+    """The step that the candidate is on; None before the first, or when the spec has fewer steps by now."""
+    steps = resource.spec.rollout.steps
+    return steps[candidate.step] if candidate.step_since is not None and candidate.step < len(steps) else None
+
+
+def _success(resource: ModelDeployment, candidate: Candidate) -> str:
+    if candidate.step_since is None:
+        return "All its pods were ready."
+    return f"It passed {len(resource.spec.rollout.steps)} canary steps."
+
+
+def _readiness_problem(resource: ModelDeployment, candidate: Candidate, serving: Serving | None, now: datetime) -> str:
+    deadline = timedelta(seconds=resource.spec.rollout.progress_deadline_seconds)
+    trouble = f": {serving.trouble}" if serving and serving.trouble else ""
+    ready, desired = (serving.ready, serving.desired) if serving else (0, resource.spec.realtime.replicas)
+    if candidate.step_since is None:
+        if (serving is None or not serving.complete) and now - candidate.since > deadline:
+            return f"has {ready} of {desired} pods ready after {_seconds(deadline)}{trouble}."
+        return ""
+    if serving is None or ready == 0:
+        return f"lost its last ready pod at {candidate.weight} % of the traffic{trouble}."
+    step = step_of(resource, candidate)
+    patience = deadline + (parse_duration(step.hold) if step else timedelta())
+    if not serving.complete and now - candidate.step_since > patience:
+        return f"has {ready} of {desired} pods ready on step {candidate.step + 1} after {_seconds(patience)}{trouble}."
+    return ""
+
+
+def _seconds(span: timedelta) -> str:
+    return f"{span.total_seconds():.0f} s"
+
+
+def _error_problem(resource: ModelDeployment, candidate: Candidate, observed: Observed) -> str:
+    seen = observed.step
+    watched = RollbackTrigger.ERROR_RATE in resource.spec.rollback.on
+    if candidate.step_since is None or seen is None or not watched or seen.requests < ERROR_REQUESTS:
+        return ""
+    rate, bound = seen.errors / seen.requests, float(resource.spec.rollback.max_error_rate)
+    if rate <= bound:
+        return ""
+    return (
+        f"failed {seen.errors:.0f} of {seen.requests:.0f} requests ({rate:.1%}) at {candidate.weight} % of the traffic, "
+        f"more than rollback.maxErrorRate of {bound:.1%}."
+    )
+
+
+def needs_metrics(resource: ModelDeployment, candidate: Candidate) -> bool:
+    """Whether the present step cannot end without figures from Prometheus."""
+    step = step_of(resource, candidate)
+    return step is not None and (step.min_requests > 0 or RollbackTrigger.ERROR_RATE in resource.spec.rollback.on)
+
+
+def _step_is_over(resource: ModelDeployment, candidate: Candidate, observed: Observed, now: datetime) -> bool:
+    step = step_of(resource, candidate)
+    if step is None or candidate.step_since is None:
+        return True
+    if now - candidate.step_since < parse_duration(step.hold):
+        return False
+    if observed.step is None:
+        # Going on without knowing how the candidate fares would be a rollout without a canary.
+        return not needs_metrics(resource, candidate)
+    return observed.step.requests >= step.min_requests
+
+
+def traffic(resource: ModelDeployment, status: ModelDeploymentStatus) -> list[TrafficTarget]:
+    """Shares of requests: what the router reads.
+
+    A version is named from when all its pods were ready. The champion stays named when its pods are gone: they come back
+    under the same Service, and there is nothing better to send requests to.
+    """
+    weight = status.candidate.weight if status.candidate else 0
+    shares = []
+    if status.stable:
+        shares.append((status.stable.version, 100 - weight))
+    if status.candidate and weight > 0:
+        shares.append((status.candidate.version, weight))
+    name = resource.metadata.name
+    return [TrafficTarget(version=v, service=version_name(name, v), weight=w) for v, w in shares]
+
+
+@dataclass(frozen=True)
+class Retirement:
+    """Versions that drain, and objects whose time has come."""
+
+    retiring: list[RetiringVersion]
+    doomed: tuple[Child, ...]
+
+
+def retire(status: ModelDeploymentStatus, observed: Observed, now: datetime) -> Retirement:
+    """Every version with objects in the cluster that has no role any more drains first and is deleted then."""
+    roles = {one.version for one in (status.stable, status.candidate) if one is not None}
+    since = {entry.version: entry.since for entry in status.retiring}
+    leftover = sorted({child.version for child in observed.children} - roles, key=lambda v: (len(v), v))
+    retiring = [RetiringVersion(version=v, since=since.get(v, now)) for v in leftover][:MAX_RETIRING]
+    drained = {entry.version for entry in retiring if now - entry.since >= DRAIN}
+    return Retirement(retiring, tuple(child for child in observed.children if child.version in drained))

@@ -1,0 +1,113 @@
+"""Conditions of a ModelDeployment: what a person reads first."""
+
+from datetime import datetime
+
+from homeostat.api.common import Condition, ConditionStatus, ConditionType
+from homeostat.api.v1alpha1.modeldeployment import (
+    Candidate,
+    ModelDeployment,
+    ModelDeploymentReason,
+    ModelDeploymentStatus,
+    Outcome,
+)
+from homeostat.reconcile.conditions import put, ready, reconciling, stalled
+from homeostat_operators.modeldeployment import rollout
+from homeostat_operators.modeldeployment.observed import Observed
+
+Told = tuple[ModelDeploymentReason, str]
+
+_ENDED = {
+    Outcome.HELD: ModelDeploymentReason.HELD,
+    Outcome.REJECTED: ModelDeploymentReason.REJECTED,
+    Outcome.ROLLED_BACK: ModelDeploymentReason.ROLLED_BACK,
+    Outcome.EVALUATION_FAILED: ModelDeploymentReason.EVALUATION_FAILED,
+}
+
+
+def conditions(
+    resource: ModelDeployment, status: ModelDeploymentStatus, observed: Observed, now: datetime
+) -> list[Condition]:
+    """Ready says whether the champion answers; Reconciling whether something is on its way; Stalled who must act."""
+    generation = resource.metadata.generation
+    moving = _on_its_way(resource, status, observed)
+    ended = _ended(status)
+    old = status.conditions
+    if status.stable is None:
+        if moving is None and ended is not None:
+            return stalled(old, *ended, generation, now)
+        return reconciling(old, *(moving or _waiting(resource)), generation, now)
+    champion = observed.servings.get(status.stable.version)
+    if champion is None or champion.ready == 0:
+        trouble = f": {champion.trouble}" if champion and champion.trouble else ""
+        told = f"Version {status.stable.version} has no ready pod{trouble}."
+        return reconciling(old, ModelDeploymentReason.UNAVAILABLE, told, generation, now)
+    reason, message = moving or ended or (ModelDeploymentReason.SERVING, "")
+    serves = f"Version {status.stable.version} serves with {champion.ready} of {champion.desired} pods ready."
+    new = ready(old, reason, f"{serves} {message}".strip(), generation, now)
+    if moving is not None:
+        new = put(new, ConditionType.RECONCILING, ConditionStatus.TRUE, reason, message, generation, now)
+    return new
+
+
+def _on_its_way(resource: ModelDeployment, status: ModelDeploymentStatus, observed: Observed) -> Told | None:
+    candidate, pin = status.candidate, resource.spec.model.registered.version
+    if candidate is not None:
+        return _candidate(resource, candidate, observed)
+    if pin is not None and observed.available(pin) is None and (status.stable is None or status.stable.version != pin):
+        return _waiting(resource)
+    return None
+
+
+def _waiting(resource: ModelDeployment) -> Told:
+    model = resource.spec.model.registered
+    what = f"version {model.version}" if model.version else "a version"
+    message = (
+        f"No succeeded TrainingJob of namespace {resource.metadata.namespace} with spec.output.model {model.name} "
+        f"has recorded {what} yet; it is awaited."
+    )
+    return ModelDeploymentReason.WAITING_FOR_MODEL, message
+
+
+def _candidate(resource: ModelDeployment, candidate: Candidate, observed: Observed) -> Told:
+    version = candidate.version
+    serving = observed.servings.get(version)
+    if not candidate.gated:
+        attempt = f", attempt {candidate.evaluation_failures + 1}" if candidate.evaluation_failures else ""
+        against = "the champion" if candidate.champion_digest else "the gate's minimum"
+        outage = f" {observed.evaluation.outage}" if observed.evaluation and observed.evaluation.outage else ""
+        told = f"Version {version} is evaluated against {against} on the holdout{attempt}.{outage}"
+        return ModelDeploymentReason.EVALUATING, told
+    ready_pods, desired = (serving.ready, serving.desired) if serving else (0, resource.spec.realtime.replicas)
+    trouble = f" ({serving.trouble})" if serving and serving.trouble else ""
+    pods = f"{ready_pods} of {desired} pods ready{trouble}"
+    if candidate.step_since is None:
+        return ModelDeploymentReason.STARTING, f"Version {version} is starting: {pods}."
+    return ModelDeploymentReason.CANARY, _canary(resource, candidate, observed, pods)
+
+
+def _canary(resource: ModelDeployment, candidate: Candidate, observed: Observed, pods: str) -> str:
+    steps = len(resource.spec.rollout.steps)
+    step = rollout.step_of(resource, candidate)
+    told = f"Version {candidate.version} answers {candidate.weight} % of requests, step {candidate.step + 1} of {steps}, {pods}"
+    if step is None:
+        return f"{told}."
+    if observed.step is None and rollout.needs_metrics(resource, candidate):
+        return f"{told}; it stays there because Prometheus does not answer."
+    counted = (
+        f", {observed.step.requests:.0f} of {step.min_requests} requests" if observed.step and step.min_requests else ""
+    )
+    return f"{told}, for at least {step.hold}{counted}."
+
+
+def _ended(status: ModelDeploymentStatus) -> Told | None:
+    """How the last version's way ended, if not well."""
+    last = status.history[0] if status.history else None
+    if last is None or last.outcome is Outcome.PROMOTED:
+        return None
+    verb = {
+        Outcome.HELD: "was held by the gate",
+        Outcome.REJECTED: "was rejected by the gate",
+        Outcome.ROLLED_BACK: "was taken back",
+        Outcome.EVALUATION_FAILED: "could not be evaluated",
+    }[last.outcome]
+    return _ENDED[last.outcome], f"Version {last.version} {verb}: {last.reason}"

@@ -1,0 +1,1 @@
+"""Monitor: signals to causes, causes to decisions, decisions to at most one TrainingJob."""

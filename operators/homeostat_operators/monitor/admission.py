@@ -1,0 +1,182 @@
+"""May it retrain? One question after the other; the first that stands in the way is the reason."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from homeostat.api.common import format_time, parse_duration
+from homeostat.api.v1alpha1.modeldeployment import Follow, ModelDeployment
+from homeostat.api.v1alpha1.monitor import (
+    DecisionAction,
+    Monitor,
+    MonitorReason,
+    MonitorStatus,
+    RetrainAction,
+    SignalType,
+)
+from homeostat.api.v1alpha1.trainingjob import TrainingJob
+from homeostat_operators.monitor.observed import Observed, is_finished, is_own
+
+
+@dataclass(frozen=True)
+class Ruling:
+    """The answer, with its step of the order as the reason."""
+
+    action: DecisionAction
+    reason: MonitorReason
+    message: str
+
+    @property
+    def creates(self) -> bool:
+        """Whether a TrainingJob follows."""
+        return self.action in {DecisionAction.RETRAIN, DecisionAction.PROPOSE}
+
+
+@dataclass(frozen=True)
+class Case:
+    """What the questions are asked about."""
+
+    monitor: Monitor
+    deployment: ModelDeployment
+    status: MonitorStatus
+    observed: Observed
+    since: datetime
+    """Start of the earliest breaching window."""
+    now: datetime
+
+
+def admit(case: Case) -> Ruling | None:
+    """The ruling on a cause that asks for retraining; None while the labels are not counted yet."""
+    for question in (_policy, _concurrent_job, _candidate_in_flight, _cooldown, _count):
+        ruling = question(case)
+        if ruling is not None:
+            return ruling
+    if not _labels_are_counted(case):
+        return None
+    return _labels(case) or _features(case) or _admitted(case)
+
+
+def _wait(reason: MonitorReason, message: str) -> Ruling:
+    return Ruling(DecisionAction.WAIT, reason, message)
+
+
+def _policy(case: Case) -> Ruling | None:
+    action = case.monitor.spec.retrain.action
+    if case.monitor.spec.suspend:
+        return Ruling(DecisionAction.NONE, MonitorReason.SUSPENDED, "The Monitor is suspended.")
+    if action is RetrainAction.NONE:
+        return Ruling(DecisionAction.NONE, MonitorReason.ACTION_NONE, "spec.retrain.action is None.")
+    if action is RetrainAction.ALERT:
+        return Ruling(
+            DecisionAction.ALERT, MonitorReason.ACTION_ALERT, "spec.retrain.action is Alert: a person decides."
+        )
+    return None
+
+
+def _concurrent_job(case: Case) -> Ruling | None:
+    model = case.deployment.spec.model.registered.name
+    running = [j for j in case.observed.jobs if j.spec.output.model == model and not is_finished(j)]
+    names = [job.metadata.name for job in running]
+    pending = case.status.retraining
+    if pending is not None and not pending.uid and pending.name not in names:
+        names.append(pending.name)
+    if not names:
+        return None
+    return _wait(MonitorReason.CONCURRENT_JOB, f"TrainingJob {names[0]} for model {model} is not finished.")
+
+
+def untried_version(deployment: ModelDeployment, jobs: tuple[TrainingJob, ...]) -> str | None:
+    """A recorded version that a following deployment has not yet taken up, or None."""
+    registered, stable = deployment.spec.model.registered, deployment.status.stable
+    if registered.follow is not Follow.NEWEST:
+        return None
+    known = {entry.version for entry in deployment.status.history}
+    serving = int(stable.version) if stable else 0
+    versions = [j.status.model.version for j in jobs if j.spec.output.model == registered.name and j.status.model]
+    newest = max((v for v in versions if v), key=int, default=None)
+    return newest if newest is not None and int(newest) > serving and newest not in known else None
+
+
+def _candidate_in_flight(case: Case) -> Ruling | None:
+    candidate, stable = case.deployment.status.candidate, case.deployment.status.stable
+    if candidate is not None:
+        doing = f"answers {candidate.weight} % of requests" if candidate.weight else "is on its way"
+        return _wait(MonitorReason.CANDIDATE_IN_FLIGHT, f"Version {candidate.version} {doing}.")
+    untried = untried_version(case.deployment, case.observed.jobs)
+    if untried is not None:
+        return _wait(MonitorReason.CANDIDATE_IN_FLIGHT, f"Version {untried} has not been through the gate yet.")
+    windows = [parse_duration(s.window) for s in case.monitor.spec.signals if s.type is SignalType.PERFORMANCE]
+    delay = parse_duration(case.deployment.spec.observation.outcome_delay)
+    if stable is not None:
+        ripe = stable.since + delay + max(windows, default=timedelta())
+        if case.now < ripe:
+            told = f"Outcomes of version {stable.version} itself are not due before {format_time(ripe)}."
+            return _wait(MonitorReason.CANDIDATE_IN_FLIGHT, told)
+    return None
+
+
+def own_times(monitor: Monitor, status: MonitorStatus, jobs: tuple[TrainingJob, ...]) -> list[datetime]:
+    """When each breach-triggered TrainingJob of this Monitor was asked for; one that was deleted since still counts."""
+    own = {j.metadata.name: j.metadata.creation_timestamp for j in jobs if is_own(j, monitor.metadata.uid)}
+    times = [time for time in own.values() if time is not None]
+    if status.retraining is not None and status.retraining.name not in own:
+        times.append(status.retraining.time)
+    return sorted(times)
+
+
+def eligible_from(monitor: Monitor, status: MonitorStatus, jobs: tuple[TrainingJob, ...]) -> datetime | None:
+    """End of the cooldown; None when there was no retraining."""
+    times = own_times(monitor, status, jobs)
+    return times[-1] + parse_duration(monitor.spec.retrain.cooldown) if times else None
+
+
+def _cooldown(case: Case) -> Ruling | None:
+    until = eligible_from(case.monitor, case.status, case.observed.jobs)
+    if until is None or case.now >= until:
+        return None
+    told = f"The last retraining was less than {case.monitor.spec.retrain.cooldown} ago; the next may begin at {format_time(until)}."
+    return _wait(MonitorReason.COOLDOWN, told)
+
+
+def _count(case: Case) -> Ruling | None:
+    bound = case.monitor.spec.retrain.max_retrains
+    if bound is None:
+        return None
+    after = case.now - parse_duration(bound.window)
+    recent = sum(time > after for time in own_times(case.monitor, case.status, case.observed.jobs))
+    if recent < bound.count:
+        return None
+    return _wait(
+        MonitorReason.COUNT_EXHAUSTED, f"{recent} retrainings within {bound.window}; {bound.count} are allowed."
+    )
+
+
+def _labels_are_counted(case: Case) -> bool:
+    labels = case.observed.labels
+    return case.monitor.spec.retrain.requires.new_labels == 0 or (labels is not None and labels.since == case.since)
+
+
+def _labels(case: Case) -> Ruling | None:
+    need = case.monitor.spec.retrain.requires.new_labels
+    have = case.observed.labels.entities if case.observed.labels else 0
+    if have >= need:
+        return None
+    told = f"{have} of {need} entities are labelled for predictions made since {format_time(case.since)}."
+    return _wait(MonitorReason.WAITING_FOR_LABELS, told)
+
+
+def _features(case: Case) -> Ruling | None:
+    template = case.monitor.spec.retrain.template
+    for ref in template.spec.dataset.feature_sets if template else []:
+        through = case.observed.materialized.get(ref.name)
+        if through is None or through < case.since:
+            state = f"is materialised through {format_time(through)}" if through else "is not materialised"
+            told = f"FeatureSet {ref.name} {state}; the breach began at {format_time(case.since)}."
+            return _wait(MonitorReason.WAITING_FOR_FEATURES, told)
+    return None
+
+
+def _admitted(case: Case) -> Ruling:
+    if case.monitor.spec.retrain.action is RetrainAction.PROPOSE:
+        told = "A TrainingJob is proposed: set its spec.suspend to false to run it."
+        return Ruling(DecisionAction.PROPOSE, MonitorReason.ACTION_PROPOSE, told)
+    return Ruling(DecisionAction.RETRAIN, MonitorReason.ADMITTED, "Nothing stands in the way of a retraining.")

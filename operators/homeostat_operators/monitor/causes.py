@@ -1,0 +1,93 @@
+"""What the signals' states mean together, and what each cause leads to."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from homeostat.api.common import format_time
+from homeostat.api.v1alpha1.monitor import (
+    DecisionAction,
+    MonitorReason,
+    NoDataPolicy,
+    Signal,
+    SignalState,
+    SignalStatus,
+    SignalType,
+)
+from homeostat.signals import Cause, Seen, combined
+from homeostat.signals.estimate import SignalState as State
+from homeostat_operators.monitor.admission import Ruling
+from homeostat_operators.monitor.signals import breach_since, since_shift
+
+Pair = tuple[Signal, SignalStatus]
+
+RETRAINING = frozenset({Cause.COVARIATE_SHIFT, Cause.CONCEPT_DRIFT})
+"""Causes that a training on newer data can cure."""
+
+
+def seen_together(pairs: Sequence[Pair], stale: tuple[str, ...]) -> Seen:
+    """What the cause table looks at."""
+    drift = [pair for pair in pairs if pair[0].type is SignalType.DATA_DRIFT]
+    breached = [status for _, status in drift if status.state is SignalState.BREACHED]
+    shift = breach_since(breached)
+    return Seen(
+        drift=combined([State(status.state.value) for _, status in drift]),
+        performance=combined(
+            [since_shift(signal, status, shift) for signal, status in pairs if signal.type is SignalType.PERFORMANCE]
+        ),
+        business=combined(
+            [State(status.state.value) for signal, status in pairs if signal.type is SignalType.BUSINESS]
+        ),
+        moved=_union(status.moved for status in breached),
+        null=_union(status.missing for status in breached),
+        stale_feature_sets=stale,
+        coverage_down=any(_coverage_fell(status) for _, status in pairs),
+        values=_figures(pairs, shift),
+    )
+
+
+def _union(lists: Iterable[list[str]]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name for names in lists for name in names))
+
+
+def _coverage_fell(status: SignalStatus) -> bool:
+    """The usual coverage follows the coverage of every window but those in which it fell."""
+    return (
+        status.coverage is not None
+        and status.usual_coverage is not None
+        and status.state is SignalState.NO_DATA
+        and float(status.coverage) < float(status.usual_coverage)
+    )
+
+
+def _figures(pairs: Sequence[Pair], shift: datetime | None) -> dict[str, str]:
+    figures = {signal.name: _figure(signal, status) for signal, status in pairs}
+    if shift is not None:
+        figures["inputs moved since"] = format_time(shift)
+    return figures
+
+
+def _figure(signal: Signal, status: SignalStatus) -> str:
+    if status.value is None:
+        return status.state.value
+    bounds = f" (95 % {status.lower} to {status.upper})" if status.lower is not None else ""
+    side = "<" if signal.threshold.operator.value == "LessThan" else ">"
+    return f"{status.value}{bounds}, breach {side} {signal.threshold.value}, {status.samples} samples"
+
+
+def answer(cause: Cause, sentence: str, pairs: Sequence[Pair]) -> Ruling | None:
+    """What follows from a cause; None for those that ask for retraining, which admission decides."""
+    if cause in RETRAINING:
+        return None
+    match cause:
+        case Cause.NONE:
+            return Ruling(DecisionAction.NONE, MonitorReason.CALM, sentence)
+        case Cause.UNKNOWN:
+            silent = [signal for signal, status in pairs if status.state is SignalState.NO_DATA]
+            alert = any(signal.no_data is NoDataPolicy.ALERT for signal in silent)
+            return Ruling(DecisionAction.ALERT if alert else DecisionAction.HOLD, MonitorReason.NO_DATA, sentence)
+        case Cause.UNPROVEN_SHIFT:
+            return Ruling(DecisionAction.WAIT, MonitorReason.WAITING_FOR_LABELS, sentence)
+        case Cause.BUSINESS_MISS | Cause.UNCLASSIFIED | Cause.UNIT_CHANGE:
+            return Ruling(DecisionAction.ALERT, MonitorReason.CAUSE_HOLDS, sentence)
+        case _:
+            return Ruling(DecisionAction.HOLD, MonitorReason.CAUSE_HOLDS, sentence)

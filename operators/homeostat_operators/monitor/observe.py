@@ -1,0 +1,168 @@
+"""Reads what the plan of a Monitor needs; the only input of this kind."""
+
+from collections.abc import Callable, Hashable
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import cast
+
+from homeostat.api.common import API_VERSION, parse_duration
+from homeostat.api.v1alpha1.featureset import FeatureSet, FeatureSetReason
+from homeostat.api.v1alpha1.modeldeployment import FeatureMode, ModelDeployment, ServedVersion
+from homeostat.api.v1alpha1.monitor import Monitor, Signal, SignalType
+from homeostat.api.v1alpha1.trainingjob import TrainingJob
+from homeostat.engines.objects import ObjectStore
+from homeostat.reconcile.errors import EngineUnavailable, ObjectNotFound
+from homeostat.signals import Baseline, Window, sub_window_counts
+from homeostat_operators.clients import Clients
+from homeostat_operators.monitor import signals
+from homeostat_operators.monitor.observed import (
+    CohortWindow,
+    DriftWindow,
+    LabelCount,
+    Observed,
+    SignalData,
+    ValueWindow,
+    WindowData,
+)
+
+BEFORE = timedelta(seconds=30)
+"""At least this far before a window a counter's last value is looked for, to count from."""
+
+
+def observe(resource: Monitor, clients: Clients) -> Observed:
+    """Everything that a turn may need, as it is now."""
+    now = datetime.now(UTC)
+    namespace, name = resource.metadata.namespace, resource.spec.deployment_ref.name
+    manifest = clients.cluster.get(API_VERSION, ModelDeployment.KIND, namespace, name)
+    deployment = ModelDeployment.model_validate(manifest) if manifest is not None else None
+    feature_sets = _feature_sets(namespace, clients)
+    read = _signals(resource, deployment, clients, now)
+    labels, silence = _labels(resource, clients)
+    outages = dict.fromkeys([*(data.unavailable for data in read.values() if data.unavailable), *silence])
+    return Observed(
+        deployment=deployment,
+        signals=read,
+        jobs=tuple(
+            TrainingJob.model_validate(job) for job in clients.cluster.list(API_VERSION, TrainingJob.KIND, namespace)
+        ),
+        materialized={f.metadata.name: _through(f) for f in feature_sets},
+        stale=_stale(deployment, feature_sets),
+        labels=labels,
+        outages=tuple(outages),
+    )
+
+
+def _feature_sets(namespace: str, clients: Clients) -> list[FeatureSet]:
+    return [FeatureSet.model_validate(one) for one in clients.cluster.list(API_VERSION, FeatureSet.KIND, namespace)]
+
+
+def _through(feature_set: FeatureSet) -> datetime | None:
+    last = feature_set.status.last_materialization
+    return last.through if last else None
+
+
+def _stale(deployment: ModelDeployment | None, feature_sets: list[FeatureSet]) -> tuple[str, ...]:
+    """FeatureSets that the champion looks features up in, and that say of themselves that they are stale."""
+    stable = deployment.status.stable if deployment else None
+    if deployment is None or stable is None or deployment.spec.realtime.features is not FeatureMode.LOOKUP:
+        return ()
+    return tuple(
+        f.metadata.name
+        for f in feature_sets
+        if f.metadata.name == stable.feature_set
+        and any(condition.reason == FeatureSetReason.STALE for condition in f.status.conditions)
+    )
+
+
+def _labels(resource: Monitor, clients: Clients) -> tuple[LabelCount | None, list[str]]:
+    since = resource.status.breach_since
+    if since is None or resource.spec.retrain.requires.new_labels == 0:
+        return None, []
+    try:
+        entities = clients.outcomes.labelled_entities(
+            resource.metadata.namespace, resource.spec.deployment_ref.name, since
+        )
+    except EngineUnavailable as error:
+        return None, [str(error)]
+    return LabelCount(since, entities), []
+
+
+def _signals(
+    resource: Monitor, deployment: ModelDeployment | None, clients: Clients, now: datetime
+) -> dict[str, SignalData]:
+    stable = deployment.status.stable if deployment else None
+    if deployment is None or stable is None:
+        return {}
+    delay = parse_duration(deployment.spec.observation.outcome_delay)
+    old = {status.name: status for status in resource.status.signals}
+    silent = "" if clients.metrics.healthy() else "Prometheus does not answer; nothing is decided without it."
+    read = {}
+    for signal in resource.spec.signals:
+        needed = signals.due(signal, old.get(signal.name), stable, delay, now)
+        if silent and signal.type is not SignalType.PERFORMANCE:
+            read[signal.name] = SignalData(unavailable=silent)
+        else:
+            reader = _reader(signal, deployment, stable, clients)
+            read[signal.name] = _read(reader, needed)
+    return read
+
+
+def _read(reader: Callable[[Window], WindowData], needed: signals.Due) -> SignalData:
+    """Windows in order, up to the first that cannot be read."""
+    windows: list[WindowData] = []
+    for window in needed.windows:
+        try:
+            windows.append(reader(window))
+        except (EngineUnavailable, ObjectNotFound) as error:
+            return SignalData(tuple(windows), needed.skipped, str(error))
+    return SignalData(tuple(windows), needed.skipped)
+
+
+def _reader(
+    signal: Signal, deployment: ModelDeployment, stable: ServedVersion, clients: Clients
+) -> Callable[[Window], WindowData]:
+    namespace, name = deployment.metadata.namespace, deployment.metadata.name
+
+    def cohort(window: Window) -> WindowData:
+        counts = clients.outcomes.cohort(namespace, name, stable.version, window.start, window.end)
+        return CohortWindow(window, counts)
+
+    def value(window: Window) -> WindowData:
+        return ValueWindow(window, clients.metrics.value(signal.query or "", window.end))
+
+    def drift(window: Window) -> WindowData:
+        return drift_window(deployment, stable, window, clients)
+
+    match signal.type:
+        case SignalType.DATA_DRIFT:
+            return drift
+        case SignalType.PERFORMANCE:
+            return cohort
+        case SignalType.BUSINESS:
+            return value
+
+
+def drift_window(deployment: ModelDeployment, stable: ServedVersion, window: Window, clients: Clients) -> DriftWindow:
+    """Counts of one window from the raw samples of every pod's counters."""
+    baseline = _baseline(clients.objects, stable.uri, stable.digest)
+    namespace, name = deployment.metadata.namespace, deployment.metadata.name
+    selector = f'homeostat_feature_bin_total{{namespace="{namespace}",deployment="{name}",version="{stable.version}"}}'
+    before = max(BEFORE, (window.end - window.start) / 4)
+    series = clients.metrics.samples(selector, window.start - before, window.end)
+    start, end = window.start.timestamp(), window.end.timestamp()
+    anchored = any(one.samples[0][0] <= start for one in series)
+    gap = ""
+    if series and not anchored and window.start > stable.since:
+        # What the counters rose by before the first sample cannot be told from what they rose by in the window.
+        gap = "Prometheus has no samples from just before the window: its counts cannot be told from earlier ones."
+    by_feature: dict[str, list[tuple[str, tuple[tuple[float, float], ...]]]] = {}
+    for one in series:
+        by_feature.setdefault(one.labels.get("feature", ""), []).append((one.labels.get("bin", ""), one.samples))
+    counts = {feature: sub_window_counts(samples, start, end) for feature, samples in by_feature.items()}
+    return DriftWindow(window, baseline, counts, gap)
+
+
+@lru_cache(maxsize=64)
+def _baseline(objects: Hashable, uri: str, digest: str) -> Baseline:  # noqa: ARG001 - the digest is part of the key
+    store = cast("ObjectStore", objects)  # a protocol does not say that its objects can be hashed, but all can
+    return Baseline.model_validate_json(store.read(f"{uri.rstrip('/')}/baseline.json"))

@@ -1,0 +1,91 @@
+"""What the plan of a Monitor looks at: facts without judgement."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from homeostat.api.v1alpha1.modeldeployment import ModelDeployment
+from homeostat.api.v1alpha1.trainingjob import SUCCEEDED, TrainingJob
+from homeostat.reconcile.conditions import is_true
+from homeostat.signals import Baseline, CohortCounts, Window
+
+
+@dataclass(frozen=True)
+class DriftWindow:
+    """Counts of one window by feature: bin label to rows, in each sub-window."""
+
+    window: Window
+    baseline: Baseline
+    counts: dict[str, list[dict[str, float]]]
+    gap: str = ""
+    """Why the counts cannot be trusted; empty when they can."""
+
+
+@dataclass(frozen=True)
+class CohortWindow:
+    """Predictions of one window and their outcomes."""
+
+    window: Window
+    cohort: CohortCounts
+
+
+@dataclass(frozen=True)
+class ValueWindow:
+    """A business number at the end of one window."""
+
+    window: Window
+    value: float | None
+
+
+WindowData = DriftWindow | CohortWindow | ValueWindow
+
+
+@dataclass(frozen=True)
+class SignalData:
+    """What was read for one signal in this turn."""
+
+    windows: tuple[WindowData, ...] = ()
+    """Windows that are due and not yet judged, oldest first."""
+    skipped: int = 0
+    """Older windows left out, because too many were missed."""
+    unavailable: str = ""
+    """Which engine did not answer; windows that could not be read are judged when it is back."""
+
+
+@dataclass(frozen=True)
+class LabelCount:
+    """Distinct entities with an exported outcome of a prediction made since a time."""
+
+    since: datetime
+    entities: int
+
+
+@dataclass(frozen=True)
+class Observed:
+    """The world around one Monitor."""
+
+    deployment: ModelDeployment | None = None
+    signals: dict[str, SignalData] = field(default_factory=dict)
+    jobs: tuple[TrainingJob, ...] = ()
+    """Every TrainingJob of the namespace."""
+    materialized: dict[str, datetime | None] = field(default_factory=dict)
+    """Through which time each FeatureSet is materialised; absent when there is no such FeatureSet."""
+    stale: tuple[str, ...] = ()
+    """FeatureSets that serve the deployment and are not fresh."""
+    labels: LabelCount | None = None
+    outages: tuple[str, ...] = ()
+    """Engines that did not answer, as sentences."""
+
+    def job(self, name: str) -> TrainingJob | None:
+        """The TrainingJob of that name."""
+        return next((job for job in self.jobs if job.metadata.name == name), None)
+
+
+def is_finished(job: TrainingJob) -> bool:
+    """Whether a TrainingJob has succeeded, or failed for good."""
+    return job.status.completion_time is not None or is_true(job.status.conditions, SUCCEEDED)
+
+
+def is_own(job: TrainingJob, monitor_uid: str) -> bool:
+    """Whether the Monitor of that uid asked for the TrainingJob."""
+    ref = job.spec.trigger.ref
+    return ref is not None and ref.uid == monitor_uid

@@ -1,0 +1,219 @@
+"""What to do about a Monitor: a pure function of its spec, its status, the world and the clock.
+
+One turn judges windows, finds the cause, asks whether a retraining is admitted, and writes the decision and the number of
+its TrainingJob into status; the create follows from status. So a turn that is stopped anywhere is finished by the next
+one, and never twice.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from homeostat.api.common import parse_duration
+from homeostat.api.v1alpha1.modeldeployment import ModelDeployment, ServedVersion
+from homeostat.api.v1alpha1.monitor import (
+    Decision,
+    DecisionAction,
+    LabelProgress,
+    Monitor,
+    MonitorStatus,
+    NamedValue,
+    RetrainAction,
+    Retraining,
+    SignalState,
+)
+from homeostat.reconcile.names import number_of
+from homeostat.signals import diagnose
+from homeostat_operators.actions import Action, CreateOnce
+from homeostat_operators.monitor import admission, causes, children, signals, telling
+from homeostat_operators.monitor.observed import Observed, SignalData, is_finished, is_own
+from homeostat_operators.planning import Plan
+
+AWAIT_DEPLOYMENT = timedelta(seconds=10)
+SHORTEST, LONGEST = timedelta(seconds=2), timedelta(seconds=60)
+LOOKS_PER_WINDOW = 12
+SENTENCE_LIMIT = 2048
+MAX_VALUES = 32
+
+
+def plan(resource: Monitor, observed: Observed, now: datetime) -> Plan[MonitorStatus]:
+    """The next status, and the actions that follow from it."""
+    status = resource.status.model_copy(update={"observed_generation": resource.metadata.generation})
+    status = _settled(resource, status, observed)
+    deployment = observed.deployment
+    stable = deployment.status.stable if deployment else None
+    if deployment is None or stable is None:
+        status = status.model_copy(update={"signals": [], "breached": "", "breach_since": None, "labels": None})
+        told = telling.waiting(resource, status, now)
+        status = status.model_copy(update={"conditions": told})
+        return Plan(status=status, actions=_create(resource, status), requeue_in=AWAIT_DEPLOYMENT)
+    status = _judged(resource, status, observed, stable, now)
+    status = _decided(resource, status, observed, deployment, now)
+    until = admission.eligible_from(resource, status, observed.jobs)
+    status = status.model_copy(update={"next_eligible_time": until if until and until > now else None})
+    status = status.model_copy(update={"conditions": telling.conditions(resource, status, observed, now)})
+    return Plan(status=status, actions=_create(resource, status), requeue_in=_next_look(resource, status, observed))
+
+
+def _settled(resource: Monitor, status: MonitorStatus, observed: Observed) -> MonitorStatus:
+    """Status after a look for the TrainingJob that was reserved last."""
+    record = status.retraining
+    if record is None or record.uid:
+        return status
+    job = observed.job(record.name)
+    if job is None:
+        return status
+    if is_own(job, resource.metadata.uid):
+        return status.model_copy(update={"retraining": record.model_copy(update={"uid": job.metadata.uid})})
+    # The name belongs to another's job, made between our look and our create: the next number is ours.
+    moved = _reserved(resource, status, observed, record.reason, record.time)
+    if status.last_decision is not None and status.last_decision.training_job == record.name and moved.retraining:
+        decision = status.last_decision.model_copy(update={"training_job": moved.retraining.name})
+        return moved.model_copy(update={"last_decision": decision})
+    return moved
+
+
+def _judged(
+    resource: Monitor, status: MonitorStatus, observed: Observed, stable: ServedVersion, now: datetime
+) -> MonitorStatus:
+    old = {signal.name: signal for signal in status.signals}
+    new = [
+        signals.status_of(one, old.get(one.name), observed.signals.get(one.name, SignalData()), stable, now)
+        for one in resource.spec.signals
+    ]
+    since = signals.breach_since(new)
+    need, counted = resource.spec.retrain.requires.new_labels, observed.labels
+    labels = None
+    if since is not None and need > 0:
+        known = counted.entities if counted and counted.since == since else 0
+        labels = LabelProgress(have=known, need=need)
+    breached = ", ".join(signal.name for signal in new if signal.state is SignalState.BREACHED)
+    return status.model_copy(update={"signals": new, "breached": breached, "breach_since": since, "labels": labels})
+
+
+@dataclass(frozen=True)
+class _Finding:
+    """A cause with its ruling, ready to be written down."""
+
+    cause: str
+    ruling: admission.Ruling
+    message: str
+    values: dict[str, str]
+
+
+def _decided(
+    resource: Monitor, status: MonitorStatus, observed: Observed, deployment: ModelDeployment, now: datetime
+) -> MonitorStatus:
+    """Status with the decision of this turn; the old one stands while nothing but figures changed."""
+    if _retraining_is_under_way(status, observed, deployment):
+        return status
+    finding = _finding(resource, status, observed, deployment, now)
+    last = status.last_decision
+    if finding is None or (last and _same(last, finding)):
+        return status
+    number, job = status.decisions + 1, ""
+    if finding.ruling.creates:
+        status = _reserved(resource, status, observed, finding.message, now)
+        job = status.retraining.name if status.retraining else ""
+    decision = Decision(
+        id=str(number),
+        cause=finding.cause,
+        action=finding.ruling.action,
+        reason=finding.ruling.reason.value,
+        message=finding.message[:SENTENCE_LIMIT],
+        values=[NamedValue(name=k[:128], value=v[:256]) for k, v in finding.values.items()][:MAX_VALUES],
+        training_job=job,
+        time=now,
+    )
+    return status.model_copy(update={"last_decision": decision, "decisions": number})
+
+
+def _same(last: Decision, finding: _Finding) -> bool:
+    """Whether the decision stands; one that created a TrainingJob, now over, does not stand for another."""
+    new = (finding.cause, finding.ruling.action, finding.ruling.reason.value)
+    return not finding.ruling.creates and (last.cause, last.action, last.reason) == new
+
+
+def _finding(
+    resource: Monitor, status: MonitorStatus, observed: Observed, deployment: ModelDeployment, now: datetime
+) -> _Finding | None:
+    pairs = list(zip(resource.spec.signals, status.signals, strict=True))
+    diagnosis = diagnose(causes.seen_together(pairs, observed.stale))
+    values = dict(diagnosis.values)
+    ruling = causes.answer(diagnosis.cause, diagnosis.reason, pairs)
+    if resource.spec.suspend:
+        ruling = admission.Ruling(
+            DecisionAction.NONE, telling.SUSPENDED, "The Monitor is suspended: nothing is decided."
+        )
+        return _Finding(diagnosis.cause.value, ruling, f"{diagnosis.reason} {ruling.message}", values)
+    if ruling is not None:
+        return _Finding(diagnosis.cause.value, ruling, diagnosis.reason, values)
+    if status.breach_since is None:
+        return None
+    case = admission.Case(resource, deployment, status, observed, status.breach_since, now)
+    ruling = admission.admit(case)
+    if ruling is None:
+        return None
+    if status.labels is not None:
+        values["labelled entities"] = f"{status.labels.have} of {status.labels.need}"
+    return _Finding(diagnosis.cause.value, ruling, f"{diagnosis.reason} {ruling.message}", values)
+
+
+def _retraining_is_under_way(status: MonitorStatus, observed: Observed, deployment: ModelDeployment) -> bool:
+    """Whether the last decision's own TrainingJob, or the version that it made, is still on its way.
+
+    Until then that decision stands: it would tell nobody anything to replace it by "a job is running".
+    """
+    last, record = status.last_decision, status.retraining
+    if last is None or record is None or not last.training_job or last.training_job != record.name:
+        return False
+    job = observed.job(record.name)
+    if job is None:
+        return not record.uid
+    if not is_finished(job):
+        return True
+    version = job.status.model.version if job.status.model else ""
+    candidate = deployment.status.candidate
+    if not version:
+        return False
+    return (candidate is not None and candidate.version == version) or (
+        admission.untried_version(deployment, observed.jobs) == version
+    )
+
+
+def _reserved(
+    resource: Monitor, status: MonitorStatus, observed: Observed, reason: str, now: datetime
+) -> MonitorStatus:
+    """Status with the next free number: larger than any reserved before and any that a TrainingJob bears."""
+    name = resource.metadata.name
+    numbers = [number_of(job.metadata.name) or 0 for job in observed.jobs]
+    taken = [
+        n for n, job in zip(numbers, observed.jobs, strict=True) if children.retrain_name(name, n) == job.metadata.name
+    ]
+    number = max([status.retrains, *taken]) + 1
+    record = Retraining(
+        number=number,
+        name=children.retrain_name(name, number),
+        reason=reason[: children.REASON_LIMIT],
+        time=now,
+    )
+    return status.model_copy(update={"retrains": number, "retraining": record})
+
+
+def _create(resource: Monitor, status: MonitorStatus) -> tuple[Action, ...]:
+    """The create of a TrainingJob that was reserved and never seen; one that was seen is never made again."""
+    record, template = status.retraining, resource.spec.retrain.template
+    if record is None or record.uid or template is None or resource.spec.suspend:
+        return ()
+    suspend = resource.spec.retrain.action is not RetrainAction.AUTO
+    return (
+        CreateOnce(
+            children.training_job(resource, template, record.number, record.name, record.reason, suspend=suspend)
+        ),
+    )
+
+
+def _next_look(resource: Monitor, status: MonitorStatus, observed: Observed) -> timedelta:
+    if status.labels is not None and (observed.labels is None or observed.labels.since != status.breach_since):
+        return SHORTEST
+    narrowest = min(parse_duration(signal.window) for signal in resource.spec.signals)
+    return min(max(narrowest / LOOKS_PER_WINDOW, SHORTEST), LONGEST)

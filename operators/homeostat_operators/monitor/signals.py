@@ -1,0 +1,243 @@
+"""From windows to the state of each signal: every window is judged once, and the streak is kept in status."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import assert_never
+
+from homeostat.api.common import parse_duration
+from homeostat.api.v1alpha1 import monitor as api
+from homeostat.api.v1alpha1.modeldeployment import ServedVersion
+from homeostat.signals import (
+    Metric,
+    Operator,
+    SignalState,
+    Streak,
+    Threshold,
+    Window,
+    advance,
+    coverage,
+    coverage_fell,
+    due_windows,
+    feature_drift,
+    judge,
+    judge_performance,
+    judge_value,
+    resume,
+)
+from homeostat_operators.monitor.observed import CohortWindow, DriftWindow, SignalData, ValueWindow, WindowData
+
+SETTLE = timedelta(seconds=10)
+"""After a window's end: until the last scrape is stored, or the last outcome of those due is counted."""
+
+BACKLOG = 24
+"""Missed windows that are judged after an outage; older ones are skipped, and the signal says so."""
+
+MAX_FEATURES = 256
+DETAIL_LIMIT = 1024
+
+
+@dataclass(frozen=True)
+class Due:
+    """Windows to judge now, oldest first."""
+
+    windows: tuple[Window, ...]
+    skipped: int
+
+
+def due(
+    signal: api.Signal, old: api.SignalStatus | None, stable: ServedVersion, outcome_delay: timedelta, now: datetime
+) -> Due:
+    """Windows of one signal that have ended, settled and were not judged, aligned to the champion's start."""
+    delay = outcome_delay if signal.type is api.SignalType.PERFORMANCE else timedelta()
+    streak = remembered(old, stable)
+    windows = due_windows(stable.since, parse_duration(signal.window), streak.judged_through, now - delay - SETTLE)
+    skipped = max(0, len(windows) - BACKLOG)
+    return Due(tuple(windows[skipped:]), skipped)
+
+
+def remembered(old: api.SignalStatus | None, stable: ServedVersion) -> Streak:
+    """The streak that goes on; another version begins anew."""
+    if old is None or old.version != stable.version:
+        return Streak()
+    return resume(Streak(old.judged_through, old.streak, old.first_breach), stable.since)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One window's verdict."""
+
+    state: SignalState
+    sentence: str
+    value: float | None = None
+    lower: float | None = None
+    upper: float | None = None
+    samples: float = 0
+    moved: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    coverage: float | None = None
+    usual_coverage: float | None = None
+
+
+def judged(signal: api.Signal, data: WindowData, usual_coverage: float | None) -> Judged:
+    """The verdict on one window.
+
+    Args:
+        signal: What is judged.
+        data: What was read of the window.
+        usual_coverage: Share of due outcomes known of earlier windows; None: there were none.
+    """
+    match data:
+        case DriftWindow():
+            return _drift(signal, data)
+        case CohortWindow():
+            return _performance(signal, data, usual_coverage)
+        case ValueWindow():
+            return _business(signal, data)
+        case _:
+            assert_never(data)
+
+
+def _threshold(signal: api.Signal) -> Threshold:
+    return Threshold(Operator(signal.threshold.operator.value), float(signal.threshold.value))
+
+
+def _drift(signal: api.Signal, data: DriftWindow) -> Judged:
+    if data.gap:
+        return Judged(SignalState.NO_DATA, data.gap)
+    try:
+        features = [feature_drift(one, data.counts.get(one.name, [])) for one in data.baseline.features]
+    except ValueError as error:
+        return Judged(SignalState.NO_DATA, f"{error}.")
+    seen = judge(features, float(signal.threshold.value), signal.min_samples)
+    if seen.state is SignalState.NO_DATA:
+        return Judged(seen.state, seen.sentence, samples=seen.samples)
+    return Judged(
+        state=seen.state,
+        sentence=seen.sentence,
+        value=seen.value,
+        lower=seen.lower,
+        upper=seen.upper,
+        samples=seen.samples,
+        moved=tuple(dict.fromkeys((*seen.moved, *seen.unseen))),
+        missing=seen.null,
+    )
+
+
+def _performance(signal: api.Signal, data: CohortWindow, usual: float | None) -> Judged:
+    metric = Metric(signal.metric.value) if signal.metric else Metric.LOG_LOSS
+    seen = judge_performance(metric, _threshold(signal), data.cohort, signal.min_samples, ripe=True)
+    share = coverage(data.cohort).value if data.cohort.predictions else None
+    if share is not None and usual is not None and coverage_fell(data.cohort, usual):
+        told = f"Only {share:.0%} of the due outcomes are known, {usual:.0%} were usual: an outage of outcomes."
+        return Judged(SignalState.NO_DATA, told, samples=data.cohort.matured, coverage=share, usual_coverage=usual)
+    return Judged(
+        state=seen.state,
+        sentence=seen.sentence,
+        value=seen.estimate.value if seen.estimate else None,
+        lower=seen.estimate.lower if seen.estimate else None,
+        upper=seen.estimate.upper if seen.estimate else None,
+        samples=seen.matured,
+        coverage=share,
+        usual_coverage=share if seen.estimate else usual,
+    )
+
+
+def _business(signal: api.Signal, data: ValueWindow) -> Judged:
+    bound = signal.threshold
+    state = judge_value(data.value, _threshold(signal))
+    if state is SignalState.NO_DATA:
+        return Judged(state, "The query gives no number.")
+    side = "beyond" if state is SignalState.BREACHED else "within"
+    return Judged(
+        state,
+        f"{data.value:.4g} is {side} the bound {bound.operator.value} {bound.value}.",
+        value=data.value,
+        samples=1,
+    )
+
+
+def status_of(
+    signal: api.Signal, old: api.SignalStatus | None, data: SignalData, stable: ServedVersion, now: datetime
+) -> api.SignalStatus:
+    """The signal's status after every window that was read.
+
+    It is Breached when `consecutive` windows agree, and Calm before; a window without data neither confirms nor ends a
+    breach, but nothing is decided on it.
+    """
+    fresh = api.SignalStatus(
+        name=signal.name,
+        state=api.SignalState.NOT_RIPE,
+        version=stable.version,
+        since=now,
+        detail=f"The first window of {signal.window} is not over, or its outcomes are not due.",
+    )
+    streak = remembered(old, stable)
+    same = old is not None and old.version == stable.version and streak.judged_through == old.judged_through
+    status = old if old is not None and same else fresh
+    if data.skipped and data.windows:
+        # Windows on the two sides of a hole do not follow each other.
+        streak = Streak(judged_through=data.windows[0].window.start)
+    note = f" {data.skipped} older windows were missed and skipped." if data.skipped else ""
+    for one in data.windows:
+        usual = None if status.usual_coverage is None else float(status.usual_coverage)
+        verdict = judged(signal, one, usual)
+        streak = advance(streak, one.window, verdict.state)
+        status = _after(signal, status, verdict, streak, note)
+    if data.unavailable:
+        status = _changed(status, api.SignalState.NO_DATA, now, data.unavailable)
+    return status
+
+
+def _after(
+    signal: api.Signal, status: api.SignalStatus, verdict: Judged, streak: Streak, note: str
+) -> api.SignalStatus:
+    state = api.SignalState(verdict.state.value)
+    told = verdict.sentence
+    if verdict.state is SignalState.BREACHED and not streak.confirmed(signal.consecutive):
+        state = api.SignalState.CALM
+        told = f"{told} Breach {streak.breaches} of {signal.consecutive} that must agree."
+    figures = {
+        "value": _decimal(verdict.value),
+        "lower": _decimal(verdict.lower),
+        "upper": _decimal(verdict.upper),
+        "samples": int(verdict.samples),
+        "judged_through": streak.judged_through,
+        "streak": streak.breaches,
+        "first_breach": streak.first_breach,
+        "moved": list(verdict.moved)[:MAX_FEATURES],
+        "missing": list(verdict.missing)[:MAX_FEATURES],
+        "coverage": _decimal(verdict.coverage),
+        "usual_coverage": _decimal(verdict.usual_coverage),
+    }
+    return _changed(status.model_copy(update=figures), state, streak.judged_through, told + note)
+
+
+def _changed(status: api.SignalStatus, state: api.SignalState, when: datetime | None, told: str) -> api.SignalStatus:
+    since = status.since if status.state is state else when
+    return status.model_copy(update={"state": state, "since": since, "detail": told[:DETAIL_LIMIT]})
+
+
+def _decimal(value: float | None) -> str | None:
+    return None if value is None else f"{value:.4f}"
+
+
+def since_shift(signal: api.Signal, status: api.SignalStatus, shift: datetime | None) -> SignalState:
+    """The state of a Performance signal for the cause table.
+
+    While inputs have moved only predictions made since then count, and a breach that is not yet confirmed is no proof
+    that all is well: both are NotRipe.
+    """
+    state = SignalState(status.state.value)
+    if state not in {SignalState.BREACHED, SignalState.CALM}:
+        return state
+    opened = status.judged_through - parse_duration(signal.window) if status.judged_through else None
+    early = shift is not None and (opened is None or opened < shift)
+    unconfirmed = 0 < status.streak < signal.consecutive
+    return SignalState.NOT_RIPE if early or unconfirmed else state
+
+
+def breach_since(statuses: Sequence[api.SignalStatus]) -> datetime | None:
+    """Start of the earliest window of any confirmed breach."""
+    breached = [s.first_breach for s in statuses if s.state is api.SignalState.BREACHED and s.first_breach]
+    return min(breached, default=None)
