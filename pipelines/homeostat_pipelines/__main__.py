@@ -1,0 +1,74 @@
+"""``python -m homeostat_pipelines materialize|train|evaluate``: one run, its input in ``HOMEOSTAT_INPUT``."""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable
+
+import structlog
+from pydantic import ValidationError
+
+from homeostat import runs
+from homeostat.engines.objects import ObjectStore
+from homeostat.reconcile.errors import PlatformError
+from homeostat_pipelines.objects import from_environment
+from homeostat_pipelines.report import Report
+
+Work = Callable[[ObjectStore], None]
+
+
+def _materialize(text: str) -> tuple[str, Work]:
+    from homeostat_pipelines import materialize  # noqa: PLC0415 - each command starts with what it needs only
+
+    job = runs.MaterializeInput.model_validate_json(text)
+    return job.output, lambda objects: materialize.run(job, objects)
+
+
+def _train(text: str) -> tuple[str, Work]:
+    from homeostat_pipelines import training  # noqa: PLC0415 - as above
+
+    job = runs.TrainInput.model_validate_json(text)
+    return job.output, lambda objects: training.run(job, objects)
+
+
+def _evaluate(text: str) -> tuple[str, Work]:
+    from homeostat_pipelines import evaluate  # noqa: PLC0415 - as above
+
+    job = runs.EvaluateInput.model_validate_json(text)
+    return job.output, lambda objects: evaluate.run(job, objects)
+
+
+COMMANDS = {"materialize": _materialize, "train": _train, "evaluate": _evaluate}
+
+
+def main() -> int:
+    """Runs one command; the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m homeostat_pipelines", description=__doc__)
+    parser.add_argument("command", choices=COMMANDS)
+    command = parser.parse_args().command
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso"),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+    try:
+        output, work = COMMANDS[command](os.environ.get(runs.INPUT_VARIABLE, ""))
+        objects = from_environment()
+    except (ValidationError, PlatformError) as error:
+        sys.stderr.write(f"{command}: {runs.INPUT_VARIABLE} or the settings are wrong: {error}\n")
+        return 2
+    report = Report(objects, output)
+    try:
+        with report.failures():
+            work(objects)
+    except Exception:  # noqa: BLE001 - written and logged by the report
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,87 @@
+"""Datasets: labels joined with features, split into rows to train on and rows that no version ever trains on."""
+
+import hashlib
+from datetime import UTC, datetime
+from typing import cast
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import structlog
+
+from homeostat.engines.objects import ObjectStore
+from homeostat.reconcile.errors import InvalidData
+from homeostat.runs import StoredDataset, StoredModel, TrainInput
+from homeostat_pipelines import bundles, labels
+from homeostat_pipelines.labels import LABEL, TIME
+from homeostat_pipelines.signature import signature_of
+from homeostat_pipelines.snapshots import parquet_bytes
+
+TRAIN, HOLDOUT = "train.parquet", "holdout.parquet"
+LEAST_TRAIN, LEAST_HOLDOUT = 50, 10
+"""Fewer rows than these make no model, and no judgement of one."""
+
+log = structlog.get_logger()
+
+
+def held_out(model: str, entity: str, percent: int) -> bool:
+    """Whether an entity belongs to the holdout of a model, whatever the seed, the window and the other entities.
+
+    Args:
+        model: `<namespace>.<model>`.
+        entity: Key of the entity as text.
+        percent: Share of entities in the holdout.
+    """
+    return int(hashlib.sha256(f"{model}/{entity}".encode()).hexdigest()[:8], 16) % 100 < percent
+
+
+def split(table: pa.Table, model: str, entity: str, percent: int) -> tuple[pa.Table, pa.Table]:
+    """Rows to train on, and the holdout."""
+    mask = pa.array([held_out(model, str(key), percent) for key in table.column(entity).to_pylist()], pa.bool_())
+    return table.filter(pc.invert(mask)), table.filter(mask)
+
+
+def build(job: TrainInput, objects: ObjectStore) -> StoredDataset:
+    """Makes and stores the dataset of a training.
+
+    Raises:
+        InvalidData: The data cannot make or judge a classifier; the text says what is missing.
+    """
+    from homeostat_pipelines.join import join  # noqa: PLC0415 - evaluation reads datasets without Feast
+
+    signature = signature_of(job)
+    since = labels.window_start(job.window_seconds, datetime.now(UTC))
+    labelled = labels.union(objects, job.labels, job.feature_sets[0].entities[0], since)
+    table = join(objects, job.namespace, job.feature_sets, labelled)
+    train, holdout = split(table, signature.model, signature.entity, job.holdout_percent)
+    for name, rows, least in (("training", train, LEAST_TRAIN), ("holdout", holdout, LEAST_HOLDOUT)):
+        _check(name, rows, least)
+    stored = bundles.store(objects, job.datasets, {TRAIN: parquet_bytes(train), HOLDOUT: parquet_bytes(holdout)})
+    log.info("dataset stored", uri=stored.uri, rows=train.num_rows, holdout=holdout.num_rows)
+    return StoredDataset(
+        uri=stored.uri,
+        digest=stored.digest,
+        rows=train.num_rows,
+        holdout_rows=holdout.num_rows,
+        watermark=cast("datetime", pc.max(table.column(TIME)).as_py()),
+    )
+
+
+def read(objects: ObjectStore, stored: StoredModel, name: str) -> pa.Table:
+    """A part of a stored dataset, checked against its digest."""
+    content = bundles.fetch(objects, stored, [name])[name]
+    return pq.read_table(pa.BufferReader(content))
+
+
+def _check(name: str, table: pa.Table, least: int) -> None:
+    if table.num_rows < least:
+        raise InvalidData(
+            f"the {name} part has {table.num_rows} labelled rows with features, needed are {least}; "
+            "wait for more labels or widen spec.dataset.window"
+        )
+    classes = pc.unique(table.column(LABEL)).to_pylist()
+    if len(classes) < 2:
+        raise InvalidData(
+            f"all {table.num_rows} rows of the {name} part have label {classes[0]}; "
+            "a classifier needs both classes: add labels of the other one"
+        )

@@ -1,0 +1,83 @@
+"""Labels: a union of sources, in which the newest label of an entity wins."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import structlog
+
+from homeostat.api.v1alpha1.featureset import Entity, EntityType
+from homeostat.engines.objects import ObjectStore
+from homeostat.reconcile.errors import InvalidData
+from homeostat.runs import LabelInput
+from homeostat_pipelines import columns
+from homeostat_pipelines.columns import ARROW, ColumnType
+
+TIME, LABEL = "homeostat_time", "homeostat_label"
+"""Columns of a dataset beside its entity and features."""
+
+EXPORTED = ("entity", "predicted_at", "label")
+"""Columns of the outcomes that an observer exports."""
+
+log = structlog.get_logger()
+
+
+def union(
+    objects: ObjectStore, sources: Sequence[LabelInput], entity: Entity, since: datetime | None = None
+) -> pa.Table:
+    """One row (entity, TIME, LABEL) per entity, sorted by entity.
+
+    Args:
+        objects: Where the sources lie.
+        sources: A prefix without files is an empty source: outcomes come with time.
+        entity: Name and type of the key in the answer.
+        since: Labels of earlier predictions are left out.
+
+    Raises:
+        InvalidData: A label is not 0 or 1, or there is no label at all.
+    """
+    tables = [_source(objects, source, entity) for source in sources]
+    table = pa.concat_tables(tables)
+    if since is not None:
+        table = table.filter(pc.greater_equal(table.column(TIME), pa.scalar(since, columns.TIME)))
+    if table.num_rows == 0:
+        window = "" if since is None else f" since {since:%Y-%m-%d %H:%M:%S} UTC (spec.dataset.window)"
+        raise InvalidData(f"there is no label{window} in {', '.join(s.uri for s in sources)}; wait for labels or add a source")
+    # Stable order, so that of two labels of one time the one of the later source wins.
+    number = pa.array(range(table.num_rows))
+    table = table.append_column("number", number)
+    table = table.sort_by([(entity.name, "ascending"), (TIME, "ascending"), ("number", "ascending")])
+    keys = table.column(entity.name).combine_chunks()
+    last = pc.not_equal(keys.slice(0, len(keys) - 1), keys.slice(1))
+    newest = table.filter(pa.concat_arrays([last, pa.array([True])]))
+    log.info("labels read", rows=table.num_rows, entities=newest.num_rows)
+    return newest.drop_columns(["number"]).combine_chunks()
+
+
+def window_start(seconds: int | None, now: datetime) -> datetime | None:
+    """Time of the oldest label used."""
+    return None if seconds is None else now - timedelta(seconds=seconds)
+
+
+def _source(objects: ObjectStore, source: LabelInput, entity: Entity) -> pa.Table:
+    uris = columns.parquet_uris(objects, source.uri)
+    if not uris and source.uri.endswith(".parquet"):
+        raise InvalidData(f"label source {source.uri} is not there; write it or correct spec.dataset.labels")
+    if not uris:
+        log.warning("label source is empty", uri=source.uri)
+    # Observers export keys as text, whatever their type.
+    exported = (source.entity_field, source.timestamp_field, source.field) == EXPORTED
+    kind = EntityType.STRING if exported else entity.type
+    wanted = {source.entity_field: kind, source.timestamp_field: ColumnType.TIME, source.field: ColumnType.LABEL}
+    table = columns.read(objects, uris, wanted)
+    table = table.rename_columns([entity.name, TIME, LABEL])
+    labels = table.column(LABEL)
+    wrong = pc.and_not(pc.is_valid(labels), pc.is_in(labels, value_set=pa.array([0, 1], ARROW["Label"])))
+    if pc.any(wrong).as_py():
+        value = labels[pc.index(wrong, True).as_py()].as_py()
+        raise InvalidData(f"label {source.field!r} of {source.uri} has the value {value}; write 0 and 1, or booleans")
+    complete = table.drop_null()
+    if dropped := table.num_rows - complete.num_rows:
+        log.warning("labels without entity, time or value left out", uri=source.uri, rows=dropped)
+    return complete.set_column(0, entity.name, complete.column(entity.name).cast(ARROW[entity.type.value]))

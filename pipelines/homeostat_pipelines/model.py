@@ -1,0 +1,143 @@
+"""The model: gradient boosting over one-hot categories and raw numbers, as one ONNX graph from raw features to score."""
+
+import json
+from typing import Any, cast
+
+import numpy as np
+import onnx
+import pandas as pd
+import pyarrow as pa
+from numpy.typing import NDArray
+from onnx import TensorProto, helper
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from skl2onnx import to_onnx
+from skl2onnx.common.data_types import FloatTensorType, StringTensorType
+from sklearn.compose import ColumnTransformer
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import OneHotEncoder
+
+from homeostat.reconcile.errors import InvalidData, PlatformError
+from homeostat.signals import histogram
+from homeostat.signals.histogram import FeatureKind
+from homeostat_pipelines.bundles import canonical
+from homeostat_pipelines.labels import LABEL
+from homeostat_pipelines.signature import BASELINE, EXAMPLES, MODEL, PROBABILITY, SIGNATURE, Signature, feeds, score
+
+TOLERANCE = 1e-5
+"""Largest difference between graph and estimator: the graph computes in single precision."""
+
+OPSET = {"": 18, "ai.onnx.ml": 3}
+EXAMPLE_ROWS = 8
+
+
+class Hyperparameters(BaseModel):
+    """Parameters of the pipeline; see scikit-learn's HistGradientBoostingClassifier."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    learning_rate: float = Field(0.1, gt=0, le=1)
+    max_iter: int = Field(100, ge=1, le=10_000)
+    max_leaf_nodes: int = Field(31, ge=2, le=1024)
+    min_samples_leaf: int = Field(20, ge=1)
+    l2_regularization: float = Field(0.0, ge=0)
+
+
+def hyperparameters(values: dict[str, object]) -> Hyperparameters:
+    """Checked parameters.
+
+    Raises:
+        InvalidData: A value is out of bounds.
+    """
+    try:
+        return Hyperparameters.model_validate(values)
+    except ValidationError as error:
+        wrong = "; ".join(f"parameter {e['loc'][0]} is {e['input']!r}: {e['msg']}" for e in error.errors())
+        raise InvalidData(f"{wrong}; correct spec.pipeline.parameters") from error
+
+
+def train(table: pa.Table, signature: Signature, parameters: Hyperparameters, seed: int) -> dict[str, bytes]:
+    """Files of the model trained on these rows.
+
+    Raises:
+        PlatformError: The graph does not score as the estimator does.
+    """
+    fed = feeds(table, signature.inputs)
+    frame = pd.DataFrame({name: column[:, 0] for name, column in fed.items()})
+    estimator = _estimator(signature, parameters, seed)
+    estimator.fit(frame, table.column(LABEL).to_numpy())
+    _make_single_precision(estimator.named_steps["boosting"])
+    graph = _graph(estimator, signature)
+    scores = score(graph, fed)
+    expected = estimator.predict_proba(frame)[:, 1]
+    if (off := float(np.abs(scores - expected).max())) > TOLERANCE:
+        raise PlatformError(f"the ONNX graph is off by {off:.2g} from scikit-learn; this is a defect, please report it")
+    return {
+        MODEL: graph,
+        BASELINE: _baseline(table, signature, scores),
+        SIGNATURE: canonical(signature.model_dump(mode="json", by_alias=True)),
+        EXAMPLES: canonical(_examples(table, signature, scores)),
+    }
+
+
+def _estimator(signature: Signature, parameters: Hyperparameters, seed: int) -> Pipeline:
+    texts = [i.name for i in signature.inputs if i.textual]
+    numbers = [i.name for i in signature.inputs if not i.textual]
+    one_hot = OneHotEncoder(handle_unknown="ignore", sparse_output=False, dtype=np.float32)
+    columns = ColumnTransformer([("categories", one_hot, texts), ("numbers", "passthrough", numbers)])
+    boosting = HistGradientBoostingClassifier(
+        **parameters.model_dump(),
+        early_stopping=False,  # would set rows aside by chance, and the holdout is ours to choose
+        random_state=seed,
+    )
+    return Pipeline([("columns", columns), ("boosting", boosting)])
+
+
+def _make_single_precision(boosting: HistGradientBoostingClassifier) -> None:
+    """Rounds thresholds down to single precision, in which the graph compares.
+
+    Inputs are single precision already, and for these x <= t and x <= (t rounded down) say the same.
+    """
+    for trees in boosting._predictors:  # noqa: SLF001 - scikit-learn has no public way to the thresholds
+        for tree in trees:
+            exact = tree.nodes["num_threshold"]
+            rounded = exact.astype(np.float32)
+            over = rounded > exact
+            rounded[over] = np.nextafter(rounded[over], np.float32(-np.inf))
+            tree.nodes["num_threshold"] = rounded
+
+
+def _graph(estimator: Pipeline, signature: Signature) -> bytes:
+    """The ONNX graph: one [N, 1] input per feature, one [N, 1] output with the score."""
+    types = [(i.name, (StringTensorType if i.textual else FloatTensorType)([None, 1])) for i in signature.inputs]
+    boosting = estimator.named_steps["boosting"]
+    options = {id(boosting): {"zipmap": False, "output_class_labels": False}}
+    model = cast("onnx.ModelProto", to_onnx(estimator, initial_types=types, options=options, target_opset=OPSET, name="homeostat"))
+    graph = model.graph
+    both = graph.output[1].name
+    scores = f"{PROBABILITY}_of_both"
+    for node in graph.node:
+        node.output[:] = [scores if name == both else name for name in node.output]
+        node.input[:] = [scores if name == both else name for name in node.input]
+    graph.initializer.append(helper.make_tensor("positive", TensorProto.INT64, [1], [1]))
+    graph.node.append(helper.make_node("Gather", [scores, "positive"], [PROBABILITY], name="positive_class", axis=1))
+    del graph.output[:]
+    graph.output.append(helper.make_tensor_value_info(PROBABILITY, TensorProto.FLOAT, [None, 1]))
+    onnx.checker.check_model(model)
+    return model.SerializeToString(deterministic=True)
+
+
+def _baseline(table: pa.Table, signature: Signature, scores: NDArray[np.float64]) -> bytes:
+    kinds = {i.name: FeatureKind.CATEGORICAL if i.textual else FeatureKind.NUMERIC for i in signature.inputs}
+    values = {name: table.column(name).to_pylist() for name in kinds}
+    baseline = histogram.fit(values, kinds, scores=scores.tolist())
+    return canonical(json.loads(baseline.model_dump_json(by_alias=True)))
+
+
+def _examples(table: pa.Table, signature: Signature, scores: NDArray[np.float64]) -> list[dict[str, Any]]:
+    """Rows with the score that a server must give for them: the first ones, and some with missing values."""
+    names = [i.name for i in signature.inputs]
+    rows = table.select(names).to_pylist()
+    gaps = [index for index, row in enumerate(rows) if None in row.values()][:2]
+    chosen = sorted({*range(min(EXAMPLE_ROWS, len(rows))), *gaps})
+    return [{"inputs": rows[index], "probability": float(scores[index])} for index in chosen]

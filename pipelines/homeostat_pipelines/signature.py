@@ -1,0 +1,126 @@
+"""What a model takes and gives: `signature.json` beside it, and the ONNX feeds that follow from it."""
+
+from enum import StrEnum
+from typing import Literal
+
+import numpy as np
+import onnxruntime
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from homeostat.api.v1alpha1.featureset import FeatureType
+from homeostat.reconcile.errors import InvalidData
+from homeostat.runs import TrainInput
+
+MODEL, BASELINE, SIGNATURE, EXAMPLES = "model.onnx", "baseline.json", "signature.json", "examples.json"
+PROBABILITY = "probability"
+
+
+class Datatype(StrEnum):
+    """Datatypes of the Open Inference Protocol."""
+
+    BYTES = "BYTES"
+    INT64 = "INT64"
+    FP64 = "FP64"
+    BOOL = "BOOL"
+
+
+DATATYPES = {
+    FeatureType.STRING: Datatype.BYTES,
+    FeatureType.INT64: Datatype.INT64,
+    FeatureType.FLOAT64: Datatype.FP64,
+    FeatureType.BOOL: Datatype.BOOL,
+}
+
+
+class ModelInput(BaseModel):
+    """One raw feature."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    datatype: Datatype
+    feature_set: str
+
+    @property
+    def textual(self) -> bool:
+        """Whether the graph takes it as text; everything else is a number."""
+        return self.datatype is Datatype.BYTES
+
+
+class ModelOutput(BaseModel):
+    """The score."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: Literal["probability"] = PROBABILITY
+    datatype: Literal["FP64"] = "FP64"
+
+
+class Signature(BaseModel):
+    """Content of `signature.json`."""
+
+    model_config = ConfigDict(frozen=True, populate_by_name=True)
+
+    model: str
+    entity: str
+    feature_sets: list[str] = Field(alias="featureSets")
+    inputs: list[ModelInput]
+    output: ModelOutput = ModelOutput()
+    positive: str
+
+
+def signature_of(job: TrainInput) -> Signature:
+    """The signature of the model that a training makes: every feature of its FeatureSets, in order.
+
+    Raises:
+        InvalidData: FeatureSets differ in their entity, or share the name of a feature.
+    """
+    entities = {source.entities[0].name for source in job.feature_sets}
+    if len(entities) > 1:
+        raise InvalidData(f"featureSets have different entities ({', '.join(sorted(entities))}); train on sets of one entity")
+    inputs = [
+        ModelInput(name=feature.name, datatype=DATATYPES[feature.type], feature_set=source.name)
+        for source in job.feature_sets
+        for feature in source.features
+    ]
+    names = [i.name for i in inputs]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise InvalidData(f"feature {twice!r} is in more than one of the featureSets; rename it in one of them")
+    return Signature(
+        model=f"{job.namespace}.{job.model}",
+        entity=entities.pop(),
+        feature_sets=[source.name for source in job.feature_sets],
+        inputs=inputs,
+        positive=job.labels[0].field,
+    )
+
+
+def feeds(table: pa.Table, inputs: list[ModelInput]) -> dict[str, NDArray[np.generic]]:
+    """Columns as the graph takes them, [N, 1] each: text with "" for missing, float32 with NaN for missing.
+
+    Raises:
+        InvalidData: The table lacks a feature of the model.
+    """
+    lacking = [i.name for i in inputs if i.name not in table.column_names]
+    if lacking:
+        raise InvalidData(f"the dataset lacks the feature {lacking[0]!r} of the model; train both on the same FeatureSet")
+    return {i.name: _feed(table.column(i.name), textual=i.textual).reshape(-1, 1) for i in inputs}
+
+
+def _feed(column: pa.ChunkedArray, *, textual: bool) -> NDArray[np.generic]:
+    if textual:
+        return np.asarray(pc.fill_null(column, "").to_numpy(zero_copy_only=False), dtype=object)
+    numbers = column.cast(pa.float64(), safe=False) if not pa.types.is_boolean(column.type) else column.cast(pa.int8()).cast(pa.float64())
+    return np.asarray(pc.fill_null(numbers, float("nan")).to_numpy(), dtype=np.float32)
+
+
+def score(model: bytes, fed: dict[str, NDArray[np.generic]]) -> NDArray[np.float64]:
+    """Probability of the positive class of each row."""
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    (found,) = session.run([PROBABILITY], fed)
+    return np.asarray(found, dtype=np.float64).reshape(-1)
