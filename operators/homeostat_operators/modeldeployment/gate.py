@@ -66,7 +66,7 @@ def _evaluated(
     if evaluation.report is not None:
         return _apply(resource, status, candidate, evaluation.report, now)
     if evaluation.failure:
-        return _again(resource, status, candidate, observed, evaluation.failure, now)
+        return _again(resource, status, candidate, observed, now)
     return status
 
 
@@ -75,13 +75,13 @@ def _again(
     status: ModelDeploymentStatus,
     candidate: Candidate,
     observed: Observed,
-    failure: str,
     now: datetime,
 ) -> ModelDeploymentStatus:
     """Status after a failed evaluate Job: another number, or the end of the candidate's way."""
     failures = candidate.evaluation_failures + 1
     if failures < ATTEMPTS:
         return _reserve(status, candidate, observed, failures)
+    failure = observed.evaluation.failure if observed.evaluation else ""
     reason = f"{failures} evaluate Jobs of version {candidate.version} failed, the last one: {failure}"
     return finish(resource, status, Outcome.EVALUATION_FAILED, reason, now)
 

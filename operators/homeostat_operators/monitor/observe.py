@@ -1,16 +1,14 @@
 """Reads what the plan of a Monitor needs; the only input of this kind."""
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import cast
 
 from homeostat.api.common import API_VERSION, parse_duration
 from homeostat.api.v1alpha1.featureset import FeatureSet, FeatureSetReason
 from homeostat.api.v1alpha1.modeldeployment import FeatureMode, ModelDeployment, ServedVersion
 from homeostat.api.v1alpha1.monitor import Monitor, Signal, SignalType
 from homeostat.api.v1alpha1.trainingjob import TrainingJob
-from homeostat.engines.objects import ObjectStore
 from homeostat.reconcile.errors import EngineUnavailable, ObjectNotFound
 from homeostat.signals import Baseline, Window, sub_window_counts
 from homeostat_operators.clients import Clients
@@ -144,7 +142,7 @@ def _reader(
 
 def drift_window(deployment: ModelDeployment, stable: ServedVersion, window: Window, clients: Clients) -> DriftWindow:
     """Counts of one window from the raw samples of every pod's counters."""
-    baseline = _baseline(clients.objects, stable.uri, stable.digest)
+    baseline = _baseline(clients.objects.read, stable.uri, stable.digest)
     namespace, name = deployment.metadata.namespace, deployment.metadata.name
     selector = f'homeostat_feature_bin_total{{namespace="{namespace}",deployment="{name}",version="{stable.version}"}}'
     before = max(BEFORE, (window.end - window.start) / 4)
@@ -163,6 +161,5 @@ def drift_window(deployment: ModelDeployment, stable: ServedVersion, window: Win
 
 
 @lru_cache(maxsize=64)
-def _baseline(objects: Hashable, uri: str, digest: str) -> Baseline:  # noqa: ARG001 - the digest is part of the key
-    store = cast("ObjectStore", objects)  # a protocol does not say that its objects can be hashed, but all can
-    return Baseline.model_validate_json(store.read(f"{uri.rstrip('/')}/baseline.json"))
+def _baseline(read: Callable[[str], bytes], uri: str, digest: str) -> Baseline:  # noqa: ARG001 - part of the key
+    return Baseline.model_validate_json(read(f"{uri.rstrip('/')}/baseline.json"))
