@@ -1,0 +1,189 @@
+"""What a ModelDeployment reads of the cluster, of its evaluation and of its traffic."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from homeostat.engines.metrics import Series
+from homeostat.engines.metrics.memory import MemoryMetrics
+from homeostat.engines.objects.memory import MemoryObjects
+from homeostat.engines.outcomes.memory import MemoryOutcomes
+from homeostat.engines.registry.memory import MemoryRegistry
+from homeostat.reconcile.errors import EngineUnavailable
+from homeostat.runs import EvaluateResult
+from homeostat.signals.gate import GateReport, Verdict
+from homeostat.testing.builders import DIGEST, a_model_deployment, a_training_job
+from homeostat_operators.clients import Clients
+from homeostat_operators.modeldeployment.observe import observe
+from homeostat_operators.modeldeployment.pods import serving
+from homeostat_operators.settings import OperatorSettings
+
+NOW = datetime.now(UTC).replace(microsecond=0)
+PREFIX = "s3://homeostat/churn/uid-of-churn/evaluate-1/"
+REPORT = GateReport(verdict=Verdict.HOLD, metrics=(), rules=(), rows=1, entities=1, resamples=0, seed=1)
+
+
+class Manifests:
+    """Reads of a cluster that holds the given objects; labels are honoured."""
+
+    def __init__(self, *held: Any) -> None:
+        self.held = [one if isinstance(one, dict) else one.model_dump(mode="json", by_alias=True) for one in held]
+
+    def list(self, _api: str, kind: str, _namespace: str | None, labels: Any = None) -> list[Any]:
+        wanted = (labels or {}).items()
+        return [one for one in self.held if one["kind"] == kind and wanted <= one["metadata"].get("labels", {}).items()]
+
+
+def clients(*held: Any, objects: Any = None, metrics: Any = None, registry: Any = None) -> Clients:
+    return Clients(
+        cluster=Manifests(*held),  # type: ignore[arg-type]
+        objects=objects or MemoryObjects(),
+        registry=registry or MemoryRegistry(),
+        metrics=metrics or MemoryMetrics(),
+        outcomes=MemoryOutcomes(),
+        settings=OperatorSettings("homeostat", "p", "s", "http://g"),
+    )
+
+
+def a_candidate(**changes: Any) -> Any:
+    candidate = {"version": "1", "digest": DIGEST, "uri": "s3://homeostat/m", "since": NOW, "evaluation": 1, **changes}
+    return a_model_deployment(status={"candidate": candidate})
+
+
+def a_job(condition: str = "") -> dict[str, Any]:
+    labels = {
+        "homeostat.dev/kind": "ModelDeployment",
+        "homeostat.dev/name": "churn",
+        "app.kubernetes.io/managed-by": "homeostat",
+        "homeostat.dev/purpose": "evaluate",
+    }
+    conditions = [{"type": condition, "status": "True", "message": "out of memory"}] if condition else []
+    return {
+        "kind": "Job",
+        "metadata": {"name": "churn-evaluate-1", "labels": labels},
+        "status": {"conditions": conditions},
+    }
+
+
+def a_deployment(version: str = "1", **status: Any) -> dict[str, Any]:
+    labels = {
+        "homeostat.dev/kind": "ModelDeployment",
+        "homeostat.dev/name": "churn",
+        "app.kubernetes.io/managed-by": "homeostat",
+        "homeostat.dev/version": version,
+    }
+    return {
+        "kind": "Deployment",
+        "metadata": {"name": f"churn-v{version}", "uid": "u", "generation": 2, "labels": labels},
+        "spec": {"replicas": 2},
+        "status": {"observedGeneration": 2, "replicas": 2, "updatedReplicas": 2, "readyReplicas": 2, **status},
+    }
+
+
+def recorded(name: str, version: str, status: str = "True", **spec: Any) -> Any:
+    condition = {"type": "Succeeded", "status": status, "reason": "Succeeded", "last_transition_time": NOW}
+    model = {"name": "churn.churn", "version": version, "uri": "s3://homeostat/m", "digest": DIGEST}
+    dataset = {"uri": "s3://homeostat/d", "digest": DIGEST, "rows": 1, "holdout_rows": 1}
+    return a_training_job(name, status={"conditions": [condition], "model": model, "dataset": dataset}, **spec)
+
+
+def test_versions_are_those_that_succeeded_training_jobs_recorded() -> None:
+    jobs = (recorded("a", "1"), recorded("b", "2", status="False"), recorded("c", ""), a_training_job("d"))
+    seen = observe(a_model_deployment(), clients(*jobs))
+    assert [(v.version, v.training_job, v.feature_set) for v in seen.versions] == [("1", "a", "customers")]
+
+
+def test_a_running_evaluation_says_nothing_yet() -> None:
+    seen = observe(a_candidate(), clients(a_job())).evaluation
+    assert (seen.exists, seen.report, seen.failure) == (True, None, "")
+
+
+def test_a_finished_evaluation_is_read_even_when_its_job_is_gone() -> None:
+    result = EvaluateResult(report=REPORT).model_dump_json(by_alias=True).encode()
+    objects = MemoryObjects({f"{PREFIX}result.json": result})
+    assert observe(a_candidate(), clients(a_job("Complete"), objects=objects)).evaluation.report == REPORT
+    assert observe(a_candidate(), clients(objects=objects)).evaluation.report == REPORT
+
+
+def test_a_job_that_is_neither_there_nor_has_a_result_was_never_made() -> None:
+    assert not observe(a_candidate(), clients()).evaluation.exists
+
+
+def test_a_failed_evaluation_tells_why() -> None:
+    failure = b'{"reason": "InvalidData", "message": "the holdout has no rows"}'
+    objects = MemoryObjects({f"{PREFIX}failure.json": failure})
+    assert (
+        observe(a_candidate(), clients(a_job("Failed"), objects=objects)).evaluation.failure
+        == "the holdout has no rows"
+    )
+    assert "out of memory" in observe(a_candidate(), clients(a_job("Failed"))).evaluation.failure
+    assert "without a result" in observe(a_candidate(), clients(a_job("Complete"))).evaluation.failure
+
+
+class SilentObjects(MemoryObjects):
+    """An object store that is down."""
+
+    def read(self, uri: str) -> bytes:
+        raise EngineUnavailable(f"{uri} cannot be read")
+
+
+def test_an_object_store_that_is_down_is_not_a_failed_evaluation() -> None:
+    seen = observe(a_candidate(), clients(a_job("Complete"), objects=SilentObjects())).evaluation
+    assert (seen.failure, seen.report) == ("", None)
+    assert "cannot be read" in seen.outage
+
+
+class SilentRegistry(MemoryRegistry):
+    """A registry that is down."""
+
+    def get_alias(self, model: str, alias: str) -> str | None:
+        raise EngineUnavailable(f"{model}@{alias}")
+
+
+def test_a_registry_that_is_down_does_not_stop_the_look() -> None:
+    assert not observe(a_candidate(), clients(registry=SilentRegistry())).registry_answers
+
+
+def test_requests_and_errors_are_counted_from_the_start_of_the_step() -> None:
+    def counter(code: str, *values: float) -> Series:
+        labels = {"namespace": "churn", "deployment": "churn", "version": "1", "code": code}
+        times = (NOW - timedelta(seconds=40 - 10 * i) for i in range(len(values)))
+        return Series(
+            {"__name__": "homeostat_requests_total", **labels},
+            tuple((t.timestamp(), v) for t, v in zip(times, values, strict=True)),
+        )
+
+    metrics = MemoryMetrics([counter("200", 100, 100, 150, 200), counter("503", 0, 0, 0, 8)])
+    resource = a_candidate(gated=True, weight=25, step_since=NOW - timedelta(seconds=30))
+    step = observe(resource, clients(metrics=metrics)).step
+    assert (step.requests, step.errors) == (108, 8)
+    metrics.available = False
+    assert observe(resource, clients(metrics=metrics)).step is None
+
+
+def test_a_version_is_complete_when_all_pods_of_the_newest_template_are_ready_and_it_has_a_service() -> None:
+    assert serving(a_deployment(), [], {"1"}).complete
+    assert not serving(a_deployment(), [], set()).complete
+    assert not serving(a_deployment(readyReplicas=1), [], {"1"}).complete
+    assert not serving(a_deployment(updatedReplicas=1), [], {"1"}).complete
+    assert not serving(a_deployment(observedGeneration=1), [], {"1"}).complete
+
+
+def a_pod(container: dict[str, Any] | None = None, **status: Any) -> dict[str, Any]:
+    return {"metadata": {"name": "p"}, "status": {"containerStatuses": [container] if container else [], **status}}
+
+
+def test_trouble_names_image_crash_probe_and_scheduling() -> None:
+    pull = a_pod({"state": {"waiting": {"reason": "ImagePullBackOff", "message": "no such image"}}})
+    crash = {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 10s"}}
+    crashed = a_pod({"state": crash, "lastState": {"terminated": {"exitCode": 137, "reason": "OOMKilled"}}})
+    probe = a_pod({"state": {"running": {"startedAt": "x"}}, "ready": False})
+    full = a_pod(conditions=[{"type": "PodScheduled", "status": "False", "message": "0/1 nodes: Insufficient memory"}])
+    starting = a_pod({"state": {"waiting": {"reason": "ContainerCreating"}}})
+    told = [serving(a_deployment(), [pod], {"1"}).trouble for pod in (pull, crashed, probe, full, starting)]
+    assert told == [
+        "pod p: ImagePullBackOff, no such image",
+        "pod p: CrashLoopBackOff, it ended with exit code 137 (OOMKilled)",
+        "pod p: its readiness probe does not succeed yet",
+        "pod p cannot be scheduled: 0/1 nodes: Insufficient memory",
+        "",
+    ]

@@ -1,0 +1,167 @@
+"""What a Monitor reads: windows from counters, cohorts from the observer, and what it says when one does not answer."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from homeostat.engines.metrics import Series
+from homeostat.engines.metrics.memory import MemoryMetrics
+from homeostat.engines.objects.memory import MemoryObjects
+from homeostat.engines.outcomes.memory import MemoryOutcomes, Prediction
+from homeostat.engines.registry.memory import MemoryRegistry
+from homeostat.reconcile.errors import EngineUnavailable
+from homeostat.signals import Baseline, FeatureKind, Window, fit
+from homeostat.testing.builders import a_feature_set, a_model_deployment, a_monitor
+from homeostat_operators.clients import Clients
+from homeostat_operators.monitor.observe import drift_window, observe
+from homeostat_operators.monitor.observed import CohortWindow, DriftWindow
+from homeostat_operators.settings import OperatorSettings
+
+BASELINE = fit({"internet": ["dsl", "none"] * 500}, {"internet": FeatureKind.CATEGORICAL})
+MINUTE = timedelta(minutes=1)
+LONG_AGO = datetime.now(UTC).replace(microsecond=0) - 150 * MINUTE
+
+
+class Manifests:
+    """Reads of a cluster that holds the given objects."""
+
+    def __init__(self, *objects: Any) -> None:
+        self.held = [one.model_dump(mode="json", by_alias=True) for one in objects]
+
+    def get(self, _api: str, kind: str, _namespace: str, name: str) -> Any:
+        return next((one for one in self.held if (one["kind"], one["metadata"]["name"]) == (kind, name)), None)
+
+    def list(self, _api: str, kind: str, _namespace: str | None, _labels: Any = None) -> list[Any]:
+        return [one for one in self.held if one["kind"] == kind]
+
+
+def served(since: datetime, version: str = "1") -> Any:
+    stable = {"version": version, "digest": f"sha256:{'ab' * 32}", "uri": f"s3://homeostat/m/{version}", "since": since}
+    return a_model_deployment(status={"stable": {**stable, "feature_set": "customers"}})
+
+
+def clients(*objects: Any, metrics: Any = None, outcomes: Any = None) -> Clients:
+    store = MemoryObjects()
+    store.write("s3://homeostat/m/1/baseline.json", BASELINE.model_dump_json(by_alias=True).encode())
+    return Clients(
+        cluster=Manifests(*objects),  # type: ignore[arg-type]
+        objects=store,
+        registry=MemoryRegistry(),
+        metrics=metrics or MemoryMetrics(),
+        outcomes=outcomes or MemoryOutcomes(),
+        settings=OperatorSettings("homeostat", "p", "s", "http://g"),
+    )
+
+
+def counter(bin_: str, points: list[tuple[datetime, float]], pod: str = "a") -> Series:
+    labels = {"__name__": "homeostat_feature_bin_total", "namespace": "churn", "deployment": "churn", "version": "1"}
+    own = {"feature": "internet", "bin": bin_, "instance": pod}
+    return Series({**labels, **own}, tuple((t.timestamp(), v) for t, v in points))
+
+
+def every_two_seconds(
+    start: datetime, end: datetime, per_second: float, first: float = 0
+) -> list[tuple[datetime, float]]:
+    count = int((end - start).total_seconds() // 2) + 1
+    return [(start + timedelta(seconds=2 * i), first + 2 * i * per_second) for i in range(count)]
+
+
+def rows(window: DriftWindow) -> float:
+    return sum(sum(part.values()) for part in window.counts["internet"])
+
+
+def read(window: Window, *series: Series) -> DriftWindow:
+    deployment = served(LONG_AGO)
+    stable = deployment.status.stable
+    return drift_window(deployment, stable, window, clients(metrics=MemoryMetrics(series)))
+
+
+def test_counts_of_adjoining_windows_add_up_over_pods_and_skip_nothing() -> None:
+    end = LONG_AGO + 3 * MINUTE
+    a = counter("dsl", every_two_seconds(LONG_AGO, end, 5))
+    b = counter("dsl", every_two_seconds(LONG_AGO, end, 3), pod="b")
+    first = read(Window(LONG_AGO, LONG_AGO + MINUTE), a, b)
+    second = read(Window(LONG_AGO + MINUTE, LONG_AGO + 2 * MINUTE), a, b)
+    assert (rows(first), rows(second)) == (480, 480)
+    assert isinstance(first.baseline, Baseline)
+
+
+def test_after_a_hole_in_the_samples_a_window_is_not_trusted() -> None:
+    late = LONG_AGO + 20 * MINUTE
+    window = Window(late, late + MINUTE)
+    resumed = counter("dsl", every_two_seconds(late + timedelta(seconds=20), late + MINUTE, 5, first=50_000))
+    assert "no samples from just before" in read(window, resumed).gap
+    anchored = counter("dsl", every_two_seconds(late - MINUTE, late + MINUTE, 5, first=50_000))
+    assert read(window, anchored).gap == ""
+    assert rows(read(window, anchored)) == 300
+
+
+def test_the_first_window_of_a_version_needs_no_earlier_samples() -> None:
+    born = counter("dsl", every_two_seconds(LONG_AGO + timedelta(seconds=4), LONG_AGO + MINUTE, 5))
+    assert read(Window(LONG_AGO, LONG_AGO + MINUTE), born).gap == ""
+
+
+def test_without_any_series_the_window_is_empty_and_not_an_error() -> None:
+    assert read(Window(LONG_AGO, LONG_AGO + MINUTE)).counts == {}
+
+
+def test_it_reads_the_windows_that_are_due_and_no_more_than_a_bounded_backlog() -> None:
+    seen = observe(a_monitor(), clients(a_monitor(), served(LONG_AGO), a_feature_set()))
+    assert len(seen.signals["drift"].windows) == 24
+    assert seen.signals["drift"].skipped == 150 - 1 - 24
+    assert all(isinstance(w, CohortWindow) for w in seen.signals["logloss"].windows)
+    assert seen.materialized == {"customers": None}
+    assert seen.outages == ()
+
+
+def test_without_prometheus_no_drift_is_read_and_the_outage_is_named() -> None:
+    metrics = MemoryMetrics()
+    metrics.available = False
+    seen = observe(a_monitor(), clients(served(LONG_AGO), metrics=metrics))
+    assert seen.signals["drift"].windows == ()
+    assert seen.signals["logloss"].windows
+    assert "Prometheus" in seen.outages[0]
+
+
+class SilentOutcomes(MemoryOutcomes):
+    """An observer that is down."""
+
+    def cohort(self, *_: Any) -> Any:
+        raise EngineUnavailable("the observer does not answer")
+
+
+def test_without_the_observer_performance_waits_and_drift_goes_on() -> None:
+    seen = observe(a_monitor(), clients(served(LONG_AGO), outcomes=SilentOutcomes()))
+    assert seen.signals["logloss"].windows == ()
+    assert seen.signals["drift"].windows
+    assert seen.outages == ("the observer does not answer",)
+
+
+def test_a_model_without_a_baseline_makes_drift_unreadable_and_says_which_file_is_missing() -> None:
+    seen = observe(a_monitor(), clients(served(LONG_AGO, version="8")))
+    assert "s3://homeostat/m/8/baseline.json" in seen.signals["drift"].unavailable
+
+
+@pytest.mark.parametrize("since", [None, LONG_AGO])
+def test_labels_are_counted_from_the_start_of_the_breach(since: datetime | None) -> None:
+    outcomes = MemoryOutcomes()
+    outcomes.add(
+        "churn",
+        "churn",
+        Prediction("1", "early", LONG_AGO - MINUTE, 0.5, 1),
+        *(Prediction("1", entity, LONG_AGO + MINUTE, 0.5, 1) for entity in ("a", "b", "a")),
+    )
+    seen = observe(a_monitor(status={"breach_since": since}), clients(served(LONG_AGO), outcomes=outcomes))
+    assert (seen.labels.entities if seen.labels else None) == (2 if since else None)
+
+
+def test_a_stale_feature_set_of_the_champion_is_named() -> None:
+    stale = {"type": "Ready", "status": "False", "reason": "Stale", "last_transition_time": LONG_AGO}
+    feature_set = a_feature_set(status={"conditions": [stale]})
+    assert observe(a_monitor(), clients(served(LONG_AGO), feature_set)).stale == ("customers",)
+
+
+def test_without_a_deployment_nothing_is_read() -> None:
+    seen = observe(a_monitor(), clients())
+    assert (seen.deployment, seen.signals) == (None, {})
