@@ -13,7 +13,7 @@ from homeostat.runs import EvaluateResult
 from homeostat.signals.gate import GateReport, Verdict
 from homeostat.testing.builders import DIGEST, a_model_deployment, a_training_job
 from homeostat_operators.clients import Clients
-from homeostat_operators.modeldeployment.observe import observe
+from homeostat_operators.modeldeployment import observe as reading
 from homeostat_operators.modeldeployment.pods import serving
 from homeostat_operators.settings import OperatorSettings
 
@@ -42,6 +42,10 @@ def clients(*held: Any, objects: Any = None, metrics: Any = None, registry: Any 
         outcomes=MemoryOutcomes(),
         settings=OperatorSettings("homeostat", "p", "s", "http://g"),
     )
+
+
+def observe(resource: Any, known: Clients) -> Any:
+    return reading.observe(resource, known)
 
 
 def a_candidate(**changes: Any) -> Any:

@@ -8,6 +8,7 @@ from homeostat.api.common import ConditionStatus
 from homeostat.api.v1alpha1.modeldeployment import ModelDeployment, Outcome
 from homeostat.reconcile.conditions import get, is_true
 from homeostat.runs import StoredModel
+from homeostat.signals import Metric
 from homeostat.signals.gate import GateReport, RuleKind, RuleOutcome, RuleResult, Verdict
 from homeostat.testing.builders import a_model_deployment
 from homeostat_operators.actions import Action, Apply, CreateOnce, Delete, SetAlias, TagVersion
@@ -46,7 +47,7 @@ def a_version(version: str) -> Available:
 def a_report(verdict: Verdict) -> GateReport:
     outcome = RuleOutcome.PASSED if verdict is Verdict.PROMOTE else RuleOutcome.NOT_SHOWN
     rule = RuleResult(
-        kind=RuleKind.MINIMUM, metric="auc", outcome=outcome, sentence="auc is 0.81, at least 0.70 is asked."
+        kind=RuleKind.MINIMUM, metric=Metric.AUC, outcome=outcome, sentence="auc is 0.81, at least 0.70 is asked."
     )
     return GateReport(verdict=verdict, metrics=(), rules=(rule,), rows=10, entities=10, resamples=0, seed=1)
 
@@ -138,9 +139,11 @@ class World:
     def shares(self) -> dict[str, int]:
         return {target.version: target.weight for target in self.status.traffic}
 
+    def condition(self, type_: str) -> Any:
+        return get(self.status.conditions, type_)
+
     def reason(self, type_: str = "Ready") -> str:
-        found = get(self.status.conditions, type_)
-        return found.reason if found else ""
+        return str(self.condition(type_).reason)
 
     @property
     def ready(self) -> bool:
@@ -233,7 +236,7 @@ def test_a_canary_stays_where_it_is_while_prometheus_does_not_answer() -> None:
     world.traffic = None
     world.turns(20, 10)
     assert world.shares == {"1": 75, "2": 25}
-    assert "Prometheus does not answer" in get(world.status.conditions, "Ready").message
+    assert "Prometheus does not answer" in world.condition("Ready").message
 
 
 def test_too_many_errors_take_the_candidate_back_at_once() -> None:
@@ -320,7 +323,7 @@ def test_an_evaluation_that_fails_is_tried_three_times_with_new_numbers() -> Non
     world = World(failure="no rows").turns(10)
     assert world.jobs == ["churn-evaluate-1", "churn-evaluate-2", "churn-evaluate-3"]
     assert world.reason() == "EvaluationFailed"
-    assert "no rows" in get(world.status.conditions, "Ready").message
+    assert "no rows" in world.condition("Ready").message
 
 
 def test_a_crash_between_status_and_create_repeats_the_same_number() -> None:
@@ -404,7 +407,7 @@ def test_the_champions_objects_are_applied_at_every_turn_and_missing_pods_are_to
     assert sum(isinstance(a, Apply) for a in world.turn().last) == 3
     world.health["1"] = BROKEN
     world.turn()
-    ready = get(world.status.conditions, "Ready")
+    ready = world.condition("Ready")
     assert (ready.status, ready.reason) == (ConditionStatus.FALSE, "Unavailable")
     assert world.shares == {"1": 100}
 
