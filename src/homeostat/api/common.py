@@ -27,7 +27,7 @@ FieldName = Annotated[str, StringConstraints(pattern=FIELD_PATTERN, max_length=6
 Decimal = Annotated[str, StringConstraints(pattern=DECIMAL_PATTERN, max_length=32)]
 Duration = Annotated[str, StringConstraints(pattern=DURATION_PATTERN, max_length=32)]
 S3Uri = Annotated[str, StringConstraints(pattern=S3_PATTERN, max_length=1024)]
-Digest = Annotated[str, StringConstraints(pattern=DIGEST_PATTERN)]
+Digest = Annotated[str, StringConstraints(pattern=DIGEST_PATTERN, max_length=71)]
 Text = Annotated[str, StringConstraints(max_length=1024)]
 
 
@@ -94,6 +94,9 @@ Conditions = Annotated[
     list[Condition],
     Field(description="Latest observations of the object's state.", max_length=16, json_schema_extra=map_list("type")),
 ]
+
+
+ObservedGeneration = Annotated[int, Field(description="Generation of the spec that this status is about.", ge=0)]
 
 
 class ConditionType(StrEnum):

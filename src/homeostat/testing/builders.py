@@ -48,7 +48,7 @@ def a_training_job(name: str = "churn-first", **changes: Any) -> TrainingJob:
 
 
 def a_training_spec() -> dict[str, Any]:
-    """spec of `a_training_job`, as a Monitor's template wants it too."""
+    """Spec of `a_training_job`, as a Monitor's template wants it too."""
     return {
         "dataset": {
             "feature_sets": [{"name": "customers"}],

@@ -12,6 +12,7 @@ from homeostat.api.common import (
     Digest,
     Duration,
     FieldName,
+    ObservedGeneration,
     PrinterColumn,
     Resource,
     S3Uri,
@@ -188,15 +189,27 @@ class Snapshot(StatusModel):
     watermark: Annotated[datetime | None, Field(description="Newest event time among the rows.")] = None
 
 
+class RunOutcome(StrEnum):
+    """How a run ended."""
+
+    MATERIALIZED = "Materialized"
+    BLOCKED = "Blocked"
+    FAILED = "Failed"
+
+
 class MaterializationRun(StatusModel):
     """A numbered run of the materialisation."""
 
     number: Annotated[int, Field(description="Number of the run, reserved before its Job is created.", ge=1)]
     slot: Annotated[datetime | None, Field(description="Slot of the schedule that the run is for.")] = None
     request: Annotated[str, Field(description="Value of the annotation that asked for it.", max_length=256)] = ""
-    generation: Annotated[int, Field(description="Generation of the spec that the run reads.", ge=0)] = 0
+    input_hash: Annotated[str, Field(description="Hash of what the run reads from the spec.", max_length=80)] = ""
     job_uid: Annotated[str, Field(description="uid of the Job, once seen.", max_length=64)] = ""
-    start_time: Annotated[datetime | None, Field(description="When the number was reserved.")] = None
+    start_time: Annotated[datetime, Field(description="When the number was reserved.")]
+    outcome: Annotated[RunOutcome | None, Field(description="How it ended; absent while it runs.")] = None
+    permanent: Annotated[bool, Field(description="It failed, and would fail again on the same source.")] = False
+    completion_time: Annotated[datetime | None, Field(description="When its end was seen.")] = None
+    message: Annotated[str, Field(description="How it ended, as a sentence for people.", max_length=1024)] = ""
 
 
 class LastMaterialization(StatusModel):
@@ -211,7 +224,7 @@ class LastMaterialization(StatusModel):
 class FeatureSetStatus(StatusModel):
     """State of a FeatureSet."""
 
-    observed_generation: int = 0
+    observed_generation: ObservedGeneration = 0
     schema_hash: Annotated[str, Field(description="Hash of entities and features.", max_length=80)] = ""
     snapshot: Annotated[Snapshot | None, Field(description="Data in service.")] = None
     run: Annotated[MaterializationRun | None, Field(description="Newest numbered run.")] = None

@@ -12,6 +12,7 @@ from homeostat.api.common import (
     Digest,
     Duration,
     FieldName,
+    ObservedGeneration,
     PrinterColumn,
     Resource,
     ResourceName,
@@ -126,9 +127,23 @@ class Comparison(SpecModel):
 class Gate(SpecModel):
     """What a challenger must show on the holdout before it meets traffic."""
 
-    minimum: Annotated[list[Minimum], Field(max_length=8, json_schema_extra=map_list("metric"))] = []
-    must_beat: Annotated[list[Comparison], Field(max_length=8, json_schema_extra=map_list("metric"))] = []
-    non_inferior: Annotated[list[Comparison], Field(max_length=8, json_schema_extra=map_list("metric"))] = []
+    minimum: Annotated[
+        list[Minimum], Field(description="Absolute bounds.", max_length=8, json_schema_extra=map_list("metric"))
+    ] = []
+    must_beat: Annotated[
+        list[Comparison],
+        Field(
+            description="Shown to be better, by more than the margin.",
+            max_length=8,
+            json_schema_extra=map_list("metric"),
+        ),
+    ] = []
+    non_inferior: Annotated[
+        list[Comparison],
+        Field(
+            description="Shown to be no worse than by the margin.", max_length=8, json_schema_extra=map_list("metric")
+        ),
+    ] = []
 
 
 class Promotion(SpecModel):
@@ -198,7 +213,7 @@ class Candidate(ServedVersion):
 class MetricComparison(StatusModel):
     """One metric of the gate; a positive difference is better."""
 
-    name: Annotated[str, Field(max_length=63)]
+    name: Annotated[str, Field(description="Name of the metric.", max_length=63)]
     challenger: Annotated[Decimal, Field(description="Challenger on the holdout.")]
     champion: Annotated[Decimal | None, Field(description="Champion on the same rows.")] = None
     difference: Annotated[Decimal | None, Field(description="Challenger against champion.")] = None
@@ -213,7 +228,10 @@ class GateRecord(StatusModel):
     champion: Annotated[str, Field(description="Champion's version; empty: there was none.", max_length=32)] = ""
     verdict: Annotated[str, Field(description="Promote, Hold or Reject.", max_length=16)]
     rows: Annotated[int, Field(description="Holdout rows.", ge=0)] = 0
-    metrics: Annotated[list[MetricComparison], Field(max_length=8, json_schema_extra=map_list("name"))] = []
+    metrics: Annotated[
+        list[MetricComparison],
+        Field(description="Every metric of both models.", max_length=8, json_schema_extra=map_list("name")),
+    ] = []
     sentences: Annotated[list[Text], Field(description="Each rule in words.", max_length=24)] = []
     time: Annotated[datetime, Field(description="When it was read.")]
 
@@ -231,18 +249,18 @@ class Outcome(StrEnum):
 class HistoryEntry(StatusModel):
     """How a version's rollout ended."""
 
-    version: Annotated[str, Field(max_length=32)]
-    digest: Digest
+    version: Annotated[str, Field(description="Version in the registry.", max_length=32)]
+    digest: Annotated[Digest, Field(description="Digest of the model.")]
     outcome: Outcome
     reason: Annotated[str, Field(description="Why, as a sentence for people.", max_length=1024)] = ""
     generation: Annotated[int, Field(description="Generation of the spec that it was tried for.", ge=0)] = 0
-    time: datetime
+    time: Annotated[datetime, Field(description="When it ended.")]
 
 
 class TrafficTarget(StatusModel):
     """What the router sends where; the only part of status that it reads."""
 
-    version: Annotated[str, Field(max_length=32)]
+    version: Annotated[str, Field(description="Version in the registry.", max_length=32)]
     service: Annotated[str, Field(description="Service of the version.", max_length=63)]
     weight: Annotated[int, Field(description="Percentage of requests.", ge=0, le=100)]
 
@@ -250,14 +268,14 @@ class TrafficTarget(StatusModel):
 class RetiringVersion(StatusModel):
     """A version that receives no traffic any more and drains."""
 
-    version: Annotated[str, Field(max_length=32)]
-    since: datetime
+    version: Annotated[str, Field(description="Version in the registry.", max_length=32)]
+    since: Annotated[datetime, Field(description="When it lost its traffic.")]
 
 
 class ModelDeploymentStatus(StatusModel):
     """State of a ModelDeployment."""
 
-    observed_generation: int = 0
+    observed_generation: ObservedGeneration = 0
     stable: Annotated[ServedVersion | None, Field(description="The champion.")] = None
     candidate: Annotated[Candidate | None, Field(description="The version on its way.")] = None
     gate: Annotated[GateRecord | None, Field(description="The last verdict of the gate.")] = None

@@ -10,6 +10,7 @@ from homeostat.api.common import (
     Conditions,
     Decimal,
     Duration,
+    ObservedGeneration,
     PrinterColumn,
     Resource,
     ResourceName,
@@ -185,7 +186,7 @@ class SignalState(StrEnum):
 class SignalStatus(StatusModel):
     """The last judged window of a signal."""
 
-    name: Annotated[str, Field(max_length=63)]
+    name: Annotated[str, Field(description="Name of the signal.", max_length=63)]
     state: SignalState
     value: Annotated[Decimal | None, Field(description="Estimate over the window.")] = None
     lower: Annotated[Decimal | None, Field(description="Lower end of the 95 % interval.")] = None
@@ -219,8 +220,8 @@ class DecisionAction(StrEnum):
 class NamedValue(StatusModel):
     """A figure that a decision rests on."""
 
-    name: Annotated[str, Field(max_length=128)]
-    value: Annotated[str, Field(max_length=256)]
+    name: Annotated[str, Field(description="What the figure is.", max_length=128)]
+    value: Annotated[str, Field(description="The figure, as text.", max_length=256)]
 
 
 class Decision(StatusModel):
@@ -231,9 +232,12 @@ class Decision(StatusModel):
     action: DecisionAction
     reason: Annotated[str, Field(description="Step of the admission order that decided.", max_length=63)]
     message: Annotated[str, Field(description="Why, as a sentence for people.", max_length=2048)] = ""
-    values: Annotated[list[NamedValue], Field(max_length=32, json_schema_extra=map_list("name"))] = []
+    values: Annotated[
+        list[NamedValue],
+        Field(description="Figures that it rests on.", max_length=32, json_schema_extra=map_list("name")),
+    ] = []
     training_job: Annotated[str, Field(description="TrainingJob that it created.", max_length=253)] = ""
-    time: datetime
+    time: Annotated[datetime, Field(description="When it was taken.")]
 
 
 class Retraining(StatusModel):
@@ -249,15 +253,18 @@ class Retraining(StatusModel):
 class LabelProgress(StatusModel):
     """Labels of the world after the breach began."""
 
-    have: Annotated[int, Field(ge=0)] = 0
-    need: Annotated[int, Field(ge=0)] = 0
+    have: Annotated[int, Field(description="Distinct labelled entities.", ge=0)] = 0
+    need: Annotated[int, Field(description="requires.newLabels of the spec.", ge=0)] = 0
 
 
 class MonitorStatus(StatusModel):
     """State of a Monitor."""
 
-    observed_generation: int = 0
-    signals: Annotated[list[SignalStatus], Field(max_length=32, json_schema_extra=map_list("name"))] = []
+    observed_generation: ObservedGeneration = 0
+    signals: Annotated[
+        list[SignalStatus],
+        Field(description="Every signal as last judged.", max_length=32, json_schema_extra=map_list("name")),
+    ] = []
     breached: Annotated[str, Field(description="Names of the breached signals.", max_length=1024)] = ""
     breach_since: Annotated[datetime | None, Field(description="Start of the earliest breaching window.")] = None
     last_decision: Annotated[Decision | None, Field(description="The last decision.")] = None

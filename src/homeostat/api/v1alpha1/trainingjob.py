@@ -12,6 +12,7 @@ from homeostat.api.common import (
     Digest,
     Duration,
     FieldName,
+    ObservedGeneration,
     PrinterColumn,
     Resource,
     ResourceName,
@@ -201,7 +202,9 @@ class Run(StatusModel):
     engine: Annotated[str, Field(description="Engine that runs it.", max_length=63)]
     id: Annotated[str, Field(description="Name of the run at the engine.", max_length=253)]
     uid: Annotated[str, Field(description="uid of the run at the engine, once seen.", max_length=64)] = ""
-    start_time: Annotated[datetime | None, Field(description="When the attempt was reserved.")] = None
+    start_time: Annotated[datetime, Field(description="When the attempt was reserved.")]
+    completion_time: Annotated[datetime | None, Field(description="When its end was seen; absent while it runs.")] = None
+    message: Annotated[str, Field(description="How it ended, if not well.", max_length=1024)] = ""
 
 
 class Progress(StatusModel):
@@ -255,12 +258,19 @@ class Provenance(StatusModel):
 class TrainingJobStatus(StatusModel):
     """State of a TrainingJob."""
 
-    observed_generation: int = 0
+    observed_generation: ObservedGeneration = 0
     attempt: Annotated[int, Field(description="Number of the attempt, reserved before its run is created.", ge=0)] = 0
     failures: Annotated[int, Field(description="Failed attempts.", ge=0)] = 0
     run: Annotated[Run | None, Field(description="Run of the current attempt.")] = None
     progress: Annotated[Progress | None, Field(description="How far the run is.")] = None
-    metrics: Annotated[list[Metric], Field(max_length=32, json_schema_extra=map_list("name"))] = []
+    metrics: Annotated[
+        list[Metric],
+        Field(
+            description="Figures of the trained model on the holdout.",
+            max_length=32,
+            json_schema_extra=map_list("name"),
+        ),
+    ] = []
     model: Annotated[ModelVersion | None, Field(description="The registered version.")] = None
     dataset: Annotated[DatasetRecord | None, Field(description="The data that were used.")] = None
     provenance: Annotated[Provenance | None, Field(description="What is needed to do it again.")] = None

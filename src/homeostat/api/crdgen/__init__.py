@@ -1,0 +1,1 @@
+"""Generates the CRDs and their reference from the models; run as ``python -m homeostat.api.crdgen [--check]``."""
