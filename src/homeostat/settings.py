@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic.alias_generators import to_camel
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from homeostat.reconcile.errors import InvalidSettings
 
@@ -115,10 +115,12 @@ def load(settings: type[SettingsT]) -> SettingsT:
     Raises:
         InvalidSettings: A variable is missing or wrong; the text names each one, and never shows a value.
     """
+    prefix = settings.model_config.get("env_prefix", "")
     try:
         return settings()
+    except SettingsError as error:
+        raise InvalidSettings(f"wrong environment: a variable {prefix}…: {error}; write JSON") from None
     except ValidationError as error:
-        prefix = settings.model_config.get("env_prefix", "")
         wrong = [(f"{prefix}{e['loc'][0]}".upper(), ".".join(map(str, e["loc"][1:])), e["msg"]) for e in error.errors()]
         lines = [" ".join(filter(None, (variable, path))) + f": {message}" for variable, path, message in wrong]
         raise InvalidSettings(f"wrong environment: {'; '.join(lines)}; set these variables") from None

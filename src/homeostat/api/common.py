@@ -47,7 +47,7 @@ def parse_duration(text: str) -> timedelta:
     Raises:
         ValueError: The text is not a duration.
     """
-    if not re.match(DURATION_PATTERN, text):
+    if not re.fullmatch(DURATION_PATTERN, text):
         raise ValueError(f"{text!r} is not a duration; write hours, minutes and seconds, for example 1h30m")
     units = {"h": "hours", "m": "minutes", "s": "seconds"}
     parts = re.findall(r"([0-9]+)(h|m|s)", text)

@@ -203,7 +203,9 @@ class Run(StatusModel):
     id: Annotated[str, Field(description="Name of the run at the engine.", max_length=253)]
     uid: Annotated[str, Field(description="uid of the run at the engine, once seen.", max_length=64)] = ""
     start_time: Annotated[datetime, Field(description="When the attempt was reserved.")]
-    completion_time: Annotated[datetime | None, Field(description="When its end was seen; absent while it runs.")] = None
+    completion_time: Annotated[datetime | None, Field(description="When its end was seen; absent while it runs.")] = (
+        None
+    )
     message: Annotated[str, Field(description="How it ended, if not well.", max_length=1024)] = ""
 
 

@@ -13,7 +13,7 @@ class Outcomes(Protocol):
     """
 
     def cohort(self, namespace: str, deployment: str, version: str, start: datetime, end: datetime) -> CohortCounts:
-        """Predictions of one version made from start to before end, with the outcomes known now."""
+        """Predictions of one version made after start, up to and including end, with the outcomes known now."""
         ...
 
     def labelled_entities(self, namespace: str, deployment: str, since: datetime) -> int:

@@ -30,7 +30,7 @@ class MemoryOutcomes:
     def cohort(self, namespace: str, deployment: str, version: str, start: datetime, end: datetime) -> CohortCounts:
         """See Outcomes."""
         known = self.predictions.get((namespace, deployment), [])
-        made = [p for p in known if p.version == version and start <= p.time < end]
+        made = [p for p in known if p.version == version and start < p.time <= end]
         matured = [p for p in made if p.label is not None]
         return count_cohort([p.score for p in matured], [p.label for p in matured if p.label is not None], len(made))
 

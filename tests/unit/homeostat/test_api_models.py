@@ -1,0 +1,45 @@
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from homeostat.api.common import parse_duration
+from homeostat.testing.builders import a_feature_set, a_model_deployment, a_monitor, a_training_job
+
+
+@given(st.integers(0, 999), st.integers(0, 59), st.integers(0, 59))
+def test_a_duration_is_the_sum_of_its_parts(hours: int, minutes: int, seconds: int) -> None:
+    assert parse_duration(f"{hours}h{minutes}m{seconds}s") == timedelta(hours=hours, minutes=minutes, seconds=seconds)
+
+
+@pytest.mark.parametrize("text", ["", "5", "1d", "-1h", "1h ", "1h\n"])
+def test_what_is_no_duration_is_refused_with_an_example(text: str) -> None:
+    with pytest.raises(ValueError, match="for example 1h30m"):
+        parse_duration(text)
+
+
+def test_an_unknown_field_is_refused_by_name() -> None:
+    with pytest.raises(ValidationError, match="materialisation"):
+        a_feature_set(materialisation={"schedule": "0 * * * *"})
+
+
+def test_an_expectation_on_an_unknown_feature_is_named_with_the_remedy() -> None:
+    with pytest.raises(ValidationError, match=r"expectations\[0\]\.feature 'tenor' .*use one of .*tenure"):
+        a_feature_set(expectations=[{"feature": "tenor", "rule": "NotNull"}])
+
+
+def test_a_name_that_no_service_can_bear_is_refused() -> None:
+    with pytest.raises(ValidationError, match="pattern"):
+        a_monitor(deployment_ref={"name": "2churn"})
+
+
+@pytest.mark.parametrize("build", [a_feature_set, a_training_job, a_model_deployment, a_monitor])
+def test_an_object_survives_the_way_to_the_api_server_and_back(build) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001 - four builders of four types
+    made = build()
+    assert type(made).model_validate(made.model_dump(by_alias=True, mode="json", exclude_none=True)) == made
+
+
+def test_a_status_of_a_newer_version_is_read() -> None:
+    assert a_training_job(status={"attempt": 2, "somethingNew": {"a": 1}}).status.attempt == 2

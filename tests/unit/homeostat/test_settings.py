@@ -1,0 +1,47 @@
+import pytest
+
+from homeostat.reconcile.errors import InvalidSettings
+from homeostat.settings import NodePoolSettings, S3Settings, load
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    for name, value in (("ENDPOINT", "http://s3:8333"), ("ACCESS_KEY", "key"), ("SECRET_KEY", "hush")):
+        monkeypatch.setenv(f"HOMEOSTAT_S3_{name}", value)
+    return monkeypatch
+
+
+@pytest.mark.usefixtures("environment")
+def test_settings_come_from_the_environment_with_their_defaults() -> None:
+    settings = load(S3Settings)
+    assert (settings.endpoint, settings.bucket) == ("http://s3:8333", "homeostat")
+
+
+@pytest.mark.usefixtures("environment")
+def test_a_secret_is_not_printed_with_its_settings() -> None:
+    assert "hush" not in repr(load(S3Settings))
+
+
+def test_every_missing_or_wrong_variable_is_named(environment: pytest.MonkeyPatch) -> None:
+    environment.delenv("HOMEOSTAT_S3_ACCESS_KEY")
+    environment.setenv("HOMEOSTAT_S3_ENDPOINT", "s3:8333")
+    with pytest.raises(InvalidSettings, match=r"HOMEOSTAT_S3_ENDPOINT: .*HOMEOSTAT_S3_ACCESS_KEY: Field required"):
+        load(S3Settings)
+
+
+def test_node_pools_are_json_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOMEOSTAT_NODE_POOLS", '{"gpu": {"nodeSelector": {"pool": "gpu"}}}')
+    pool = load(NodePoolSettings).pools["gpu"]
+    assert (pool.node_selector, pool.resource_name) == ({"pool": "gpu"}, "nvidia.com/gpu")
+
+
+def test_a_wrong_field_of_a_node_pool_is_named_with_its_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOMEOSTAT_NODE_POOLS", '{"gpu": {"selector": {}}}')
+    with pytest.raises(InvalidSettings, match=r"HOMEOSTAT_NODE_POOLS gpu\.selector"):
+        load(NodePoolSettings)
+
+
+def test_node_pools_that_are_no_json_are_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOMEOSTAT_NODE_POOLS", "gpu")
+    with pytest.raises(InvalidSettings, match=r'HOMEOSTAT_NODE_.*"pools".*write JSON'):
+        load(NodePoolSettings)
