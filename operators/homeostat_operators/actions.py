@@ -96,7 +96,7 @@ def perform(action: Action, clients: Clients) -> None:
 
 
 def maker_of(manifest: Manifest) -> str:
-    """uid of the object that a child was made for: its trigger's for a triggered TrainingJob, else its controller's."""
+    """Uid of the object that a child was made for: its trigger's for a triggered TrainingJob, else its controller's."""
     trigger: str | None = manifest.get("spec", {}).get("trigger", {}).get("ref", {}).get("uid")
     owners = manifest["metadata"].get("ownerReferences", [])
     return trigger or next((str(owner["uid"]) for owner in owners if owner.get("controller")), "")

@@ -11,7 +11,6 @@ from homeostat.engines.outcomes import Outcomes
 from homeostat.engines.registry import Registry
 from homeostat_operators.settings import OperatorSettings
 
-
 Manifest = dict[str, Any]
 """A Kubernetes object as its JSON says it."""
 

@@ -139,12 +139,12 @@ class Cluster:
         )
         with _translated(method, path):
             response = self._client.call_api(*parameters, _request_timeout=TIMEOUT)
-            response.read()
+            response.read()  # type: ignore[no-untyped-call] # the client has no types there
             if response.status == 404:
                 return None
             if not 200 <= response.status < 300:
                 raise ApiException(http_resp=response)
-        answer: Manifest = json.loads(response.data)
+        answer: Manifest = json.loads(response.data or b"{}")
         return answer
 
 

@@ -53,6 +53,9 @@ class Operator(Generic[ResourceT, ObservedT]):
     told: tuple[str, ...] = ()
 
 
+AnyOperator = Operator[Any, Any]
+
+
 class Outcome(StrEnum):
     """How a turn went, as a label of the metrics."""
 
@@ -76,7 +79,7 @@ class Turn:
 AGAIN = Turn(Outcome.CONFLICT, timedelta())
 
 
-def reconcile(operator: Operator[Any, Any], clients: Clients, key: Key, now: datetime) -> Turn:
+def reconcile(operator: AnyOperator, clients: Clients, key: Key, now: datetime) -> Turn:
     """One turn for one object.
 
     Unexpected errors pass through: the queue logs and counts them, and tries again with back-off.
@@ -93,7 +96,7 @@ def reconcile(operator: Operator[Any, Any], clients: Clients, key: Key, now: dat
         return _failed(operator, clients, key, error, now)
 
 
-def _turn(operator: Operator[Any, Any], clients: Clients, manifest: Manifest, now: datetime) -> Turn:
+def _turn(operator: AnyOperator, clients: Clients, manifest: Manifest, now: datetime) -> Turn:
     resource = _parsed(operator.resource, manifest)
     plan = operator.plan(resource, operator.observe(resource, clients), now)
     status = plan.status.model_dump(mode="json", by_alias=True, exclude_none=True)
@@ -153,7 +156,7 @@ def _conditions(status: Manifest) -> list[Condition]:
     return CONDITIONS.validate_python(status.get("conditions", []))
 
 
-def _failed(operator: Operator[Any, Any], clients: Clients, key: Key, error: PlatformError, now: datetime) -> Turn:
+def _failed(operator: AnyOperator, clients: Clients, key: Key, error: PlatformError, now: datetime) -> Turn:
     """Says in the object's conditions who must act; nothing else of its status is touched."""
     turn = _turn_after(error)
     manifest = clients.cluster.get(API_VERSION, operator.resource.KIND, key.namespace, key.name)
@@ -187,6 +190,7 @@ def _told(
     old: list[Condition], error: PlatformError, generation: int, now: datetime, repeated: tuple[str, ...]
 ) -> list[Condition]:
     reason, message = type(error).__name__, str(error)
+    final = "False" if isinstance(error, InvalidSpec | InvalidData) else "Unknown"
     settled = (reason, message, generation, now)
     match error:
         case InvalidSpec() | InvalidData():
@@ -198,7 +202,7 @@ def _told(
         case _:
             new = conditions.reconciling(old, *settled)
     for type_ in repeated:
-        new = conditions.put(new, type_, "Unknown", *settled)
+        new = conditions.put(new, type_, final, *settled)
     return new
 
 

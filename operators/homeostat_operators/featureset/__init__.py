@@ -1,0 +1,1 @@
+"""The FeatureSet operator: materialisations on creation, on change, on schedule and on request."""

@@ -1,0 +1,70 @@
+"""What is said about a FeatureSet: its conditions, as a function of its status and the clock."""
+
+from datetime import datetime
+
+from homeostat.api.common import Condition, ConditionStatus, ConditionType, format_time, parse_duration
+from homeostat.api.v1alpha1 import FeatureSet, FeatureSetStatus
+from homeostat.api.v1alpha1.featureset import FeatureSetReason, RunOutcome
+from homeostat.reconcile.conditions import put, ready, reconciling, stalled
+
+FRESH = "Fresh"
+
+
+def conditions(resource: FeatureSet, status: FeatureSetStatus, now: datetime) -> list[Condition]:
+    """Ready, Reconciling, Stalled, and Fresh where the spec bounds the age."""
+    generation = resource.metadata.generation
+    said = _state(resource, status, now)
+    freshness = resource.spec.freshness
+    if freshness is None:
+        return [condition for condition in said if condition.type != FRESH]
+    last = status.last_materialization
+    if last is None:
+        return put(
+            said, FRESH, "Unknown", FeatureSetReason.MATERIALIZING, "Nothing is materialised yet.", generation, now
+        )
+    until = last.time + parse_duration(freshness.max_age)
+    if now < until:
+        message = f"Materialised through {format_time(last.through)}."
+        return put(said, FRESH, "True", FeatureSetReason.MATERIALIZED, message, generation, now)
+    message = f"The last good materialisation ended at {format_time(last.time)}, longer than {freshness.max_age} ago."
+    return put(said, FRESH, "False", FeatureSetReason.STALE, message, generation, now)
+
+
+def _state(resource: FeatureSet, status: FeatureSetStatus, now: datetime) -> list[Condition]:
+    run, snapshot, generation = status.run, status.snapshot, resource.metadata.generation
+    old = status.conditions
+    if run is None:  # only while suspended: else one was reserved just now
+        message = "Suspended before the first materialisation; set spec.materialization.suspend to false."
+        said = reconciling(old, FeatureSetReason.SUSPENDED, message, generation, now)
+        return put(said, ConditionType.RECONCILING, "False", FeatureSetReason.SUSPENDED, "", generation, now)
+    reason, message, moving = _newest_run(status)
+    if snapshot is None:
+        say = reconciling if moving else stalled
+        return say(old, reason, message, generation, now)
+    kept = f"Snapshot {snapshot.version} with {snapshot.rows} rows is in service."
+    if run.outcome in (None, RunOutcome.MATERIALIZED):
+        said = ready(old, FeatureSetReason.MATERIALIZED, f"{kept} {message}".strip(), generation, now)
+    else:
+        said = ready(old, reason, f"{kept} {message}", generation, now)
+    if moving:
+        status_ = ConditionStatus.TRUE
+        said = put(said, ConditionType.RECONCILING, status_, reason, message, generation, now)
+    return said
+
+
+def _newest_run(status: FeatureSetStatus) -> tuple[FeatureSetReason, str, bool]:
+    """Reason, message, and whether something goes on or will by itself."""
+    run = status.run
+    assert run is not None  # noqa: S101 - the caller's branch
+    match run.outcome:
+        case None:
+            return FeatureSetReason.MATERIALIZING, f"Run {run.number} reads the source.", True
+        case RunOutcome.MATERIALIZED:
+            return FeatureSetReason.MATERIALIZED, run.message, False
+        case RunOutcome.BLOCKED:
+            return FeatureSetReason.EXPECTATION_FAILED, f"Run {run.number} was blocked: {run.message}", False
+        case RunOutcome.FAILED:
+            source = run.message.startswith(FeatureSetReason.SOURCE_UNAVAILABLE)
+            reason = FeatureSetReason.SOURCE_UNAVAILABLE if source else FeatureSetReason.RUN_FAILED
+            end = "it is tried again on the next slot, change or request" if run.permanent else "it is tried again"
+            return reason, f"Run {run.number} failed, {end}: {run.message}", not run.permanent

@@ -1,0 +1,162 @@
+"""One operator process: kopf watches, threads reconcile, a small HTTP server shows health and metrics."""
+
+import asyncio
+import logging
+import sys
+from typing import Any
+
+import kopf
+import structlog
+from aiohttp import web
+from kubernetes import client, config
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from homeostat.api.common import API_VERSION, GROUP, VERSION
+from homeostat.api.v1alpha1 import KINDS
+from homeostat.engines.metrics.prometheus import PrometheusMetrics
+from homeostat.engines.objects.s3 import S3Objects
+from homeostat.engines.outcomes.observer import ObserverOutcomes
+from homeostat.engines.registry.mlflow import MlflowRegistry
+from homeostat.reconcile.names import KIND_LABEL
+from homeostat.settings import MlflowSettings, ObserverSettings, PrometheusSettings, S3Settings, load
+from homeostat_operators.clients import Clients
+from homeostat_operators.cluster import Cluster
+from homeostat_operators.dependents import dependencies_of
+from homeostat_operators.feed import Feed
+from homeostat_operators.loop import AnyOperator
+from homeostat_operators.settings import OperatorSettings
+from homeostat_operators.workers import WORKERS, Workers
+from homeostat_operators.workqueue import WorkQueue
+
+PORT = 8080
+STOP_SECONDS = 20.0
+"""Given to the turns in progress; less than the 30 seconds that Kubernetes gives a pod."""
+
+PLURALS = {kind.KIND: kind.PLURAL for kind in KINDS}
+
+
+def run(operator: AnyOperator) -> None:
+    """Runs an operator until it is told to stop.
+
+    Raises:
+        InvalidSettings: A variable of the environment is missing or wrong.
+        PlatformError: The kinds are not installed, or may not be read.
+    """
+    log_as_json()
+    clients = connect(operator)
+    # kopf, too, would find out, but only by watching nothing; this ends the process, and Kubernetes tries again.
+    for kind in (operator.resource.KIND, *(d.source for d in dependencies_of(operator.resource.KIND))):
+        clients.cluster.list(API_VERSION, kind, None)
+    asyncio.run(serve(operator, clients, PORT))
+
+
+def connect(operator: AnyOperator) -> Clients:
+    """Clients of the platform as the environment describes it; nothing but the Kubernetes API is asked yet."""
+    try:
+        config.load_incluster_config()  # type: ignore[no-untyped-call] # the client has no types there
+    except config.ConfigException:
+        config.load_kube_config()  # type: ignore[no-untyped-call] # as above
+    settings = client.Configuration.get_default_copy()
+    settings.connection_pool_maxsize = WORKERS
+    settings.retries = False  # the loop tries again, with its own back-off
+    return Clients(
+        cluster=Cluster(client.ApiClient(settings), f"homeostat-{operator.resource.KIND.lower()}"),
+        objects=S3Objects(load(S3Settings)),
+        registry=MlflowRegistry(load(MlflowSettings)),
+        metrics=PrometheusMetrics(load(PrometheusSettings)),
+        outcomes=ObserverOutcomes(load(ObserverSettings)),
+        settings=OperatorSettings.from_environment(),
+    )
+
+
+async def serve(operator: AnyOperator, clients: Clients, port: int) -> None:
+    """Watches, reconciles and answers probes until a signal says stop; turns in progress are finished."""
+    queue = WorkQueue()
+    workers = Workers(operator, clients, queue)
+    settings = watch(operator, Feed(operator.resource.KIND, queue))
+    runner = web.AppRunner(_pages(workers), access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, port=port).start()
+    workers.start()
+    try:
+        await kopf.operator(settings=settings, standalone=True, clusterwide=True)
+    finally:
+        await asyncio.to_thread(workers.stop, STOP_SECONDS)
+        await runner.cleanup()
+
+
+def watch(operator: AnyOperator, feed: Feed) -> kopf.OperatorSettings:
+    """Registers the watches of an operator with kopf: its kind, labelled children, and what it depends on.
+
+    Only raw events are asked for: kopf then writes nothing into any object, neither finalizers nor annotations.
+    """
+    settings = kopf.OperatorSettings()
+    settings.posting.enabled = False  # our Events follow from conditions
+    settings.scanning.disabled = True  # kinds are there from the start; spares rights on all CRDs and namespaces
+    # A stream that dies in silence is noticed within this time at the latest.
+    settings.watching.server_timeout = 300
+    settings.watching.client_timeout = 330
+    own = operator.resource
+
+    @kopf.on.event(GROUP, VERSION, own.PLURAL)
+    async def _own(event: Any, **_: Any) -> None:
+        feed.own(event["type"], event["object"])
+
+    for api_version, plural in operator.children:
+        selector: Any = (*api_version.rpartition("/")[::2], plural)
+        settings.watching.label_selectors[selector] = f"{KIND_LABEL}={own.KIND}"
+
+        @kopf.on.event(*selector)
+        async def _child(event: Any, **_: Any) -> None:
+            feed.child(event["object"])
+
+    for dependency in dependencies_of(own.KIND):
+
+        @kopf.on.event(GROUP, VERSION, PLURALS[dependency.source], param=dependency)
+        async def _source(event: Any, param: Any = None, **_: Any) -> None:
+            feed.source(param, event["object"])
+
+    return settings
+
+
+def _pages(workers: Workers) -> web.Application:
+    async def healthy(_: web.Request) -> web.Response:
+        return web.Response(text="ok\n") if workers.alive() else web.Response(text="a worker died\n", status=503)
+
+    async def metrics(_: web.Request) -> web.Response:
+        return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    application = web.Application()
+    application.add_routes([web.get("/healthz", healthy), web.get("/metrics", metrics)])
+    return application
+
+
+def log_as_json() -> None:
+    """Sends our log and that of the libraries to standard output, one JSON object a line."""
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.JSONRenderer(),
+            ],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(logging.INFO)
+    for noisy in ("httpx", "kopf.objects"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)

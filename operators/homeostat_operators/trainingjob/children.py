@@ -1,0 +1,117 @@
+"""The Job of an attempt, what it is told, and what makes a spec impossible to carry out."""
+
+from homeostat.api.common import parse_duration
+from homeostat.api.v1alpha1 import FeatureSet, TrainingJob
+from homeostat.api.v1alpha1.trainingjob import LabelSource, Resources
+from homeostat.reconcile.errors import InvalidSpec
+from homeostat.runs import LabelInput, TrainInput, run_prefix
+from homeostat.settings import NodePool
+from homeostat_operators.clients import Manifest
+from homeostat_operators.featureset.children import feature_source
+from homeostat_operators.jobs import JobShape, run_job
+from homeostat_operators.trainingjob.observe import PURPOSE, Observed
+
+PIPELINES = ("tabular-classification",)
+"""Pipelines that ship with the platform."""
+
+REQUESTS = {"cpu": "250m", "memory": "512Mi"}
+LIMITS = {"memory": "2Gi"}
+GPU = NodePool().resource_name
+
+SHORTEST_TTL = 60
+"""Seconds; a Job that is gone before it was looked at would be taken for one that was never made."""
+
+
+def checked_pool(resource: TrainingJob, pools: dict[str, NodePool]) -> NodePool | None:
+    """The node pool that the spec names.
+
+    Raises:
+        InvalidSpec: The platform has no pool of that name, or no pipeline of the name in the spec.
+    """
+    pipeline = resource.spec.pipeline.name
+    if pipeline not in PIPELINES:
+        raise InvalidSpec(f"spec.pipeline.name {pipeline!r} is unknown; use one of {', '.join(PIPELINES)}")
+    name = resource.spec.placement.node_pool
+    if name is None:
+        return None
+    if name not in pools:
+        known = f"use one of {', '.join(sorted(pools))}" if pools else "the platform has none: leave the field out"
+        raise InvalidSpec(f"spec.placement.nodePool {name!r} is unknown; {known}")
+    return pools[name]
+
+
+def entity_of(sets: list[FeatureSet]) -> str:
+    """The one entity of the FeatureSets that are joined.
+
+    Raises:
+        InvalidSpec: They differ.
+    """
+    entities = {feature_set.metadata.name: feature_set.spec.entities[0] for feature_set in sets}
+    if len(set(entities.values())) > 1:
+        found = ", ".join(f"{name} has {entity.name} ({entity.type})" for name, entity in entities.items())
+        raise InvalidSpec(f"spec.dataset.featureSets cannot be joined: {found}; use FeatureSets of one entity")
+    return next(iter(entities.values())).name
+
+
+def train_input(resource: TrainingJob, sets: list[FeatureSet], attempt: int, observed: Observed) -> TrainInput:
+    """What an attempt is told."""
+    meta, spec, bucket = resource.metadata, resource.spec, observed.bucket
+    entity = entity_of(sets)
+    window = spec.dataset.window
+    return TrainInput(
+        namespace=meta.namespace,
+        model=spec.output.model,
+        feature_sets=[feature_source(feature_set) for feature_set in sets],
+        labels=[_labels(source, entity, meta.namespace, bucket) for source in spec.dataset.labels],
+        window_seconds=int(parse_duration(window.last).total_seconds()) if window else None,
+        holdout_percent=spec.dataset.holdout.percent,
+        pipeline=spec.pipeline.name,
+        parameters={parameter.name: parameter.value for parameter in spec.pipeline.parameters},
+        seed=spec.seed,
+        image=observed.image,
+        gpus=spec.placement.gpus_per_node,
+        datasets=f"s3://{bucket}/{meta.namespace}/datasets/",
+        models=f"s3://{bucket}/{meta.namespace}/models/{spec.output.model}/",
+        output=run_prefix(bucket, meta.namespace, meta.uid, attempt, PURPOSE),
+    )
+
+
+def _labels(source: LabelSource, entity: str, namespace: str, bucket: str) -> LabelInput:
+    if source.parquet is not None and source.field is not None and source.timestamp_field is not None:
+        return LabelInput(
+            uri=source.parquet.uri,
+            entity_field=entity,
+            field=source.field,
+            timestamp_field=source.timestamp_field,
+        )
+    return LabelInput(
+        uri=f"s3://{bucket}/{namespace}/outcomes/{source.outcomes_of}/",
+        entity_field="entity",
+        field="label",
+        timestamp_field="predicted_at",
+    )
+
+
+def train_job(resource: TrainingJob, sets: list[FeatureSet], attempt: int, observed: Observed) -> Manifest:
+    """The Job of an attempt.
+
+    Raises:
+        InvalidSpec: The spec cannot be carried out.
+    """
+    spec = resource.spec
+    pool = checked_pool(resource, observed.pools)
+    given = spec.placement.resources
+    # A default gives way where the user spoke of the resource at all: a request must not be above its limit.
+    requests = {name: amount for name, amount in REQUESTS.items() if name not in given.limits} | given.requests
+    limits = {name: amount for name, amount in LIMITS.items() if name not in given.requests} | given.limits
+    if spec.placement.gpus_per_node:
+        name = pool.resource_name if pool else GPU
+        limits[name] = requests[name] = str(spec.placement.gpus_per_node)
+    shape = JobShape(
+        resources=Resources(requests=requests, limits=limits),
+        deadline_seconds=spec.active_deadline_seconds,
+        ttl_seconds=max(spec.ttl_seconds_after_finished, SHORTEST_TTL),
+        pool=pool,
+    )
+    document = train_input(resource, sets, attempt, observed)
+    return run_job(resource, PURPOSE, attempt, document, observed.image, shape)

@@ -1,0 +1,10 @@
+"""The TrainingJob operator as the loop runs it."""
+
+from homeostat.api.v1alpha1.trainingjob import SUCCEEDED, TrainingJob
+from homeostat_operators.loop import Operator
+from homeostat_operators.trainingjob.observe import Observed, observe
+from homeostat_operators.trainingjob.plan import plan
+
+OPERATOR: Operator[TrainingJob, Observed] = Operator(
+    resource=TrainingJob, observe=observe, plan=plan, children=(("batch/v1", "jobs"),), told=(SUCCEEDED,)
+)

@@ -1,0 +1,225 @@
+"""What to do about a TrainingJob: a pure function of its spec, its status, its attempts and the clock.
+
+First the end of the current attempt is taken into the status; then, if there is neither a result nor a final failure, the
+next attempt is reserved as soon as nothing stands against it.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from homeostat.api.v1alpha1 import FeatureSet, TrainingJob, TrainingJobStatus
+from homeostat.api.v1alpha1.trainingjob import Progress, Provenance, Run, TrainingJobReason
+from homeostat.reconcile.errors import InvalidSpec
+from homeostat.reconcile.names import child_name
+from homeostat.runs import FailureReason
+from homeostat_operators.actions import Action, CreateOnce, Delete, Register
+from homeostat_operators.featureset.children import schema_hash
+from homeostat_operators.jobs import DEADLINE_EXCEEDED, JOB, SeenJob
+from homeostat_operators.planning import Plan
+from homeostat_operators.trainingjob import children, result, telling
+from homeostat_operators.trainingjob.observe import PURPOSE, Observed, intent_of, model_name
+from homeostat_operators.trainingjob.telling import Said
+
+ENGINE = "Local"
+MESSAGE_LIMIT = 1024
+SUSPENDED = "suspended"
+FIRST_RETRY = timedelta(seconds=10)
+LONGEST_RETRY = timedelta(minutes=5)
+STRAY_LOOK = timedelta(seconds=2)
+PROGRESS_LOOK = timedelta(seconds=3)
+REGISTRY_LOOK = timedelta(seconds=1)
+INPUTS_LOOK = timedelta(seconds=60)
+"""Until inputs are looked for again; their own changes queue the TrainingJob sooner."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one turn came to, before it is put into conditions."""
+
+    status: TrainingJobStatus
+    said: Said
+    actions: tuple[Action, ...] = ()
+    look: timedelta | None = None
+
+
+def plan(resource: TrainingJob, observed: Observed, now: datetime) -> Plan[TrainingJobStatus]:
+    """The next status, and the actions that follow from it."""
+    step = _step(resource, observed, now)
+    current = step.status.attempt if _is_active(step.status) else 0
+    strays = tuple(job for job in observed.jobs if not job.finished and job.number != current)
+    conditions = telling.conditions(resource, step.said, now)
+    status = step.status.model_copy(
+        update={"observed_generation": resource.metadata.generation, "conditions": conditions}
+    )
+    deletes = tuple(Delete(*JOB, resource.metadata.namespace, job.name, job.uid) for job in strays if not job.deleting)
+    return Plan(status, (*deletes, *step.actions), STRAY_LOOK if strays and step.look is None else step.look)
+
+
+def _is_active(status: TrainingJobStatus) -> bool:
+    return status.run is not None and status.run.completion_time is None
+
+
+def _step(resource: TrainingJob, observed: Observed, now: datetime) -> Step:
+    status = resource.status
+    if status.completion_time is not None:
+        return Step(status, telling.unchanged(resource))
+    if status.model is not None:
+        return _registering(resource, status, observed.version, now)
+    if not _is_active(status):
+        return _next_attempt(resource, status, observed, now)
+    if observed.result is not None:
+        status = result.taken(resource, observed.result, observed.job, observed.image, now)
+        return _registering(resource, status, None, now)
+    return _attempt(resource, observed, now)
+
+
+def _registering(resource: TrainingJob, status: TrainingJobStatus, version: str | None, now: datetime) -> Step:
+    model = status.model
+    assert model is not None  # noqa: S101 - the caller's branch
+    if version is None:
+        name, tags = model_name(resource), result.tags(resource, status)
+        register = Register(name, intent_of(resource), model.uri, model.digest, tags)
+        said = Said(TrainingJobReason.REGISTERING, f"The model is trained and is being registered as {name}.")
+        return Step(status, said, (register,), REGISTRY_LOOK)
+    status = status.model_copy(update={"model": model.model_copy(update={"version": version}), "completion_time": now})
+    return Step(status, Said.success(f"Model {model.name} version {version} is registered."))
+
+
+def _attempt(  # noqa: PLR0911 - one return for each way an attempt can stand
+    resource: TrainingJob, observed: Observed, now: datetime
+) -> Step:
+    """The current attempt, which has no result so far."""
+    status, run, job = resource.status, resource.status.run, observed.job
+    assert run is not None  # noqa: S101 - the caller's branch
+    if job is not None and job.owner != resource.metadata.uid:
+        # The name belongs to somebody else: the number is given up, and nothing has failed.
+        return _next_attempt(resource, _ended(resource, "its name was taken", None, now), observed, now)
+    if observed.failure is not None:
+        return _failed(resource, observed, observed.failure.reason, observed.failure.message, now)
+    if job is not None and job.finished:
+        message = job.message or "it ended without a result; see its pod's log"
+        return _failed(resource, observed, job.reason, f"Job {job.name}: {message}", now)
+    if resource.spec.suspend:
+        # Its Job, if there is one, is a stray from now on: deleted, and waited for before the next attempt.
+        return Step(_ended(resource, SUSPENDED, job, now), Said.suspended(), look=STRAY_LOOK if job else None)
+    if job is not None:
+        return _running(resource, observed, job)
+    if run.uid:
+        return _failed(resource, observed, "", f"Job {run.id} was deleted before it delivered a result", now)
+    return _create(resource, status, observed, now)
+
+
+def _running(resource: TrainingJob, observed: Observed, job: SeenJob) -> Step:
+    status, said = resource.status, observed.progress
+    run = status.run.model_copy(update={"uid": job.uid}) if status.run else None
+    progress = status.progress
+    if said is not None:
+        total = max(said.total, 1)
+        summary = f"{min(100, 100 * said.done // total)}% {said.step}"[:160]
+        progress = Progress(step=said.step[:128], done=said.done, total=said.total, summary=summary)
+    provenance = result.provenance(job, observed.image, resource) or status.provenance
+    status = status.model_copy(update={"run": run, "progress": progress, "provenance": provenance})
+    doing = progress.step if progress and progress.step else "waiting for its pod"
+    message = f"Attempt {status.attempt} runs: {doing}."
+    return Step(status, Said(TrainingJobReason.RUNNING, message), look=PROGRESS_LOOK)
+
+
+def _ended(resource: TrainingJob, message: str, job: SeenJob | None, now: datetime) -> TrainingJobStatus:
+    """The status with the current attempt ended without a result."""
+    status, run = resource.status, resource.status.run
+    assert run is not None  # noqa: S101 - the caller's branch
+    used = 0
+    if run.uid or job is not None:
+        end = job.end if job and job.end else now
+        used = resource.spec.placement.gpus_per_node * max(0, int((end - run.start_time).total_seconds()))
+    return status.model_copy(
+        update={
+            "run": run.model_copy(update={"completion_time": now, "message": message[:MESSAGE_LIMIT]}),
+            "progress": None,
+            "gpu_seconds": status.gpu_seconds + used,
+        }
+    )
+
+
+def _failed(resource: TrainingJob, observed: Observed, reason: str, message: str, now: datetime) -> Step:
+    failures = resource.status.failures + 1
+    status = _ended(resource, message, observed.job, now).model_copy(update={"failures": failures})
+    limit = resource.spec.retry.limit
+    if reason == FailureReason.INVALID_DATA:
+        return _final(status, Said.failure(TrainingJobReason.INVALID_DATA, message), now)
+    if failures <= limit:
+        text = f"Attempt {status.attempt} failed and is tried again ({failures} of {limit} retries used): {message}"
+        return Step(status, Said(TrainingJobReason.RETRYING, text), look=_back_off(failures))
+    text = f"All {failures} attempts failed; the last one: {message}"
+    if reason == DEADLINE_EXCEEDED:
+        return _final(status, Said.failure(TrainingJobReason.DEADLINE_EXCEEDED, text), now)
+    return _final(status, Said.failure(TrainingJobReason.RETRIES_EXHAUSTED, text), now)
+
+
+def _final(status: TrainingJobStatus, said: Said, now: datetime) -> Step:
+    return Step(status.model_copy(update={"completion_time": now}), said)
+
+
+def _back_off(failures: int) -> timedelta:
+    return min(FIRST_RETRY * 2.0 ** min(failures - 1, 10), LONGEST_RETRY)
+
+
+def _next_attempt(resource: TrainingJob, status: TrainingJobStatus, observed: Observed, now: datetime) -> Step:
+    """The next attempt, or what stands against it."""
+    if resource.spec.suspend:
+        return Step(status, Said.suspended())
+    run = status.run
+    if run is not None and run.completion_time is not None and status.failures and run.message != SUSPENDED:
+        wait = run.completion_time + _back_off(status.failures) - now
+        if wait > timedelta():
+            text = f"Attempt {status.attempt} failed and is tried again: {run.message}"
+            return Step(status, Said(TrainingJobReason.RETRYING, text), look=wait)
+    attempt = max([status.attempt, *(job.number for job in observed.jobs)]) + 1
+    name = child_name(resource.metadata.name, PURPOSE, attempt)
+    reserved = status.model_copy(
+        update={
+            "attempt": attempt,
+            "run": Run(engine=ENGINE, id=name, start_time=now),
+            "progress": None,
+            "start_time": status.start_time or now,
+        }
+    )
+    step = _create(resource, reserved, observed, now)
+    # What cannot be created now is not reserved either.
+    return step if step.actions or step.status.completion_time else Step(status, step.said, look=step.look)
+
+
+def _create(resource: TrainingJob, status: TrainingJobStatus, observed: Observed, now: datetime) -> Step:
+    """The Job of the reserved attempt, once its inputs are there."""
+    if any(not job.finished for job in observed.jobs):
+        message = "The Job of an earlier attempt is still being stopped."
+        return Step(status, Said(TrainingJobReason.PENDING, message), look=STRAY_LOOK)
+    if (said := _missing(resource, observed)) is not None:
+        return Step(status, said, look=INPUTS_LOOK)
+    sets = [feature_set for feature_set in observed.features.values() if feature_set is not None]
+    try:
+        job = children.train_job(resource, sets, status.attempt, observed)
+    except InvalidSpec as error:  # for good, because a spec cannot be changed
+        return _final(status, Said.failure(TrainingJobReason.INVALID_SPEC, str(error)), now)
+    provenance = Provenance(image=observed.image, seed=resource.spec.seed)
+    status = status.model_copy(update={"provenance": provenance})
+    message = f"Attempt {status.attempt} starts."
+    return Step(status, Said(TrainingJobReason.PENDING, message), (CreateOnce(job),))
+
+
+def _missing(resource: TrainingJob, observed: Observed) -> Said | None:
+    for name, feature_set in observed.features.items():
+        if feature_set is None:
+            return Said(TrainingJobReason.WAITING_FOR_FEATURES, f"FeatureSet {name!r} does not exist; create it.")
+        if not _is_current(feature_set):
+            message = f"FeatureSet {name!r} has no snapshot of its present features yet."
+            return Said(TrainingJobReason.WAITING_FOR_FEATURES, message)
+    for source in resource.spec.dataset.labels:
+        if source.outcomes_of and source.outcomes_of not in observed.deployments:
+            message = f"ModelDeployment {source.outcomes_of!r}, whose outcomes are labels, does not exist; create it."
+            return Said(TrainingJobReason.PENDING, message)
+    return None
+
+
+def _is_current(feature_set: FeatureSet) -> bool:
+    return feature_set.status.snapshot is not None and feature_set.status.schema_hash == schema_hash(feature_set)

@@ -1,0 +1,66 @@
+"""What a finished attempt leaves in the status, and on the registered version."""
+
+import math
+from datetime import datetime
+
+from pydantic import ValidationError
+
+from homeostat.api.v1alpha1 import TrainingJob, TrainingJobStatus
+from homeostat.api.v1alpha1.trainingjob import DatasetRecord, Metric, ModelVersion, Progress, Provenance
+from homeostat.runs import TrainInput, TrainResult
+from homeostat_operators.jobs import SeenJob
+from homeostat_operators.trainingjob.observe import model_name
+
+METRICS_LIMIT = 32
+
+
+def taken(
+    resource: TrainingJob, delivered: TrainResult, job: SeenJob | None, image: str, now: datetime
+) -> TrainingJobStatus:
+    """The status with the result of the current attempt; the version is still to be registered."""
+    status = resource.status
+    known = (provenance(job, image, resource) if job else None) or status.provenance or Provenance(image=image)
+    metrics = sorted((name, value) for name, value in delivered.metrics.items() if math.isfinite(value))[:METRICS_LIMIT]
+    return status.model_copy(
+        update={
+            "run": status.run.model_copy(update={"completion_time": now}) if status.run else None,
+            "progress": Progress(step="", done=1, total=1, summary="100%"),
+            "metrics": [Metric(name=name, value=f"{value:.6f}") for name, value in metrics],
+            "model": ModelVersion(name=model_name(resource), uri=delivered.model.uri, digest=delivered.model.digest),
+            "dataset": DatasetRecord(**delivered.dataset.model_dump()),
+            "provenance": known.model_copy(
+                update={
+                    "pipeline_digest": delivered.pipeline_digest,
+                    "parameters_hash": delivered.parameters_hash,
+                    "environment_digest": delivered.environment_digest,
+                }
+            ),
+            "gpu_seconds": status.gpu_seconds + delivered.gpu_seconds,
+        }
+    )
+
+
+def provenance(job: SeenJob, image: str, resource: TrainingJob) -> Provenance | None:
+    """What the attempt was in truth told, from its Job; None if that cannot be read."""
+    try:
+        told = TrainInput.model_validate_json(job.document)
+    except ValidationError:
+        return None
+    snapshots = [f"{source.name}@{source.snapshot_digest}" for source in told.feature_sets]
+    known = resource.status.provenance or Provenance()
+    return known.model_copy(update={"image": told.image or image, "seed": told.seed, "feature_snapshots": snapshots})
+
+
+def tags(resource: TrainingJob, status: TrainingJobStatus) -> dict[str, str]:
+    """Tags of the registered version: where it comes from."""
+    dataset, known = status.dataset, status.provenance or Provenance()
+    values = {
+        "homeostat.trainingjob": f"{resource.metadata.namespace}/{resource.metadata.name}",
+        "homeostat.attempt": str(status.attempt),
+        "homeostat.dataset": dataset.digest if dataset else "",
+        "homeostat.pipeline": known.pipeline_digest,
+        "homeostat.parameters": known.parameters_hash,
+        "homeostat.environment": known.environment_digest,
+        "homeostat.image": known.image,
+    }
+    return {key: value for key, value in values.items() if value}

@@ -1,0 +1,76 @@
+"""What is said about a TrainingJob: its conditions."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum, auto
+from typing import assert_never
+
+from homeostat.api.common import Condition, ConditionStatus, ConditionType
+from homeostat.api.v1alpha1 import TrainingJob
+from homeostat.api.v1alpha1.trainingjob import SUCCEEDED, TrainingJobReason
+from homeostat.reconcile.conditions import get, put, ready, reconciling, stalled
+
+
+class Stage(Enum):
+    """Where a TrainingJob stands, as far as its conditions tell it apart."""
+
+    GOING_ON = auto()
+    SUSPENDED = auto()
+    SUCCEEDED = auto()
+    FAILED = auto()
+
+
+@dataclass(frozen=True)
+class Said:
+    """Why a TrainingJob is where it is."""
+
+    reason: str
+    message: str
+    stage: Stage = Stage.GOING_ON
+
+    @classmethod
+    def success(cls, message: str) -> "Said":
+        """The end that was wanted."""
+        return cls(TrainingJobReason.SUCCEEDED, message, Stage.SUCCEEDED)
+
+    @classmethod
+    def failure(cls, reason: TrainingJobReason, message: str) -> "Said":
+        """An end for good."""
+        return cls(reason, message, Stage.FAILED)
+
+    @classmethod
+    def suspended(cls) -> "Said":
+        """Nothing runs, because the user wants it so."""
+        message = "Suspended; set spec.suspend to false to go on with the next attempt."
+        return cls(TrainingJobReason.SUSPENDED, message, Stage.SUSPENDED)
+
+
+def unchanged(resource: TrainingJob) -> Said:
+    """What was said last."""
+    last = get(resource.status.conditions, SUCCEEDED)
+    if last is None:
+        return Said(TrainingJobReason.PENDING, "")
+    stage = {
+        ConditionStatus.TRUE: Stage.SUCCEEDED,
+        ConditionStatus.FALSE: Stage.FAILED,
+        ConditionStatus.UNKNOWN: Stage.GOING_ON,
+    }[last.status]
+    return Said(last.reason, last.message, stage)
+
+
+def conditions(resource: TrainingJob, said: Said, now: datetime) -> list[Condition]:
+    """Succeeded, and Ready, Reconciling, Stalled as kstatus understands a job."""
+    settled = (said.reason, said.message, resource.metadata.generation, now)
+    old = resource.status.conditions
+    match said.stage:
+        case Stage.GOING_ON:
+            return put(reconciling(old, *settled), SUCCEEDED, "Unknown", *settled)
+        case Stage.SUSPENDED:
+            still = put(reconciling(old, *settled), ConditionType.RECONCILING, "False", said.reason, "", *settled[2:])
+            return put(still, SUCCEEDED, "Unknown", *settled)
+        case Stage.SUCCEEDED:
+            return put(ready(old, *settled), SUCCEEDED, "True", *settled)
+        case Stage.FAILED:
+            return put(stalled(old, *settled), SUCCEEDED, "False", *settled)
+        case _:
+            assert_never(said.stage)

@@ -1,0 +1,78 @@
+"""Threads that turn the loop, and what they tell Prometheus."""
+
+import threading
+import time
+
+import structlog
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
+
+from homeostat.reconcile.errors import EngineUnavailable
+from homeostat_operators.clients import Clients
+from homeostat_operators.loop import AnyOperator, Outcome, Turn, clock, reconcile
+from homeostat_operators.workqueue import Key, WorkQueue
+
+WORKERS = 4
+UNEXPECTED = "unexpected"
+
+log = structlog.get_logger(__name__)
+
+
+class Workers:
+    """A few threads that take keys from a queue and reconcile them.
+
+    Each turn is bounded by the time limits of the clients that it uses, so a thread is never stuck for good.
+    """
+
+    def __init__(
+        self, operator: AnyOperator, clients: Clients, queue: WorkQueue, registry: CollectorRegistry = REGISTRY
+    ) -> None:
+        self._operator = operator
+        self._clients = clients
+        self._queue = queue
+        self._kind = operator.resource.KIND
+        self._turns = Counter(
+            "homeostat_reconciles", "Turns of the loop by how they went.", ["kind", "outcome"], registry=registry
+        )
+        self._seconds = Histogram(
+            "homeostat_reconcile_duration_seconds", "Length of a turn of the loop.", ["kind"], registry=registry
+        )
+        depth = Gauge("homeostat_queue_depth", "Objects that are due and wait.", ["kind"], registry=registry)
+        depth.labels(self._kind).set_function(lambda: len(queue))
+        self._threads = [
+            threading.Thread(target=self._work, name=f"worker-{number}", daemon=True) for number in range(WORKERS)
+        ]
+
+    def start(self) -> None:
+        """Starts the threads."""
+        for thread in self._threads:
+            thread.start()
+
+    def alive(self) -> bool:
+        """Whether all threads run."""
+        return all(thread.is_alive() for thread in self._threads)
+
+    def stop(self, patience: float) -> None:
+        """Lets every thread finish the turn it is at, at most for ``patience`` seconds; all a turn does can be repeated."""
+        self._queue.close()
+        deadline = time.monotonic() + patience
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+
+    def _work(self) -> None:
+        while (key := self._queue.take()) is not None:
+            with self._seconds.labels(self._kind).time():
+                outcome = self._turn(key)
+            self._turns.labels(self._kind, outcome).inc()
+
+    def _turn(self, key: Key) -> str:
+        try:
+            turn = reconcile(self._operator, self._clients, key, clock())
+        except EngineUnavailable as error:  # the Kubernetes API itself: there is nobody to tell but the log
+            log.warning("unavailable", kind=self._kind, key=str(key), detail=str(error))
+            turn = Turn(Outcome.UNAVAILABLE, error.retry_in)
+        except Exception:
+            delay = self._queue.failed(key)
+            log.exception("unexpected", kind=self._kind, key=str(key), again_in_seconds=delay.total_seconds())
+            return UNEXPECTED
+        self._queue.done(key, turn.requeue_in)
+        return turn.outcome.value
