@@ -12,7 +12,6 @@ class Share:
     """A version's share of a deployment's requests."""
 
     version: str
-    service: str
     weight: int
 
 

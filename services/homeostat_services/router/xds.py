@@ -8,6 +8,8 @@ What keeps requests from failing:
   first wait for its endpoints, and routes that point to it would fail meanwhile.
 - A request whose connection fails or is reset before an answer is tried again: inference changes nothing.
 - A version without a ready pod receives nothing while another version of the deployment has one.
+- Envoy takes clusters and routes one after the other, in either order. So a cluster is there from a version's first pod
+  to its last, longer than any route leads to it, and never without addresses while it has a pod.
 - All weights of a deployment are one resource: a change is seen as a whole or not at all.
 """
 
@@ -16,6 +18,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from homeostat.reconcile.names import version_name
 from homeostat_services.router.state import PREDICTOR, Deployment, Pod, Share, State
 
 ROUTES = "homeostat"
@@ -59,13 +62,16 @@ class Answer:
 
 
 def clusters(state: State) -> Answer:
-    """One cluster for each version that a deployment names, whatever its weight, so that it is known before it serves."""
-    found = [
-        _cluster(deployment, share, _ready(state, deployment, share))
+    """One cluster for each version that has a running pod or a share of the traffic."""
+    versions: dict[tuple[str, str, str], list[Pod]] = {
+        (deployment.namespace, deployment.name, share.version): []
         for deployment in _deployments(state)
         for share in deployment.shares
-    ]
-    return _answer(CLUSTER_TYPE, found)
+    }
+    for _, pod in sorted((state.pods or {}).items()):
+        if pod.component == PREDICTOR and pod.deployment:
+            versions.setdefault((pod.namespace, pod.deployment, pod.version), []).append(pod)
+    return _answer(CLUSTER_TYPE, [_cluster(*version, pods) for version, pods in sorted(versions.items())])
 
 
 def routes(state: State) -> Answer:
@@ -85,16 +91,18 @@ def _deployments(state: State) -> list[Deployment]:
     return [deployment for _, deployment in sorted((state.deployments or {}).items())]
 
 
-def _ready(state: State, deployment: Deployment, share: Share) -> list[Pod]:
+def _has_ready_pod(state: State, deployment: Deployment, share: Share) -> bool:
     wanted = (PREDICTOR, deployment.namespace, deployment.name, share.version)
-    found = (pod for _, pod in sorted((state.pods or {}).items()) if pod.ready)
-    return [pod for pod in found if (pod.component, pod.namespace, pod.deployment, pod.version) == wanted]
+    pods = (state.pods or {}).values()
+    return any(pod.ready and (pod.component, pod.namespace, pod.deployment, pod.version) == wanted for pod in pods)
 
 
-def _cluster(deployment: Deployment, share: Share, pods: list[Pod]) -> dict[str, Any]:
-    name = _cluster_name(deployment, share)
+def _cluster(namespace: str, deployment: str, version: str, pods: list[Pod]) -> dict[str, Any]:
+    name = _cluster_name(namespace, deployment, version)
+    serving = [pod for pod in pods if pod.ready] or pods
     endpoints = [
-        {"endpoint": {"address": {"socket_address": {"address": pod.address, "port_value": pod.port}}}} for pod in pods
+        {"endpoint": {"address": {"socket_address": {"address": pod.address, "port_value": pod.port}}}}
+        for pod in serving
     ]
     return {
         "name": name,
@@ -115,8 +123,8 @@ def _cluster(deployment: Deployment, share: Share, pods: list[Pod]) -> dict[str,
     }
 
 
-def _cluster_name(deployment: Deployment, share: Share) -> str:
-    return f"{deployment.namespace}/{share.service}"
+def _cluster_name(namespace: str, deployment: str, version: str) -> str:
+    return f"{namespace}/{version_name(deployment, version)}"
 
 
 def _route(state: State, deployment: Deployment) -> dict[str, Any]:
@@ -125,8 +133,9 @@ def _route(state: State, deployment: Deployment) -> dict[str, Any]:
     if not served:
         text = f"ModelDeployment {deployment.namespace}/{deployment.name} has no version in service yet; try again later"
         return _refusal({"prefix": prefix}, 503, text)
-    able = [share for share in served if _ready(state, deployment, share)] or served
-    weights = [{"name": _cluster_name(deployment, share), "weight": share.weight} for share in able]
+    able = [share for share in served if _has_ready_pod(state, deployment, share)] or served
+    names = [_cluster_name(deployment.namespace, deployment.name, share.version) for share in able]
+    weights = [{"name": name, "weight": share.weight} for name, share in zip(names, able, strict=True)]
     return {
         "match": {"prefix": prefix},
         "route": {

@@ -1,0 +1,33 @@
+"""The real router with its state from a file: `python served.py FILE PORT`."""
+
+import asyncio
+import json
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from homeostat_services.router.app import create
+from homeostat_services.router.state import Board, Deployment, Pod, Share
+from homeostat_services.web import serve
+
+
+async def follow(path: Path, board: Board) -> None:
+    while True:
+        seen = json.loads(path.read_text())
+        deployments = {
+            name: Deployment("churn", name, tuple(Share(**share) for share in shares))
+            for name, shares in seen["deployments"].items()
+        }
+        board.put(deployments=deployments, pods={pod["name"]: Pod(**pod) for pod in seen["pods"]})
+        await asyncio.sleep(0.005)
+
+
+@asynccontextmanager
+async def from_file(board: Board) -> AsyncIterator[None]:
+    task = asyncio.create_task(follow(Path(sys.argv[1]), board))
+    yield
+    task.cancel()
+
+
+serve(create(from_file, "homeostat-system"), int(sys.argv[2]), drain_seconds=1)
