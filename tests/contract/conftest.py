@@ -1,0 +1,87 @@
+"""A real API server for contract tests: the cluster that KUBECONFIG names."""
+
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from kubernetes import client, config
+from kubernetes.client.exceptions import ApiException
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="session")
+def kubeconfig() -> Path:
+    """The kubeconfig of the cluster under test."""
+    named = os.environ.get("KUBECONFIG", "")
+    if not named or not Path(named).is_file():
+        pytest.fail(
+            f"KUBECONFIG is {named!r}; start a cluster (make cluster-up) and set it to what make kubeconfig prints"
+        )
+    return Path(named)
+
+
+@pytest.fixture(scope="session")
+def kubernetes_client(kubeconfig: Path) -> Iterator[client.ApiClient]:
+    """A client of that cluster."""
+    api = config.new_client_from_config(str(kubeconfig))  # type: ignore[no-untyped-call]
+    yield api
+    api.close()
+
+
+@pytest.fixture(scope="session")
+def crds(kubernetes_client: client.ApiClient) -> Iterator[list[dict[str, Any]]]:
+    """The generated CRDs, served; those that were not there before are deleted afterwards.
+
+    CRDs of an installed release stay its own: they are compared with the generated ones, never changed.
+    """
+    api = client.ApiextensionsV1Api(kubernetes_client)
+    wanted = [yaml.safe_load(path.read_text()) for path in sorted((REPOSITORY / "manifests/crds").glob("*.yaml"))]
+    made: list[str] = []
+    for crd in wanted:
+        name = crd["metadata"]["name"]
+        try:
+            there = kubernetes_client.sanitize_for_serialization(  # type: ignore[no-untyped-call]
+                api.read_custom_resource_definition(name)
+            )
+        except ApiException as error:
+            if error.status != 404:
+                raise
+            api.create_custom_resource_definition(crd)
+            made.append(name)
+        else:
+            difference = f"CRD {name} of this cluster is not that of manifests/crds; upgrade the release, or delete it"
+            assert there["spec"]["versions"] == crd["spec"]["versions"], difference
+    _wait_until_served(kubernetes_client, [crd["spec"]["names"]["plural"] for crd in wanted])
+    yield wanted
+    for name in made:
+        api.delete_custom_resource_definition(name)
+
+
+def _wait_until_served(api: client.ApiClient, plurals: list[str]) -> None:
+    """Creates nothing, but asks until the server knows how."""
+    custom = client.CustomObjectsApi(api)
+    for plural in plurals:
+        for _ in range(200):
+            try:
+                custom.list_namespaced_custom_object("homeostat.dev", "v1alpha1", "default", plural, limit=1)
+                break
+            except ApiException as error:
+                if error.status != 404:
+                    raise
+        else:
+            pytest.fail(f"the API server does not serve {plural} after 200 requests")
+
+
+@pytest.fixture
+def namespace(kubernetes_client: client.ApiClient) -> Iterator[str]:
+    """A namespace of the test's own, deleted afterwards."""
+    name = f"contract-{uuid.uuid4().hex[:8]}"
+    core = client.CoreV1Api(kubernetes_client)
+    core.create_namespace(client.V1Namespace(metadata=client.V1ObjectMeta(name=name)))
+    yield name
+    core.delete_namespace(name)

@@ -1,0 +1,219 @@
+"""What the API server accepts and refuses, rule by rule."""
+
+from typing import Any
+
+from contract.crds.manifests import ABSENT, Case
+
+NAME = "metadata.name has at most 52 characters"
+PATTERN = "should match"
+
+
+def a_range(**fields: Any) -> list[dict[str, Any]]:
+    return [{"feature": "tenure", **fields}]
+
+
+def a_label(**fields: Any) -> list[dict[str, Any]]:
+    return [fields]
+
+
+PARQUET = {"uri": "s3://homeostat/churn/labels/"}
+TIMES = {"field": "churned", "timestampField": "predicted_at"}
+
+REFUSED = [
+    Case("FeatureSet", {"metadata.name": "a" * 53}, NAME),
+    Case("TrainingJob", {"metadata.name": "1st"}, NAME),
+    Case("ModelDeployment", {"metadata.name": "9churn"}, NAME),
+    Case("Monitor", {"metadata.name": "a.b"}, NAME),
+    # FeatureSet
+    Case("FeatureSet", {"entities": []}, "spec.entities"),
+    Case("FeatureSet", {"entities": [{"name": n, "type": "String"} for n in "ab"]}, "must have at most 1"),
+    Case("FeatureSet", {"entities.0.type": "Bool"}, "supported values"),
+    Case("FeatureSet", {"timestampField": "observed at"}, PATTERN),
+    Case("FeatureSet", {"features": []}, "spec.features"),
+    Case("FeatureSet", {"features": [{"name": f"f{n}", "type": "Bool"} for n in range(257)]}, "must have at most 256"),
+    Case("FeatureSet", {"features.1.name": "tenure"}, "Duplicate value"),
+    Case("FeatureSet", {"features.0.type": "Int32"}, "supported values"),
+    Case("FeatureSet", {"source.parquet.uri": "http://host/customers"}, PATTERN),
+    Case("FeatureSet", {"source.parquet": ABSENT}, "spec.source.parquet: Required"),
+    Case("FeatureSet", {"ttl": "30d"}, PATTERN),
+    Case("FeatureSet", {"online.ttl": "forever"}, PATTERN),
+    Case("FeatureSet", {"materialization.schedule": "hourly"}, "spec.materialization.schedule"),
+    Case("FeatureSet", {"materialization.startingDeadlineSeconds": 9}, "greater than or equal to 10"),
+    Case("FeatureSet", {"freshness.maxAge": "2"}, PATTERN),
+    Case("FeatureSet", {"expectations": a_range(rule="Range")}, "min or max are given exactly with rule Range"),
+    Case(
+        "FeatureSet", {"expectations": a_range(rule="NotNull", min="0")}, "min or max are given exactly with rule Range"
+    ),
+    Case("FeatureSet", {"expectations": a_range(rule="Range", min="low")}, PATTERN),
+    Case("FeatureSet", {"expectations": a_range(rule="OneOf")}, "values are given exactly with rule OneOf"),
+    Case(
+        "FeatureSet",
+        {"expectations": a_range(rule="NotNull", values=["a"])},
+        "values are given exactly with rule OneOf",
+    ),
+    Case("FeatureSet", {"expectations": a_range(rule="Unique")}, "supported values"),
+    Case("FeatureSet", {"expectations": a_range(rule="NotNull", severity="Fatal")}, "supported values"),
+    Case("FeatureSet", {"expectations.0.feature": "tenor"}, "every expectation names a feature or the entity"),
+    # TrainingJob
+    Case("TrainingJob", {"dataset.featureSets": []}, "spec.dataset.featureSets"),
+    Case("TrainingJob", {"dataset.featureSets": [{"name": "a"}, {"name": "a"}]}, "Duplicate value"),
+    Case("TrainingJob", {"dataset.labels": []}, "spec.dataset.labels"),
+    Case("TrainingJob", {"dataset.labels": a_label()}, "give exactly one of parquet and outcomesOf"),
+    Case("TrainingJob", {"dataset.labels.0.outcomesOf": "churn"}, "give exactly one of parquet and outcomesOf"),
+    Case(
+        "TrainingJob",
+        {"dataset.labels": a_label(parquet=PARQUET)},
+        "field and timestampField are given exactly with parquet",
+    ),
+    Case("TrainingJob", {"dataset.labels": a_label(outcomesOf="churn", **TIMES)}, "given exactly with parquet"),
+    Case("TrainingJob", {"dataset.window": {"last": "1w"}}, PATTERN),
+    Case("TrainingJob", {"dataset.holdout": {"percent": 4}}, "greater than or equal to 5"),
+    Case("TrainingJob", {"dataset.holdout": {"percent": 51}}, "less than or equal to 50"),
+    Case(
+        "TrainingJob", {"pipeline.parameters": [{"name": "a", "value": "1"}, {"name": "a", "value": "2"}]}, "Duplicate"
+    ),
+    Case("TrainingJob", {"pipeline.parameters": [{"name": "a", "value": 1}]}, "must be of type string"),
+    Case("TrainingJob", {"placement.gpusPerNode": 17}, "less than or equal to 16"),
+    Case("TrainingJob", {"placement.nodePool": "GPU pool"}, PATTERN),
+    Case("TrainingJob", {"placement.resources": {"limits": {"memory": "lots"}}}, PATTERN),
+    Case("TrainingJob", {"placement.resources": {"limits": {f"r{n}": "1" for n in range(9)}}}, "must have at most 8"),
+    Case("TrainingJob", {"output.model": "Churn"}, PATTERN),
+    Case("TrainingJob", {"seed": -1}, "greater than or equal to 0"),
+    Case("TrainingJob", {"retry": {"limit": 11}}, "less than or equal to 10"),
+    Case("TrainingJob", {"activeDeadlineSeconds": 29}, "greater than or equal to 30"),
+    Case("TrainingJob", {"ttlSecondsAfterFinished": -1}, "greater than or equal to 0"),
+    Case("TrainingJob", {"trigger": {"type": "Whim"}}, "supported values"),
+    Case(
+        "TrainingJob",
+        {"trigger": {"type": "Monitor", "ref": {"kind": "Monitor", "name": "churn"}}},
+        "ref.uid: Required",
+    ),
+    # ModelDeployment
+    Case("ModelDeployment", {"model.registered.version": "3"}, "give exactly one of follow and version"),
+    Case("ModelDeployment", {"model.registered.follow": ABSENT}, "give exactly one of follow and version"),
+    Case("ModelDeployment", {"model.registered": {"name": "churn", "version": "v3"}}, PATTERN),
+    Case("ModelDeployment", {"model.registered.follow": "Oldest"}, "supported values"),
+    Case("ModelDeployment", {"realtime.replicas": 0}, "greater than or equal to 1"),
+    Case("ModelDeployment", {"realtime.features": "Guess"}, "supported values"),
+    Case("ModelDeployment", {"rollout.steps.0.weight": 0}, "greater than or equal to 1"),
+    Case("ModelDeployment", {"rollout.steps.0.weight": 100}, "less than or equal to 99"),
+    Case("ModelDeployment", {"rollout.steps.0.hold": "20"}, PATTERN),
+    Case("ModelDeployment", {"rollout.steps": [{"weight": 1}] * 17}, "must have at most 16"),
+    Case("ModelDeployment", {"rollout.progressDeadlineSeconds": 9}, "greater than or equal to 10"),
+    Case("ModelDeployment", {"promotion.gate.minimum.0.value": "1e-3"}, PATTERN),
+    Case("ModelDeployment", {"promotion.gate.minimum.0.metric": "f1"}, "supported values"),
+    Case("ModelDeployment", {"promotion.gate.mustBeat": [{"metric": "auc"}, {"metric": "auc"}]}, "Duplicate value"),
+    Case("ModelDeployment", {"rollback": {"on": ["Latency"]}}, "supported values"),
+    Case("ModelDeployment", {"rollback": {"historyLimit": 51}}, "less than or equal to 50"),
+    Case("ModelDeployment", {"observation.entityField": ABSENT}, "spec.observation.entityField: Required"),
+    Case("ModelDeployment", {"observation.payload": {"percent": 101}}, "less than or equal to 100"),
+    Case("ModelDeployment", {"observation.outcomeDelay": "soon"}, PATTERN),
+    # Monitor
+    Case("Monitor", {"deploymentRef.name": "Churn"}, PATTERN),
+    Case("Monitor", {"signals": []}, "spec.signals"),
+    Case("Monitor", {"signals.1.name": "drift"}, "Duplicate value"),
+    Case("Monitor", {"signals.1.metric": ABSENT}, "metric is given exactly with type Performance"),
+    Case("Monitor", {"signals.0.metric": "auc"}, "metric is given exactly with type Performance"),
+    Case("Monitor", {"signals.0.query": "up"}, "query is given exactly with type Business"),
+    Case("Monitor", {"signals.1.features": "Max"}, "features is given only with type DataDrift"),
+    Case("Monitor", {"signals.0.threshold.operator": "LessThan"}, "drift breaches above its threshold"),
+    Case("Monitor", {"signals.0.threshold.value": "much"}, PATTERN),
+    Case("Monitor", {"signals.0.window": "1 min"}, PATTERN),
+    Case("Monitor", {"signals.0.consecutive": 25}, "less than or equal to 24"),
+    Case("Monitor", {"signals.0.minSamples": 0}, "greater than or equal to 1"),
+    Case("Monitor", {"signals.0.noData": "Retrain"}, "supported values"),
+    Case("Monitor", {"retrain.action": ABSENT}, "spec.retrain.action: Required"),
+    Case("Monitor", {"retrain.template": ABSENT}, "action Propose or Auto needs a template"),
+    Case("Monitor", {"retrain.requires": {"newLabels": -1}}, "greater than or equal to 0"),
+    Case("Monitor", {"retrain.maxRetrains": {"count": 0, "window": "24h"}}, "greater than or equal to 1"),
+    Case("Monitor", {"retrain.template.spec.dataset.labels": a_label()}, "give exactly one of parquet and outcomesOf"),
+]
+
+ACCEPTED = [
+    Case("FeatureSet", {"metadata.name": "a" * 52}),
+    Case("FeatureSet", {"online": ABSENT}),
+    Case("FeatureSet", {"freshness": ABSENT}),
+    Case("FeatureSet", {"expectations": ABSENT}),
+    Case("FeatureSet", {"features": [{"name": f"f{n}", "type": "Bool"} for n in range(256)], "expectations": ABSENT}),
+    Case("FeatureSet", {"expectations": a_range(rule="Range", min="0", max="72.5")}),
+    Case("FeatureSet", {"expectations": a_range(rule="OneOf", values=["1", "2"], severity="Warn")}),
+    Case("FeatureSet", {"expectations.0.feature": "customer_id"}),
+    Case("FeatureSet", {"entities.0.type": "Int64"}),
+    Case("TrainingJob", {"dataset.labels": a_label(outcomesOf="churn")}),
+    Case("TrainingJob", {"dataset.labels": [{"outcomesOf": "churn"}, {"parquet": PARQUET, **TIMES}]}),
+    Case("TrainingJob", {"dataset.window": {"last": "2160h"}, "dataset.holdout": {"percent": 50}}),
+    Case("TrainingJob", {"pipeline.parameters": [{"name": "learning_rate", "value": "0.1"}]}),
+    Case(
+        "TrainingJob",
+        {"placement": {"nodePool": "gpu-a100", "gpusPerNode": 1, "resources": {"limits": {"cpu": "500m"}}}},
+    ),
+    Case("TrainingJob", {"trigger": {"type": "Monitor", "ref": {"kind": "Monitor", "name": "churn", "uid": "1"}}}),
+    Case("TrainingJob", {"suspend": True}),
+    Case("ModelDeployment", {"model.registered": {"name": "churn", "version": "3"}}),
+    Case("ModelDeployment", {"rollout": ABSENT, "promotion": ABSENT, "realtime": ABSENT}),
+    Case("ModelDeployment", {"promotion.gate.mustBeat": [{"metric": "auc"}, {"metric": "brier", "margin": "0.01"}]}),
+    Case("ModelDeployment", {"rollback": {"on": [], "maxErrorRate": "0.5"}}),
+    Case(
+        "Monitor",
+        {
+            "signals.1": {
+                "name": "retained",
+                "type": "Business",
+                "query": "up",
+                "threshold": {"operator": "LessThan", "value": "1"},
+                "window": "1h",
+            }
+        },
+    ),
+    Case("Monitor", {"signals.1.threshold": {"operator": "LessThan", "value": "-0.5"}}),
+    Case("Monitor", {"retrain": {"action": "Alert"}}),
+    Case("Monitor", {"retrain": {"action": "None"}}),
+    Case("Monitor", {"retrain.action": "Propose", "retrain.maxRetrains": {"count": 3, "window": "24h"}}),
+    Case("Monitor", {"suspend": True}),
+]
+
+IMMUTABLE = "is immutable; make a new TrainingJob"
+
+# Changes of an object that exists.
+CHANGE_REFUSED = [
+    Case("FeatureSet", {"entities.0.type": "Int64"}, "entities are immutable"),
+    Case("FeatureSet", {"timestampField": "seen_at"}, "timestampField is immutable"),
+    Case("FeatureSet", {"features.0.type": "Float64"}, "features are append-only"),
+    Case("FeatureSet", {"features.2": ABSENT}, "features are append-only"),
+    Case(
+        "FeatureSet",
+        {"features": [{"name": "first", "type": "Bool"}, {"name": "tenure", "type": "Int64"}]},
+        "features are append-only",
+    ),
+    Case("ModelDeployment", {"model.registered.name": "other"}, "model.registered.name is immutable"),
+    Case("TrainingJob", {"dataset.holdout": {"percent": 30}}, f"dataset {IMMUTABLE}"),
+    Case("TrainingJob", {"dataset.window": {"last": "24h"}}, f"dataset {IMMUTABLE}"),
+    Case("TrainingJob", {"pipeline.parameters": [{"name": "a", "value": "1"}]}, f"pipeline {IMMUTABLE}"),
+    Case("TrainingJob", {"placement.gpusPerNode": 1}, f"placement {IMMUTABLE}"),
+    Case("TrainingJob", {"output.model": "other"}, f"output {IMMUTABLE}"),
+    Case("TrainingJob", {"seed": 43}, f"seed {IMMUTABLE}"),
+    Case("TrainingJob", {"retry": {"limit": 3}}, f"retry {IMMUTABLE}"),
+    Case("TrainingJob", {"activeDeadlineSeconds": 60}, f"activeDeadlineSeconds {IMMUTABLE}"),
+    Case("TrainingJob", {"ttlSecondsAfterFinished": 60}, f"ttlSecondsAfterFinished {IMMUTABLE}"),
+    Case("TrainingJob", {"trigger": {"reason": "another"}}, f"trigger {IMMUTABLE}"),
+]
+
+CHANGE_ACCEPTED = [
+    Case(
+        "FeatureSet",
+        {
+            "features": [
+                {"name": "tenure", "type": "Int64"},
+                {"name": "monthly_charges", "type": "Float64"},
+                {"name": "internet_service", "type": "String"},
+                {"name": "newest", "type": "Bool"},
+            ]
+        },
+    ),
+    Case("FeatureSet", {"ttl": "24h", "online": ABSENT, "materialization.suspend": True}),
+    Case("TrainingJob", {"suspend": True}),
+    Case("ModelDeployment", {"rollout": ABSENT, "realtime.replicas": 3}),
+    Case("ModelDeployment", {"model.registered": {"name": "churn", "version": "3"}}),
+    Case("Monitor", {"retrain": {"action": "Alert"}, "signals.0.window": "5m"}),
+    Case("Monitor", {"retrain.template.spec.seed": 43}),
+]
