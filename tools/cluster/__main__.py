@@ -1,10 +1,10 @@
-"""`python -m cluster up|down|status|kubeconfig|kubectl`: what the Makefile's cluster targets run."""
+"""`python -m cluster up|down|status|kubeconfig|kubectl|helm`: what the Makefile's cluster targets run."""
 
 import argparse
 import sys
 import time
 
-from cluster import down, settings, up
+from cluster import down, helm, settings, up
 from cluster.progress import console
 
 
@@ -27,7 +27,7 @@ def _status(cluster: settings.Settings) -> int:
 def main() -> int:
     """Runs one command and returns its exit status."""
     parser = argparse.ArgumentParser(prog="cluster", description=__doc__)
-    parser.add_argument("command", choices=["up", "down", "status", "kubeconfig", "kubectl"])
+    parser.add_argument("command", choices=["up", "down", "status", "kubeconfig", "kubectl", "helm"])
     command = parser.parse_args().command
     try:
         cluster = settings.load()
@@ -40,6 +40,8 @@ def main() -> int:
                 return _status(cluster)
             case "kubeconfig":
                 print(cluster.kubeconfig)
+            case "helm":
+                print(helm.program(cluster))
             case _:
                 print(cluster.kubectl)
     except settings.UserError as error:

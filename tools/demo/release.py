@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from cluster import settings
+from cluster.helm import helm
 from cluster.progress import step
 from cluster.settings import REPOSITORY, UserError
 
@@ -84,18 +85,7 @@ class Platform:
         Raises:
             UserError: it failed; the message is helm's own.
         """
-        own = self.local.state / "bin" / "helm"
-        context = ["--kube-context", self.context] if self.context else []
-        done = subprocess.run(
-            [str(own) if own.exists() else "helm", *words, *context],
-            capture_output=True,
-            text=True,
-            env=self.environment,
-            check=False,
-        )
-        if done.returncode:
-            raise UserError(f"helm {' '.join(words[:2])}: {done.stderr.strip()}")
-        return done.stdout
+        return helm(self.local, *words, context=self.context)
 
     @contextmanager
     def forward(self, service: str, port: int, namespace: str = SYSTEM) -> Iterator[str]:

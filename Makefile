@@ -1,0 +1,117 @@
+# Homeostat. `make help` lists the commands; each installs what it needs by itself.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.SUFFIXES:
+MAKEFLAGS += --no-builtin-rules
+
+PLATFORM := .venv/platform
+PIPELINES := .venv/pipelines
+UV := .venv/uv/bin/uv
+PYTHON := $(PLATFORM)/bin/python
+TOOLS := PYTHONPATH=tools $(PYTHON)
+LOCK := $(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11
+PLATFORM_SOURCES := src operators services tools tests
+PIPELINES_SOURCES := pipelines
+GENERATED := manifests/crds manifests/rbac charts/homeostat/templates/crds charts/homeostat/templates/rbac-operators.yaml pipelines/compiled docs/reference
+
+##@ To see it
+.PHONY: help
+help: ## This list
+	@awk 'BEGIN {FS = ":.*##"} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*##/ {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: platform-ready ## The whole loop on real churn data, on a local Kubernetes (CONTEXT=name REGISTRY=prefix: on yours)
+	@$(TOOLS) -m demo up
+
+.PHONY: demo-down
+demo-down: venv ## Takes the demo and the local Kubernetes away
+	@$(TOOLS) -m demo down
+	@if [[ -z "$${CONTEXT:-}" ]]; then $(TOOLS) -m cluster down; fi
+
+##@ The local cluster
+.PHONY: cluster-up
+cluster-up: venv ## A real Kubernetes of this checkout's own
+	@$(TOOLS) -m cluster up
+
+.PHONY: cluster-down
+cluster-down: venv ## Leaves nothing of it behind
+	@$(TOOLS) -m cluster down
+
+.PHONY: cluster-status
+cluster-status: venv ## What runs, since when, how often restarted
+	@$(TOOLS) -m cluster status
+
+.PHONY: images
+images: venv ## Builds the images that changed and loads them into the cluster
+	@$(TOOLS) -m images
+
+.PHONY: platform-ready
+platform-ready: venv # a cluster with all images on it
+	@if [[ -z "$${CONTEXT:-}" ]]; then $(TOOLS) -m cluster up; fi
+	@$(TOOLS) -m images
+
+.PHONY: kubeconfig kubectl helm
+kubeconfig: venv ## Prints the path of the cluster's kubeconfig
+	@$(TOOLS) -m cluster kubeconfig
+kubectl: venv ## Prints the path of a kubectl
+	@$(TOOLS) -m cluster kubectl
+helm: venv ## Prints the path of a helm
+	@$(TOOLS) -m cluster helm
+
+##@ To work on it
+$(UV):
+	@echo "uv: a virtual environment of its own for the installer"
+	@python3 -m venv .venv/uv
+	@.venv/uv/bin/pip install --quiet --disable-pip-version-check uv==0.13.8
+
+$(PLATFORM)/.stamp: requirements/platform.txt pyproject.toml | $(UV)
+	@echo "virtual environment $(PLATFORM)"
+	@[[ -x $(PYTHON) ]] || $(UV) venv --quiet --python python3 $(PLATFORM)
+	@$(UV) pip sync --quiet --python $(PYTHON) --require-hashes requirements/platform.txt
+	@$(UV) pip install --quiet --python $(PYTHON) --no-deps --editable .
+	@touch $@
+
+$(PIPELINES)/.stamp: requirements/pipelines-dev.txt pyproject.toml | $(UV)
+	@echo "virtual environment $(PIPELINES)"
+	@[[ -x $(PIPELINES)/bin/python ]] || $(UV) venv --quiet --python python3 $(PIPELINES)
+	@$(UV) pip sync --quiet --python $(PIPELINES)/bin/python --require-hashes requirements/pipelines-dev.txt
+	@$(UV) pip install --quiet --python $(PIPELINES)/bin/python --no-deps --editable .
+	@touch $@
+
+.PHONY: venv
+venv: $(PLATFORM)/.stamp $(PIPELINES)/.stamp ## The two virtual environments, from the locks
+
+.PHONY: lock
+lock: $(UV) ## Renews the locks from requirements/*.in
+	@cd requirements && for room in platform pipelines pipelines-dev; do ../$(LOCK) $$room.in -o $$room.txt; done
+	@cd requirements && for room in operators services; do ../$(LOCK) -c platform.txt $$room.in -o $$room.txt; done
+
+.PHONY: generate
+generate: venv ## CRDs, RBAC, compiled pipelines, API reference
+	@$(PYTHON) -m homeostat.api.crdgen
+	@$(PYTHON) -m homeostat_operators.rbac
+	@$(PIPELINES)/bin/python -m homeostat_pipelines.compile
+
+.PHONY: verify
+verify: generate ## Generated files up to date, linters, types, import law, chart, samples
+	@changed=$$(git status --porcelain --untracked-files=all -- $(GENERATED)); \
+	  if [[ -n "$$changed" ]]; then echo "make generate changed these; commit them:"; echo "$$changed"; exit 1; fi
+	@$(PLATFORM)/bin/ruff check --quiet . && $(PLATFORM)/bin/ruff format --check --quiet . && echo "ruff: clean"
+	@$(PLATFORM)/bin/mypy $(PLATFORM_SOURCES)
+	@$(PIPELINES)/bin/mypy $(PIPELINES_SOURCES)
+	@$(PLATFORM)/bin/lint-imports
+	@$(PLATFORM)/bin/shellcheck .ci/run && echo "shellcheck: clean"
+	@$(TOOLS) -m validate
+
+.PHONY: test
+test: venv ## Every test; contract and end-to-end tests on a local Kubernetes of their own
+	@$(TOOLS) -m testing
+
+.PHONY: test-unit
+test-unit: venv ## Only what needs no cluster
+	@$(TOOLS) -m testing --unit
+
+.PHONY: bench
+bench: venv ## Speed against named peers, interleaved; prints ratios with intervals
+	@for each in tests/benchmarks/*.py; do echo "== $$each"; $(PYTHON) "$$each"; done

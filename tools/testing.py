@@ -1,0 +1,104 @@
+"""`python -m testing`: every test in its environment, on a cluster that is brought up for it, with one closing line."""
+
+import argparse
+import os
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+from dataclasses import dataclass, field
+
+from cluster import down, settings, up
+from cluster.progress import console
+from cluster.settings import REPOSITORY, UserError
+from images.__main__ import build, load
+
+BUILD = REPOSITORY / "build"
+PIPELINES_TESTS = ("tests/unit/pipelines", "tests/contract/feast")
+
+
+@dataclass
+class Totals:
+    """What all runs of pytest counted."""
+
+    counted: dict[str, int] = field(default_factory=lambda: {"tests": 0, "failures": 0, "errors": 0, "skipped": 0})
+    broken: list[str] = field(default_factory=list)
+
+    def add(self, name: str, status: int) -> None:
+        """Adds a run by its JUnit report; a run without one, or that failed without a failed test, is broken."""
+        report = BUILD / f"{name}.xml"
+        suites = list(ElementTree.parse(report).iter("testsuite")) if report.exists() else []  # noqa: S314 - our own file
+        for suite in suites:
+            for key in self.counted:
+                self.counted[key] += int(suite.get(key, 0))
+        if status:
+            self.broken.append(name)
+
+    def closing(self) -> str:
+        """The plain closing line."""
+        failed = self.counted["failures"] + self.counted["errors"]
+        passed = self.counted["tests"] - failed - self.counted["skipped"]
+        return f"{passed} passed, {failed} failed, {self.counted['skipped']} skipped"
+
+
+def run(totals: Totals, name: str, environment: str, paths: list[str], **variables: str) -> None:
+    """One run of pytest; its report goes to build/<name>.xml."""
+    console.rule(name)
+    report = BUILD / f"{name}.xml"
+    report.unlink(missing_ok=True)
+    python = REPOSITORY / ".venv" / environment / "bin" / "python"
+    done = subprocess.run(
+        [str(python), "-m", "pytest", "--quiet", f"--junit-xml={report}", "--durations=5", *paths],
+        cwd=REPOSITORY, check=False,
+        env={**os.environ, "PYTHONPATH": f"{REPOSITORY / 'tools'}:{REPOSITORY / 'tests' / 'e2e'}", **variables},
+    )  # fmt: skip
+    totals.add(name, done.returncode)
+
+
+def _existing(*paths: str) -> list[str]:
+    return [path for path in paths if any((REPOSITORY / path).rglob("test_*.py"))]
+
+
+def units(totals: Totals) -> None:
+    """What needs no cluster."""
+    ignored = [f"--ignore={path}" for path in PIPELINES_TESTS]
+    run(totals, "unit", "platform", [*_existing("tests/unit", "tests/golden", "tests/faults"), *ignored])
+    run(totals, "unit-pipelines", "pipelines", _existing(PIPELINES_TESTS[0]))
+
+
+def on_cluster(totals: Totals, cluster: settings.Settings) -> None:
+    """Contract tests and the story on a cluster of their own, which is taken down after."""
+    if up.running(cluster):
+        raise UserError("A cluster of this checkout is up, perhaps with a demo on it; end it with `make demo-down` first.")
+    try:
+        up.up(cluster)
+        load(cluster, [each.image for each in build(cluster, [])])
+        reach = {"KUBECONFIG": str(cluster.kubeconfig)}
+        early = _existing("tests/contract/crds", "tests/contract/router", "tests/contract/observer")
+        run(totals, "contract", "platform", early, **reach)
+        run(totals, "e2e", "platform", _existing("tests/e2e"), **reach)
+    finally:
+        down.down(cluster)
+
+
+def main() -> int:
+    """Runs the tests; 1 if any failed."""
+    parser = argparse.ArgumentParser(prog="testing", description=__doc__)
+    parser.add_argument("--unit", action="store_true", help="only what needs no cluster")
+    chosen = parser.parse_args()
+    BUILD.mkdir(exist_ok=True)
+    totals = Totals()
+    try:
+        units(totals)
+        if not chosen.unit:
+            on_cluster(totals, settings.load())
+    except UserError as error:
+        console.print(str(error), style="red", markup=False)
+        totals.broken.append("cluster")
+    if totals.broken:
+        print(f"failed: {', '.join(totals.broken)}")
+    print(totals.closing())
+    return 1 if totals.broken else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

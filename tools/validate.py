@@ -1,0 +1,78 @@
+"""`python -m validate`: the chart lints and renders, and its objects and the samples fit the kinds' schemas."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import yaml
+from cluster import settings
+from cluster.helm import helm
+from cluster.settings import REPOSITORY, UserError
+
+CHART = REPOSITORY / "charts" / "homeostat"
+NAMESPACES = ("--set", "namespaces={churn}")
+EXTERNAL = (
+    "s3.embedded=false,s3.endpoint=http://s3.example.org,mlflow.embedded=false,mlflow.url=http://mlflow.example.org,"
+    "prometheus.embedded=false,prometheus.url=http://prometheus.example.org,valkey.embedded=false,"
+    "valkey.url=redis://valkey.example.org,postgres.embedded=false,postgres.url=postgresql://db.example.org/feast"
+)
+
+
+def schemas() -> dict[str, Any]:
+    """The OpenAPI schema of every kind of ours, by kind."""
+    found = [yaml.safe_load(path.read_text()) for path in sorted((REPOSITORY / "manifests" / "crds").glob("*.yaml"))]
+    return {crd["spec"]["names"]["kind"]: crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"] for crd in found}
+
+
+def _closed(schema: Any) -> Any:
+    """The schema with unknown fields refused, as the API server's strict validation does."""
+    if isinstance(schema, list):
+        return [_closed(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    closed = {key: _closed(value) for key, value in schema.items()}
+    if "properties" in closed and "additionalProperties" not in closed and closed.get("type") == "object":
+        closed["additionalProperties"] = False
+    return closed
+
+
+def problems(document: dict[str, Any], known: dict[str, Any], where: str) -> list[str]:
+    """What is wrong with an object, each with its field and value; empty if it is none of our kinds."""
+    if not {"apiVersion", "kind", "metadata"} <= set(document):
+        return [f"{where}: apiVersion, kind and metadata are needed"]
+    schema = known.get(document["kind"])
+    if schema is None or not str(document["apiVersion"]).startswith("homeostat.dev/"):
+        return []
+    spec = _closed(schema["properties"]["spec"])
+    errors = jsonschema.Draft202012Validator(spec).iter_errors(document.get("spec"))
+    return [f"{where}: spec.{'.'.join(map(str, error.absolute_path))}: {error.message}" for error in errors]
+
+
+def _rendered(cluster: settings.Settings, *words: str) -> list[dict[str, Any]]:
+    text = helm(cluster, "template", "homeostat", str(CHART), "--namespace", "homeostat-system", *NAMESPACES, *words)
+    return [document for document in yaml.safe_load_all(text) if document]
+
+
+def main() -> int:
+    """Prints what is wrong, or that nothing is."""
+    cluster = settings.load()
+    known = schemas()
+    wrong: list[str] = []
+    try:
+        helm(cluster, "lint", str(CHART), "--strict", *NAMESPACES)
+        for words in ((), ("--values", str(CHART / "values-local.yaml")), ("--set", EXTERNAL)):
+            for document in _rendered(cluster, *words):
+                wrong += problems(document, known, f"chart {document.get('kind')}")
+    except UserError as error:
+        wrong.append(str(error))
+    samples: list[Path] = sorted((REPOSITORY / "manifests" / "samples").rglob("*.yaml"))
+    for path in samples:
+        for document in yaml.safe_load_all(path.read_text()):
+            wrong += problems(document, known, str(path.relative_to(REPOSITORY)))
+    print("\n".join(wrong) or f"chart and {len(samples)} sample files: valid")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
