@@ -48,6 +48,7 @@ class BoundedBody:
         self._text = f"the body is longer than {limit} bytes; send fewer items at a time"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -72,6 +73,8 @@ def prepare(app: FastAPI, registry: CollectorRegistry, ready: Callable[[], str |
     """Add refusals, the bound on bodies, `/healthz`, `/readyz` and `/metrics`.
 
     Args:
+        app: The application, before any of its own routes.
+        registry: What `/metrics` shows.
         ready: Why the service cannot serve now; None when it can.
         body_limit: Longest request body, in bytes.
     """

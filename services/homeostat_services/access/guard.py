@@ -15,11 +15,11 @@ GRANTED_SECONDS = 30.0
 REFUSED_SECONDS = 5.0
 """How long a newly granted right may still be refused."""
 
-NO_TOKEN = (
+WITHOUT_TOKEN_TEXT = (
     "this request carries no token; send the header 'Authorization: Bearer <token>', with a token from "
     "'kubectl -n <namespace> create token <serviceaccount>'"
 )
-BAD_TOKEN = (
+NOT_ACCEPTED_TEXT = (
     "the API server does not accept this token (expired, or of another cluster); make a new one with "
     "'kubectl -n <namespace> create token <serviceaccount>'"
 )
@@ -50,7 +50,7 @@ class Guard:
 
         self._reviews = reviews
         # Keyed by hash, so that a memory dump holds no tokens.
-        self._callers: TLRUCache[bytes, Caller | None | NotAsked] = TLRUCache(size, expiry, timer=clock)
+        self._callers: TLRUCache[bytes, Caller | NotAsked | None] = TLRUCache(size, expiry, timer=clock)
         self._rights: TLRUCache[tuple[Caller, Access], bool] = TLRUCache(size * 4, expiry, timer=clock)
 
     async def caller(self, token: str | None) -> Caller:
@@ -61,14 +61,14 @@ class Guard:
             ReviewsUnavailable: The API server gave no answer.
         """
         if not token:
-            raise Unauthenticated(NO_TOKEN)
+            raise Unauthenticated(WITHOUT_TOKEN_TEXT)
         key = hashlib.sha256(token.encode()).digest()
         caller = self._callers.get(key, NOT_ASKED)
         if isinstance(caller, NotAsked):
             caller = await asyncio.to_thread(self._reviews.who, token)
             self._callers[key] = caller
         if caller is None:
-            raise Unauthenticated(BAD_TOKEN)
+            raise Unauthenticated(NOT_ACCEPTED_TEXT)
         return caller
 
     async def may(self, caller: Caller, access: Access) -> bool:

@@ -53,7 +53,7 @@ class Reviews(Protocol):
         ...
 
 
-class Refused(Exception):
+class Refused(Exception):  # noqa: N818 - its subclasses are named for what the caller is told
     """A request that is not served; the text says what to do about it."""
 
     status = 403

@@ -26,7 +26,7 @@ from homeostat_services.observer.messages import (
 )
 from homeostat_services.observer.metrics import Metrics
 from homeostat_services.observer.settings import ObservationSettings
-from homeostat_services.observer.store import Store, TooManyNames
+from homeostat_services.observer.store import Store, TooManyNamesError
 from homeostat_services.web import authenticated, prepare
 
 BODY_LIMIT = 16 * 1024 * 1024
@@ -92,8 +92,8 @@ async def _export_and_forget(exporter: Exporter, metrics: Metrics, settings: Obs
         await asyncio.sleep(settings.export_seconds)
 
 
-async def _require(guard: Guard, caller: Caller, verb: str, subresource: str, namespace: str, name: str) -> None:
-    access = Access(verb, "modeldeployments", namespace, subresource, name)
+async def _require(guard: Guard, caller: Caller, verb: str, subresource: str, about: tuple[str, str]) -> None:
+    access = Access(verb, "modeldeployments", about[0], subresource, about[1])
     if not await guard.may(caller, access):
         raise Forbidden(caller, access)
 
@@ -102,7 +102,7 @@ def _add_writes(app: FastAPI, store: Store, guard: Guard, metrics: Metrics) -> N
     @app.post("/v1/predictions")
     async def predictions(batch: Predictions, caller: Authenticated) -> PredictionsAnswer:
         """Record predictions; sending a batch again changes nothing."""
-        await _require(guard, caller, "create", "predictions", batch.namespace, batch.deployment)
+        await _require(guard, caller, "create", "predictions", (batch.namespace, batch.deployment))
         answer = await asyncio.to_thread(store.add_predictions, batch.namespace, batch.deployment, batch.predictions)
         metrics.count(batch.namespace, batch.deployment, answer)
         return answer
@@ -110,7 +110,7 @@ def _add_writes(app: FastAPI, store: Store, guard: Guard, metrics: Metrics) -> N
     @app.post("/v1/outcomes")
     async def outcomes(batch: Outcomes, caller: Authenticated) -> OutcomesAnswer:
         """Record what really happened; sending a batch again changes nothing."""
-        await _require(guard, caller, "create", "outcomes", batch.namespace, batch.deployment)
+        await _require(guard, caller, "create", "outcomes", (batch.namespace, batch.deployment))
         answer = await asyncio.to_thread(store.add_outcomes, batch.namespace, batch.deployment, batch.outcomes)
         metrics.count(batch.namespace, batch.deployment, answer)
         return answer
@@ -118,10 +118,10 @@ def _add_writes(app: FastAPI, store: Store, guard: Guard, metrics: Metrics) -> N
     @app.post("/v1/business")
     async def business(batch: Business, caller: Authenticated) -> BusinessAnswer:
         """Record business numbers; the newest of each name is exported as homeostat_business_value."""
-        await _require(guard, caller, "create", "business", batch.namespace, batch.deployment)
+        await _require(guard, caller, "create", "business", (batch.namespace, batch.deployment))
         try:
             answer = await asyncio.to_thread(store.add_business, batch.namespace, batch.deployment, batch.values)
-        except TooManyNames as error:
+        except TooManyNamesError as error:
             raise Unprocessable(str(error)) from error
         metrics.show_business(await asyncio.to_thread(store.newest_business))
         return answer
@@ -129,7 +129,7 @@ def _add_writes(app: FastAPI, store: Store, guard: Guard, metrics: Metrics) -> N
 
 def _add_reads(app: FastAPI, store: Store, exporter: Exporter, guard: Guard) -> None:
     @app.get("/v1/cohorts")
-    async def cohorts(
+    async def cohorts(  # noqa: PLR0917 - FastAPI passes all of them by name
         caller: Authenticated,
         namespace: Namespace,
         deployment: Deployment,
@@ -138,7 +138,7 @@ def _add_reads(app: FastAPI, store: Store, exporter: Exporter, guard: Guard) -> 
         end: Annotated[AwareDatetime, Query(alias="to")],
     ) -> CohortCounts:
         """Predictions made after `from`, up to and including `to`, with the outcomes known of them."""
-        await _require(guard, caller, "get", "cohorts", namespace, deployment)
+        await _require(guard, caller, "get", "cohorts", (namespace, deployment))
         return await asyncio.to_thread(store.cohort, namespace, deployment, version, start, end)
 
     @app.get("/v1/labels")
@@ -146,11 +146,11 @@ def _add_reads(app: FastAPI, store: Store, exporter: Exporter, guard: Guard) -> 
         caller: Authenticated, namespace: Namespace, deployment: Deployment, since: AwareDatetime
     ) -> LabelsAnswer:
         """How many entities a training could use that was predicted for at or after `since`."""
-        await _require(guard, caller, "get", "cohorts", namespace, deployment)
+        await _require(guard, caller, "get", "cohorts", (namespace, deployment))
         return LabelsAnswer(entities=await asyncio.to_thread(store.labelled_entities, namespace, deployment, since))
 
     @app.get("/v1/outcomes/export")
     async def export(caller: Authenticated, namespace: Namespace, deployment: Deployment) -> ExportAnswer:
         """How far the export to the object store is."""
-        await _require(guard, caller, "get", "outcomes", namespace, deployment)
+        await _require(guard, caller, "get", "outcomes", (namespace, deployment))
         return await asyncio.to_thread(exporter.status, namespace, deployment)

@@ -35,7 +35,7 @@ MAX_NAMES = 100
 """Business numbers of one deployment at most: each is a time series in Prometheus for ever."""
 
 
-class TooManyNames(ValueError):
+class TooManyNamesError(ValueError):
     """A deployment reports more business numbers than it may."""
 
 
@@ -124,7 +124,7 @@ class Store:
         """Record business numbers.
 
         Raises:
-            TooManyNames: More than `MAX_NAMES` names for this deployment; nothing is recorded.
+            TooManyNamesError: More than `MAX_NAMES` names for this deployment; nothing is recorded.
         """
         key = {"namespace": namespace, "deployment": deployment}
         rows = [key | {"name": v.name, "time": v.time.timestamp(), "value": v.value} for v in batch]
@@ -134,7 +134,7 @@ class Store:
                 connection.scalars(sa.select(business.c.name).where(own).distinct())
             )
             if len(names) > MAX_NAMES:
-                raise TooManyNames(
+                raise TooManyNamesError(
                     f"values: {len(names)} names for deployment {deployment!r}; use at most {MAX_NAMES}, "
                     "each is a time series in Prometheus"
                 )

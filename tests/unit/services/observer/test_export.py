@@ -12,7 +12,7 @@ from alembic.migration import MigrationContext
 from homeostat.engines.objects.memory import MemoryObjects
 from homeostat.reconcile.errors import EngineUnavailable
 from homeostat_services.observer.messages import BusinessValue, Outcome, Prediction
-from homeostat_services.observer.store import TooManyNames, open_database
+from homeostat_services.observer.store import TooManyNamesError, open_database
 from homeostat_services.observer.tables import metadata
 
 START = datetime(2027, 1, 15, 8, tzinfo=UTC)
@@ -173,6 +173,6 @@ def test_the_newest_value_of_each_business_number_is_kept_whatever_the_order(obs
 
 def test_too_many_names_of_business_numbers_are_refused_as_each_is_a_time_series(observer: Any) -> None:
     values = [BusinessValue(name=f"n{i}", value=1, time=START) for i in range(101)]
-    with pytest.raises(TooManyNames, match="101 names"):
+    with pytest.raises(TooManyNamesError, match="101 names"):
         observer.store.add_business("churn", "churn", values)
     assert observer.store.newest_business() == []

@@ -1,0 +1,88 @@
+"""The console's one sight of the cluster, refreshed often while somebody looks and seldom otherwise.
+
+It gathers the judged windows of signals as they pass, since the console started: status keeps only the last one.
+"""
+
+import asyncio
+from collections import deque
+from datetime import datetime
+
+import structlog
+
+from homeostat_services.access import Refused
+from homeostat_services.console.cluster import Cluster, Snapshot
+from homeostat_services.console.view import HISTORY, judged_windows
+
+WATCHED_SECONDS = 1.0
+UNWATCHED_SECONDS = 15.0
+
+log = structlog.get_logger()
+
+
+class State:
+    """The newest snapshot, and who waits for a newer one."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+        self._wake = asyncio.Event()
+        self._news = asyncio.Condition()
+        self.snapshot: Snapshot | None = None
+        self.trouble: str | None = "the first look at the cluster is not finished"
+        self.windows: dict[tuple[str, str, str], deque[tuple[datetime, float]]] = {}
+        self.watchers = 0
+
+    async def refresh(self) -> None:
+        """Read the cluster once; when it cannot be read, the last snapshot stays and `trouble` says why."""
+        try:
+            self.snapshot = await asyncio.to_thread(self._cluster.read)
+            self.trouble = None
+        except Refused as error:
+            self.trouble = str(error)
+            log.warning("the cluster cannot be read", error=self.trouble)
+        else:
+            self._gather(self.snapshot)
+        async with self._news:
+            self._news.notify_all()
+
+    def _gather(self, snapshot: Snapshot) -> None:
+        newest = judged_windows(snapshot)
+        for key, window in newest.items():
+            seen = self.windows.setdefault(key, deque(maxlen=HISTORY))
+            if not seen or seen[-1][0] != window[0]:
+                seen.append(window)
+        for gone in self.windows.keys() - newest.keys():
+            del self.windows[gone]
+
+    async def run(self) -> None:
+        """Refresh for ever."""
+        while True:
+            try:
+                await self.refresh()
+            except Exception:
+                # An object that this version cannot read must not end the page for all the others.
+                self.trouble = "an object cannot be shown; the console's log says which"
+                log.exception("the cluster's objects cannot be shown")
+            self._wake.clear()
+            pause = WATCHED_SECONDS if self.watchers else UNWATCHED_SECONDS
+            try:
+                async with asyncio.timeout(pause):
+                    await self._wake.wait()
+            except TimeoutError:
+                continue
+
+    def begin_watch(self) -> None:
+        """Somebody looks: refresh at once, and often."""
+        self.watchers += 1
+        self._wake.set()
+
+    def end_watch(self) -> None:
+        """Somebody looks no more."""
+        self.watchers -= 1
+
+    async def news(self, seconds: float) -> None:
+        """Wait for the next refresh, at most `seconds`."""
+        try:
+            async with asyncio.timeout(seconds), self._news:
+                await self._news.wait()
+        except TimeoutError:
+            return

@@ -1,0 +1,122 @@
+"""The HTTP interface of the features service; a lookup needs the right to get the FeatureSet."""
+
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Annotated
+
+from fastapi import Depends, FastAPI, Request
+from fastapi.responses import JSONResponse
+from prometheus_client import CollectorRegistry, Counter
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic.alias_generators import to_camel
+
+from homeostat.api.common import NAME_PATTERN, FieldName, ResourceName
+from homeostat.engines.features.layout import Value
+from homeostat.engines.features.reader import FeatureReader
+from homeostat.reconcile.errors import EngineUnavailable, ObjectNotFound
+from homeostat_services.access import Access, Caller, Forbidden, Guard, Refused
+from homeostat_services.web import authenticated, prepare, refusal
+
+BODY_LIMIT = 1024 * 1024
+
+
+class Wire(BaseModel):
+    """A document on the wire; camelCase, fields that are not known are refused by name."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True)
+
+
+class Lookup(Wire):
+    """Which features of whom."""
+
+    namespace: Annotated[str, StringConstraints(pattern=NAME_PATTERN, max_length=63)]
+    feature_set: ResourceName
+    entities: Annotated[
+        list[Annotated[str, StringConstraints(min_length=1, max_length=256)]], Field(min_length=1, max_length=1000)
+    ]
+    features: Annotated[list[FieldName] | None, Field(description="Absent: all of them.", max_length=256)] = None
+
+
+class EntityRow(Wire):
+    """What is known of one entity."""
+
+    entity: str
+    found: Annotated[bool, Field(description="Whether the store holds a row that is not older than the online ttl.")]
+    values: Annotated[dict[str, Value], Field(description="By feature; empty when nothing was found.")]
+
+
+class LookupAnswer(Wire):
+    """Rows in the order of the entities asked for."""
+
+    through: Annotated[float | None, Field(description="Source data up to this time (Unix seconds) are in the store.")]
+    age_seconds: Annotated[float | None, Field(description="Seconds since that time.")]
+    rows: list[EntityRow]
+
+
+class UnknownFeature(Refused):
+    """A feature that the FeatureSet does not have."""
+
+    status = 422
+
+
+def create_app(reader: FeatureReader, guard: Guard, clock: Callable[[], float] = time.time) -> FastAPI:
+    """The application; it closes the reader when it ends."""
+    registry = CollectorRegistry()
+    rows = Counter(
+        "homeostat_features_rows", "Rows asked for.", ("namespace", "feature_set", "found"), registry=registry
+    )
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        yield
+        await reader.close()
+
+    app = FastAPI(
+        title="Homeostat features",
+        description=__doc__,
+        version="v1",
+        lifespan=lifespan,
+        docs_url=None,  # those pages load scripts from elsewhere
+        redoc_url=None,
+    )
+    app.state.guard = guard
+    prepare(app, registry, lambda: None, BODY_LIMIT)
+
+    @app.exception_handler(EngineUnavailable)
+    async def store_down(_request: Request, error: EngineUnavailable) -> JSONResponse:
+        return refusal(503, str(error))
+
+    @app.exception_handler(ObjectNotFound)
+    async def never_materialised(_request: Request, error: ObjectNotFound) -> JSONResponse:
+        return refusal(404, str(error))
+
+    @app.post("/v1/features/lookup")
+    async def lookup(wanted: Lookup, caller: Annotated[Caller, Depends(authenticated)]) -> LookupAnswer:
+        """Online features of entities."""
+        access = Access("get", "featuresets", wanted.namespace, name=wanted.feature_set)
+        if not await guard.may(caller, access):
+            raise Forbidden(caller, access)
+        described = await reader.describe(wanted.namespace, wanted.feature_set)
+        names = described.features if wanted.features is None else wanted.features
+        if unknown := sorted(set(names) - set(described.features)):
+            raise UnknownFeature(
+                f"features: {unknown} are not in feature set {wanted.feature_set!r}; "
+                f"it has {', '.join(described.features)}"
+            )
+        found = await reader.lookup(wanted.namespace, wanted.feature_set, wanted.entities)
+        present = sum(row is not None for row in found)
+        rows.labels(wanted.namespace, wanted.feature_set, "true").inc(present)
+        rows.labels(wanted.namespace, wanted.feature_set, "false").inc(len(found) - present)
+        return LookupAnswer(
+            through=described.through,
+            age_seconds=None if described.through is None else max(0.0, clock() - described.through),
+            rows=[
+                EntityRow(
+                    entity=entity, found=row is not None, values={name: row.get(name) for name in names} if row else {}
+                )
+                for entity, row in zip(wanted.entities, found, strict=True)
+            ],
+        )
+
+    return app

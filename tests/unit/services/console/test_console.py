@@ -1,0 +1,207 @@
+import asyncio
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+import pytest
+
+from homeostat_services.console.cluster import PLURALS, Snapshot
+from homeostat_services.console.pages import Viewer, render_sections
+from homeostat_services.console.view import overview
+
+ALL = frozenset(PLURALS)
+ADA = {"Authorization": "Bearer token-ada"}
+COOKIE = {"Cookie": "homeostat_token=token-ada"}
+
+
+def test_the_overview_tells_cause_action_reason_and_figures_of_the_last_decision(cluster: Any) -> None:
+    page = overview(cluster.snapshot, "churn", ALL)
+    decision = page.decisions[0].decision
+    assert decision is not None
+    assert (decision.cause, decision.action, decision.reason) == ("CovariateShift", "Retrain", "Admitted")
+    html = "".join(render_sections(page, None).values())
+    for text in (
+        "CovariateShift",
+        "the model has not learnt these customers",
+        "4,012",
+        "churn-retrain-1",
+        "logloss.lower",
+    ):
+        assert text in html
+
+
+def test_a_rollout_shows_who_answers_which_share_and_the_gates_intervals(cluster: Any) -> None:
+    rollout = overview(cluster.snapshot, "churn", ALL).rollouts[0]
+    assert rollout.shares == (("1", "stable", 75), ("2", "candidate", 25))
+    assert rollout.steps == "Step 1 of 1: 25 % for 20s, 200 requests"
+    assert "0.198 … 0.331" in render_sections(overview(cluster.snapshot, "churn", ALL), None)["rollout"]
+
+
+def test_signals_carry_the_windows_seen_since_the_console_started(cluster: Any) -> None:
+    seen = {("churn", "churn", "drift"): [(datetime(2026, 1, 5, tzinfo=UTC), value) for value in (0.01, 0.3, 0.884)]}
+    drift, logloss = overview(cluster.snapshot, "churn", ALL, seen).signals
+    assert (drift.value, drift.state, drift.windows) == (0.884, "Breached", (0.01, 0.3, 0.884))
+    assert (logloss.lower, logloss.streak, logloss.windows) == (0.612, "2 of 2 windows", ())
+
+
+def test_the_timeline_joins_events_decisions_and_outcomes_newest_first(cluster: Any) -> None:
+    titles = [moment.title for moment in overview(cluster.snapshot, "churn", ALL).timeline]
+    assert titles == ["CovariateShift → Retrain", "CovariateShift", "v1 Promoted"]
+
+
+def test_what_the_caller_may_not_list_is_not_on_the_page(cluster: Any) -> None:
+    page = overview(cluster.snapshot, "churn", frozenset({"featuresets"}))
+    html = "".join(render_sections(page, None).values())
+    assert "customers" in html
+    assert "CovariateShift" not in html
+    assert "may not list TrainingJob, ModelDeployment, Monitor" in html
+
+
+def test_an_empty_namespace_says_what_to_do() -> None:
+    html = "".join(render_sections(overview(Snapshot(), "churn", ALL), None).values())
+    assert "kubectl apply -f featureset.yaml" in html
+
+
+def test_text_of_users_cannot_become_markup(cluster: Any) -> None:
+    monitor = cluster.snapshot.objects["monitors"][0]
+    monitor["status"]["lastDecision"]["message"] = "<script>alert(1)</script>"
+    monitor["status"]["signals"][0]["detail"] = '"><img src=x>'
+    html = "".join(render_sections(overview(cluster.snapshot, "churn", ALL), "<b>").values())
+    assert "<script>" not in html
+    assert "<img" not in html
+    assert "<b>" not in html.split("</p>")[0]
+
+
+async def test_without_a_token_the_page_leads_to_the_login_and_the_api_refuses(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/login")
+    for path in ("/api/v1/overview?namespace=churn", "/api/v1/namespaces/churn/monitors", "/live?namespace=churn"):
+        assert (await client.get(path)).status_code == 401
+    assert (await client.post("/api/v1/trainingjobs", json={})).status_code == 401
+
+
+async def test_signing_in_sets_a_cookie_that_scripts_cannot_read_and_signing_out_takes_it_back(
+    client: httpx.AsyncClient,
+) -> None:
+    wrong = await client.post("/login", data={"token": "guess"})
+    assert wrong.status_code == 401
+    assert "does not accept this token" in wrong.text
+    answer = await client.post("/login", data={"token": "token-ada"})
+    cookie = answer.headers["set-cookie"].lower()
+    assert "httponly" in cookie
+    assert "samesite=strict" in cookie
+    page = await client.get("/")
+    assert "CovariateShift" in page.text
+    assert page.headers["content-security-policy"].startswith("default-src 'self'")
+    await client.post("/logout")
+    assert (await client.get("/")).status_code == 303
+
+
+async def test_a_login_form_of_another_site_is_refused(client: httpx.AsyncClient) -> None:
+    answer = await client.post("/login", data={"token": "token-ada"}, headers={"Origin": "http://elsewhere"})
+    assert answer.status_code == 403
+    assert "set-cookie" not in answer.headers
+
+
+async def test_a_caller_sees_only_the_kinds_that_they_may_list(client: httpx.AsyncClient) -> None:
+    page = await client.get("/", headers={"Cookie": "homeostat_token=token-eve"})
+    assert "CovariateShift" in page.text
+    assert "Materialized" not in page.text
+    eve = {"Authorization": "Bearer token-eve"}
+    refused = await client.get("/api/v1/namespaces/churn/trainingjobs", headers=eve)
+    assert refused.status_code == 403
+    assert "--verb=list --resource=trainingjobs.homeostat.dev" in refused.json()["error"]
+    nobody = await client.get("/", headers={"Cookie": "homeostat_token=token-nobody"})
+    assert "Nothing to show yet" in nobody.text
+
+
+async def test_the_api_reads_objects_and_explains_decisions(client: httpx.AsyncClient) -> None:
+    jobs = (await client.get("/api/v1/namespaces/churn/trainingjobs", headers=ADA)).json()
+    assert [o["metadata"]["name"] for o in jobs["items"]] == ["churn-first", "churn-retrain-1"]
+    one = await client.get("/api/v1/namespaces/churn/featuresets/customers", headers=ADA)
+    assert one.json()["kind"] == "FeatureSet"
+    decision = (await client.get("/api/v1/namespaces/churn/monitors/churn/decision", headers=ADA)).json()
+    assert decision["lastDecision"]["cause"] == "CovariateShift"
+    assert decision["labels"] == {"have": 4012, "need": 4000}
+    loop = (await client.get("/api/v1/overview", params={"namespace": "churn"}, headers=COOKIE)).json()
+    assert loop["rollouts"][0]["url"] == "http://127.0.0.1:30080/churn/churn"
+    missing = await client.get("/api/v1/namespaces/churn/monitors/other", headers=ADA)
+    assert (missing.status_code, missing.json()["error"]) == (404, 'monitors.homeostat.dev "other" not found')
+
+
+async def test_a_retried_request_for_a_training_makes_one_job_that_names_its_caller(
+    client: httpx.AsyncClient, cluster: Any
+) -> None:
+    body = {"namespace": "churn", "from": "churn-first", "reason": "new prices"}
+    headers = ADA | {"Idempotency-Key": "monday"}
+    first, again = [await client.post("/api/v1/trainingjobs", json=body, headers=headers) for _ in range(2)]
+    assert (first.status_code, again.status_code) == (201, 201)
+    assert first.json() == again.json()
+    (created,) = cluster.created
+    assert created["metadata"]["annotations"]["homeostat.dev/requested-by"] == "ada"
+    assert created["spec"]["trigger"] == {"type": "API", "reason": "new prices (by ada)"}
+    assert created["spec"]["dataset"] == cluster.get("trainingjobs", "churn", "churn-first")["spec"]["dataset"]
+    other = await client.post("/api/v1/trainingjobs", json=body | {"reason": "other"}, headers=headers)
+    assert other.status_code == 409
+    assert "new Idempotency-Key" in other.json()["error"]
+
+
+async def test_without_a_key_every_request_makes_a_job_and_a_taken_name_is_the_servers_conflict(
+    client: httpx.AsyncClient, cluster: Any
+) -> None:
+    body = {"namespace": "churn", "from": "churn-first"}
+    for _ in range(2):
+        assert (await client.post("/api/v1/trainingjobs", json=body, headers=ADA)).status_code == 201
+    assert len({o["metadata"]["name"] for o in cluster.created}) == 2
+    taken = await client.post("/api/v1/trainingjobs", json=body | {"name": "churn-first"}, headers=ADA)
+    assert taken.status_code == 409
+    assert "already exists" in taken.json()["error"]
+
+
+async def test_a_browsers_cookie_cannot_ask_for_a_training(client: httpx.AsyncClient, cluster: Any) -> None:
+    answer = await client.post(
+        "/api/v1/trainingjobs", json={"namespace": "churn", "from": "churn-first"}, headers=COOKIE
+    )
+    assert answer.status_code == 401
+    assert cluster.created == []
+
+
+@pytest.mark.parametrize("body", [{}, {"spec": {}, "from": "a"}, {"spec": {}, "name": "a", "generateName": "b-"}])
+async def test_a_request_for_a_training_has_one_spec_and_one_way_to_its_name(
+    client: httpx.AsyncClient, body: dict[str, Any]
+) -> None:
+    answer = await client.post("/api/v1/trainingjobs", json={"namespace": "churn"} | body, headers=ADA)
+    assert answer.status_code == 422
+    assert "give " in answer.json()["error"]
+
+
+async def test_the_live_stream_sends_every_section_first_and_then_only_what_changed(
+    client: httpx.AsyncClient, cluster: Any, reviews: Any
+) -> None:
+    app = client.app  # type: ignore[attr-defined]
+    state = app.state.loop
+    stream = Viewer(state, app.state.guard).stream("token-ada", "churn")
+    first = [await anext(stream) for _ in range(6)]
+    assert [f'"id": "{name}"' in text for name, text in zip(
+        ("notice", "why", "loop", "signals", "rollout", "timeline"), first, strict=True
+    )] == [True] * 6  # fmt: skip
+    cluster.snapshot.objects["monitors"][0]["status"]["lastDecision"]["values"][0]["value"] = "0.999"
+    waiting = anext(stream)
+    task = asyncio.ensure_future(waiting)
+    while not task.done():
+        await state.refresh()
+        await asyncio.sleep(0)
+    assert '"id": "why"' in task.result()
+    assert "0.999" in task.result()
+    await stream.aclose()  # type: ignore[attr-defined]
+    assert state.watchers == 0
+
+
+async def test_when_the_api_server_is_down_the_last_state_stays_with_a_warning(
+    client: httpx.AsyncClient, cluster: Any
+) -> None:
+    cluster.up = False
+    await client.app.state.loop.refresh()  # type: ignore[attr-defined]
+    page = await client.get("/", headers=COOKIE)
+    assert "What you see may be old" in page.text
+    assert "CovariateShift" in page.text
