@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar
 import structlog
 from pydantic import TypeAdapter, ValidationError
 
-from homeostat.api.common import API_VERSION, Condition, ConditionType, Resource
+from homeostat.api.common import API_VERSION, Condition, ConditionStatus, ConditionType, Resource
 from homeostat.reconcile import conditions
 from homeostat.reconcile.errors import EngineUnavailable, InvalidData, InvalidSpec, NotReadyYet, PlatformError
 from homeostat.reconcile.events import events_between
@@ -43,7 +43,7 @@ class Operator(Generic[ResourceT, ObservedT]):
         observe: Reads everything that a plan looks at; the only place with input and output.
         plan: Decides; pure and total.
         children: Kinds of labelled children whose changes queue their parent, as (apiVersion, plural).
-        told: Condition types of the kind that repeat what Ready says when a turn fails.
+        told: Condition types of the kind, Unknown until it has ended, that repeat what Ready says when a turn fails.
     """
 
     resource: type[ResourceT]
@@ -54,6 +54,10 @@ class Operator(Generic[ResourceT, ObservedT]):
 
 
 AnyOperator = Operator[Any, Any]
+
+
+class Gone(Exception):  # noqa: N818 - a state, not a failure
+    """The object is there no more."""
 
 
 class Outcome(StrEnum):
@@ -76,7 +80,8 @@ class Turn:
     requeue_in: timedelta | None = None
 
 
-AGAIN = Turn(Outcome.CONFLICT, timedelta())
+# At once, but not so fast that a mistake would keep a core busy.
+AGAIN = Turn(Outcome.CONFLICT, timedelta(milliseconds=100))
 
 
 def reconcile(operator: AnyOperator, clients: Clients, key: Key, now: datetime) -> Turn:
@@ -84,26 +89,28 @@ def reconcile(operator: AnyOperator, clients: Clients, key: Key, now: datetime) 
 
     Unexpected errors pass through: the queue logs and counts them, and tries again with back-off.
     """
-    manifest = clients.cluster.get(API_VERSION, operator.resource.KIND, key.namespace, key.name)
-    if manifest is None or manifest["metadata"].get("deletionTimestamp"):
-        return Turn(Outcome.GONE)  # its children go with it, by their owner reference
     try:
-        return _turn(operator, clients, manifest, now)
+        return _turn(operator, clients, key, now)
+    except Gone:
+        return Turn(Outcome.GONE)
     except Conflict as conflict:
         log.info("conflict", kind=operator.resource.KIND, key=str(key), detail=str(conflict))
         return AGAIN
+
+
+def _turn(operator: AnyOperator, clients: Clients, key: Key, now: datetime) -> Turn:
+    manifest = clients.cluster.get(API_VERSION, operator.resource.KIND, key.namespace, key.name)
+    if manifest is None or manifest["metadata"].get("deletionTimestamp"):
+        raise Gone  # its children go with it, by their owner reference
+    try:
+        resource = _parsed(operator.resource, manifest)
+        plan = operator.plan(resource, operator.observe(resource, clients), now)
+        status = plan.status.model_dump(mode="json", by_alias=True, exclude_none=True)
+        manifest = record(clients, manifest, status, now)
+        for action in plan.actions:
+            perform(action, clients)
     except PlatformError as error:
-        return _failed(operator, clients, key, error, now)
-
-
-def _turn(operator: AnyOperator, clients: Clients, manifest: Manifest, now: datetime) -> Turn:
-    resource = _parsed(operator.resource, manifest)
-    plan = operator.plan(resource, operator.observe(resource, clients), now)
-    status = plan.status.model_dump(mode="json", by_alias=True, exclude_none=True)
-    if record(clients, manifest, status, now) is None:
-        return Turn(Outcome.GONE)
-    for action in plan.actions:
-        perform(action, clients)
+        return _failed(operator, clients, manifest, error, now)
     return Turn(Outcome.PLANNED, plan.requeue_in)
 
 
@@ -127,7 +134,7 @@ def _fault(fault: Mapping[str, Any]) -> str:
     return f"{where}: {fault['input']!r} is not valid: {message}; correct it"
 
 
-def record(clients: Clients, manifest: Manifest, status: Manifest, now: datetime) -> Manifest | None:
+def record(clients: Clients, manifest: Manifest, status: Manifest, now: datetime) -> Manifest:
     """Writes a status if it differs, and the Events that follow from its conditions.
 
     Args:
@@ -137,18 +144,20 @@ def record(clients: Clients, manifest: Manifest, status: Manifest, now: datetime
         now: Time of the Events.
 
     Returns:
-        The object as it is now, or None when it is gone.
+        The object as it is now.
 
     Raises:
         Conflict: The object has changed since it was observed.
+        Gone: It is there no more.
     """
     old = manifest.get("status", {})
     if old == status:
         return manifest
     written = clients.cluster.replace_status({**manifest, "status": status})
-    if written is not None:
-        for event in events_between(_conditions(old), _conditions(status)):
-            clients.cluster.record_event(manifest, event.type, event.reason, event.message, now)
+    if written is None:
+        raise Gone
+    for event in events_between(_conditions(old), _conditions(status)):
+        clients.cluster.record_event(manifest, event.type, event.reason, event.message, now)
     return written
 
 
@@ -156,21 +165,18 @@ def _conditions(status: Manifest) -> list[Condition]:
     return CONDITIONS.validate_python(status.get("conditions", []))
 
 
-def _failed(operator: AnyOperator, clients: Clients, key: Key, error: PlatformError, now: datetime) -> Turn:
-    """Says in the object's conditions who must act; nothing else of its status is touched."""
+def _failed(operator: AnyOperator, clients: Clients, manifest: Manifest, error: PlatformError, now: datetime) -> Turn:
+    """Says in the object's conditions who must act; nothing else of its status is touched.
+
+    If the object is not as this turn knows it (a lost answer may have been a success), the next turn looks first.
+    """
     turn = _turn_after(error)
-    manifest = clients.cluster.get(API_VERSION, operator.resource.KIND, key.namespace, key.name)
-    if manifest is None:
-        return Turn(Outcome.GONE)
     status = dict(manifest.get("status", {}))
     generation = manifest["metadata"].get("generation", 0)
     told = _told(_conditions(status), error, generation, now, operator.told)
     status["conditions"] = CONDITIONS.dump_python(told, mode="json", by_alias=True)
     status["observedGeneration"] = generation
-    try:
-        record(clients, manifest, status, now)
-    except Conflict:
-        return AGAIN
+    record(clients, manifest, status, now)
     return turn
 
 
@@ -202,6 +208,9 @@ def _told(
         case _:
             new = conditions.reconciling(old, *settled)
     for type_ in repeated:
+        known = conditions.get(old, type_)
+        if known is not None and known.status is not ConditionStatus.UNKNOWN:
+            continue  # it has ended, and that is not undone
         new = conditions.put(new, type_, final, *settled)
     return new
 

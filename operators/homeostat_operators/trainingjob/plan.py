@@ -62,7 +62,7 @@ def _is_active(status: TrainingJobStatus) -> bool:
 def _step(resource: TrainingJob, observed: Observed, now: datetime) -> Step:
     status = resource.status
     if status.completion_time is not None:
-        return Step(status, telling.unchanged(resource))
+        return Step(status, telling.ended(resource))
     if status.model is not None:
         return _registering(resource, status, observed.version, now)
     if not _is_active(status):

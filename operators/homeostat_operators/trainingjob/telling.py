@@ -45,17 +45,12 @@ class Said:
         return cls(TrainingJobReason.SUSPENDED, message, Stage.SUSPENDED)
 
 
-def unchanged(resource: TrainingJob) -> Said:
-    """What was said last."""
+def ended(resource: TrainingJob) -> Said:
+    """What was said when it ended: the status has no better record of why."""
     last = get(resource.status.conditions, SUCCEEDED)
     if last is None:
         return Said(TrainingJobReason.PENDING, "")
-    stage = {
-        ConditionStatus.TRUE: Stage.SUCCEEDED,
-        ConditionStatus.FALSE: Stage.FAILED,
-        ConditionStatus.UNKNOWN: Stage.GOING_ON,
-    }[last.status]
-    return Said(last.reason, last.message, stage)
+    return Said(last.reason, last.message, Stage.SUCCEEDED if last.status is ConditionStatus.TRUE else Stage.FAILED)
 
 
 def conditions(resource: TrainingJob, said: Said, now: datetime) -> list[Condition]:

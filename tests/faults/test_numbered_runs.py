@@ -1,0 +1,125 @@
+"""The loop under faults: whatever happens at whichever write, no run is started twice and the work gets done."""
+
+from collections import deque
+from datetime import UTC, datetime
+from itertools import chain
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from faults.world import Fate, Fault, World
+from homeostat.api.common import API_VERSION
+from homeostat.api.v1alpha1.featureset import RunOutcome, Snapshot
+from homeostat.api.v1alpha1.trainingjob import SUCCEEDED
+from homeostat.reconcile.conditions import is_true
+from homeostat.runs import MaterializeResult, SnapshotRecord, StoredDataset, StoredModel, TrainResult
+from homeostat.testing.builders import DIGEST, a_feature_set, a_training_job
+from homeostat_operators.featureset.children import schema_hash
+from homeostat_operators.featureset.handlers import OPERATOR as FEATURE_SETS
+from homeostat_operators.trainingjob.handlers import OPERATOR as TRAINING_JOBS
+
+TRAINED = TrainResult(
+    metrics={"auc": 0.8},
+    model=StoredModel(uri="s3://homeostat/churn/models/churn/1/", digest=DIGEST),
+    dataset=StoredDataset(
+        uri="s3://homeostat/churn/datasets/1/", digest=DIGEST, rows=80, holdout_rows=20, watermark=None
+    ),
+    pipeline_digest=DIGEST,
+    parameters_hash=DIGEST,
+    environment_digest=DIGEST,
+    gpu_seconds=0,
+)
+MATERIALIZED = MaterializeResult(
+    through=datetime(2026, 1, 5, 8, tzinfo=UTC),
+    blocked=False,
+    expectations=[],
+    snapshot=SnapshotRecord(digest=DIGEST, uri="s3://homeostat/churn/featuresets/c/1/", rows=100, watermark=None),
+    online_rows=100,
+)
+
+FAULTS = st.lists(st.sampled_from([Fault.NONE, Fault.NONE, *Fault]), max_size=40)
+FATES = st.lists(st.sampled_from(Fate), max_size=8)
+LONG = 400
+"""Seconds; longer than every back-off of a few failures."""
+
+
+def a_world_of_training(faults: list[Fault]) -> World:
+    resource = a_training_job(retry={"limit": 10})
+    world = World(TRAINING_JOBS, resource, TRAINED.model_dump_json(by_alias=True).encode(), deque(faults))
+    source = a_feature_set()
+    snapshot = Snapshot(version=1, digest=DIGEST, uri="s3://homeostat/churn/featuresets/customers/1/", rows=100)
+    manifest = a_feature_set(status={"snapshot": snapshot.model_dump(), "schema_hash": schema_hash(source)}).model_dump(
+        mode="json", by_alias=True, exclude_none=True
+    )
+    assert manifest["apiVersion"] == API_VERSION
+    world.cluster.put(manifest)
+    return world
+
+
+def a_world_of_features(faults: list[Fault]) -> World:
+    resource = a_feature_set()
+    return World(FEATURE_SETS, resource, MATERIALIZED.model_dump_json(by_alias=True).encode(), deque(faults))
+
+
+def lives_through(world: World, fates: list[Fate]) -> None:
+    for fate in chain(fates, [Fate.SUCCEEDS] * 60):
+        if world.at_rest():
+            return
+        world.turn()
+        world.turn()
+        world.meets(fate)
+        world.check()
+        world.passes(1 if fate is Fate.GOES_ON else LONG)
+
+
+@settings(max_examples=300, deadline=None)
+@given(FAULTS, FATES)
+def test_a_training_is_never_run_or_registered_twice_and_succeeds_in_the_end(
+    faults: list[Fault], fates: list[Fate]
+) -> None:
+    world = a_world_of_training(faults)
+    lives_through(world, fates)
+    status = world.status()
+    assert is_true(status.conditions, SUCCEEDED), status.conditions
+    assert status.model.version == "1"
+    assert status.failures <= sum(fate in {Fate.FAILS, Fate.IS_KILLED, Fate.VANISHES} for fate in fates)
+
+
+@settings(max_examples=300, deadline=None)
+@given(FAULTS, FATES)
+def test_features_are_never_materialised_twice_at_once_and_are_there_in_the_end(
+    faults: list[Fault], fates: list[Fate]
+) -> None:
+    world = a_world_of_features(faults)
+    lives_through(world, fates)
+    status = world.status()
+    assert status.snapshot is not None
+    assert status.snapshot.version == 1
+    assert status.run.outcome in {None, RunOutcome.MATERIALIZED}
+
+
+@settings(max_examples=100, deadline=None)
+@given(FAULTS, st.lists(st.booleans(), max_size=6), FATES)
+def test_suspending_and_resuming_never_leaves_two_attempts_alive(
+    faults: list[Fault], suspensions: list[bool], fates: list[Fate]
+) -> None:
+    world = a_world_of_training(faults)
+    for suspended in suspensions:
+        world.turn()
+        spec = world.cluster.objects[world.own]["spec"]
+        world.cluster.change(world.own, spec={**spec, "suspend": suspended})
+        world.turn()
+        world.check()
+        world.passes(1)
+    spec = world.cluster.objects[world.own]["spec"]
+    world.cluster.change(world.own, spec={**spec, "suspend": False})
+    lives_through(world, fates)
+    assert is_true(world.status().conditions, SUCCEEDED), world.status().conditions
+
+
+def test_the_same_transition_is_told_once_however_often_the_turn_is_repeated() -> None:
+    world = a_world_of_training([])
+    for _ in range(4):
+        world.turn()
+    told = [key[3] for key in world.cluster.events]
+    assert len(told) == len(set(told)), told
