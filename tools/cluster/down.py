@@ -1,5 +1,7 @@
-"""Takes the cluster away. Most of it goes by itself: with the last process go its namespaces, and with them mounts,
-interfaces, firewall rules and network sysctls.
+"""Takes the cluster away.
+
+Most of it goes by itself: with the last process go its namespaces, and with them mounts, interfaces, firewall rules and
+network sysctls.
 """
 
 import contextlib
@@ -16,7 +18,8 @@ from cluster.progress import console, step, until
 from cluster.settings import Settings
 
 _STOP_TIMEOUT = 60.0  # seconds for the supervisor to end everything in order
-_KEPT = {"containerd", "containerd-opt", "log"}  # images, so that the next start is quick, and what explains the last one
+# Images, so that the next start is quick, and the logs, which explain the last one.
+_KEPT = {"containerd", "containerd-opt", "log"}
 
 
 def status(settings: Settings) -> dict[str, Any] | None:

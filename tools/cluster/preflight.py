@@ -7,7 +7,9 @@ import platform
 import shutil
 import socket
 import subprocess
+import threading
 from pathlib import Path
+from typing import Any
 
 from cluster import runtime
 from cluster.progress import console, step
@@ -24,7 +26,11 @@ PACKAGES = {
 }
 """Program (or file) → Debian package that has it, and what it is for."""
 
-_ELSEWHERE = "To use a cluster that you already have, run the same command with CONTEXT=<kubectl context> REGISTRY=<prefix>."
+_INSTALLING = threading.Lock()  # images and cluster may be made at the same time, apt-get runs once at a time
+
+_ELSEWHERE = (
+    "To use a cluster that you already have, run the same command with CONTEXT=<kubectl context> REGISTRY=<prefix>."
+)
 
 
 def machine() -> None:
@@ -49,9 +55,15 @@ def packages(wanted: dict[str, tuple[str, str]]) -> None:
     Raises:
         UserError: they are missing and there is no apt-get, or it failed.
     """
-    missing = {need: why for program, (need, why) in wanted.items() if shutil.which(program, path=runtime.PATH) is None}
-    if not missing:
-        return
+    with _INSTALLING:
+        missing = {
+            need: why for program, (need, why) in wanted.items() if shutil.which(program, path=runtime.PATH) is None
+        }
+        if missing:
+            _install(missing)
+
+
+def _install(missing: dict[str, str]) -> None:
     listed = ", ".join(f"{need} ({why})" for need, why in missing.items())
     if shutil.which("apt-get") is None:
         raise UserError(f"Programs are missing and this is no Debian: install {listed} with your package manager.")
@@ -91,13 +103,18 @@ def ports(settings: Settings) -> None:
                 ) from None
 
 
-def networks(settings: Settings) -> None:
+def routes() -> list[dict[str, Any]]:
+    """The host's IPv4 routes, as `ip -j route` tells them."""
+    told = subprocess.run(["ip", "-j", "-4", "route"], check=True, capture_output=True, text=True).stdout
+    return list(json.loads(told))
+
+
+def networks(settings: Settings, routes: list[dict[str, Any]]) -> None:
     """The cluster's networks must not overlap with the host's routes.
 
     Raises:
         UserError: one does; the message names both and the way out.
     """
-    routes = json.loads(subprocess.run(["ip", "-j", "-4", "route"], check=True, capture_output=True, text=True).stdout)
     for name, network in (("link", settings.link), ("pod", settings.pods), ("service", settings.services)):
         for route in routes:
             if route["dst"] == "default":

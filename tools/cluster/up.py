@@ -89,7 +89,7 @@ def up(settings: Settings) -> None:
     began = time.monotonic()
     down.clear_processes(settings)  # what a crash may have left
     preflight.ports(settings)
-    preflight.networks(settings)
+    preflight.networks(settings, preflight.routes())
     _prepare(settings, binaries)
     _start_supervisor(settings)
     try:

@@ -86,7 +86,9 @@ def load(cluster: settings.Settings, images: list[str]) -> None:
 def _table(built: list[Built]) -> Table:
     table = Table("image", "tag", "seconds", "cached")
     for each in built:
-        table.add_row(each.recipe.name, each.image.rsplit(":", 1)[1], f"{each.seconds:.1f}", "yes" if each.cached else "")
+        table.add_row(
+            each.recipe.name, each.image.rsplit(":", 1)[1], f"{each.seconds:.1f}", "yes" if each.cached else ""
+        )
     return table
 
 

@@ -161,7 +161,9 @@ class Buildah:
 def choose(settings: Settings) -> Engine:
     """Docker if an engine answers, else buildah, which is installed where it is missing."""
     if shutil.which("docker"):
-        answered = subprocess.run(["docker", "version", "--format={{.Server.Version}}"], check=False, capture_output=True)
+        answered = subprocess.run(
+            ["docker", "version", "--format={{.Server.Version}}"], check=False, capture_output=True
+        )
         if answered.returncode == 0:
             return Docker()
     preflight.machine()
