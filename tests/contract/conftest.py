@@ -3,6 +3,7 @@
 import os
 import uuid
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ import pytest
 import yaml
 from kubernetes import client, config
 from kubernetes.client.exceptions import ApiException
+
+from contract.waiting import until
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -56,25 +59,23 @@ def crds(kubernetes_client: client.ApiClient) -> Iterator[list[dict[str, Any]]]:
         else:
             difference = f"CRD {name} of this cluster is not that of manifests/crds; upgrade the release, or delete it"
             assert there["spec"]["versions"] == crd["spec"]["versions"], difference
-    _wait_until_served(kubernetes_client, [crd["spec"]["names"]["plural"] for crd in wanted])
+    custom = client.CustomObjectsApi(kubernetes_client)
+    for crd in wanted:
+        plural = crd["spec"]["names"]["plural"]
+        until(f"the API server serves {plural}", partial(_is_served, custom, plural), bool)
     yield wanted
     for name in made:
         api.delete_custom_resource_definition(name)
 
 
-def _wait_until_served(api: client.ApiClient, plurals: list[str]) -> None:
-    """Creates nothing, but asks until the server knows how."""
-    custom = client.CustomObjectsApi(api)
-    for plural in plurals:
-        for _ in range(200):
-            try:
-                custom.list_namespaced_custom_object("homeostat.dev", "v1alpha1", "default", plural, limit=1)
-                break
-            except ApiException as error:
-                if error.status != 404:
-                    raise
-        else:
-            pytest.fail(f"the API server does not serve {plural} after 200 requests")
+def _is_served(custom: client.CustomObjectsApi, plural: str) -> bool:
+    try:
+        custom.list_namespaced_custom_object("homeostat.dev", "v1alpha1", "default", plural, limit=1)
+    except ApiException as error:
+        if error.status != 404:
+            raise
+        return False
+    return True
 
 
 @pytest.fixture

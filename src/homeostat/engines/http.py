@@ -73,6 +73,10 @@ class Engine:
         except ValueError as error:
             raise self._unavailable(f"{method} {path}: the answer is no JSON: {_excerpt(response)}") from error
 
+    def close(self) -> None:
+        """Closes the connections."""
+        self._client.close()
+
     @contextmanager
     def _reached(self) -> Iterator[None]:
         try:

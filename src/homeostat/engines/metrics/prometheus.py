@@ -62,6 +62,10 @@ class PrometheusMetrics:
             return False
         return True
 
+    def close(self) -> None:
+        """Closes the connections."""
+        self._engine.close()
+
     def _query(self, query: str, at: datetime) -> Any:
         try:
             answer = self._engine.call("POST", "/api/v1/query", data={"query": query, "time": at.timestamp()})

@@ -26,16 +26,17 @@ class S3Objects:
     def __init__(self, settings: S3Settings) -> None:
         url = urlsplit(settings.endpoint)
         self._endpoint = settings.endpoint
+        self._pool = urllib3.PoolManager(
+            timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS),
+            retries=urllib3.Retry(total=2, backoff_factor=0.2, status_forcelist=[500, 502, 503, 504]),
+        )
         self._client = Minio(
             url.netloc,
             access_key=settings.access_key,
             secret_key=settings.secret_key.get_secret_value(),
             secure=url.scheme == "https",
             region="us-east-1",  # spares a request for the bucket's region; servers other than AWS ignore it
-            http_client=urllib3.PoolManager(
-                timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS),
-                retries=urllib3.Retry(total=2, backoff_factor=0.2, status_forcelist=[500, 502, 503, 504]),
-            ),
+            http_client=self._pool,
         )
 
     def read(self, uri: str) -> bytes:
@@ -83,6 +84,10 @@ class S3Objects:
         with self._translated(prefix_uri):
             found = self._client.list_objects(bucket, prefix=prefix, recursive=True)
             return sorted(f"s3://{bucket}/{item.object_name}" for item in found if not item.is_dir)
+
+    def close(self) -> None:
+        """Closes the connections."""
+        self._pool.clear()
 
     @contextmanager
     def _translated(self, uri: str) -> Iterator[None]:

@@ -52,3 +52,7 @@ class ObserverOutcomes:
         """See Outcomes."""
         query = {"namespace": namespace, "deployment": deployment, "since": since.isoformat()}
         return int(self._engine.call("GET", "/v1/labels", params=query)["entities"])
+
+    def close(self) -> None:
+        """Closes the connections."""
+        self._engine.close()

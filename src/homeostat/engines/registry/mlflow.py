@@ -79,6 +79,10 @@ class MlflowRegistry:
         tag = {"name": model, "version": version, "key": key, "value": value}
         self._call("POST", "model-versions/set-tag", json=tag)
 
+    def close(self) -> None:
+        """Closes the connections."""
+        self._engine.close()
+
     def _create_model(self, model: str) -> None:
         try:
             self._call("POST", "registered-models/create", json={"name": model})

@@ -1,0 +1,156 @@
+"""The contract of outcomes: the observer answers as its twin does."""
+
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+from kubernetes import client
+
+from contract.waiting import until
+from homeostat.engines.outcomes import Outcomes
+from homeostat.engines.outcomes.memory import MemoryOutcomes, Prediction
+from homeostat.engines.outcomes.observer import ObserverOutcomes
+from homeostat.reconcile.errors import EngineUnavailable, PlatformError
+from homeostat.settings import ObserverSettings
+
+NAMESPACE = "default"
+START = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)
+MINUTE = timedelta(minutes=1)
+
+Add = Callable[[str, list[Prediction]], None]
+
+
+def at(minutes: int, score: float, label: int | None = None, entity: str = "", version: str = "1") -> Prediction:
+    return Prediction(version, entity or f"customer-{minutes}", START + minutes * MINUTE, score, label)
+
+
+@pytest.fixture(scope="module")
+def token(kubernetes_client: client.ApiClient, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """File with the token of an account that may write and read what an observer holds, and nothing else."""
+    name = f"contract-{uuid.uuid4().hex[:8]}"
+    core, rbac = client.CoreV1Api(kubernetes_client), client.RbacAuthorizationV1Api(kubernetes_client)
+    metadata = client.V1ObjectMeta(name=name)
+    core.create_namespaced_service_account(NAMESPACE, client.V1ServiceAccount(metadata=metadata))
+    rules = [
+        client.V1PolicyRule(
+            api_groups=["homeostat.dev"],
+            resources=[f"modeldeployments/{part}" for part in ("predictions", "outcomes", "cohorts")],
+            verbs=["create", "get"],
+        )
+    ]
+    rbac.create_namespaced_role(NAMESPACE, client.V1Role(metadata=metadata, rules=rules))
+    binding = client.V1RoleBinding(
+        metadata=metadata,
+        role_ref=client.V1RoleRef(api_group="rbac.authorization.k8s.io", kind="Role", name=name),
+        subjects=[client.RbacV1Subject(kind="ServiceAccount", name=name, namespace=NAMESPACE)],
+    )
+    rbac.create_namespaced_role_binding(NAMESPACE, binding)
+    wanted = client.AuthenticationV1TokenRequest(spec=client.V1TokenRequestSpec(audiences=[]))
+    made = core.create_namespaced_service_account_token(name, NAMESPACE, wanted)
+    file = tmp_path_factory.mktemp("account") / "token"
+    assert made.status is not None
+    file.write_text(str(made.status.token))
+    yield file
+    rbac.delete_namespaced_role_binding(name, NAMESPACE)
+    rbac.delete_namespaced_role(name, NAMESPACE)
+    core.delete_namespaced_service_account(name, NAMESPACE)
+
+
+@pytest.fixture(params=["memory", "real"])
+def told(request: pytest.FixtureRequest) -> Iterator[tuple[Outcomes, Add]]:
+    """Outcomes, and how predictions with their labels get there."""
+    if request.param == "memory":
+        memory = MemoryOutcomes()
+        yield memory, lambda deployment, predictions: memory.add(NAMESPACE, deployment, *predictions)
+        return
+    settings: ObserverSettings = request.getfixturevalue("observer_settings")
+    token: Path = request.getfixturevalue("token")
+    headers = {"Authorization": f"Bearer {token.read_text()}"}
+
+    def post(path: str, deployment: str, field: str, items: list[dict[str, object]]) -> None:
+        body = {"namespace": NAMESPACE, "deployment": deployment, field: items}
+        httpx.post(f"{settings.url}{path}", json=body, headers=headers).raise_for_status()
+
+    def add(deployment: str, predictions: list[Prediction]) -> None:
+        made = [(str(uuid.uuid4()), prediction) for prediction in predictions]
+        sent = [
+            {"id": i, "version": p.version, "entity": p.entity, "time": p.time.isoformat(), "score": p.score}
+            for i, p in made
+        ]
+        post("/v1/predictions", deployment, "predictions", sent)
+        seen = (START + 100 * MINUTE).isoformat()
+        known = [{"predictionId": i, "label": p.label, "observedAt": seen} for i, p in made if p.label is not None]
+        if known:
+            post("/v1/outcomes", deployment, "outcomes", known)
+
+    with closing(ObserverOutcomes(settings, token)) as real:
+        yield real, add
+
+
+@pytest.fixture
+def deployment() -> str:
+    return f"contract-{uuid.uuid4().hex[:8]}"
+
+
+def test_a_cohort_counts_what_is_known_of_its_predictions(told: tuple[Outcomes, Add], deployment: str) -> None:
+    outcomes, add = told
+    add(deployment, [at(1, 0.9, 1), at(2, 0.2, 0), at(3, 0.8, 0), at(4, 0.5)])
+    cohort = outcomes.cohort(NAMESPACE, deployment, "1", START, START + 10 * MINUTE)
+    assert (cohort.predictions, cohort.matured, cohort.positives, cohort.correct) == (4, 3, 1, 2)
+    assert cohort.brier_sum == pytest.approx(0.01 + 0.04 + 0.64)
+    assert cohort.log_loss_sum == pytest.approx(0.105361 + 0.223144 + 1.609438, abs=1e-5)
+    assert cohort.score_bins[90] == (0, 1)
+
+
+def test_a_cohort_is_after_its_start_up_to_and_including_its_end(told: tuple[Outcomes, Add], deployment: str) -> None:
+    outcomes, add = told
+    add(deployment, [at(minute, 0.5, 1) for minute in (1, 2, 3, 4)])
+    halves = [outcomes.cohort(NAMESPACE, deployment, "1", START + n * MINUTE, START + (n + 2) * MINUTE) for n in (0, 2)]
+    assert [half.predictions for half in halves] == [2, 2]
+
+
+def test_versions_do_not_mix(told: tuple[Outcomes, Add], deployment: str) -> None:
+    outcomes, add = told
+    add(deployment, [at(1, 0.5, 1), at(2, 0.5, 1, version="2")])
+    assert outcomes.cohort(NAMESPACE, deployment, "2", START, START + 5 * MINUTE).predictions == 1
+
+
+def test_an_empty_cohort_is_all_zero(told: tuple[Outcomes, Add], deployment: str) -> None:
+    cohort = told[0].cohort(NAMESPACE, deployment, "1", START, START + MINUTE)
+    assert (cohort.predictions, cohort.matured) == (0, 0)
+
+
+def test_labelled_entities_are_distinct_and_of_predictions_made_since(
+    told: tuple[Outcomes, Add], deployment: str
+) -> None:
+    outcomes, add = told
+    labelled = [at(1, 0.5, 1, "early"), at(5, 0.5, 1, "a"), at(6, 0.5, 0, "a"), at(7, 0.5, 0, "b", "2")]
+    add(deployment, [*labelled, at(8, 0.5, None, "unlabelled")])
+    since = START + 5 * MINUTE
+    # The observer counts what it has exported, which takes it some seconds.
+    until("labels are exported", lambda: outcomes.labelled_entities(NAMESPACE, deployment, since), lambda n: n >= 2)
+    assert outcomes.labelled_entities(NAMESPACE, deployment, since) == 2
+    assert outcomes.labelled_entities(NAMESPACE, deployment, START + 10 * MINUTE) == 0
+
+
+def test_a_call_without_permission_is_refused_in_clear_words(observer_settings: ObserverSettings, token: Path) -> None:
+    with closing(ObserverOutcomes(observer_settings, token)) as outcomes, pytest.raises(PlatformError, match="403"):
+        outcomes.cohort("kube-system", "churn", "1", START, START + MINUTE)
+
+
+def test_a_wrong_token_is_refused(observer_settings: ObserverSettings, tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("wrong")
+    wrong = ObserverOutcomes(observer_settings, tmp_path / "token")
+    with closing(wrong) as outcomes, pytest.raises(PlatformError, match="401"):
+        outcomes.labelled_entities(NAMESPACE, "churn", START)
+
+
+def test_an_observer_that_is_down_is_an_outage(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("any")
+    outcomes = ObserverOutcomes(ObserverSettings(url="http://127.0.0.1:9"), tmp_path / "token")
+    with pytest.raises(EngineUnavailable, match="HOMEOSTAT_OBSERVER_URL"):
+        outcomes.labelled_entities(NAMESPACE, "churn", START)
