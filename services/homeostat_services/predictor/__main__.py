@@ -1,5 +1,6 @@
 """`python -m homeostat_services.predictor`: serve one version of one ModelDeployment."""
 
+import multiprocessing
 import sys
 from collections.abc import Callable
 
@@ -58,6 +59,8 @@ def serve(build: Callable[[], Application], host: str, port: int) -> None:
         _log.info("serving")
         return application
 
+    # The worker inherits `build`, whatever it closes over; nothing runs yet that a fork could disturb.
+    multiprocessing.set_start_method("fork", force=True)
     # One worker: pods scale by their number, and every counter lives in one process.
     server = Granian(
         "predictor", address=host, port=port, interface=Interfaces.RSGI, http=HTTPModes.http1, log_enabled=False

@@ -99,10 +99,17 @@ def _infer_document() -> dict[str, Any]:
 
     numbers = "; ".join(f"{ours}: {', '.join(theirs)}" for ours, theirs in ACCEPTED.items())
     return {
-        "requestBody": {"required": True, "description": f"Datatypes by the model's input: {numbers}.", **whole(request)},
+        "requestBody": {
+            "required": True,
+            "description": f"Datatypes by the model's input: {numbers}.",
+            **whole(request),
+        },
         "responses": {
             "200": {"description": "Predictions.", **whole(response)},
-            "400": {"description": "A mistake in the request; the text names field, value and remedy.", **whole(refusal)},
+            "400": {
+                "description": "A mistake in the request; the text names field, value and remedy.",
+                **whole(refusal),
+            },
             "404": {"description": "Another model, or an entity that is not known.", **whole(refusal)},
             "503": {"description": "The online store does not answer.", **whole(refusal)},
         },
@@ -164,13 +171,12 @@ class Application:
 async def _body(scope: Any, protocol: Any) -> bytes | None:
     """The request's body; None if it is too long."""
     announced = scope.headers.get("content-length")
-    if announced is not None:
-        return await protocol() if int(announced) <= MAX_BODY_BYTES else None
-    body = b""
+    if announced is not None and int(announced) <= MAX_BODY_BYTES:
+        whole: bytes = await protocol()
+        return whole
+    body = bytearray()
     async for chunk in protocol:
-        body += chunk
-        if len(body) > MAX_BODY_BYTES:
-            return None
-    return body
-
-
+        # Read to its end all the same: a client that is cut off while it sends would not see why.
+        if len(body) <= MAX_BODY_BYTES:
+            body += chunk
+    return bytes(body) if len(body) <= MAX_BODY_BYTES else None

@@ -72,7 +72,9 @@ class Counters(Collector):
             for label, count in bins.counts.items():
                 features.add_metric((*self._labels, name, label), count)
         yield features
-        scores = CounterMetricFamily("homeostat_score_bin", "Served scores by bin of the baseline.", labels=(*LABELS, "bin"))
+        scores = CounterMetricFamily(
+            "homeostat_score_bin", "Served scores by bin of the baseline.", labels=(*LABELS, "bin")
+        )
         for label, count in self._score.counts.items() if self._score else ():
             scores.add_metric((*self._labels, label), count)
         yield scores
@@ -90,5 +92,3 @@ class Counters(Collector):
             buckets.append((end, float(total)))
         family.add_metric(self._labels, buckets, self._seconds)
         return family
-
-

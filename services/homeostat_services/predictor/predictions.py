@@ -104,8 +104,9 @@ class PredictionLog:
             if len(self._queue) < BATCH:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._news.wait(), INTERVAL_SECONDS)
-            while self._queue and not await self._send():
-                await asyncio.sleep(RETRY_SECONDS)
+            while self._queue:
+                if not await self._send():
+                    await asyncio.sleep(RETRY_SECONDS)
 
     async def flush(self) -> None:
         """Send what is left, as far as that is possible within five seconds."""

@@ -168,12 +168,16 @@ def _only(request: InferRequest, name: str) -> InputTensor:
 def _values(tensor: InputTensor, count: int) -> list[Any]:
     """The tensor's values, one per row; a column may be written flat or, as the protocol allows, nested."""
     if tensor.shape not in ([count], [count, 1]):
-        raise InvalidRequest(f"inputs[{tensor.name}].shape is {tensor.shape}; give [{count}], as many as the first tensor")
+        raise InvalidRequest(
+            f"inputs[{tensor.name}].shape is {tensor.shape}; give [{count}], as many as the first tensor"
+        )
     values = tensor.data
     if tensor.shape == [count, 1] and all(isinstance(value, list) and len(value) == 1 for value in values):
         values = [value[0] for value in values]
     if len(values) != count:
-        raise InvalidRequest(f"inputs[{tensor.name}].data has {len(values)} values for shape {tensor.shape}; give {count}")
+        raise InvalidRequest(
+            f"inputs[{tensor.name}].data has {len(values)} values for shape {tensor.shape}; give {count}"
+        )
     return values
 
 
@@ -187,7 +191,9 @@ def _column(tensor: InputTensor, datatype: str, count: int) -> list[Any]:
     for row, value in enumerate(values):
         # Exact types: to Python a bool is an int, and true is no number to us.
         if value is not None and type(value) not in types:
-            raise InvalidRequest(f"inputs[{tensor.name}].data[{row}] is {value!r}; give {noun}, or null if it is not known")
+            raise InvalidRequest(
+                f"inputs[{tensor.name}].data[{row}] is {value!r}; give {noun}, or null if it is not known"
+            )
     return values
 
 
@@ -197,5 +203,7 @@ def _entities(tensor: InputTensor, count: int) -> list[str]:
     values = _values(tensor, count)
     for row, value in enumerate(values):
         if value is not None and type(value) not in (str, int):
-            raise InvalidRequest(f"inputs[{tensor.name}].data[{row}] is {value!r}; an entity id is a string or an integer")
+            raise InvalidRequest(
+                f"inputs[{tensor.name}].data[{row}] is {value!r}; an entity id is a string or an integer"
+            )
     return ["" if value is None else str(value) for value in values]

@@ -1,0 +1,43 @@
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+
+from homeostat_services.predictor.app import web
+from homeostat_services.predictor.counters import Counters
+from homeostat_services.predictor.model import load
+from homeostat_services.predictor.predictions import Prediction
+from homeostat_services.predictor.service import Predictor
+from unit.services.predictor import small_model
+
+
+class KnownCustomers:
+    """An online store in memory."""
+
+    def __init__(self, known: dict[str, dict[str, Any]]) -> None:
+        self.known = known
+
+    async def lookup(self, _namespace: str, _feature_set: str, keys: list[str]) -> list[dict[str, Any] | None]:
+        return [self.known.get(key) for key in keys]
+
+
+@pytest.fixture
+def recorded() -> list[Prediction]:
+    """What was handed to the prediction log."""
+    return []
+
+
+@pytest.fixture
+def client(recorded: list[Prediction]) -> Callable[..., httpx.AsyncClient]:
+    """Makes a client of a predictor with the given settings."""
+
+    def make(online: dict[str, dict[str, Any]] | None = None, **changes: Any) -> httpx.AsyncClient:
+        objects, digest = small_model.stored()
+        model = load(objects, small_model.URI, digest)
+        counters = Counters("churn", "churn", "1", model.baseline)
+        store = None if online is None else KnownCustomers(online)
+        predictor = Predictor(small_model.settings(digest, **changes), model, counters, store, recorded.append)
+        return httpx.AsyncClient(transport=httpx.ASGITransport(web(predictor)), base_url="http://predictor")
+
+    return make

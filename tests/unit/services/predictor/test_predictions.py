@@ -1,0 +1,88 @@
+import asyncio
+import time
+
+import pytest
+
+from homeostat.signals.histogram import Baseline
+from homeostat_services.predictor.counters import Counters
+from homeostat_services.predictor.predictions import Prediction, PredictionLog, Undelivered
+
+
+class Collected:
+    """A sink in memory that refuses a few times first."""
+
+    def __init__(self, refusals: int = 0, *, again: bool = True) -> None:
+        self.batches: list[list[Prediction]] = []
+        self.refusals, self.again = refusals, again
+
+    async def send(self, batch: list[Prediction]) -> None:
+        if self.refusals:
+            self.refusals -= 1
+            raise Undelivered("down", again=self.again)
+        self.batches.append(batch)
+
+
+@pytest.fixture
+def counters() -> Counters:
+    return Counters("churn", "churn", "1", Baseline(features=()))
+
+
+def prediction(number: int) -> Prediction:
+    return Prediction(str(number), "1", "entity", 0.0, 0.5)
+
+
+async def until_sent(sink: Collected, count: int) -> None:
+    deadline = time.monotonic() + 60
+    while sum(map(len, sink.batches)) < count:
+        assert time.monotonic() < deadline, sink.batches
+        await asyncio.sleep(0.01)
+
+
+async def test_predictions_arrive_in_order_in_batches_of_at_most_five_hundred(counters: Counters) -> None:
+    sink = Collected()
+    log = PredictionLog(sink, counters)
+    for number in range(1200):
+        log.put(prediction(number))
+    running = asyncio.create_task(log.run())
+    await until_sent(sink, 1200)
+    running.cancel()
+    assert [p.id for batch in sink.batches for p in batch] == [str(n) for n in range(1200)]
+    assert max(map(len, sink.batches)) == 500
+    assert counters.dropped == 0
+
+
+async def test_a_batch_is_sent_again_after_an_outage(counters: Counters) -> None:
+    sink = Collected(refusals=1)
+    log = PredictionLog(sink, counters)
+    log.put(prediction(1))
+    running = asyncio.create_task(log.run())
+    await until_sent(sink, 1)
+    log.put(prediction(2))
+    await until_sent(sink, 2)
+    running.cancel()
+    assert [[p.id for p in batch] for batch in sink.batches] == [["1"], ["2"]]
+
+
+async def test_the_oldest_give_way_when_the_queue_is_full_and_are_counted(counters: Counters) -> None:
+    sink = Collected()
+    log = PredictionLog(sink, counters, capacity=3)
+    for number in range(5):
+        log.put(prediction(number))
+    await log.flush()
+    assert [p.id for p in sink.batches[0]] == ["2", "3", "4"]
+    assert counters.dropped == 2
+
+
+async def test_a_batch_that_the_observer_refuses_for_good_is_dropped_and_counted(counters: Counters) -> None:
+    sink = Collected(refusals=1, again=False)
+    log = PredictionLog(sink, counters)
+    log.put(prediction(1))
+    await log.flush()
+    assert (sink.batches, counters.dropped) == ([], 1)
+
+
+async def test_a_flush_gives_up_on_an_observer_that_is_down(counters: Counters) -> None:
+    log = PredictionLog(Collected(refusals=99), counters)
+    log.put(prediction(1))
+    await log.flush()
+    assert counters.dropped == 0

@@ -1,0 +1,137 @@
+"""The real server: Granian in a process of its own."""
+
+import asyncio
+import multiprocessing
+import os
+import signal
+import socket
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from multiprocessing.connection import Connection
+from typing import Any
+
+import httpx
+import pytest
+
+from homeostat_services.predictor.__main__ import assemble, serve
+from homeostat_services.predictor.predictions import Prediction
+from unit.services.predictor import small_model
+
+INFER = "/v2/models/churn/infer"
+# Forked children would share the event loop of pytest.
+SPAWN = multiprocessing.get_context("spawn")
+
+
+class SlowStore:
+    """An online store that takes its time."""
+
+    async def lookup(self, _namespace: str, _feature_set: str, keys: list[str]) -> list[dict[str, Any] | None]:
+        await asyncio.sleep(1)
+        return [small_model.ROWS[0] for _ in keys]
+
+
+class Pipe:
+    """A sink whose other end the test holds."""
+
+    def __init__(self, end: Connection) -> None:
+        self._end = end
+
+    async def send(self, batch: list[Prediction]) -> None:
+        self._end.send([p.entity for p in batch])
+
+
+def predictor(port: int, end: Connection, digest: str | None, features: str) -> None:
+    objects, right = small_model.stored()
+    settings = small_model.settings(digest or right, features=features)
+    serve(lambda: assemble(settings, objects, SlowStore(), Pipe(end)), "127.0.0.1", port)
+
+
+@contextmanager
+def running(features: str = "Request", digest: str | None = None) -> Iterator[tuple[str, Any, Connection]]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    mine, theirs = SPAWN.Pipe()
+    process = SPAWN.Process(target=predictor, args=(port, theirs, digest, features))
+    process.start()
+    theirs.close()
+    try:
+        yield f"http://127.0.0.1:{port}", process, mine
+    finally:
+        if process.is_alive():
+            process.terminate()
+        process.join(60)
+        process.close()
+        mine.close()
+
+
+@pytest.fixture
+async def http() -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
+        yield client
+
+
+async def until_ready(http: httpx.AsyncClient, base: str) -> None:
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            assert (await http.get(f"{base}/v2/health/ready")).json() == {"ready": True}
+        except httpx.TransportError:
+            assert time.monotonic() < deadline, "the predictor does not start"
+            await asyncio.sleep(0.05)
+        else:
+            return
+
+
+async def test_the_hot_route_and_the_rest_share_one_process_and_its_counts(http: httpx.AsyncClient) -> None:
+    with running() as (base, _, log):
+        await until_ready(http, base)
+        response = await http.post(base + INFER, json=small_model.request(small_model.ROWS, list("abcde")))
+        assert response.status_code == 200
+        assert response.headers["content-type"] == "application/json"
+        expected = [small_model.probability(row) for row in small_model.ROWS]
+        assert response.json()["outputs"][0]["data"] == pytest.approx(expected, abs=1e-6)
+        mistaken = await http.post(base + INFER, content=b"{")
+        assert (mistaken.status_code, list(mistaken.json())) == (400, ["error"])
+        assert (await http.get(f"{base}/v2/models/none")).status_code == 404
+        metrics = (await http.get(f"{base}/metrics")).text
+        assert 'homeostat_requests_total{code="200",deployment="churn",namespace="churn",version="1"} 1.0' in metrics
+        assert await asyncio.to_thread(log.recv) == list("abcde")
+
+
+async def test_a_body_that_is_too_long_is_refused(http: httpx.AsyncClient) -> None:
+    with running() as (base, _, _):
+        await until_ready(http, base)
+        body = b" " * (9 * 1024 * 1024)
+
+        async def unannounced() -> AsyncIterator[bytes]:
+            for start in range(0, len(body), 65536):
+                yield body[start : start + 65536]
+
+        assert (await http.post(base + INFER, content=body)).status_code == 413
+        assert (await http.post(base + INFER, content=unannounced())).status_code == 413
+
+
+async def test_on_sigterm_requests_at_hand_are_answered_and_the_log_is_flushed(http: httpx.AsyncClient) -> None:
+    with running("Lookup") as (base, process, log):
+        await until_ready(http, base)
+        body = {"inputs": [{"name": "customer_id", "shape": [1], "datatype": "BYTES", "data": ["late"]}]}
+        asked = asyncio.create_task(http.post(base + INFER, json=body))
+        deadline = time.monotonic() + 60
+        while not (await http.get(f"{base}/v2/health/live")).is_success or asked.done():
+            assert time.monotonic() < deadline
+        os.kill(process.pid, signal.SIGTERM)
+        assert (await asked).status_code == 200
+        assert await asyncio.to_thread(log.recv) == ["late"]
+        await asyncio.to_thread(process.join, 60)
+        assert process.exitcode == 0
+
+
+def test_a_model_that_fails_its_checks_ends_the_process(capfd: pytest.CaptureFixture[str]) -> None:
+    with running(digest=f"sha256:{'0' * 64}") as (_, process, _):
+        process.join(60)
+        assert process.exitcode == 1
+    printed = capfd.readouterr()
+    assert (printed.out + printed.err).count("the model is not served") == 1
+    assert "Traceback" not in printed.out + printed.err
