@@ -15,11 +15,11 @@ GRANTED_SECONDS = 30.0
 REFUSED_SECONDS = 5.0
 """How long a newly granted right may still be refused."""
 
-WITHOUT_TOKEN_TEXT = (
+ANONYMOUS = (
     "this request carries no token; send the header 'Authorization: Bearer <token>', with a token from "
     "'kubectl -n <namespace> create token <serviceaccount>'"
 )
-NOT_ACCEPTED_TEXT = (
+UNACCEPTED = (
     "the API server does not accept this token (expired, or of another cluster); make a new one with "
     "'kubectl -n <namespace> create token <serviceaccount>'"
 )
@@ -61,14 +61,14 @@ class Guard:
             ReviewsUnavailable: The API server gave no answer.
         """
         if not token:
-            raise Unauthenticated(WITHOUT_TOKEN_TEXT)
+            raise Unauthenticated(ANONYMOUS)
         key = hashlib.sha256(token.encode()).digest()
         caller = self._callers.get(key, NOT_ASKED)
         if isinstance(caller, NotAsked):
             caller = await asyncio.to_thread(self._reviews.who, token)
             self._callers[key] = caller
         if caller is None:
-            raise Unauthenticated(NOT_ACCEPTED_TEXT)
+            raise Unauthenticated(UNACCEPTED)
         return caller
 
     async def may(self, caller: Caller, access: Access) -> bool:

@@ -102,7 +102,7 @@ class KubernetesCluster:
         )
         try:
             response = self._api.call_api(*request, _request_timeout=TIMEOUT_SECONDS)
-            content = response.read()
+            content = response.read()  # type: ignore[no-untyped-call]
         except (ApiException, urllib3.exceptions.HTTPError, OSError) as error:
             raise ClusterRefused(503, f"the API server does not answer ({type(error).__name__}); try again") from error
         if response.status >= 400:

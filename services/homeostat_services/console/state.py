@@ -5,13 +5,12 @@ It gathers the judged windows of signals as they pass, since the console started
 
 import asyncio
 from collections import deque
-from datetime import datetime
 
 import structlog
 
 from homeostat_services.access import Refused
 from homeostat_services.console.cluster import Cluster, Snapshot
-from homeostat_services.console.view import HISTORY, judged_windows
+from homeostat_services.console.view import HISTORY, Window, judged_windows
 
 WATCHED_SECONDS = 1.0
 UNWATCHED_SECONDS = 15.0
@@ -28,7 +27,7 @@ class State:
         self._news = asyncio.Condition()
         self.snapshot: Snapshot | None = None
         self.trouble: str | None = "the first look at the cluster is not finished"
-        self.windows: dict[tuple[str, str, str], deque[tuple[datetime, float]]] = {}
+        self.windows: dict[tuple[str, str, str], deque[Window]] = {}
         self.watchers = 0
 
     async def refresh(self) -> None:

@@ -4,13 +4,13 @@ Numbers are shown as the status gives them: the page rounds nothing that a decis
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 from homeostat.api.v1alpha1 import FeatureSet, ModelDeployment, Monitor, TrainingJob
 from homeostat.api.v1alpha1.modeldeployment import GateRecord, HistoryEntry
-from homeostat.api.v1alpha1.monitor import Decision, LabelProgress, Signal, SignalState
+from homeostat.api.v1alpha1.monitor import Decision, LabelProgress, Operator, Signal, SignalState, SignalStatus
 from homeostat.api.v1alpha1.trainingjob import SUCCEEDED
 from homeostat_services.console.cluster import Document, Snapshot
 
@@ -19,8 +19,11 @@ HISTORY = 60
 
 GOOD, BUSY, BAD, IDLE = "good", "busy", "bad", "idle"
 
-# (monitor, signal) by namespace -> judged windows as (end, value), oldest first.
-Windows = Mapping[tuple[str, str, str], Sequence[tuple[datetime, float]]]
+Window = tuple[datetime, float]
+"""End and value of a judged window."""
+
+Windows = Mapping[tuple[str, str, str], Sequence[Window]]
+"""Judged windows by (namespace, monitor, signal), oldest first."""
 
 
 @dataclass(frozen=True)
@@ -58,13 +61,13 @@ class SignalView:
     tone: str
     operator: str
     threshold: float
-    value: float | None
-    lower: float | None
-    upper: float | None
-    samples: int
-    streak: str
     detail: str
-    judged_through: datetime | None
+    value: float | None = None
+    lower: float | None = None
+    upper: float | None = None
+    samples: int = 0
+    streak: str = ""
+    judged_through: datetime | None = None
     windows: tuple[float, ...] = ()
 
 
@@ -163,7 +166,7 @@ def overview(snapshot: Snapshot, namespace: str, allowed: frozenset[str], window
     )
 
 
-def judged_windows(snapshot: Snapshot) -> dict[tuple[str, str, str], tuple[datetime, float]]:
+def judged_windows(snapshot: Snapshot) -> dict[tuple[str, str, str], Window]:
     """The newest judged window of every signal, from which the page's history is gathered."""
     newest = {}
     for document in snapshot.objects.get("monitors", []):
@@ -265,34 +268,37 @@ def _signals(o: Monitor, windows: Windows) -> list[SignalView]:
     return [_signal(o, signal, known.get(signal.name), windows) for signal in o.spec.signals]
 
 
-def _signal(o: Monitor, signal: Signal, status: Any, windows: Windows) -> SignalView:
-    threshold = float(signal.threshold.value)
-    shown: dict[str, Any] = {
-        "monitor": o.metadata.name,
-        "name": signal.name,
-        "type": signal.type.value,
-        "operator": "above" if signal.threshold.operator == "GreaterThan" else "below",
-        "threshold": threshold,
-    }
+def _signal(o: Monitor, signal: Signal, status: SignalStatus | None, windows: Windows) -> SignalView:
+    view = SignalView(
+        monitor=o.metadata.name,
+        name=signal.name,
+        type=signal.type.value,
+        state="Waiting",
+        tone=IDLE,
+        operator="above" if signal.threshold.operator is Operator.GREATER_THAN else "below",
+        threshold=float(signal.threshold.value),
+        detail="The first window has not been judged yet.",
+    )
     if status is None:
-        waiting = "The first window has not been judged yet."
-        nothing = dict.fromkeys(("value", "lower", "upper", "judged_through"))
-        return SignalView(state="Waiting", tone=IDLE, samples=0, streak="", detail=waiting, **shown, **nothing)
+        return view
     history = windows.get((o.metadata.namespace, o.metadata.name, signal.name), ())
-    numbers = {
-        name: None if (text := getattr(status, name)) is None else float(text) for name in ("value", "lower", "upper")
-    }
-    return SignalView(
+    return replace(
+        view,
         state=SIGNAL_TEXTS.get(status.state, status.state.value),
         tone=SIGNAL_TONES[status.state],
+        value=_number(status.value),
+        lower=_number(status.lower),
+        upper=_number(status.upper),
         samples=status.samples,
         streak=f"{status.streak} of {signal.consecutive} windows" if status.streak else "",
         detail=status.detail,
         judged_through=status.judged_through,
         windows=tuple(value for _, value in history),
-        **shown,
-        **numbers,
     )
+
+
+def _number(text: str | None) -> float | None:
+    return None if text is None else float(text)
 
 
 def _rollout(o: ModelDeployment) -> RolloutView:

@@ -176,7 +176,7 @@ async def test_a_request_for_a_training_has_one_spec_and_one_way_to_its_name(
 
 
 async def test_the_live_stream_sends_every_section_first_and_then_only_what_changed(
-    client: httpx.AsyncClient, cluster: Any, reviews: Any
+    client: httpx.AsyncClient, cluster: Any
 ) -> None:
     app = client.app  # type: ignore[attr-defined]
     state = app.state.loop
