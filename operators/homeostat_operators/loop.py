@@ -29,6 +29,9 @@ ObservedT = TypeVar("ObservedT")
 REFUSED_RETRY = timedelta(seconds=60)
 """Until something that somebody else has to put right is tried again."""
 
+REFUSED = "Refused"
+"""Reason of a condition: something that neither the user nor time will put right, such as a permission that is lacking."""
+
 CONDITIONS: TypeAdapter[list[Condition]] = TypeAdapter(list[Condition])
 
 log = structlog.get_logger(__name__)
@@ -195,7 +198,7 @@ def _turn_after(error: PlatformError) -> Turn:
 def _told(
     old: list[Condition], error: PlatformError, generation: int, now: datetime, repeated: tuple[str, ...]
 ) -> list[Condition]:
-    reason, message = type(error).__name__, str(error)
+    reason, message = _reason(error), str(error)
     final = "False" if isinstance(error, InvalidSpec | InvalidData) else "Unknown"
     settled = (reason, message, generation, now)
     match error:
@@ -213,6 +216,11 @@ def _told(
             continue  # it has ended, and that is not undone
         new = conditions.put(new, type_, final, *settled)
     return new
+
+
+def _reason(error: PlatformError) -> str:
+    named = (InvalidSpec, InvalidData, NotReadyYet, EngineUnavailable)
+    return next((kind.__name__ for kind in named if isinstance(error, kind)), REFUSED)
 
 
 def clock() -> datetime:

@@ -108,7 +108,10 @@ def _delivered(
             if run.input_hash == children.input_hash(resource)
             else status.schema_hash,
             "last_materialization": LastMaterialization(
-                number=run.number, through=result.through, time=now, online_rows=result.online_rows
+                number=run.number,
+                through=result.through.replace(microsecond=0),
+                time=now,
+                online_rows=result.online_rows,
             ),
         }
     )

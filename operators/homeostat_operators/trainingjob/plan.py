@@ -194,10 +194,11 @@ def _create(resource: TrainingJob, status: TrainingJobStatus, observed: Observed
     if any(not job.finished for job in observed.jobs):
         message = "The Job of an earlier attempt is still being stopped."
         return Step(status, Said(TrainingJobReason.PENDING, message), look=STRAY_LOOK)
-    if (said := _missing(resource, observed)) is not None:
-        return Step(status, said, look=INPUTS_LOOK)
     sets = [feature_set for feature_set in observed.features.values() if feature_set is not None]
     try:
+        children.checked_pool(resource, observed.pools)
+        if (said := _missing(resource, observed)) is not None:
+            return Step(status, said, look=INPUTS_LOOK)
         job = children.train_job(resource, sets, status.attempt, observed)
     except InvalidSpec as error:  # for good, because a spec cannot be changed
         return _final(status, Said.failure(TrainingJobReason.INVALID_SPEC, str(error)), now)
