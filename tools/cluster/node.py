@@ -106,18 +106,23 @@ def _kube_proxy(settings: Settings) -> str:
 
 
 def _corefile(settings: Settings) -> str:
-    # There is no way out of the cluster, so a name outside is unknown at once instead of after a time-out.
+    # There is no way out of the cluster, so a name outside is unknown at once instead of after a time-out. It needs a
+    # block of its own: within one, CoreDNS asks `template` before `kubernetes`.
     return f"""\
-.:1053 {{
+cluster.local:1053 in-addr.arpa:1053 {{
   bind {settings.node}
   errors
   kubernetes cluster.local in-addr.arpa {{
     kubeconfig {settings.directory / "pki" / "coredns.conf"} homeostat
   }}
-  template ANY ANY . {{
+  cache 5
+}}
+.:1053 {{
+  bind {settings.node}
+  errors
+  template ANY ANY {{
     rcode NXDOMAIN
   }}
-  cache 5
 }}
 """
 
