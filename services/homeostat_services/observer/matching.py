@@ -30,7 +30,7 @@ NEWLY_PENDING = sa.text(RESOLVE + "WHERE q.seq > :before ORDER BY q.seq")
 
 # CROSS JOIN is SQLite's way to say: go through the few new predictions, and look up the many pending outcomes.
 WAITING_FOR_PREDICTIONS = sa.text(
-    RESOLVE
+    RESOLVE  # noqa: S608 - constants only, values are bound
     + """
 WHERE q.seq IN (
     SELECT w.seq FROM predictions n CROSS JOIN pending w
@@ -40,7 +40,7 @@ WHERE q.seq IN (
     WHERE n.seq > :before AND w.namespace = n.namespace AND w.deployment = n.deployment AND w.entity = n.entity
       AND w.predicted_at BETWEEN n.time AND n.time + :tolerance
 ) ORDER BY q.seq
-"""  # noqa: S608 - constants only, values are bound
+"""
 )
 
 

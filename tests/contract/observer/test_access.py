@@ -39,10 +39,12 @@ def tokens(kubernetes_client: client.ApiClient, namespace: str) -> dict[str, str
         ),
     )
     asked = client.AuthenticationV1TokenRequest(spec=client.V1TokenRequestSpec(audiences=[], expiration_seconds=600))
-    return {
-        name: core.create_namespaced_service_account_token(name, namespace, asked).status.token
-        for name in ("seller", "stranger")
-    }
+    made = {}
+    for name in ("seller", "stranger"):
+        status = core.create_namespaced_service_account_token(name, namespace, asked).status
+        assert status is not None
+        made[name] = str(status.token)
+    return made
 
 
 @pytest.fixture(params=["kubernetes", "memory"])

@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
+import pyarrow.parquet as pq  # type: ignore[import-untyped]  # it ships no types
 import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
@@ -53,7 +53,10 @@ def label(observer: Any, numbers: range, *, deployment: str = "churn", days_ago:
     observer.store.add_outcomes(
         "churn",
         deployment,
-        [Outcome(prediction_id=f"p{n}", label=n % 2, observed_at=time + timedelta(minutes=1)) for n in numbers],
+        [
+            Outcome(prediction_id=f"p{n}", label=1 if n % 2 else 0, observed_at=time + timedelta(minutes=1))
+            for n in numbers
+        ],
     )
 
 

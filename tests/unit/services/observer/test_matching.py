@@ -1,5 +1,5 @@
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import sqlalchemy as sa
@@ -19,11 +19,11 @@ def a_prediction(number: int, *, entity: str = "7590-VHVEG", seconds: float = 0,
     return Prediction(id=f"p{number}", version="1", entity=entity, time=at(seconds), score=score)
 
 
-def by_id(number: int, label: int = 1) -> Outcome:
+def by_id(number: int, label: Literal[0, 1] = 1) -> Outcome:
     return Outcome(prediction_id=f"p{number}", label=label, observed_at=at(60))
 
 
-def by_entity(seconds: float, *, entity: str = "7590-VHVEG", label: int = 1) -> Outcome:
+def by_entity(seconds: float, *, entity: str = "7590-VHVEG", label: Literal[0, 1] = 1) -> Outcome:
     return Outcome(entity=entity, predicted_at=at(seconds), label=label, observed_at=at(60))
 
 
@@ -98,7 +98,7 @@ def test_in_whatever_order_things_arrive_and_repeat_each_prediction_gets_its_own
         if kind == "prediction":
             observer.store.add_predictions(world, "churn", [a_prediction(number, entity=f"e{number}")])
         else:
-            observer.store.add_outcomes(world, "churn", [by_id(number, label=number % 2)])
+            observer.store.add_outcomes(world, "churn", [by_id(number, label=1 if number % 2 else 0)])
     with observer.store.engine.connect() as connection:
         found = connection.execute(
             sa.text(
