@@ -3,6 +3,7 @@
 import multiprocessing
 import sys
 from collections.abc import Callable
+from typing import Any
 
 import structlog
 from granian import Granian
@@ -50,11 +51,11 @@ def from_environment() -> Application:
 def serve(build: Callable[[], Application], host: str, port: int) -> None:
     """Run until SIGTERM, then answer the requests at hand; exits with 1 if the application cannot be built."""
 
-    def build_or_exit() -> Application:
+    def build_or_exit() -> Any:
         try:
             application = build()
         except PlatformError as error:
-            _log.error("the model is not served", error=str(error))  # noqa: TRY400 - the text is the whole story
+            _log.error("the model is not served", error=str(error))
             sys.exit(1)
         _log.info("serving")
         return application

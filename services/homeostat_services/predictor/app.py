@@ -1,7 +1,6 @@
 """The predictor's HTTP interface."""
 
 import asyncio
-
 from typing import Any
 
 import msgspec

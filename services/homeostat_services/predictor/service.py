@@ -68,7 +68,7 @@ class Predictor:
         except PlatformError as error:
             _log.warning("features are not available", error=str(error))
             status, content = 503, _encode(Refusal(str(error)))
-        except Exception:
+        except Exception:  # noqa: BLE001 - a caller gets an answer, whatever broke
             _log.exception("a request failed")
             status, content = 500, _encode(Refusal("the prediction failed; the predictor's log says why"))
         self.counters.request(status, time.perf_counter() - started)

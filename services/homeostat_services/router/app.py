@@ -36,11 +36,14 @@ class Router:
     def __init__(self, board: Board, registry: CollectorRegistry, hold_seconds: float) -> None:
         self._board, self._hold = board, hold_seconds
         self._answers = Counter(
-            "homeostat_router_answers", "Answers to Envoy by resource and status.", ("resource", "code"), registry=registry
+            "homeostat_router_answers",
+            "Answers to Envoy by resource and status.",
+            ("resource", "code"),
+            registry=registry,
         )
-        Gauge(
-            "homeostat_router_deployments", "ModelDeployments that are routed.", registry=registry
-        ).set_function(lambda: len(board.state.deployments or {}))
+        Gauge("homeostat_router_deployments", "ModelDeployments that are routed.", registry=registry).set_function(
+            lambda: len(board.state.deployments or {})
+        )
 
     async def poll(self, resource: str, render: Callable[[State], xds.Answer], known: str) -> Response:
         """The answer for one resource; held while Envoy knows the newest."""
@@ -69,6 +72,8 @@ def create(source: Source, release_namespace: str, hold_seconds: float = HOLD_SE
 
     Args:
         source: Fills the board while the application runs.
+        release_namespace: Where the platform's own pods are.
+        hold_seconds: How long a poll is held without news.
     """
     board, registry = Board(), CollectorRegistry()
 

@@ -81,7 +81,10 @@ class Follower:
         parse: Callable[[Mapping[str, Any]], Seen | None],
         publish: Callable[[Mapping[str, Seen]], None],
     ) -> None:
-        self._api, (self._list, self._arguments) = api, call
+        self._list, self._arguments = call
+        # The client's own methods carry no types.
+        self._plain: Any = api.sanitize_for_serialization
+        self._stream: Any = Watch
         self._parse, self._publish = parse, publish
         self._seen: dict[str, Seen] = {}
 
@@ -100,7 +103,7 @@ class Follower:
 
     def _load(self) -> str:
         listing = self._list(**self._arguments, _request_timeout=(CONNECT_SECONDS, 30))
-        body: dict[str, Any] = self._api.sanitize_for_serialization(listing)
+        body: dict[str, Any] = self._plain(listing)
         self._seen = {}
         for resource in body["items"]:
             self._keep(resource)
@@ -108,7 +111,7 @@ class Follower:
         return str(body["metadata"]["resourceVersion"])
 
     def _watch(self, resource_version: str) -> None:
-        events = Watch().stream(
+        events = self._stream().stream(
             self._list,
             **self._arguments,
             resource_version=resource_version,
@@ -130,7 +133,7 @@ class Follower:
             seen = self._parse(resource)
         except ValueError as error:
             # Its last readable state stays: one broken object must not take others' traffic, or its own, away.
-            _log.error("an object cannot be read; its last state stays", key=key, error=str(error))  # noqa: TRY400
+            _log.error("an object cannot be read; its last state stays", key=key, error=str(error))
             return
         if seen is None:
             self._seen.pop(key, None)

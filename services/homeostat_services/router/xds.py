@@ -131,7 +131,9 @@ def _route(state: State, deployment: Deployment) -> dict[str, Any]:
     prefix = f"/{deployment.namespace}/{deployment.name}/"
     served = [share for share in deployment.shares if share.weight > 0]
     if not served:
-        text = f"ModelDeployment {deployment.namespace}/{deployment.name} has no version in service yet; try again later"
+        text = (
+            f"ModelDeployment {deployment.namespace}/{deployment.name} has no version in service yet; try again later"
+        )
         return _refusal({"prefix": prefix}, 503, text)
     able = [share for share in served if _has_ready_pod(state, deployment, share)] or served
     names = [_cluster_name(deployment.namespace, deployment.name, share.version) for share in able]

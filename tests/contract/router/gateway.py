@@ -165,4 +165,3 @@ async def traffic(gateway: Gateway, clients: int = 4) -> AsyncIterator[Traffic]:
     finally:
         ended.set()
         await asyncio.gather(*tasks)
-

@@ -14,7 +14,7 @@ from homeostat_services.web import serve
 
 async def follow(path: Path, board: Board) -> None:
     while True:
-        seen = json.loads(path.read_text())
+        seen = json.loads(await asyncio.to_thread(path.read_text))
         deployments = {
             name: Deployment("churn", name, tuple(Share(**share) for share in shares))
             for name, shares in seen["deployments"].items()

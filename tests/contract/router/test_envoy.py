@@ -103,7 +103,9 @@ async def test_a_version_without_a_ready_pod_receives_nothing_while_another_has_
     assert not seen.failures, f"{seen.failures[:3]} of {seen.total}\n{gateway.logs()}"
 
 
-async def test_no_request_fails_while_the_router_is_gone_and_it_takes_over_again_when_it_is_back(gateway: Gateway) -> None:
+async def test_no_request_fails_while_the_router_is_gone_and_it_takes_over_again_when_it_is_back(
+    gateway: Gateway,
+) -> None:
     async with traffic(gateway) as seen:
         gateway.kill("router")
         gone = time.monotonic()
