@@ -48,8 +48,7 @@ images: venv ## Builds the images that changed and loads them into the cluster
 
 .PHONY: platform-ready
 platform-ready: venv # a cluster with all images on it
-	@if [[ -z "$${CONTEXT:-}" ]]; then $(TOOLS) -m cluster up; fi
-	@$(TOOLS) -m images
+	@$(TOOLS) -m images --with-cluster
 
 .PHONY: kubeconfig kubectl helm
 kubeconfig: venv ## Prints the path of the cluster's kubeconfig

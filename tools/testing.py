@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from cluster import down, settings, up
 from cluster.progress import console
 from cluster.settings import REPOSITORY, UserError
-from images.__main__ import build, load
+from images.build import ready
 
 BUILD = REPOSITORY / "build"
 PIPELINES_TESTS = ("tests/unit/pipelines", "tests/contract/feast")
@@ -70,8 +70,7 @@ def on_cluster(totals: Totals, cluster: settings.Settings) -> None:
     if up.running(cluster):
         raise UserError("A cluster of this checkout is up, perhaps with a demo on it; end it with `make demo-down` first.")
     try:
-        up.up(cluster)
-        load(cluster, [each.image for each in build(cluster, [])])
+        ready(cluster)
         reach = {"KUBECONFIG": str(cluster.kubeconfig)}
         early = _existing("tests/contract/crds", "tests/contract/router", "tests/contract/observer")
         run(totals, "contract", "platform", early, **reach)

@@ -1,6 +1,7 @@
 """`python -m cluster up|down|status|kubeconfig|kubectl|helm`: what the Makefile's cluster targets run."""
 
 import argparse
+import os
 import sys
 import time
 
@@ -29,6 +30,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="cluster", description=__doc__)
     parser.add_argument("command", choices=["up", "down", "status", "kubeconfig", "kubectl", "helm"])
     command = parser.parse_args().command
+    if command in ("up", "down", "status") and (context := os.environ.get("CONTEXT")):
+        print(f"CONTEXT={context} is a cluster of yours: nothing to do here. Unset it for the local cluster.")
+        return 0
     try:
         cluster = settings.load()
         match command:

@@ -1,12 +1,15 @@
 """Two ways from a Dockerfile to an image: a docker engine, or buildah on a base of our own."""
 
-import hashlib
+import fcntl
+import io
 import json
 import os
 import shutil
 import subprocess
+import tarfile
+import threading
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from cluster import preflight
 from cluster.settings import REPOSITORY, Settings, UserError
@@ -21,6 +24,9 @@ _PACKAGES = {
 
 _CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
 
+_REFERENCE = "org.opencontainers.image.ref.name"
+_KEPT = 3  # builds of an image: the newest, and those of other branches
+
 
 class Engine(Protocol):
     """What both can do; image names are whole references, `repository:tag`."""
@@ -28,16 +34,16 @@ class Engine(Protocol):
     base: str
     """What decides the content of the base image, for the tags."""
 
-    def has(self, image: str) -> bool:
-        """Whether the image was built here before."""
+    def size(self, image: str) -> str:
+        """The image's size for people; empty if it was not built here yet."""
         ...
 
     def build(self, recipe: Recipe, image: str) -> None:
         """Builds it, with the repository as context."""
         ...
 
-    def archive(self, images: list[str], directory: Path) -> Path:
-        """Writes one tar file with all `images`, which containerd can import."""
+    def archive(self, images: list[str], present: set[str], target: Path) -> None:
+        """Writes one tar file that containerd can import: all `images`, without the blobs `present` there already."""
         ...
 
     def push(self, image: str) -> None:
@@ -57,19 +63,18 @@ class Docker:
 
     base = "docker"
 
-    def has(self, image: str) -> bool:
+    def size(self, image: str) -> str:
         """See `Engine`."""
-        return subprocess.run(["docker", "image", "inspect", image], check=False, capture_output=True).returncode == 0
+        return _checked(["docker", "image", "ls", "--format={{.Size}}", image], "docker image ls").strip()
 
     def build(self, recipe: Recipe, image: str) -> None:
         """See `Engine`."""
         _checked(["docker", "build", "-f", str(recipe.dockerfile), "-t", image, "."], f"docker build of {recipe.name}")
 
-    def archive(self, images: list[str], directory: Path) -> Path:
-        """See `Engine`."""
-        target = directory / "images.tar"
+    def archive(self, images: list[str], present: set[str], target: Path) -> None:
+        """See `Engine`. Docker saves images whole."""
+        del present
         _checked(["docker", "save", "-o", str(target), *images], "docker save")
-        return target
 
     def push(self, image: str) -> None:
         """See `Engine`."""
@@ -84,6 +89,7 @@ class Buildah:
     def __init__(self, settings: Settings) -> None:
         self.cache = settings.cache / "images"
         (self.cache / "tmp").mkdir(parents=True, exist_ok=True)
+        self.one_base = threading.Lock()
         self.environment = {**os.environ, "TMPDIR": str(self.cache / "tmp")}  # also keeps uv's cache between builds
 
     def _run(self, *args: str, what: str) -> str:
@@ -91,20 +97,23 @@ class Buildah:
         argv = ["unshare", "--mount", "--propagation=private", "--", "buildah", *storage, *args]
         return _checked(argv, what, self.environment)
 
-    def prepare(self) -> str:
+    def _base(self) -> str:
         """Makes the base image where it is new, and returns its name."""
         image = f"localhost/homeostat/base:{base.TAG}"
-        if not self.has(image):
-            tarball = base.tarball(self.cache)
-            container = self._run("from", "scratch", what="buildah from").strip()
-            self._run("add", "--quiet", container, str(tarball), "/", what="buildah add")
-            self._run("commit", "--quiet", "--rm", "--disable-compression", container, image, what="buildah commit")
+        with self.one_base:
+            if not self.size(image):
+                self._make_base(image)
         return image
 
-    def has(self, image: str) -> bool:
+    def _make_base(self, image: str) -> None:
+        tarball = base.tarball(self.cache)
+        container = self._run("from", "scratch", what="buildah from").strip()
+        self._run("add", "--quiet", container, str(tarball), "/", what="buildah add")
+        self._run("commit", "--quiet", "--rm", "--disable-compression", container, image, what="buildah commit")
+
+    def size(self, image: str) -> str:
         """See `Engine`."""
-        listed = json.loads(self._run("images", "--json", what="buildah images") or "[]")
-        return any(image in (each.get("names") or []) for each in listed)
+        return next((str(each["size"]) for name, each in self._listed() if name == image), "")
 
     def _host_files(self) -> list[str]:
         """Mounts with which pip and uv reach the package index exactly as they do on the host."""
@@ -116,42 +125,46 @@ class Buildah:
 
     def build(self, recipe: Recipe, image: str) -> None:
         """See `Engine`."""
-        options = ["--isolation=chroot", "--layers", f"--build-arg=BASE={self.prepare()}", *self._host_files()]
+        options = ["--isolation=chroot", "--layers", f"--build-arg=BASE={self._base()}", *self._host_files()]
         target = [f"--file={recipe.dockerfile}", f"--tag={image}", str(REPOSITORY)]
         self._run("bud", *options, *target, what=f"buildah bud of {recipe.name}")
+        self._forget_old(image.rsplit(":", 1)[0])
 
-    def archive(self, images: list[str], directory: Path) -> Path:
-        """See `Engine`. One OCI layout: layers that images share are in it once, and nothing is compressed."""
-        layout = directory / "layout"
-        blobs = layout / "blobs" / "sha256"
-        blobs.mkdir(parents=True)
-        manifests = []
-        for image in images:
-            # Buildah's own `oci:` transport compresses whatever it is told; `dir:` has the same blobs by their digest.
-            pushed = directory / "pushed"
-            target = f"dir:{pushed}"
-            self._run("push", "--quiet", "--disable-compression", image, target, what=f"buildah push {image}")
-            manifest = (pushed / "manifest.json").read_bytes()
-            digest = hashlib.sha256(manifest).hexdigest()
-            (pushed / "manifest.json").rename(pushed / digest)
-            (pushed / "version").unlink()
-            for blob in pushed.iterdir():
-                blob.replace(blobs / blob.name)
-            pushed.rmdir()
-            manifests.append(
-                {
-                    "mediaType": json.loads(manifest)["mediaType"],
-                    "digest": f"sha256:{digest}",
-                    "size": len(manifest),
-                    "annotations": {"io.containerd.image.name": image},
-                }
-            )
-        (layout / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": manifests}))
-        (layout / "oci-layout").write_text(json.dumps({"imageLayoutVersion": "1.0.0"}))
-        archive = directory / "images.tar"
-        _checked(["tar", "-C", str(layout), "-cf", str(archive), "."], "tar")
-        shutil.rmtree(layout)
-        return archive
+    def _listed(self) -> list[tuple[str, dict[str, Any]]]:
+        """Every named image with its name, oldest first."""
+        told = json.loads(self._run("images", "--json", what="buildah images") or "[]")
+        named = [(name, each) for each in told for name in each.get("names") or []]
+        return sorted(named, key=lambda pair: str(pair[1]["createdatraw"]))
+
+    def _forget_old(self, repository: str) -> None:
+        for name in [name for name, _ in self._listed() if name.startswith(f"{repository}:")][:-_KEPT]:
+            self._run("rmi", name, what=f"buildah rmi {name}")
+
+    def archive(self, images: list[str], present: set[str], target: Path) -> None:
+        """See `Engine`. The OCI layout is kept: a layer is compressed once, however many images and builds share it."""
+        layout = self.cache / "layout"
+        with (self.cache / "layout.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            for image in images:
+                self._run("push", "--quiet", image, f"oci:{layout}:{image}", what=f"buildah push {image}")
+            blobs = layout / "blobs" / "sha256"
+            index = json.loads((layout / "index.json").read_text())
+            chosen = [each for each in index["manifests"] if each["annotations"][_REFERENCE] in images]
+            wanted: set[str] = set()
+            for each in chosen:
+                each["annotations"] = {"io.containerd.image.name": each["annotations"][_REFERENCE]}
+                manifest = json.loads((blobs / each["digest"].removeprefix("sha256:")).read_text())
+                wanted |= {each["digest"], manifest["config"]["digest"]}
+                wanted |= {layer["digest"] for layer in manifest["layers"]}
+            with tarfile.open(target, "w") as archive:
+                archive.add(layout / "oci-layout", "oci-layout")
+                for digest in sorted(wanted - present):
+                    name = digest.removeprefix("sha256:")
+                    archive.add(blobs / name, f"blobs/sha256/{name}")
+                document = json.dumps({"schemaVersion": 2, "manifests": chosen}).encode()
+                entry = tarfile.TarInfo("index.json")
+                entry.size = len(document)
+                archive.addfile(entry, io.BytesIO(document))
 
     def push(self, image: str) -> None:
         """See `Engine`."""

@@ -1,0 +1,99 @@
+"""Builds what changed, pushes it or loads it into the cluster, and writes `.state/images.yaml`."""
+
+import os
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from cluster import runtime, up
+from cluster.progress import step
+from cluster.settings import Settings, UserError
+from images import engines
+from images.recipes import Recipe, content_tag, recipes
+
+_AT_ONCE = 2  # a build waits for the network as long as it computes
+
+
+@dataclass
+class Built:
+    """One line of the closing table."""
+
+    recipe: Recipe
+    image: str
+    size: str
+    seconds: float
+    cached: bool
+
+
+def _build(engine: engines.Engine, recipe: Recipe, prefix: str) -> Built:
+    image = f"{prefix}/{recipe.name}:{content_tag(recipe, engine.base)}"
+    began = time.monotonic()
+    cached = bool(engine.size(image))
+    if not cached:
+        with step(f"image {recipe.name}"):
+            engine.build(recipe, image)
+    return Built(recipe, image, engine.size(image), time.monotonic() - began, cached)
+
+
+def build(cluster: Settings, names: list[str]) -> list[Built]:
+    """Builds the images called `names` (all, if there are none) and writes down their tags for Helm.
+
+    Raises:
+        UserError: a build failed; the message ends with the builder's output.
+    """
+    registry = os.environ.get("REGISTRY")
+    if os.environ.get("CONTEXT") and not registry:
+        raise UserError("CONTEXT names a cluster of yours: name with REGISTRY=<prefix> from where it takes its images.")
+    engine = engines.choose(cluster)
+    prefix = registry or "localhost/homeostat"
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        built = list(pool.map(lambda recipe: _build(engine, recipe, prefix), recipes(names)))
+    if registry:
+        for each in built:
+            with step(f"push {each.image}"):
+                engine.push(each.image)
+    _write_values(cluster.state / "images.yaml", built)
+    return built
+
+
+def _write_values(path: Path, built: list[Built]) -> None:
+    known = yaml.safe_load(path.read_text())["images"] if path.exists() else {}
+    for each in built:
+        repository, tag = each.image.rsplit(":", 1)
+        known[each.recipe.name] = {"repository": repository, "tag": tag}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(yaml.safe_dump({"images": known}))
+
+
+def load(cluster: Settings, images: list[str]) -> None:
+    """Imports what the cluster's containerd lacks, in one go."""
+    present = set(runtime.ctr(cluster, "images", "list", "--quiet").split())
+    missing = [image for image in images if image not in present]
+    if not missing:
+        return
+    with (
+        step(f"load {len(missing)} images into the cluster"),
+        tempfile.TemporaryDirectory(dir=cluster.state) as directory,
+    ):
+        archive = Path(directory) / "images.tar"
+        blobs = set(runtime.ctr(cluster, "content", "list", "--quiet").split())
+        engines.choose(cluster).archive(missing, blobs, archive)
+        runtime.ctr(cluster, "images", "import", str(archive))
+
+
+def ready(cluster: Settings) -> list[Built]:
+    """A running cluster with all images on it; Kubernetes is compiled while images are built.
+
+    Raises:
+        UserError: either failed.
+    """
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(up.up, cluster)
+        built = build(cluster, [])
+        running.result()
+    load(cluster, [each.image for each in built])
+    return built
