@@ -1,0 +1,53 @@
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import yaml
+
+from homeostat.api.v1alpha1 import FeatureSet, TrainingJob
+from homeostat.settings import NodePool
+from homeostat.testing.builders import DIGEST, a_feature_set
+from homeostat_operators.actions import CreateOnce
+from homeostat_operators.featureset.children import schema_hash
+from homeostat_operators.trainingjob.observe import Observed
+from homeostat_operators.trainingjob.plan import plan
+
+HERE = Path(__file__).parent
+CASES = sorted(path.stem for path in (HERE / "input").glob("*.yaml"))
+NOW = datetime(2026, 1, 5, 9, tzinfo=UTC)
+POOL = NodePool(
+    node_selector={"homeostat.dev/pool": "gpu-a100"},
+    tolerations=[{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}],
+)
+
+
+def the_features() -> FeatureSet:
+    """FeatureSet `customers` with a snapshot of its present features."""
+    snapshot = {"version": 1, "digest": DIGEST, "uri": "s3://homeostat/snapshot/", "rows": 100}
+    return a_feature_set(status={"snapshot": snapshot, "schema_hash": schema_hash(a_feature_set())})
+
+
+OBSERVED = Observed(
+    bucket="homeostat",
+    image="homeostat/pipelines:1",
+    pools={"gpu-a100": POOL},
+    features={"customers": the_features()},
+    deployments=frozenset({"churn"}),
+)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_objects_asked_for_are_the_recorded_ones(case: str) -> None:
+    resource = TrainingJob.model_validate(yaml.safe_load((HERE / "input" / f"{case}.yaml").read_text()))
+    actions = plan(resource, OBSERVED, NOW).actions
+    made = yaml.safe_dump_all([a.manifest for a in actions if isinstance(a, CreateOnce)], sort_keys=False)
+    golden = HERE / "output" / f"{case}.yaml"
+    if os.environ.get("UPDATE_GOLDEN"):
+        golden.write_text(made)
+    assert list(yaml.safe_load_all(made)) == list(yaml.safe_load_all(golden.read_text()))
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_children_inherit_no_labels_or_annotations_of_their_parent(case: str) -> None:
+    assert "argocd" not in (HERE / "output" / f"{case}.yaml").read_text()

@@ -1,0 +1,260 @@
+"""What is decided about a FeatureSet."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from homeostat.api.common import ConditionType
+from homeostat.api.v1alpha1 import FeatureSet, FeatureSetStatus
+from homeostat.api.v1alpha1.featureset import FeatureSetReason, RunOutcome
+from homeostat.reconcile.conditions import get, is_true
+from homeostat.reconcile.errors import InvalidSpec
+from homeostat.runs import ExpectationOutcome, FailureReason, MaterializeResult, RunFailure, SnapshotRecord
+from homeostat.testing.builders import DIGEST, a_feature_set
+from homeostat_operators.actions import CreateOnce, Delete
+from homeostat_operators.featureset.children import input_hash
+from homeostat_operators.featureset.observe import Observed
+from homeostat_operators.featureset.plan import REQUEST_ANNOTATION, plan
+from homeostat_operators.jobs import SeenJob
+from homeostat_operators.planning import Plan
+
+NOW = datetime(2026, 1, 5, 8, 30, tzinfo=UTC)
+NOTHING = Observed(bucket="homeostat", image="homeostat/pipelines:1")
+OTHER_DIGEST = f"sha256:{'cd' * 32}"
+
+
+def a_run(number: int = 1, **fields: Any) -> dict[str, Any]:
+    run = {"number": number, "input_hash": input_hash(a_feature_set()), "start_time": NOW - timedelta(minutes=5)}
+    return {**run, **fields}
+
+
+def a_finished_run(number: int = 1, outcome: RunOutcome = RunOutcome.MATERIALIZED, **fields: Any) -> dict[str, Any]:
+    return a_run(number, outcome=outcome, completion_time=NOW - timedelta(minutes=4), job_uid="7", **fields)
+
+
+def in_service(version: int = 3, **status: Any) -> dict[str, Any]:
+    """Status of a FeatureSet whose snapshot is in service."""
+    return {
+        "snapshot": {"version": version, "digest": DIGEST, "uri": "s3://homeostat/old/", "rows": 100},
+        "last_materialization": {"number": 1, "through": NOW, "time": NOW - timedelta(minutes=4)},
+        "run": a_finished_run(),
+        **status,
+    }
+
+
+def a_job(number: int = 1, **fields: Any) -> SeenJob:
+    owner = a_feature_set().metadata.uid
+    return SeenJob(
+        **{"name": f"customers-materialize-{number}", "number": number, "uid": "7", "owner": owner, **fields}
+    )
+
+
+def a_result(digest: str = DIGEST, **fields: Any) -> MaterializeResult:
+    return MaterializeResult(
+        **{
+            "through": NOW,
+            "blocked": False,
+            "expectations": [],
+            "snapshot": SnapshotRecord(digest=digest, uri="s3://homeostat/new/", rows=120, watermark=None),
+            "online_rows": 120,
+            **fields,
+        }
+    )
+
+
+def reason(status: FeatureSetStatus) -> str:
+    found = get(status.conditions, ConditionType.READY)
+    assert found is not None
+    return found.reason
+
+
+def created(decided: Plan[Any]) -> list[str]:
+    return [action.manifest["metadata"]["name"] for action in decided.actions if isinstance(action, CreateOnce)]
+
+
+def test_a_new_feature_set_reserves_a_number_and_creates_its_job() -> None:
+    decided = plan(a_feature_set(), NOTHING, NOW)
+    assert decided.status.run is not None
+    assert decided.status.run.number == 1
+    assert created(decided) == ["customers-materialize-1"]
+    assert reason(decided.status) == FeatureSetReason.MATERIALIZING
+
+
+def test_a_reserved_number_whose_job_is_not_there_is_created_again_under_the_same_name() -> None:
+    decided = plan(a_feature_set(status={"run": a_run(2)}), NOTHING, NOW)
+    assert created(decided) == ["customers-materialize-2"]
+
+
+def test_numbers_go_on_after_the_highest_job_even_when_the_status_was_lost() -> None:
+    decided = plan(a_feature_set(), replace(NOTHING, jobs=(a_job(6, finished=True),)), NOW)
+    assert created(decided) == ["customers-materialize-7"]
+
+
+def test_a_name_that_belongs_to_somebody_else_is_passed_over() -> None:
+    seen = replace(NOTHING, job=a_job(1, owner="someone-else"))
+    decided = plan(a_feature_set(status={"run": a_run()}), seen, NOW)
+    assert created(decided) == ["customers-materialize-2"]
+    assert decided.status.failures == 0
+
+
+def test_a_running_job_is_left_alone_and_its_uid_kept() -> None:
+    decided = plan(a_feature_set(status={"run": a_run()}), replace(NOTHING, job=a_job(), jobs=(a_job(),)), NOW)
+    assert decided.actions == ()
+    assert decided.status.run is not None
+    assert decided.status.run.job_uid == "7"
+
+
+def test_a_result_puts_the_snapshot_into_service() -> None:
+    seen = replace(NOTHING, job=a_job(finished=True), result=a_result())
+    status = plan(a_feature_set(status={"run": a_run()}), seen, NOW).status
+    assert status.snapshot is not None
+    assert (status.snapshot.version, status.snapshot.rows) == (1, 120)
+    assert status.schema_hash
+    assert is_true(status.conditions, ConditionType.READY)
+    assert is_true(status.conditions, "Fresh")
+
+
+@pytest.mark.parametrize(("digest", "version"), [(DIGEST, 3), (OTHER_DIGEST, 4)])
+def test_the_version_counts_only_different_snapshots(digest: str, version: int) -> None:
+    feature_set = a_feature_set(status=in_service(run=a_run(2)))
+    status = plan(feature_set, replace(NOTHING, result=a_result(digest)), NOW).status
+    assert status.snapshot is not None
+    assert status.snapshot.version == version
+
+
+def test_a_blocked_expectation_keeps_the_old_snapshot() -> None:
+    outcome = ExpectationOutcome(
+        feature="tenure", rule="NotNull", severity="Block", failures=3, message="tenure is null in 3 rows."
+    )
+    blocked = a_result(blocked=True, snapshot=None, expectations=[outcome])
+    status = plan(a_feature_set(status=in_service(run=a_run(2))), replace(NOTHING, result=blocked), NOW).status
+    assert status.snapshot is not None
+    assert status.snapshot.version == 3
+    assert is_true(status.conditions, ConditionType.READY)
+    assert reason(status) == FeatureSetReason.EXPECTATION_FAILED
+    ready = get(status.conditions, ConditionType.READY)
+    assert ready is not None
+    assert "tenure is null in 3 rows." in ready.message
+
+
+def test_a_blocked_first_run_stalls() -> None:
+    blocked = a_result(blocked=True, snapshot=None)
+    status = plan(a_feature_set(status={"run": a_run()}), replace(NOTHING, result=blocked), NOW).status
+    assert is_true(status.conditions, ConditionType.STALLED)
+
+
+def test_a_failed_run_is_tried_again_under_the_next_number_after_a_back_off() -> None:
+    failed = plan(a_feature_set(status={"run": a_run()}), replace(NOTHING, job=a_job(finished=True)), NOW)
+    assert failed.status.failures == 1
+    assert created(failed) == []
+    assert failed.requeue_in == timedelta(seconds=10)
+    later = plan(a_feature_set(status=failed.status), NOTHING, NOW + timedelta(seconds=10))
+    assert created(later) == ["customers-materialize-2"]
+
+
+def test_a_source_that_is_away_is_told_by_its_own_reason() -> None:
+    failure = RunFailure(reason=FailureReason.SOURCE_UNAVAILABLE, message="s3 does not answer")
+    status = plan(a_feature_set(status={"run": a_run()}), replace(NOTHING, failure=failure), NOW).status
+    assert reason(status) == FeatureSetReason.SOURCE_UNAVAILABLE
+    assert is_true(status.conditions, ConditionType.RECONCILING)
+
+
+def test_data_that_contradict_the_spec_are_not_read_again_before_the_next_slot() -> None:
+    failure = RunFailure(reason=FailureReason.INVALID_DATA, message="no column tenure")
+    failed = plan(a_feature_set(status={"run": a_run()}), replace(NOTHING, failure=failure), NOW)
+    assert is_true(failed.status.conditions, ConditionType.STALLED)
+    assert created(plan(a_feature_set(status=failed.status), NOTHING, NOW + timedelta(minutes=20))) == []
+    assert created(plan(a_feature_set(status=failed.status), NOTHING, NOW + timedelta(minutes=30))) != []
+
+
+def test_a_job_deleted_by_somebody_counts_as_a_failed_run() -> None:
+    decided = plan(a_feature_set(status={"run": a_run(job_uid="7")}), NOTHING, NOW)
+    assert decided.status.failures == 1
+    assert created(decided) == []
+
+
+def test_a_result_counts_although_its_job_is_gone() -> None:
+    decided = plan(a_feature_set(status={"run": a_run(job_uid="7")}), replace(NOTHING, result=a_result()), NOW)
+    assert decided.status.snapshot is not None
+
+
+def test_a_due_slot_starts_a_run_and_is_kept() -> None:
+    decided = plan(a_feature_set(status=in_service()), NOTHING, datetime(2026, 1, 5, 9, 0, 2, tzinfo=UTC))
+    assert decided.status.run is not None
+    assert decided.status.run.number == 2
+    assert decided.status.run.slot == datetime(2026, 1, 5, 9, tzinfo=UTC)
+
+
+def test_a_slot_missed_for_longer_than_the_deadline_is_skipped() -> None:
+    decided = plan(a_feature_set(status=in_service()), NOTHING, datetime(2026, 1, 5, 9, 6, tzinfo=UTC))
+    assert created(decided) == []
+    assert decided.status.next_run == datetime(2026, 1, 5, 10, tzinfo=UTC)
+
+
+def test_slots_follow_the_time_zone_of_the_user() -> None:
+    schedule = {"schedule": "0 10 * * *", "time_zone": "Europe/Paris"}
+    decided = plan(a_feature_set(materialization=schedule, status=in_service()), NOTHING, NOW)
+    assert decided.status.next_run == datetime(2026, 1, 5, 9, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "words"),
+    [
+        ({"schedule": "61 * * * *"}, "schedule '61"),
+        ({"schedule": "* * * * * *"}, "five fields"),
+        ({"schedule": "0 * * * *", "time_zone": "Mars/Base"}, "timeZone 'Mars/Base'"),
+    ],
+)
+def test_a_schedule_that_makes_no_sense_names_field_value_and_remedy(schedule: dict[str, str], words: str) -> None:
+    with pytest.raises(InvalidSpec, match=words):
+        plan(a_feature_set(materialization=schedule), NOTHING, NOW)
+
+
+def test_a_change_of_what_is_read_starts_a_run_at_once() -> None:
+    changed = a_feature_set(source={"parquet": {"uri": "s3://homeostat/other/"}}, status=in_service())
+    assert created(plan(changed, NOTHING, NOW)) == ["customers-materialize-2"]
+
+
+def test_suspending_and_resuming_alone_start_nothing() -> None:
+    for suspended in (True, False):
+        schedule = {"schedule": "0 * * * *", "suspend": suspended}
+        feature_set = a_feature_set(materialization=schedule, generation=5, status=in_service())
+        assert created(plan(feature_set, NOTHING, NOW)) == []
+
+
+def test_a_request_is_answered_once() -> None:
+    asked = {REQUEST_ANNOTATION: "monday"}
+    first = plan(a_feature_set(annotations=asked, status=in_service()), NOTHING, NOW)
+    assert created(first) == ["customers-materialize-2"]
+    answered = in_service(run=a_finished_run(2, request="monday"))
+    assert created(plan(a_feature_set(annotations=asked, status=answered), NOTHING, NOW)) == []
+
+
+def test_nothing_starts_while_suspended() -> None:
+    schedule = {"schedule": "0 * * * *", "suspend": True}
+    decided = plan(a_feature_set(materialization=schedule, annotations={REQUEST_ANNOTATION: "x"}), NOTHING, NOW)
+    assert decided.status.run is None
+    assert reason(decided.status) == FeatureSetReason.SUSPENDED
+
+
+def test_features_older_than_their_bound_are_stale_and_still_in_service() -> None:
+    feature_set: FeatureSet = a_feature_set(status=in_service())
+    status = plan(feature_set, NOTHING, NOW + timedelta(hours=2)).status
+    assert not is_true(status.conditions, "Fresh")
+    assert is_true(status.conditions, ConditionType.READY)
+
+
+def test_a_run_alive_under_another_number_is_deleted_and_waited_for() -> None:
+    stray = a_job(1, uid="stray")
+    decided = plan(a_feature_set(status={"run": a_run(2)}), replace(NOTHING, jobs=(stray,)), NOW)
+    assert [action.uid for action in decided.actions if isinstance(action, Delete)] == ["stray"]
+    assert created(decided) == []
+    assert decided.requeue_in is not None
+
+
+def test_only_the_newest_finished_job_is_kept() -> None:
+    jobs = (a_job(1, uid="old", finished=True), a_job(2, finished=True))
+    decided = plan(a_feature_set(status=in_service(run=a_finished_run(2))), replace(NOTHING, jobs=jobs), NOW)
+    assert [action.uid for action in decided.actions if isinstance(action, Delete)] == ["old"]

@@ -1,0 +1,286 @@
+"""What is decided about a TrainingJob."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from homeostat.api.common import ConditionType
+from homeostat.api.v1alpha1 import FeatureSet, TrainingJobStatus
+from homeostat.api.v1alpha1.trainingjob import SUCCEEDED, TrainingJobReason
+from homeostat.reconcile.conditions import get, is_true
+from homeostat.runs import FailureReason, RunFailure, RunProgress, StoredDataset, StoredModel, TrainInput, TrainResult
+from homeostat.settings import NodePool
+from homeostat.testing.builders import DIGEST, a_feature_set, a_training_job
+from homeostat_operators.actions import CreateOnce, Delete, Register
+from homeostat_operators.featureset.children import schema_hash
+from homeostat_operators.jobs import SeenJob
+from homeostat_operators.planning import Plan
+from homeostat_operators.trainingjob.children import train_input
+from homeostat_operators.trainingjob.observe import Observed
+from homeostat_operators.trainingjob.plan import plan
+
+NOW = datetime(2026, 1, 5, 9, tzinfo=UTC)
+EARLIER = NOW - timedelta(minutes=2)
+UID = a_training_job().metadata.uid
+POOL = NodePool(
+    node_selector={"pool": "a100"}, tolerations=[{"key": "gpu", "operator": "Exists"}], resource_name="a/gpu"
+)
+
+
+def features(**status: Any) -> FeatureSet:
+    """FeatureSet `customers` with a snapshot of its present features."""
+    snapshot = {"version": 1, "digest": DIGEST, "uri": "s3://homeostat/snapshot/", "rows": 100}
+    return a_feature_set(status={"snapshot": snapshot, "schema_hash": schema_hash(a_feature_set()), **status})
+
+
+READY = Observed("homeostat", "homeostat/pipelines:1", pools={"gpu-a100": POOL}, features={"customers": features()})
+
+
+def running(attempt: int = 1, **status: Any) -> dict[str, Any]:
+    run = {"engine": "Local", "id": f"churn-first-train-{attempt}", "uid": "7", "start_time": EARLIER}
+    return {"attempt": attempt, "run": run, **status}
+
+
+def failed(attempt: int = 1, failures: int = 1) -> dict[str, Any]:
+    status = running(attempt, failures=failures)
+    return {**status, "run": {**status["run"], "completion_time": NOW, "message": "out of memory"}}
+
+
+def a_job(number: int = 1, **fields: Any) -> SeenJob:
+    return SeenJob(**{"name": f"churn-first-train-{number}", "number": number, "uid": "7", "owner": UID, **fields})
+
+
+RESULT = TrainResult(
+    metrics={"auc": 0.8125, "broken": float("nan")},
+    model=StoredModel(uri="s3://homeostat/churn/models/churn/1/", digest=DIGEST),
+    dataset=StoredDataset(uri="s3://homeostat/d/", digest=DIGEST, rows=80, holdout_rows=20, watermark=None),
+    pipeline_digest="sha256:p",
+    parameters_hash="sha256:q",
+    environment_digest="sha256:e",
+    gpu_seconds=60,
+)
+
+
+def said(status: TrainingJobStatus) -> tuple[str, str]:
+    found = get(status.conditions, SUCCEEDED)
+    assert found is not None
+    return found.status.value, found.reason
+
+
+def created(decided: Plan[Any]) -> list[str]:
+    return [action.manifest["metadata"]["name"] for action in decided.actions if isinstance(action, CreateOnce)]
+
+
+def deleted(decided: Plan[Any]) -> list[str]:
+    return [action.name for action in decided.actions if isinstance(action, Delete)]
+
+
+def told(decided: Plan[Any]) -> TrainInput:
+    (action,) = (action for action in decided.actions if isinstance(action, CreateOnce))
+    container = action.manifest["spec"]["template"]["spec"]["containers"][0]
+    return TrainInput.model_validate_json(container["env"][0]["value"])
+
+
+def test_an_attempt_is_reserved_and_its_job_created_once_the_features_are_there() -> None:
+    decided = plan(a_training_job(), READY, NOW)
+    assert decided.status.attempt == 1
+    assert created(decided) == ["churn-first-train-1"]
+    assert told(decided).feature_sets[0].snapshot_digest == DIGEST
+
+
+@pytest.mark.parametrize("feature_set", [None, a_feature_set(), features(schema_hash="of fewer features")])
+def test_a_training_waits_for_a_snapshot_of_the_present_features(feature_set: FeatureSet | None) -> None:
+    decided = plan(a_training_job(), replace(READY, features={"customers": feature_set}), NOW)
+    assert decided.actions == ()
+    assert decided.status.attempt == 0
+    assert said(decided.status) == ("Unknown", TrainingJobReason.WAITING_FOR_FEATURES)
+
+
+def test_outcomes_of_a_deployment_that_does_not_exist_are_waited_for() -> None:
+    dataset = {"feature_sets": [{"name": "customers"}], "labels": [{"outcomes_of": "churn"}]}
+    job = a_training_job(dataset=dataset)
+    assert created(plan(job, READY, NOW)) == []
+    decided = plan(job, replace(READY, deployments=frozenset({"churn"})), NOW)
+    (labels,) = told(decided).labels
+    assert labels.uri == "s3://homeostat/churn/outcomes/churn/"
+    assert (labels.entity_field, labels.field, labels.timestamp_field) == ("entity", "label", "predicted_at")
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        ({"placement": {"node_pool": "h100"}}, "'h100' is unknown; use one of gpu-a100"),
+        ({"pipeline": {"name": "regression"}}, "'regression' is unknown; use one of tabular-classification"),
+    ],
+)
+def test_what_the_platform_does_not_have_is_named_with_what_it_has(spec: dict[str, Any], words: str) -> None:
+    status = plan(a_training_job(**spec), replace(READY, features={"customers": None}), NOW).status
+    assert said(status) == ("False", TrainingJobReason.INVALID_SPEC)
+    assert is_true(status.conditions, ConditionType.STALLED)
+    condition = get(status.conditions, SUCCEEDED)
+    assert condition is not None
+    assert words in condition.message
+
+
+def test_feature_sets_of_different_entities_cannot_be_joined() -> None:
+    dataset = a_training_job().spec.dataset.model_dump() | {"feature_sets": [{"name": "customers"}, {"name": "shops"}]}
+    shops = features().model_copy(
+        update={
+            "metadata": a_feature_set("shops").metadata,
+            "spec": a_feature_set("shops", entities=[{"name": "shop", "type": "String"}]).spec,
+        }
+    )
+    shops = shops.model_copy(update={"status": shops.status.model_copy(update={"schema_hash": schema_hash(shops)})})
+    seen = replace(READY, features={"customers": features(), "shops": shops})
+    assert said(plan(a_training_job(dataset=dataset), seen, NOW).status) == ("False", TrainingJobReason.INVALID_SPEC)
+
+
+def test_a_node_pool_gives_selector_tolerations_and_the_name_of_its_gpus() -> None:
+    decided = plan(a_training_job(placement={"node_pool": "gpu-a100", "gpus_per_node": 2}), READY, NOW)
+    (action,) = (action for action in decided.actions if isinstance(action, CreateOnce))
+    pod = action.manifest["spec"]["template"]["spec"]
+    assert pod["nodeSelector"] == {"pool": "a100"}
+    assert pod["tolerations"] == [{"key": "gpu", "operator": "Exists"}]
+    assert pod["containers"][0]["resources"]["limits"]["a/gpu"] == "2"
+
+
+def test_a_user_who_asks_for_more_memory_than_the_default_limit_gets_it() -> None:
+    placement = {"resources": {"requests": {"memory": "8Gi"}}}
+    (action,) = (
+        action
+        for action in plan(a_training_job(placement=placement), READY, NOW).actions
+        if isinstance(action, CreateOnce)
+    )
+    resources = action.manifest["spec"]["template"]["spec"]["containers"][0]["resources"]
+    assert resources == {"requests": {"cpu": "250m", "memory": "8Gi"}, "limits": {}}
+
+
+def test_progress_is_shown_while_the_job_runs() -> None:
+    seen = replace(READY, job=a_job(), jobs=(a_job(),), progress=RunProgress(step="train", done=1, total=3))
+    decided = plan(a_training_job(status=running()), seen, NOW)
+    assert decided.status.progress is not None
+    assert decided.status.progress.summary == "33% train"
+    assert decided.requeue_in == timedelta(seconds=3)
+
+
+def test_provenance_is_what_the_job_was_told_not_what_is_true_now() -> None:
+    document = train_input(a_training_job(), [features()], 1, READY).model_copy(update={"image": "older:1"})
+    job = a_job(document=document.model_dump_json(by_alias=True))
+    status = plan(a_training_job(status=running()), replace(READY, job=job, jobs=(job,)), NOW).status
+    assert status.provenance is not None
+    assert status.provenance.image == "older:1"
+    assert status.provenance.feature_snapshots == [f"customers@{DIGEST}"]
+
+
+def test_a_result_is_recorded_and_then_registered_under_the_uid_of_the_training() -> None:
+    decided = plan(a_training_job(status=running()), replace(READY, job=a_job(finished=True), result=RESULT), NOW)
+    (action,) = decided.actions
+    assert isinstance(action, Register)
+    assert (action.model, action.intent, action.digest) == ("churn.churn", UID, DIGEST)
+    assert decided.status.model is not None
+    assert decided.status.model.version == ""
+    assert [(metric.name, metric.value) for metric in decided.status.metrics] == [("auc", "0.812500")]
+    assert said(decided.status) == ("Unknown", TrainingJobReason.REGISTERING)
+
+
+def test_the_version_that_the_registry_has_ends_the_training() -> None:
+    registering = plan(a_training_job(status=running()), replace(READY, result=RESULT), NOW).status
+    decided = plan(a_training_job(status=registering), replace(READY, version="4"), NOW)
+    assert decided.actions == ()
+    assert decided.status.model is not None
+    assert decided.status.model.version == "4"
+    assert decided.status.completion_time == NOW
+    assert said(decided.status) == ("True", TrainingJobReason.SUCCEEDED)
+    assert plan(a_training_job(status=decided.status), READY, NOW).status == decided.status
+
+
+def test_a_result_counts_although_its_job_was_deleted() -> None:
+    decided = plan(a_training_job(status=running()), replace(READY, result=RESULT), NOW)
+    assert decided.status.failures == 0
+    assert decided.status.model is not None
+
+
+def test_a_failed_attempt_is_followed_by_the_next_number_after_a_back_off() -> None:
+    first = plan(a_training_job(status=running()), replace(READY, job=a_job(finished=True, reason="Failed")), NOW)
+    assert (first.status.failures, created(first)) == (1, [])
+    assert said(first.status) == ("Unknown", TrainingJobReason.RETRYING)
+    soon = plan(a_training_job(status=first.status), READY, NOW + timedelta(seconds=9))
+    assert created(soon) == []
+    later = plan(a_training_job(status=first.status), READY, NOW + timedelta(seconds=10))
+    assert created(later) == ["churn-first-train-2"]
+
+
+def test_attempts_end_with_the_limit() -> None:
+    job = a_training_job(retry={"limit": 1}, status=running(2, failures=1))
+    status = plan(job, replace(READY, job=a_job(2, finished=True, reason="BackoffLimitExceeded")), NOW).status
+    assert said(status) == ("False", TrainingJobReason.RETRIES_EXHAUSTED)
+    assert status.completion_time == NOW
+
+
+def test_invalid_data_are_not_trained_on_twice() -> None:
+    failure = RunFailure(reason=FailureReason.INVALID_DATA, message="no labels")
+    status = plan(a_training_job(status=running()), replace(READY, failure=failure), NOW).status
+    assert said(status) == ("False", TrainingJobReason.INVALID_DATA)
+
+
+def test_an_attempt_longer_than_its_deadline_says_so() -> None:
+    seen = replace(READY, job=a_job(finished=True, reason="DeadlineExceeded", message="was active longer"))
+    status = plan(a_training_job(retry={"limit": 0}, status=running()), seen, NOW).status
+    assert said(status) == ("False", TrainingJobReason.DEADLINE_EXCEEDED)
+
+
+def test_a_lost_job_counts_as_a_failed_attempt() -> None:
+    assert plan(a_training_job(status=running()), READY, NOW).status.failures == 1
+
+
+def test_gpu_time_of_failed_attempts_is_counted_too() -> None:
+    job = a_training_job(placement={"gpus_per_node": 2}, status=running(gpu_seconds=100))
+    assert plan(job, replace(READY, job=a_job(finished=True, end=NOW)), NOW).status.gpu_seconds == 100 + 2 * 120
+    assert plan(job, replace(READY, result=RESULT), NOW).status.gpu_seconds == 100 + 60
+
+
+def test_suspending_stops_the_attempt_and_counts_no_failure() -> None:
+    decided = plan(a_training_job(suspend=True, status=running()), replace(READY, job=a_job(), jobs=(a_job(),)), NOW)
+    assert deleted(decided) == ["churn-first-train-1"]
+    assert decided.status.failures == 0
+    assert said(decided.status) == ("Unknown", TrainingJobReason.SUSPENDED)
+
+
+def test_resuming_waits_for_the_stopped_job_to_be_gone_and_takes_the_next_number() -> None:
+    dying = a_job(deleting=True)
+    suspended = plan(a_training_job(suspend=True, status=running()), replace(READY, job=dying, jobs=(dying,)), NOW)
+    resumed = a_training_job(status=suspended.status)
+    waiting = plan(resumed, replace(READY, jobs=(dying,)), NOW)
+    assert waiting.actions == ()
+    assert waiting.requeue_in is not None
+    assert created(plan(resumed, READY, NOW)) == ["churn-first-train-2"]
+
+
+def test_a_name_that_belongs_to_somebody_else_is_passed_over() -> None:
+    status = running()
+    status["run"]["uid"] = ""
+    decided = plan(a_training_job(status=status), replace(READY, job=a_job(owner="someone-else")), NOW)
+    assert created(decided) == ["churn-first-train-2"]
+    assert decided.status.failures == 0
+
+
+def test_a_proposed_training_does_nothing_until_it_is_resumed() -> None:
+    decided = plan(a_training_job(suspend=True), READY, NOW)
+    assert decided.actions == ()
+    assert said(decided.status) == ("Unknown", TrainingJobReason.SUSPENDED)
+
+
+def test_what_failed_stays_failed_when_suspend_is_toggled() -> None:
+    failure = RunFailure(reason=FailureReason.INVALID_DATA, message="no labels")
+    ended = plan(a_training_job(status=running()), replace(READY, failure=failure), NOW).status
+    again = plan(a_training_job(suspend=True, generation=2, status=ended), READY, NOW + timedelta(days=1))
+    assert again.actions == ()
+    assert said(again.status) == ("False", TrainingJobReason.INVALID_DATA)
+
+
+def test_a_back_off_is_told_as_a_retry() -> None:
+    decided = plan(a_training_job(status=failed()), READY, NOW + timedelta(seconds=1))
+    assert said(decided.status) == ("Unknown", TrainingJobReason.RETRYING)
+    assert decided.requeue_in == timedelta(seconds=9)
