@@ -8,6 +8,7 @@ import base64
 import os
 import re
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -32,11 +33,20 @@ REPOSITORY = Path(__file__).parents[3]
 Forward = Callable[[str, int], str]
 
 
+def kubectl() -> str:
+    """The local cluster's kubectl; without a local cluster the one on PATH."""
+    command = [sys.executable, "-m", "cluster", "kubectl"]
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY / "tools")}
+    said = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=True)
+    found = said.stdout.strip()
+    return found if Path(found).exists() else "kubectl"
+
+
 @contextmanager
-def forwarded(kubectl: str, kubeconfig: Path, service: str, port: int) -> Iterator[str]:
+def forwarded(program: str, kubeconfig: Path, service: str, port: int) -> Iterator[str]:
     """host:port on this machine that leads to a service of the release."""
     command = [
-        kubectl,
+        program,
         "--kubeconfig",
         str(kubeconfig),
         "-n",
@@ -63,8 +73,7 @@ def forward(request: pytest.FixtureRequest) -> Iterator[Forward]:
 
         def to(service: str, port: int) -> str:
             kubeconfig: Path = request.getfixturevalue("kubeconfig")
-            said = subprocess.run(["make", "-s", "kubectl"], cwd=REPOSITORY, capture_output=True, text=True, check=True)
-            return opened.enter_context(forwarded(said.stdout.strip(), kubeconfig, service, port))
+            return opened.enter_context(forwarded(kubectl(), kubeconfig, service, port))
 
         yield to
 
