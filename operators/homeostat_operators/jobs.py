@@ -44,7 +44,7 @@ class JobShape:
     pool: NodePool | None = None
 
 
-def run_job(  # noqa: PLR0917 - all of what makes a run, in the order of its name
+def run_job(
     owner: Resource[Any, Any], purpose: str, number: int, document: Document, image: str, shape: JobShape
 ) -> Manifest:
     """The Job of a numbered run. It is never restarted by Kubernetes: attempts are counted by us."""

@@ -6,9 +6,9 @@ import time
 import structlog
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
 
-from homeostat.reconcile.errors import EngineUnavailable
+from homeostat.reconcile.errors import EngineUnavailable, PlatformError
 from homeostat_operators.clients import Clients
-from homeostat_operators.loop import AnyOperator, Outcome, Turn, clock, reconcile
+from homeostat_operators.loop import REFUSED_RETRY, AnyOperator, Outcome, Turn, clock, reconcile
 from homeostat_operators.workqueue import Key, WorkQueue
 
 WORKERS = 4
@@ -70,6 +70,9 @@ class Workers:
         except EngineUnavailable as error:  # the Kubernetes API itself: there is nobody to tell but the log
             log.warning("unavailable", kind=self._kind, key=str(key), detail=str(error))
             turn = Turn(Outcome.UNAVAILABLE, error.retry_in)
+        except PlatformError as error:  # not even the status may be written, as in a namespace that is being deleted
+            log.warning("refused", kind=self._kind, key=str(key), detail=str(error))
+            turn = Turn(Outcome.REFUSED, REFUSED_RETRY)
         except Exception:
             delay = self._queue.failed(key)
             log.exception("unexpected", kind=self._kind, key=str(key), again_in_seconds=delay.total_seconds())

@@ -11,17 +11,13 @@ FRESH = "Fresh"
 
 
 def conditions(resource: FeatureSet, status: FeatureSetStatus, now: datetime) -> list[Condition]:
-    """Ready, Reconciling, Stalled, and Fresh where the spec bounds the age."""
+    """Ready, Reconciling, Stalled, and Fresh where the spec bounds the age of what is there."""
     generation = resource.metadata.generation
     said = _state(resource, status, now)
     freshness = resource.spec.freshness
-    if freshness is None:
-        return [condition for condition in said if condition.type != FRESH]
     last = status.last_materialization
-    if last is None:
-        return put(
-            said, FRESH, "Unknown", FeatureSetReason.MATERIALIZING, "Nothing is materialised yet.", generation, now
-        )
+    if freshness is None or last is None:
+        return [condition for condition in said if condition.type != FRESH]
     until = last.time + parse_duration(freshness.max_age)
     if now < until:
         message = f"Materialised through {format_time(last.through)}."

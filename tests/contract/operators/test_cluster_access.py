@@ -1,22 +1,21 @@
 """What the loop rests on, held against the real API server and against the twin that the fault tests use."""
 
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
 from kubernetes import client
 
 from contract.waiting import until
 from faults.cluster_twin import MemoryCluster
-from homeostat.api.common import API_VERSION
+from homeostat.api.common import format_time
 from homeostat.reconcile.errors import InvalidSpec, PlatformError
 from homeostat.testing.builders import a_feature_set
 from homeostat_operators.clients import ClusterAccess, Conflict, Manifest
 from homeostat_operators.cluster import Cluster
 
 NOW = datetime(2026, 1, 5, 9, tzinfo=UTC)
+NOBODY = "0c9e7d52-1f0e-4b6e-9d8f-7a2f0f6f3a99"
 SERVICE = ("v1", "Service")
-FEATURE_SET = (API_VERSION, "FeatureSet")
 
 
 @pytest.fixture(params=["api server", "twin"])
@@ -41,13 +40,16 @@ def a_service(namespace: str, name: str = "one", **labels: str) -> Manifest:
     }
 
 
-def a_suspended_feature_set(namespace: str) -> Manifest:
-    """One that an installed operator, should there be one, has nothing to do for."""
-    found = a_feature_set(materialization={"schedule": "0 0 29 2 *", "suspend": True}, namespace=namespace)
-    manifest: dict[str, Any] = found.model_dump(mode="json", by_alias=True, exclude_none=True)
-    manifest["metadata"] = {"name": "customers", "namespace": namespace}
-    del manifest["status"]
-    return manifest
+def a_status(reason: str) -> Manifest:
+    """A status of a Service, which nobody else writes."""
+    condition = {
+        "type": "Seen",
+        "status": "True",
+        "reason": reason,
+        "message": "",
+        "lastTransitionTime": format_time(NOW),
+    }
+    return {"loadBalancer": {}, "conditions": [condition]}
 
 
 def test_what_is_not_there_is_none(cluster: ClusterAccess, namespace: str) -> None:
@@ -85,7 +87,7 @@ def test_applying_the_same_again_changes_nothing(real: Cluster, namespace: str) 
 
 def test_only_the_object_with_the_uid_is_deleted(cluster: ClusterAccess, namespace: str) -> None:
     made = cluster.create(a_service(namespace))
-    cluster.delete(*SERVICE, namespace, "one", "0c9e7d52-1f0e-4b6e-9d8f-7a2f0f6f3a99")
+    cluster.delete(*SERVICE, namespace, "one", NOBODY)
     found = cluster.get(*SERVICE, namespace, "one")
     assert found is not None
     assert "deletionTimestamp" not in found["metadata"]
@@ -100,18 +102,18 @@ def test_only_the_object_with_the_uid_is_deleted(cluster: ClusterAccess, namespa
 
 
 def test_a_status_is_written_at_the_version_that_was_read(cluster: ClusterAccess, namespace: str) -> None:
-    made = cluster.create(a_suspended_feature_set(namespace))
-    written = cluster.replace_status({**made, "status": {"failures": 1}})
+    made = cluster.create(a_service(namespace))
+    written = cluster.replace_status({**made, "status": a_status("First")})
     assert written is not None
-    assert written["status"] == {"failures": 1}
-    assert written["metadata"]["generation"] == made["metadata"]["generation"]
+    assert written["status"] == a_status("First")
+    assert written["metadata"]["resourceVersion"] != made["metadata"]["resourceVersion"]
     with pytest.raises(Conflict):
-        cluster.replace_status({**made, "status": {"failures": 2}})
+        cluster.replace_status({**made, "status": a_status("Second")})
 
 
 def test_the_status_of_what_is_gone_is_not_written(cluster: ClusterAccess, namespace: str) -> None:
-    gone = a_suspended_feature_set(namespace)
-    gone["metadata"] |= {"resourceVersion": "1", "uid": "0c9e7d52-1f0e-4b6e-9d8f-7a2f0f6f3a99"}
+    gone = a_feature_set().model_dump(mode="json", by_alias=True, exclude_none=True)
+    gone["metadata"] = {"name": "customers", "namespace": namespace, "resourceVersion": "1", "uid": NOBODY}
     assert cluster.replace_status({**gone, "status": {"failures": 1}}) is None
 
 

@@ -1,0 +1,130 @@
+"""The threads that turn the loop: nothing that goes wrong in a turn ends one, and all of it is counted."""
+
+import threading
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from faults.cluster_twin import MemoryCluster
+from faults.world import SETTINGS
+from homeostat.api.v1alpha1 import FeatureSet, FeatureSetStatus
+from homeostat.engines.metrics.memory import MemoryMetrics
+from homeostat.engines.objects.memory import MemoryObjects
+from homeostat.engines.outcomes.memory import MemoryOutcomes
+from homeostat.engines.registry.memory import MemoryRegistry
+from homeostat.reconcile.errors import EngineUnavailable, PlatformError
+from homeostat.testing.builders import a_feature_set
+from homeostat_operators.clients import Clients, Manifest
+from homeostat_operators.loop import Operator
+from homeostat_operators.planning import Plan
+from homeostat_operators.workers import Workers
+from homeostat_operators.workqueue import Key, WorkQueue
+
+PATIENCE = 60.0
+"""Seconds; far more than any of these takes."""
+
+
+class Refusing(MemoryCluster):
+    """An API server that refuses even the status."""
+
+    def replace_status(self, manifest: Manifest) -> Manifest | None:
+        raise PlatformError(f"namespace {manifest['metadata']['namespace']} is being terminated")
+
+
+class Silent(MemoryCluster):
+    """An API server that does not answer."""
+
+    def get(self, api_version: str, kind: str, namespace: str, name: str) -> Manifest | None:
+        raise EngineUnavailable(f"no answer about {api_version} {kind} {namespace}/{name}")
+
+
+class Shop:
+    """Workers on one FeatureSet whose plan is the test's."""
+
+    def __init__(self, cluster: MemoryCluster, plan: Callable[[], None]) -> None:
+        self.planned = threading.Event()
+        self._plan = plan
+        cluster.put(a_feature_set().model_dump(mode="json", by_alias=True, exclude_none=True))
+        clients = Clients(cluster, MemoryObjects(), MemoryRegistry(), MemoryMetrics(), MemoryOutcomes(), SETTINGS)
+        operator: Operator[FeatureSet, None] = Operator(FeatureSet, lambda _resource, _clients: None, self.plan)
+        self.registry = CollectorRegistry()
+        self.queue = WorkQueue()
+        self.workers = Workers(operator, clients, self.queue, self.registry)
+        self.workers.start()
+
+    def plan(self, _resource: FeatureSet, _observed: None, _now: datetime) -> Plan[FeatureSetStatus]:
+        self.planned.set()
+        self._plan()
+        return Plan(FeatureSetStatus(failures=1))
+
+    def work_once(self) -> None:
+        self.queue.add(Key("churn", "customers"), timedelta())
+        while not self._turns():
+            threading.Event().wait(0.01)
+        self.workers.stop(PATIENCE)
+
+    def outcomes(self) -> dict[str, float]:
+        return {sample.labels["outcome"]: sample.value for sample in self._turns()}
+
+    def _turns(self) -> list[Any]:
+        samples = (sample for family in self.registry.collect() for sample in family.samples)
+        return [sample for sample in samples if sample.name == "homeostat_reconciles_total"]
+
+
+@pytest.fixture
+def shops() -> Iterator[Callable[..., Shop]]:
+    made: list[Shop] = []
+
+    def a_shop(cluster: MemoryCluster | None = None, plan: Callable[[], None] = lambda: None) -> Shop:
+        made.append(Shop(cluster or MemoryCluster(), plan))
+        return made[-1]
+
+    yield a_shop
+    for shop in made:
+        shop.workers.stop(PATIENCE)
+
+
+def a_bug() -> None:
+    raise ZeroDivisionError
+
+
+@pytest.mark.parametrize(
+    ("cluster", "plan", "outcome"),
+    [
+        (MemoryCluster(), lambda: None, "planned"),
+        (MemoryCluster(), a_bug, "unexpected"),
+        (Refusing(), lambda: None, "refused"),
+        (Silent(), lambda: None, "unavailable"),
+    ],
+)
+def test_every_turn_is_counted_by_how_it_went(
+    shops: Callable[..., Shop], cluster: MemoryCluster, plan: Callable[[], None], outcome: str
+) -> None:
+    shop = shops(cluster, plan)
+    shop.work_once()
+    assert shop.outcomes() == {outcome: 1.0}
+
+
+def test_a_bug_ends_no_thread(shops: Callable[..., Shop]) -> None:
+    shop = shops(plan=a_bug)
+    shop.queue.add(Key("churn", "customers"))
+    assert shop.planned.wait(PATIENCE)
+    assert shop.workers.alive()
+
+
+def test_a_turn_in_progress_is_finished_before_the_workers_stop(shops: Callable[..., Shop]) -> None:
+    go_on = threading.Event()
+    cluster = MemoryCluster()
+    shop = shops(cluster, lambda: None if go_on.wait(PATIENCE) else a_bug())
+    shop.queue.add(Key("churn", "customers"))
+    assert shop.planned.wait(PATIENCE)
+    stopping = threading.Thread(target=shop.workers.stop, args=(PATIENCE,))
+    stopping.start()
+    assert shop.queue.take() is None, "the queue is closed, and the turn goes on"
+    go_on.set()
+    stopping.join(PATIENCE)
+    (stored,) = cluster.list("homeostat.dev/v1alpha1", "FeatureSet", "churn")
+    assert stored["status"]["failures"] == 1
