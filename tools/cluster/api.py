@@ -1,6 +1,7 @@
 """The few questions that bringing a cluster up asks its API server; everything else goes through kubectl."""
 
 import json
+import os
 import ssl
 import subprocess
 import urllib.error
@@ -52,4 +53,5 @@ def kubectl(settings: Settings, *args: str, stdin: str | None = None) -> str:
         subprocess.CalledProcessError: kubectl failed; `stderr` says why.
     """
     argv = [str(settings.kubectl), f"--kubeconfig={settings.kubeconfig}", *args]
-    return subprocess.run(argv, input=stdin, capture_output=True, text=True, check=True).stdout
+    environment = {**os.environ, "KUBECACHEDIR": str(settings.directory / "kubectl")}  # not below ~/.kube
+    return subprocess.run(argv, input=stdin, env=environment, capture_output=True, text=True, check=True).stdout

@@ -79,10 +79,12 @@ def _install(missing: dict[str, str]) -> None:
 
 def _listener(address: str, port: int) -> str:
     """Who listens there, as far as `ss` can tell."""
-    argv = ["ss", "-Hltnp", f"sport = :{port}"]
-    lines = subprocess.run(argv, check=False, capture_output=True, text=True).stdout.splitlines()
-    users = [line.split("users:", 1)[1] for line in lines if "users:" in line]
-    return f"by {users[0]}" if users else f"on {address} (by whom could not be found out)"
+    here = {f"{each}:{port}" for each in (address, "0.0.0.0", "*", "[::]")}  # noqa: S104 - compared, not bound
+    told = subprocess.run(["ss", "-Hltnp", f"sport = :{port}"], check=False, capture_output=True, text=True).stdout
+    users = [
+        line.split("users:", 1)[1].strip() for line in told.splitlines() if line.split()[3] in here and "users:" in line
+    ]
+    return f"by {users[0]}" if users else "(by whom could not be found out)"
 
 
 def ports(settings: Settings) -> None:

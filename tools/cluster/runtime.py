@@ -9,6 +9,8 @@ import subprocess
 import tarfile
 from pathlib import Path
 
+import yaml
+
 from cluster import cgroups, node
 from cluster.settings import Settings
 
@@ -33,6 +35,16 @@ def remove_containers(settings: Settings) -> None:
         with contextlib.suppress(subprocess.CalledProcessError):  # a container that never ran has no task
             ctr(settings, "tasks", "delete", "--force", *names)
         ctr(settings, "containers", "delete", *names)
+
+
+def forget_images(settings: Settings) -> None:
+    """Removes what earlier contents of our images left; other images, and those of the current Helm values, stay."""
+    values = settings.state / "images.yaml"
+    current = yaml.safe_load(values.read_text())["images"].values() if values.exists() else []
+    kept = {f"{image['repository']}:{image['tag']}" for image in current} | {node.PAUSE_IMAGE}
+    named = ctr(settings, "images", "list", "--quiet").split()
+    if old := [name for name in named if name.startswith("localhost/homeostat/") and name not in kept]:
+        ctr(settings, "images", "remove", *old)
 
 
 def _add(archive: tarfile.TarFile, name: str, content: bytes, mode: int = 0o644) -> None:

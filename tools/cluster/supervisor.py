@@ -102,6 +102,7 @@ class Supervisor:
         others = [name for name in self.processes if name != "containerd"]
         await asyncio.gather(*(self.end(name) for name in reversed(others)))
         await asyncio.to_thread(runtime.remove_containers, self.cluster)
+        await asyncio.to_thread(runtime.forget_images, self.cluster)
         await self.end("containerd")
 
     async def end(self, name: str) -> None:
