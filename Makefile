@@ -11,8 +11,8 @@ UV := .venv/uv/bin/uv
 PYTHON := $(PLATFORM)/bin/python
 TOOLS := PYTHONPATH=tools $(PYTHON)
 LOCK := $(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11
-PLATFORM_SOURCES := src operators services tools tests
-PIPELINES_SOURCES := pipelines
+PLATFORM_SOURCES := src operators services tools tests --exclude 'tests/(unit/pipelines|contract/feast)/'
+PIPELINES_SOURCES := pipelines tests/unit/pipelines tests/contract/feast
 GENERATED := manifests/crds manifests/rbac charts/homeostat/templates/crds charts/homeostat/templates/rbac-operators.yaml pipelines/compiled docs/reference
 
 ##@ To see it

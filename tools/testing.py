@@ -4,8 +4,8 @@ import argparse
 import os
 import subprocess
 import sys
-import xml.etree.ElementTree as ElementTree
 from dataclasses import dataclass, field
+from xml.etree import ElementTree as ET
 
 from cluster import down, settings, up
 from cluster.progress import console
@@ -26,7 +26,7 @@ class Totals:
     def add(self, name: str, status: int) -> None:
         """Adds a run by its JUnit report; a run without one, or that failed without a failed test, is broken."""
         report = BUILD / f"{name}.xml"
-        suites = list(ElementTree.parse(report).iter("testsuite")) if report.exists() else []  # noqa: S314 - our own file
+        suites = list(ET.parse(report).iter("testsuite")) if report.exists() else []  # noqa: S314 - our own file
         for suite in suites:
             for key in self.counted:
                 self.counted[key] += int(suite.get(key, 0))
@@ -49,7 +49,7 @@ def run(totals: Totals, name: str, environment: str, paths: list[str], **variabl
     done = subprocess.run(
         [str(python), "-m", "pytest", "--quiet", f"--junit-xml={report}", "--durations=5", *paths],
         cwd=REPOSITORY, check=False,
-        env={**os.environ, "PYTHONPATH": f"{REPOSITORY / 'tools'}:{REPOSITORY / 'tests' / 'e2e'}", **variables},
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY / "tools"), **variables},
     )  # fmt: skip
     totals.add(name, done.returncode)
 
@@ -68,7 +68,9 @@ def units(totals: Totals) -> None:
 def on_cluster(totals: Totals, cluster: settings.Settings) -> None:
     """Contract tests and the story on a cluster of their own, which is taken down after."""
     if up.running(cluster):
-        raise UserError("A cluster of this checkout is up, perhaps with a demo on it; end it with `make demo-down` first.")
+        raise UserError(
+            "A cluster of this checkout is up, perhaps with a demo on it; end it with `make demo-down` first."
+        )
     try:
         ready(cluster)
         reach = {"KUBECONFIG": str(cluster.kubeconfig)}

@@ -6,6 +6,7 @@ from typing import Any
 
 import jsonschema
 import yaml
+
 from cluster import settings
 from cluster.helm import helm
 from cluster.settings import REPOSITORY, UserError

@@ -4,16 +4,17 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+
 from cluster import settings
 from cluster.settings import NODE_PORTS, REPOSITORY
-from demo.release import NAMESPACE, Platform, diagnose
+from demo.release import Platform
+from e2e.watching import Watch
 
 Object = dict[str, Any]
 BUILD = REPOSITORY / "build"
@@ -25,7 +26,7 @@ def platform() -> Platform:
 
 
 @pytest.fixture(scope="session")
-def story(platform: Platform) -> Iterator[str]:
+def story() -> Iterator[str]:
     """What `make demo` said; the platform it leaves behind stays for all tests of the session."""
     BUILD.mkdir(exist_ok=True)
     told = BUILD / "demo.log"
@@ -38,36 +39,6 @@ def story(platform: Platform) -> Iterator[str]:
     assert done.returncode == 0, f"the story did not come to its end:\n{text[-12000:]}"
     yield text
     subprocess.run([sys.executable, "-m", "demo", "down"], env=environment, check=False)
-
-
-class Watch:
-    """Waits for conditions on real objects, with diagnostics when they do not come."""
-
-    def __init__(self, platform: Platform) -> None:
-        self.platform = platform
-
-    def until(
-        self, what: str, kind: str, name: str, done: Callable[[Object], bool], seconds: float = 240,
-        namespace: str = NAMESPACE,
-    ) -> Object:  # fmt: skip
-        """The object, once `done`; fails with its status and the namespace's events after `seconds`."""
-        deadline = time.monotonic() + seconds
-        found: Object | None = None
-        while time.monotonic() < deadline:
-            found = self.platform.get(kind, name, namespace)
-            if found is not None and done(found):
-                return found
-            time.sleep(0.5)
-        status = json.dumps((found or {}).get("status"), indent=1)
-        pytest.fail(f"{what}: not within {seconds:.0f} s\n{kind}/{name} {status}\n{diagnose(self.platform, namespace)}")
-
-    def true(self, what: str, done: Callable[[], bool], seconds: float = 120) -> None:
-        """Returns once `done`."""
-        deadline = time.monotonic() + seconds
-        while not done():
-            if time.monotonic() > deadline:
-                pytest.fail(f"{what}: not within {seconds:.0f} s\n{diagnose(self.platform, NAMESPACE)}")
-            time.sleep(0.5)
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import httpx
 import pytest
 import yaml
+
 from cluster.settings import REPOSITORY, UserError
 from demo.release import NAMESPACE, Platform
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+
 from demo.release import NAMESPACE, Platform
 from demo.story import condition, field
 

@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 import yaml
+from minio import Minio
+
 from cluster.settings import REPOSITORY
-from conftest import Watch
 from demo.release import NAMESPACE, SYSTEM, Platform
 from demo.story import condition, field
-from minio import Minio
+from e2e.watching import Watch
 
 SAMPLES = REPOSITORY / "manifests" / "samples" / "churn"
 Object = dict[str, Any]

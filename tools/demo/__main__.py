@@ -4,10 +4,10 @@ import argparse
 import os
 import sys
 
-from cluster import settings
-from cluster.progress import console, step
 from rich.table import Table
 
+from cluster import settings
+from cluster.progress import console, step
 from demo import release
 from demo.release import NAMESPACE, SYSTEM, Platform
 from demo.story import Story, condition, field, stop_traffic

@@ -64,12 +64,10 @@ def labels(frame: pd.DataFrame, decided_by: datetime) -> bytes:
     return _parquet(table)
 
 
-def _spread(count: int, start: datetime) -> pd.Series:
+def _spread(count: int, start: datetime) -> pd.DatetimeIndex:
     """Times spread evenly over the hour after `start`."""
     step = 3600 / max(count, 1)
-    return pd.Series(
-        pd.to_datetime([(start + timedelta(seconds=index * step)).astimezone(UTC) for index in range(count)], utc=True)
-    ).to_numpy()
+    return pd.DatetimeIndex([(start + timedelta(seconds=index * step)).astimezone(UTC) for index in range(count)])
 
 
 def _parquet(table: pd.DataFrame) -> bytes:

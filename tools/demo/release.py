@@ -156,7 +156,8 @@ def diagnose(platform: Platform, namespace: str = SYSTEM) -> str:
 
 def installed(platform: Platform) -> bool:
     """True if the release is there, whole or not."""
-    return RELEASE in platform.helm("list", "--namespace", SYSTEM, "--short", "--all").split()
+    # Helm's own records: `helm list` took other flags in every major version.
+    return bool(platform.listing("secrets", SYSTEM, "-l", f"owner=helm,name={RELEASE}"))
 
 
 def uninstall(platform: Platform) -> None:

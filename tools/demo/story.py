@@ -12,10 +12,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from cluster.progress import console, step
-from cluster.settings import NODE_PORTS, REPOSITORY, UserError
 from minio import Minio
 
+from cluster.progress import console, step
+from cluster.settings import NODE_PORTS, REPOSITORY, UserError
 from demo import data
 from demo.release import NAMESPACE, Platform, diagnose
 from demo.traffic import Plan, write_json
@@ -216,7 +216,11 @@ class Story:
             return f"breached: {field(monitor, 'status.breached') or 'nothing yet'}{waiting}"
 
         found = self.wait(
-            "the Monitor finds out", "monitor", "churn", lambda m: bool(field(m, "status.lastDecision.trainingJob")), follow
+            "the Monitor finds out",
+            "monitor",
+            "churn",
+            lambda m: bool(field(m, "status.lastDecision.trainingJob")),
+            follow,
         )
         causes = {key.split("/")[0] for key in seen}
         for cause in ("UnprovenShift", "CovariateShift"):
@@ -234,7 +238,9 @@ class Story:
 
         def progress(deployment: Object) -> str:
             weight = field(deployment, "status.candidate.weight")
-            return f"candidate at {weight} %" if weight else condition(deployment, "Reconciling").get("message", "")[:100]
+            return (
+                f"candidate at {weight} %" if weight else condition(deployment, "Reconciling").get("message", "")[:100]
+            )
 
         def lost(deployment: Object) -> str | None:
             ended = [h for h in field(deployment, "status.history") or [] if h["version"] == version]

@@ -91,7 +91,10 @@ class Traffic:
     async def run(self) -> None:
         """Sends until the lifetime is over."""
         limits = httpx.Limits(max_connections=32, max_keepalive_connections=32)
-        async with httpx.AsyncClient(timeout=10, limits=limits, trust_env=False) as client, asyncio.TaskGroup() as tasks:
+        async with (
+            httpx.AsyncClient(timeout=10, limits=limits, trust_env=False) as client,
+            asyncio.TaskGroup() as tasks,
+        ):
             end = time.monotonic() + LIFETIME
             following = time.monotonic()
             reporter = tasks.create_task(self._report(client))
@@ -132,6 +135,9 @@ class Traffic:
             await self._post_outcomes(client)
             write_json(self.directory / "counts.json", asdict(self.counts))
 
+    def _token(self) -> str:
+        return Path(self.plan.token_file).read_text().strip()
+
     async def _post_outcomes(self, client: httpx.AsyncClient) -> None:
         ready: list[tuple[float, str, int]] = []
         while self.due and self.due[0][0] <= time.monotonic():
@@ -143,7 +149,7 @@ class Traffic:
             "deployment": self.plan.model,
             "outcomes": [{"predictionId": identifier, "label": label} for _, identifier, label in ready],
         }
-        token = Path(self.plan.token_file).read_text().strip()
+        token = self._token()
         try:
             answer = await client.post(
                 f"{self.plan.observer}/v1/outcomes", json=body, headers={"Authorization": f"Bearer {token}"}

@@ -129,7 +129,7 @@ def _add_writes(app: FastAPI, store: Store, guard: Guard, metrics: Metrics) -> N
 
 def _add_reads(app: FastAPI, store: Store, exporter: Exporter, guard: Guard) -> None:
     @app.get("/v1/cohorts")
-    async def cohorts(  # noqa: PLR0917 - FastAPI passes all of them by name
+    async def cohorts(
         caller: Authenticated,
         namespace: Namespace,
         deployment: Deployment,

@@ -13,8 +13,8 @@ from datetime import timedelta
 from itertools import groupby
 from typing import Any
 
-import pyarrow as pa  # type: ignore[import-untyped]  # it ships no types
-import pyarrow.parquet as pq  # type: ignore[import-untyped]  # as above
+import pyarrow as pa
+import pyarrow.parquet as pq
 import sqlalchemy as sa
 
 from homeostat.engines.objects import ObjectStore

@@ -6,12 +6,15 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 from pydantic.alias_generators import to_camel
 
-from homeostat.api.common import NAME_PATTERN, ResourceName
+from homeostat.api.common import ResourceName
+
+NAMESPACE_PATTERN = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
+"""A namespace may begin with a digit, names of our kinds may not."""
 
 BATCH = 5000
 """Items of one request at most."""
 
-Namespace = Annotated[str, StringConstraints(pattern=NAME_PATTERN, max_length=63)]
+Namespace = Annotated[str, StringConstraints(pattern=NAMESPACE_PATTERN, max_length=63)]
 PredictionId = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 EntityKey = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 MetricName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=63)]

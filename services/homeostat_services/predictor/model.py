@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
 import numpy as np
-import onnxruntime as ort  # type: ignore[import-untyped]
+import onnxruntime as ort
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from homeostat.engines.objects import ObjectStore

@@ -4,12 +4,13 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import httpx
 import pytest
 
-from contract.router.gateway import Gateway, answered, traffic, until
+from contract.router.gateway import Gateway, Traffic, answered, traffic, until
 
 
 @pytest.fixture
@@ -28,6 +29,14 @@ async def gateway(tmp_path: Path) -> AsyncIterator[Gateway]:
     finally:
         for name in list(gateway.processes):
             gateway.kill(name)
+
+
+def _more(seen: Traffic, total: int) -> bool:
+    return seen.total >= total
+
+
+def _answered(seen: Traffic, pod: str) -> bool:
+    return seen.answers[pod] > 5
 
 
 async def test_requests_are_split_by_weight_and_rewritten(gateway: Gateway) -> None:
@@ -50,7 +59,7 @@ async def test_no_request_fails_while_weights_versions_and_pods_change_many_time
             gateway.pods[name] = replace(gateway.pods[name], ready=turn % 4 != 0)
             gateway.publish()
             reached = seen.total
-            await until(lambda reached=reached: seen.total >= reached + 20, gateway.logs)
+            await until(partial(_more, seen, reached + 20), gateway.logs)
             if turn % 5 == 0:
                 gateway.split(v1=100)
     assert not seen.failures, f"{seen.failures[:3]} of {seen.total}\n{gateway.logs()}"
@@ -64,7 +73,7 @@ async def test_no_request_fails_when_a_new_version_appears_and_takes_everything_
             await answers_directly(gateway.pods[f"{version}-1"].port)
             gateway.pods[f"{version}-1"] = replace(gateway.pods[f"{version}-1"], ready=True)
             gateway.split(**{version: 100})
-            await until(lambda version=version: seen.answers[f"{version}-1"] > 5, gateway.logs)
+            await until(partial(_answered, seen, f"{version}-1"), gateway.logs)
     assert not seen.failures, f"{seen.failures[:3]} of {seen.total}\n{gateway.logs()}"
 
 

@@ -1,4 +1,4 @@
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import httpx
@@ -18,7 +18,8 @@ class KnownCustomers:
     def __init__(self, known: dict[str, dict[str, Any]]) -> None:
         self.known = known
 
-    async def lookup(self, _namespace: str, _feature_set: str, keys: list[str]) -> list[dict[str, Any] | None]:
+    async def lookup(self, namespace: str, feature_set: str, keys: Sequence[str]) -> list[dict[str, Any] | None]:
+        assert (namespace, feature_set) == ("churn", "customers")
         return [self.known.get(key) for key in keys]
 
 

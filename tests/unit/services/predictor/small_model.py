@@ -33,7 +33,7 @@ def graph() -> bytes:
     constants = [
         helper.make_tensor("zero", TensorProto.FLOAT, [1], [0.0]),
         helper.make_tensor("hundred", TensorProto.FLOAT, [1], [100.0]),
-        helper.make_tensor("monthly", TensorProto.STRING, [1], [b"monthly"]),
+        helper.make_tensor("monthly", TensorProto.STRING, [1], [b"monthly"]),  # type: ignore[list-item]  # onnx takes bytes
     ]
     nodes = [
         helper.make_node("IsNaN", ["charges"], ["missing"]),
@@ -95,7 +95,7 @@ def stored(content: dict[str, bytes] | None = None) -> tuple[MemoryObjects, str]
 
 
 def settings(digest: str, **changes: Any) -> PredictorSettings:
-    given = {"namespace": "churn", "deployment": "churn", "version": "1", "entity_field": "customer_id"}
+    given: dict[str, Any] = {"namespace": "churn", "deployment": "churn", "version": "1", "entity_field": "customer_id"}
     return PredictorSettings(**given, model_uri=URI, model_digest=digest, **changes)
 
 

@@ -51,11 +51,11 @@ def test_a_signature_of_another_model_is_not_served() -> None:
     signature = json.loads(files["signature.json"])
     signature["inputs"].pop()
     objects, digest = small_model.stored(files | {"signature.json": json.dumps(signature).encode()})
-    with pytest.raises(InvalidData, match="signature.json declares inputs"):
+    with pytest.raises(InvalidData, match=r"signature\.json declares inputs"):
         load(objects, small_model.URI, digest)
 
 
 def test_a_file_that_is_no_onnx_graph_is_not_served() -> None:
     objects, digest = small_model.stored(small_model.files() | {"model.onnx": b"not a graph"})
-    with pytest.raises(InvalidData, match="model.onnx cannot be loaded"):
+    with pytest.raises(InvalidData, match=r"model\.onnx cannot be loaded"):
         load(objects, small_model.URI, digest)

@@ -6,7 +6,7 @@ import os
 import signal
 import socket
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from typing import Any
@@ -26,7 +26,8 @@ SPAWN = multiprocessing.get_context("spawn")
 class SlowStore:
     """An online store that takes its time."""
 
-    async def lookup(self, _namespace: str, _feature_set: str, keys: list[str]) -> list[dict[str, Any] | None]:
+    async def lookup(self, namespace: str, feature_set: str, keys: Sequence[str]) -> list[dict[str, Any] | None]:
+        assert (namespace, feature_set) == ("churn", "customers")
         await asyncio.sleep(1)
         return [small_model.ROWS[0] for _ in keys]
 
