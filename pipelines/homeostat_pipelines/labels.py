@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import structlog
 
-from homeostat.api.v1alpha1.featureset import Entity, EntityType
+from homeostat.api.v1alpha1.featureset import Entity, EntityType, FeatureType
 from homeostat.engines.objects import ObjectStore
 from homeostat.reconcile.errors import InvalidData
 from homeostat.runs import LabelInput
@@ -43,7 +43,9 @@ def union(
         table = table.filter(pc.greater_equal(table.column(TIME), pa.scalar(since, columns.TIME)))
     if table.num_rows == 0:
         window = "" if since is None else f" since {since:%Y-%m-%d %H:%M:%S} UTC (spec.dataset.window)"
-        raise InvalidData(f"there is no label{window} in {', '.join(s.uri for s in sources)}; wait for labels or add a source")
+        raise InvalidData(
+            f"there is no label{window} in {', '.join(s.uri for s in sources)}; wait for labels or add a source"
+        )
     # Stable order, so that of two labels of one time the one of the later source wins.
     number = pa.array(range(table.num_rows))
     table = table.append_column("number", number)
@@ -69,7 +71,11 @@ def _source(objects: ObjectStore, source: LabelInput, entity: Entity) -> pa.Tabl
     # Observers export keys as text, whatever their type.
     exported = (source.entity_field, source.timestamp_field, source.field) == EXPORTED
     kind = EntityType.STRING if exported else entity.type
-    wanted = {source.entity_field: kind, source.timestamp_field: ColumnType.TIME, source.field: ColumnType.LABEL}
+    wanted: dict[str, FeatureType | EntityType | ColumnType] = {
+        source.entity_field: kind,
+        source.timestamp_field: ColumnType.TIME,
+        source.field: ColumnType.LABEL,
+    }
     table = columns.read(objects, uris, wanted)
     table = table.rename_columns([entity.name, TIME, LABEL])
     labels = table.column(LABEL)

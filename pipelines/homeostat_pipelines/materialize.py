@@ -1,6 +1,5 @@
 """A materialisation: source, checks, snapshot, Feast registry, online rows, in this order."""
 
-import os
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
@@ -77,17 +76,8 @@ def _publish(
     from homeostat_pipelines import definitions  # noqa: PLC0415 - Feast is slow to import, and bad data never get here
 
     source = job.feature_set
-    store_settings = load(S3Settings)
-    # Feast and its file systems know S3 by these variables only.
-    os.environ.update(
-        AWS_ACCESS_KEY_ID=store_settings.access_key,
-        AWS_SECRET_ACCESS_KEY=store_settings.secret_key.get_secret_value(),
-        AWS_ENDPOINT_URL=store_settings.endpoint,
-        AWS_REGION="us-east-1",
-        AWS_EC2_METADATA_DISABLED="true",
-    )
     online = None if source.online_ttl_seconds is None else definitions.online_store(load(OnlineStoreSettings).url)
-    view = definitions.view_of(source, snapshot.uri, store_settings.endpoint)
+    view = definitions.view_of(source, snapshot.uri, load(S3Settings).endpoint)
     with tempfile.TemporaryDirectory() as scratch:
         report.progress("register", 3, len(STEPS))
         store = _applied(job.namespace, view, definitions.entity_of(source), Path(scratch), online)
@@ -138,7 +128,8 @@ def _write_online(
     for batch in newest.to_batches(max_chunksize=50_000):
         frame = batch.to_pandas(types_mapper=nullable.get)
         store.write_to_online_store(source.name, frame)
-    provider = store._get_provider()  # noqa: SLF001 - Feast has no public way to its online store
-    provider.online_store.writer(store.config, view).finish(through.timestamp())
+    from homeostat_pipelines.online_store import HomeostatOnlineStore  # noqa: PLC0415 - as Feast
+
+    HomeostatOnlineStore().writer(store.config, view).finish(through.timestamp())
     log.info("online rows written", rows=newest.num_rows)
     return int(newest.num_rows)

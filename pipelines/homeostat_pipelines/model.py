@@ -112,7 +112,10 @@ def _graph(estimator: Pipeline, signature: Signature) -> bytes:
     types = [(i.name, (StringTensorType if i.textual else FloatTensorType)([None, 1])) for i in signature.inputs]
     boosting = estimator.named_steps["boosting"]
     options = {id(boosting): {"zipmap": False, "output_class_labels": False}}
-    model = cast("onnx.ModelProto", to_onnx(estimator, initial_types=types, options=options, target_opset=OPSET, name="homeostat"))
+    model = cast(
+        "onnx.ModelProto",
+        to_onnx(estimator, initial_types=types, options=options, target_opset=OPSET, name="homeostat"),
+    )
     graph = model.graph
     both = graph.output[1].name
     scores = f"{PROBABILITY}_of_both"
@@ -124,7 +127,7 @@ def _graph(estimator: Pipeline, signature: Signature) -> bytes:
     del graph.output[:]
     graph.output.append(helper.make_tensor_value_info(PROBABILITY, TensorProto.FLOAT, [None, 1]))
     onnx.checker.check_model(model)
-    return model.SerializeToString(deterministic=True)
+    return bytes(model.SerializeToString(deterministic=True))
 
 
 def _baseline(table: pa.Table, signature: Signature, scores: NDArray[np.float64]) -> bytes:

@@ -31,7 +31,9 @@ Read = list[tuple[datetime | None, dict[str, FeastValue] | None]]
 class HomeostatOnlineStoreConfig(FeastConfigBaseModel):
     """Configuration; Feast finds it by the name of the store's class."""
 
-    type: Literal["homeostat_pipelines.online_store.HomeostatOnlineStore"] = CLASS_PATH
+    type: Literal["homeostat_pipelines.online_store.HomeostatOnlineStore"] = (
+        "homeostat_pipelines.online_store.HomeostatOnlineStore"
+    )
     url: str
     """redis://[:password@]host:port/database."""
 
@@ -66,7 +68,8 @@ class HomeostatOnlineStore(OnlineStore):
     ) -> Read:
         """Event time and values of each entity; (None, None) where there is no row."""
         keys = [row_key(config.project, table.name, _key_text(key)) for key in entity_keys]
-        described, *rows = self._client(config).mget([metadata_key(config.project, table.name), *keys])
+        found: list[Any] = self._client(config).mget([metadata_key(config.project, table.name), *keys])
+        described, *rows = found
         if described is None:
             return [(None, None)] * len(entity_keys)
         metadata = msgspec.msgpack.decode(described, type=Metadata)
@@ -142,8 +145,11 @@ def _python(value: FeastValue) -> Value:
 
 
 def _feast(value: Value, kind: str) -> FeastValue:
-    fields = {"String": "string_val", "Int64": "int64_val", "Float64": "double_val", "Bool": "bool_val"}
-    return FeastValue() if value is None else FeastValue(**{fields[kind]: value})
+    proto = FeastValue()
+    if value is not None:
+        fields = {"String": "string_val", "Int64": "int64_val", "Float64": "double_val", "Bool": "bool_val"}
+        setattr(proto, fields[kind], value)
+    return proto
 
 
 def _utc(time: datetime) -> datetime:

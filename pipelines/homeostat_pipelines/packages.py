@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
+import yaml  # type: ignore[import-untyped]  # its stubs are not in this environment
 
 from homeostat.reconcile.errors import InvalidData
 from homeostat_pipelines.bundles import digest_of
@@ -13,7 +13,7 @@ COMPILED = Path(__file__).parents[1] / "compiled"
 RESERVED = frozenset({"job", "pipeline_digest"})
 """Parameters that the platform fills in."""
 
-_NUMBERS = {"NUMBER_INTEGER": int, "NUMBER_DOUBLE": float}
+_NUMBERS: dict[str, type[int] | type[float]] = {"NUMBER_INTEGER": int, "NUMBER_DOUBLE": float}
 
 
 @dataclass(frozen=True)
@@ -40,10 +40,11 @@ class Package:
         if kind not in _NUMBERS:
             return text
         try:
-            return _NUMBERS[kind](text)
+            number: int | float = _NUMBERS[kind](text)
         except ValueError:
             wanted = "a whole number" if kind == "NUMBER_INTEGER" else "a number"
             raise InvalidData(f"parameter {name!r} is {text!r}; write {wanted}") from None
+        return number
 
 
 def package(name: str) -> Package:

@@ -55,7 +55,7 @@ def test(job: str, dataset: str, model: str, pipeline_digest: str, started: floa
     """Measures the model on the holdout and writes the result."""
     from homeostat_pipelines import steps  # noqa: PLC0415 - KFP ships this function alone
 
-    steps.test(job, dataset, model, pipeline_digest, started)
+    steps.assess(job, dataset, model, pipeline_digest, started)
 
 
 @dsl.pipeline(name=NAME, description="A classifier of entities by their features, from labels to a tested ONNX model.")

@@ -55,7 +55,7 @@ class ModelOutput(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    name: Literal["probability"] = PROBABILITY
+    name: Literal["probability"] = "probability"
     datatype: Literal["FP64"] = "FP64"
 
 
@@ -80,7 +80,9 @@ def signature_of(job: TrainInput) -> Signature:
     """
     entities = {source.entities[0].name for source in job.feature_sets}
     if len(entities) > 1:
-        raise InvalidData(f"featureSets have different entities ({', '.join(sorted(entities))}); train on sets of one entity")
+        raise InvalidData(
+            f"featureSets have different entities ({', '.join(sorted(entities))}); train on sets of one entity"
+        )
     inputs = [
         ModelInput(name=feature.name, datatype=DATATYPES[feature.type], feature_set=source.name)
         for source in job.feature_sets
@@ -106,14 +108,20 @@ def feeds(table: pa.Table, inputs: list[ModelInput]) -> dict[str, NDArray[np.gen
     """
     lacking = [i.name for i in inputs if i.name not in table.column_names]
     if lacking:
-        raise InvalidData(f"the dataset lacks the feature {lacking[0]!r} of the model; train both on the same FeatureSet")
+        raise InvalidData(
+            f"the dataset lacks the feature {lacking[0]!r} of the model; train both on the same FeatureSet"
+        )
     return {i.name: _feed(table.column(i.name), textual=i.textual).reshape(-1, 1) for i in inputs}
 
 
 def _feed(column: pa.ChunkedArray, *, textual: bool) -> NDArray[np.generic]:
     if textual:
         return np.asarray(pc.fill_null(column, "").to_numpy(zero_copy_only=False), dtype=object)
-    numbers = column.cast(pa.float64(), safe=False) if not pa.types.is_boolean(column.type) else column.cast(pa.int8()).cast(pa.float64())
+    numbers = (
+        column.cast(pa.float64(), safe=False)
+        if not pa.types.is_boolean(column.type)
+        else column.cast(pa.int8()).cast(pa.float64())
+    )
     return np.asarray(pc.fill_null(numbers, float("nan")).to_numpy(), dtype=np.float32)
 
 

@@ -44,12 +44,13 @@ def train(job_json: str, dataset_json: str, parameters: dict[str, object], objec
         return stored.model_dump_json(by_alias=True)
 
 
-def test(
+def assess(
     job_json: str,
     dataset_json: str,
     model_json: str,
     pipeline_digest: str,
     started: float,
+    *,
     objects: ObjectStore | None = None,
 ) -> None:
     """Measures the model on the holdout and writes the result of the run."""

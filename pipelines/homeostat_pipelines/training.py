@@ -27,7 +27,9 @@ def run(job: TrainInput, objects: ObjectStore) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         os.environ["TMPDIR"] = tempfile.tempdir = scratch
         try:
-            _run_locally(chosen.path, {"job": job.model_dump_json(by_alias=True), **arguments}, chosen.digest, Path(scratch))
+            _run_locally(
+                chosen.path, {"job": job.model_dump_json(by_alias=True), **arguments}, chosen.digest, Path(scratch)
+            )
         finally:
             del os.environ["TMPDIR"]
             tempfile.tempdir = None

@@ -1,0 +1,162 @@
+"""Labels, the point-in-time join and the holdout."""
+
+from datetime import datetime, timedelta
+
+import pyarrow as pa
+import pytest
+
+from homeostat.api.v1alpha1.featureset import Entity
+from homeostat.engines.objects.memory import MemoryObjects
+from homeostat.reconcile.errors import InvalidData
+from homeostat.runs import LabelInput, StoredModel
+from homeostat_pipelines import bundles, dataset, labels
+from homeostat_pipelines.join import join
+from unit.pipelines import builders
+from unit.pipelines.builders import LABELS, NOON, SNAPSHOT, a_store, customers, feature_source, label_input, parquet
+
+ENTITY = Entity.model_validate({"name": "customer_id", "type": "String"})
+TIME = pa.timestamp("us", tz="UTC")
+third_party = pytest.mark.filterwarnings("ignore")  # Feast, Dask and pandas warn about each other
+
+
+def labelled(*rows: tuple[str, datetime, object]) -> pa.Table:
+    keys, times, values = zip(*rows, strict=True)
+    return pa.table({"customer_id": list(keys), "predicted_at": pa.array(times, TIME), "churned": list(values)})
+
+
+def union_of(*parts: pa.Table, since: datetime | None = None) -> dict[str, int]:
+    objects = MemoryObjects({f"{LABELS}part-{i}.parquet": parquet(part) for i, part in enumerate(parts)})
+    table = labels.union(objects, [label_input()], ENTITY, since)
+    return dict(zip(table.column("customer_id").to_pylist(), table.column(labels.LABEL).to_pylist(), strict=True))
+
+
+def test_the_newest_label_of_an_entity_wins_over_all_parts() -> None:
+    early, late = NOON, NOON + timedelta(hours=1)
+    assert union_of(labelled(("a", late, 1), ("b", early, 0)), labelled(("a", early, 0), ("b", late, 1))) == {
+        "a": 1,
+        "b": 1,
+    }
+
+
+def test_labels_before_the_window_are_left_out() -> None:
+    table = labelled(("a", NOON, 1), ("b", NOON - timedelta(days=2), 0))
+    assert union_of(table, since=NOON - timedelta(days=1)) == {"a": 1}
+
+
+def test_exported_outcomes_join_labels_from_files() -> None:
+    outcomes = pa.table(
+        {
+            "prediction_id": ["p"], "entity": ["a"], "predicted_at": pa.array([NOON + timedelta(hours=1)], TIME),
+            "version": ["1"], "score": [0.4], "label": [1], "observed_at": pa.array([NOON], TIME),
+        }
+    )  # fmt: skip
+    objects = MemoryObjects(
+        {
+            f"{LABELS}part-0.parquet": parquet(labelled(("a", NOON, 0))),
+            "s3://homeostat/o/part-1-2.parquet": parquet(outcomes),
+        }
+    )
+    exported = LabelInput(uri="s3://homeostat/o/", entity_field="entity", field="label", timestamp_field="predicted_at")
+    assert labels.union(objects, [label_input(), exported], ENTITY).column(labels.LABEL).to_pylist() == [1]
+
+
+def test_outcomes_of_whole_number_entities_come_as_text() -> None:
+    outcomes = pa.table({"entity": ["7"], "predicted_at": pa.array([NOON], TIME), "label": [1]})
+    objects = MemoryObjects({"s3://homeostat/o/part-1-2.parquet": parquet(outcomes)})
+    exported = LabelInput(uri="s3://homeostat/o/", entity_field="entity", field="label", timestamp_field="predicted_at")
+    number = Entity.model_validate({"name": "account", "type": "Int64"})
+    assert labels.union(objects, [exported], number).column("account").to_pylist() == [7]
+
+
+def test_booleans_are_labels() -> None:
+    assert union_of(labelled(("a", NOON, True), ("b", NOON, False))) == {"a": 1, "b": 0}
+
+
+@pytest.mark.parametrize(
+    ("value", "named"), [(2, "has the value 2"), ("Yes", "is string, wanted is Label"), (0.5, "Label")]
+)
+def test_a_label_that_is_not_0_or_1_is_refused_with_field_value_and_remedy(value: object, named: str) -> None:
+    with pytest.raises(InvalidData, match=f"'churned'.*{named}.*; write 0 and 1, or booleans"):
+        union_of(labelled(("a", NOON, value)))
+
+
+def test_no_label_at_all_is_said_with_the_sources() -> None:
+    with pytest.raises(InvalidData, match="there is no label in s3://homeostat/raw/labels/"):
+        labels.union(MemoryObjects(), [label_input()], ENTITY)
+
+
+def test_the_holdout_depends_on_model_and_entity_alone() -> None:
+    chosen = [key for key in (f"c{i}" for i in range(1000)) if dataset.held_out("churn.churn", key, 20)]
+    assert chosen[:3] == ["c8", "c11", "c19"]
+    assert 150 < len(chosen) < 250
+    assert all(dataset.held_out("churn.churn", key, 30) for key in chosen)
+
+
+@third_party
+def test_a_feature_row_later_than_the_prediction_is_not_used() -> None:
+    hour = timedelta(hours=1)
+    known = customers(3, tenure=[1, 2, 3]).set_column(
+        1, "observed_at", pa.array([NOON - 3 * hour, NOON - hour, NOON + hour], TIME)
+    )
+    rows = known.set_column(0, "customer_id", pa.array(["a", "a", "a"]))
+    objects = MemoryObjects({SNAPSHOT: parquet(rows)})
+    asked = labels.union(
+        MemoryObjects({f"{LABELS}l.parquet": parquet(labelled(("a", NOON, 1)))}), [label_input()], ENTITY
+    )
+    assert join(objects, "churn", [feature_source()], asked).column("tenure").to_pylist() == [2]
+
+
+@third_party
+def test_labels_without_features_within_ttl_are_left_out_and_types_are_kept() -> None:
+    rows = customers(3, tenure=[1, 2, None]).set_column(
+        1,
+        "observed_at",
+        pa.array([NOON - timedelta(days=2), NOON - timedelta(hours=1), NOON - timedelta(hours=1)], TIME),
+    )
+    asked = labels.union(
+        MemoryObjects({f"{LABELS}l.parquet": parquet(labelled(*((f"c000{i}", NOON, 1) for i in range(5))))}),
+        [label_input()],
+        ENTITY,
+    )
+    found = join(MemoryObjects({SNAPSHOT: parquet(rows)}), "churn", [feature_source()], asked)
+    assert found.column("customer_id").to_pylist() == ["c0001", "c0002"]
+    assert found.column("tenure").to_pylist() == [2, None]
+    assert found.schema.field("tenure").type == pa.int64()
+
+
+@third_party
+def test_a_dataset_is_named_by_its_content_and_its_parts_share_no_entity() -> None:
+    objects = a_store()
+    job = builders.train_input()
+    first, second = dataset.build(job, objects), dataset.build(job, objects)
+    assert first == second
+    stored = StoredModel(uri=first.uri, digest=first.digest)
+    parts = [
+        dataset.read(objects, stored, name).column("customer_id").to_pylist()
+        for name in (dataset.TRAIN, dataset.HOLDOUT)
+    ]
+    assert [len(part) for part in parts] == [first.rows, first.holdout_rows]
+    assert sorted(parts[0] + parts[1]) == customers().column("customer_id").to_pylist()
+
+
+@third_party
+def test_labels_of_one_class_make_no_dataset() -> None:
+    objects = a_store()
+    rows = builders.labels(customers())
+    objects.content[f"{LABELS}part-0.parquet"] = parquet(rows.set_column(2, "churned", pa.array([1] * 400)))
+    with pytest.raises(InvalidData, match=r"all \d+ rows of the training part have label 1; a classifier needs both"):
+        dataset.build(builders.train_input(), objects)
+
+
+@third_party
+def test_too_few_rows_are_counted_in_the_message() -> None:
+    with pytest.raises(InvalidData, match=r"training part has \d+ labelled rows with features, needed are 50"):
+        dataset.build(builders.train_input(), a_store(customers(20)))
+
+
+def test_a_changed_file_is_noticed() -> None:
+    objects = MemoryObjects()
+    stored = bundles.store(objects, "s3://homeostat/m", {"a": b"1"})
+    objects.content[f"{stored.uri}/a"] = b"2"
+    with pytest.raises(InvalidData, match="it was changed"):
+        bundles.fetch(objects, stored, ["a"])

@@ -1,0 +1,195 @@
+"""The model, its files, the steps and the evaluation."""
+
+import json
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from homeostat.engines.objects.memory import MemoryObjects
+from homeostat.reconcile.errors import EngineUnavailable, InvalidData
+from homeostat.runs import EvaluateInput, EvaluateResult, FailureReason, RunFailure, StoredModel, TrainResult
+from homeostat.signals.gate import Verdict
+from homeostat.signals.histogram import Baseline
+from homeostat_pipelines import bundles, dataset, evaluate, model, packages, steps
+from homeostat_pipelines import compile as compiling
+from homeostat_pipelines.labels import LABEL
+from homeostat_pipelines.objects import PatientObjects
+from homeostat_pipelines.report import Report
+from homeostat_pipelines.signature import feeds, score, signature_of
+from homeostat_pipelines.snapshots import parquet_bytes
+from unit.pipelines.builders import OUTPUT, customers, feature_source, labels, train_input
+
+QUICK = model.Hyperparameters(max_iter=20)
+SIGNATURE = signature_of(train_input())
+
+
+def rows(count: int = 400, seed: int = 0) -> pa.Table:
+    table = customers(count, seed)
+    return table.append_column(LABEL, labels(table, seed=seed + 1).column("churned").cast(pa.int8()))
+
+
+@pytest.fixture(scope="module")
+def files() -> dict[str, bytes]:
+    return model.train(rows(), SIGNATURE, QUICK, seed=42)
+
+
+def test_the_graph_scores_as_the_estimator_does_on_rows_it_was_not_trained_on(files: dict[str, bytes]) -> None:
+    import pandas as pd  # noqa: PLC0415 - only this test compares with scikit-learn
+
+    def frame(table: pa.Table) -> pd.DataFrame:
+        return pd.DataFrame({name: column[:, 0] for name, column in feeds(table, SIGNATURE.inputs).items()})
+
+    estimator = model._estimator(SIGNATURE, QUICK, 42).fit(frame(rows()), rows().column(LABEL).to_numpy())
+    unseen = rows(300, seed=7)
+    expected = estimator.predict_proba(frame(unseen))[:, 1]
+    assert np.abs(score(files["model.onnx"], feeds(unseen, SIGNATURE.inputs)) - expected).max() < 1e-5
+
+
+def test_an_unseen_category_and_missing_values_are_scored(files: dict[str, bytes]) -> None:
+    strange = customers(
+        1, contract=["decade"], charge=pa.array([None], pa.float64()), tenure=pa.array([None], pa.int64())
+    )
+    (found,) = score(files["model.onnx"], feeds(strange, SIGNATURE.inputs))
+    assert 0 < found < 1
+
+
+def test_the_same_rows_parameters_and_seed_give_the_same_files(files: dict[str, bytes]) -> None:
+    assert model.train(rows(), SIGNATURE, QUICK, seed=42) == files
+
+
+def test_the_examples_are_scored_as_recorded_and_some_have_gaps(files: dict[str, bytes]) -> None:
+    examples = json.loads(files["examples.json"])
+    table = pa.Table.from_pylist(
+        [e["inputs"] for e in examples], schema=customers(2).select([i.name for i in SIGNATURE.inputs]).schema
+    )
+    assert score(files["model.onnx"], feeds(table, SIGNATURE.inputs)).tolist() == pytest.approx(
+        [e["probability"] for e in examples]
+    )
+    assert len(examples) >= 5
+    assert any(e["inputs"]["charge"] is None for e in examples)
+
+
+def test_the_baseline_has_every_feature_and_the_score(files: dict[str, bytes]) -> None:
+    baseline = Baseline.model_validate_json(files["baseline.json"])
+    assert [f.name for f in baseline.features] == ["contract", "tenure", "charge", "paperless"]
+    assert baseline.score is not None
+    assert baseline.score.n == 400
+
+
+def test_the_signature_names_inputs_with_their_datatypes(files: dict[str, bytes]) -> None:
+    signature = json.loads(files["signature.json"])
+    assert signature["model"] == "churn.churn"
+    assert signature["featureSets"] == ["customers"]
+    assert [i["datatype"] for i in signature["inputs"]] == ["BYTES", "INT64", "FP64", "BOOL"]
+    assert signature["positive"] == "churned"
+
+
+def test_a_feature_in_two_sets_is_refused() -> None:
+    with pytest.raises(InvalidData, match="'contract' is in more than one"):
+        signature_of(train_input(feature_sets=[feature_source(), feature_source(name="others")]))
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"depth": "3"}, "parameter 'depth' is unknown to the pipeline; it has l2_regularization, learning_rate"),
+        ({"max_iter": "many"}, "parameter 'max_iter' is 'many'; write a whole number"),
+        ({"job": "{}"}, "parameter 'job' is unknown"),
+    ],
+)
+def test_a_wrong_parameter_is_named_with_what_is_allowed(given: dict[str, str], said: str) -> None:
+    with pytest.raises(InvalidData, match=said):
+        packages.package("tabular-classification").arguments(given)
+
+
+def test_a_parameter_out_of_bounds_is_named() -> None:
+    with pytest.raises(InvalidData, match=r"parameter learning_rate is 2\.0"):
+        model.hyperparameters({"learning_rate": 2.0})
+
+
+def test_an_unknown_pipeline_is_named_beside_those_there_are() -> None:
+    with pytest.raises(
+        InvalidData, match=r"'tabular' is unknown; spec\.pipeline\.name is one of tabular-classification"
+    ):
+        packages.package("tabular")
+
+
+def test_the_compiled_packages_are_up_to_date() -> None:
+    for name, text in compiling.compiled().items():
+        assert (packages.COMPILED / f"{name}.yaml").read_text() == text
+
+
+def a_trained_world() -> tuple[MemoryObjects, str, str]:
+    """A store with a dataset and a model trained on it, and their records."""
+    objects = MemoryObjects()
+    train, holdout = dataset.split(rows(), "churn.churn", "customer_id", 20)
+    parts = {dataset.TRAIN: parquet_bytes(train), dataset.HOLDOUT: parquet_bytes(holdout)}
+    stored = bundles.store(objects, "s3://homeostat/churn/datasets", parts)
+    record = json.dumps(
+        {**stored.model_dump(), "rows": train.num_rows, "holdoutRows": holdout.num_rows, "watermark": None}
+    )
+    trained = steps.train(train_input().model_dump_json(by_alias=True), record, {"max_iter": 20}, objects)
+    return objects, record, trained
+
+
+def test_the_last_step_writes_the_result() -> None:
+    objects, data, trained = a_trained_world()
+    steps.assess(train_input(gpus=2).model_dump_json(by_alias=True), data, trained, "sha256:p", 0.0, objects=objects)
+    result = TrainResult.model_validate_json(objects.read(f"{OUTPUT}result.json"))
+    assert set(result.metrics) == {"auc", "logloss", "brier", "accuracy"}
+    assert result.metrics["auc"] > 0.6
+    assert result.gpu_seconds > 0
+
+
+def test_a_model_against_itself_is_held_and_a_minimum_alone_promotes() -> None:
+    objects, data, trained = a_trained_world()
+    stored = StoredModel.model_validate_json(trained)
+    held = json.loads(data)
+    job = EvaluateInput.model_validate(
+        {
+            "namespace": "churn", "challenger": stored, "champion": None, "seed": 1, "output": OUTPUT,
+            "dataset": {"uri": held["uri"], "digest": held["digest"]},
+            "gate": {"minimum": [{"metric": "auc", "value": "0.5"}], "mustBeat": [{"metric": "logloss"}]},
+        }
+    )  # fmt: skip
+    verdicts = []
+    for champion in (None, stored):
+        evaluate.run(job.model_copy(update={"champion": champion}), objects)
+        verdicts.append(EvaluateResult.model_validate_json(objects.read(f"{OUTPUT}result.json")).report.verdict)
+    assert verdicts == [Verdict.PROMOTE, Verdict.HOLD]
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (InvalidData("x"), FailureReason.INVALID_DATA),
+        (EngineUnavailable("x"), FailureReason.SOURCE_UNAVAILABLE),
+        (ZeroDivisionError("x"), FailureReason.ERROR),
+    ],
+)
+def test_a_failure_says_who_must_act(error: Exception, reason: FailureReason) -> None:
+    objects = MemoryObjects()
+    with pytest.raises(type(error)), Report(objects, OUTPUT).failures():
+        raise error
+    assert RunFailure.model_validate_json(objects.read(f"{OUTPUT}failure.json")).reason is reason
+
+
+class Flaky(MemoryObjects):
+    """Does not answer a number of times."""
+
+    def __init__(self, outages: int) -> None:
+        super().__init__({"s3://b/a": b"1"})
+        self.outages = outages
+
+    def read(self, uri: str) -> bytes:
+        self.outages -= 1
+        if self.outages >= 0:
+            raise EngineUnavailable("down")
+        return super().read(uri)
+
+
+def test_a_brief_outage_of_the_store_is_waited_out_and_a_long_one_told() -> None:
+    assert PatientObjects(Flaky(1)).read("s3://b/a") == b"1"
+    with pytest.raises(EngineUnavailable):
+        PatientObjects(Flaky(1000), patience=0).read("s3://b/a")
