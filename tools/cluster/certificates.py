@@ -16,6 +16,17 @@ from cluster.settings import Settings
 
 _AUTHORITY_LIFETIME = timedelta(days=3650)
 _LIFETIME = timedelta(days=365)  # made anew at every `up`
+_SIGNS = x509.KeyUsage(
+    digital_signature=False,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    key_cert_sign=True,
+    crl_sign=True,
+    encipher_only=False,
+    decipher_only=False,
+)  # strict clients trust no authority without it
 _SKEW = timedelta(minutes=5)
 
 
@@ -72,6 +83,7 @@ def _make_authority(directory: Path, name: str) -> None:
         _builder(subject, subject, key.public_key())
         .not_valid_after(datetime.now(UTC) + _AUTHORITY_LIFETIME)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(_SIGNS, critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .sign(key, hashes.SHA256())
     )

@@ -48,7 +48,7 @@ def _sources(dockerfile: Path) -> list[str]:
     return found
 
 
-def content_tag(recipe: Recipe, base: str) -> str:
+def content_tag(recipe: Recipe, base: str, repository: Path = REPOSITORY) -> str:
     """The image's tag: equal exactly when Dockerfile, copied files and base are.
 
     Raises:
@@ -57,12 +57,12 @@ def content_tag(recipe: Recipe, base: str) -> str:
     digest = hashlib.sha256(base.encode() + recipe.dockerfile.read_bytes())
     if sources := _sources(recipe.dockerfile):
         listing = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z", "--", *sources]
-        listed = subprocess.run(listing, cwd=REPOSITORY, check=True, capture_output=True, text=True).stdout
-        names = [name for name in sorted(set(listed.split("\0"))) if name and (REPOSITORY / name).is_file()]
+        listed = subprocess.run(listing, cwd=repository, check=True, capture_output=True, text=True).stdout
+        names = [name for name in sorted(set(listed.split("\0"))) if name and (repository / name).is_file()]
         for source in sources:
             if not any(name == source or name.startswith(source.rstrip("/") + "/") for name in names):
-                raise UserError(f"{recipe.dockerfile.relative_to(REPOSITORY)} copies {source}, which does not exist.")
+                raise UserError(f"{recipe.dockerfile.relative_to(repository)} copies {source}, which does not exist.")
         for name in names:
-            path = REPOSITORY / name
+            path = repository / name
             digest.update(f"{name}\0{path.stat().st_mode & 0o111}\0".encode() + path.read_bytes())
     return digest.hexdigest()[:12]

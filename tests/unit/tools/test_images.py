@@ -1,0 +1,76 @@
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from cluster.settings import REPOSITORY, UserError
+from images import recipes
+from images.recipes import Recipe, content_tag
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    subprocess.run(["git", "init", "--quiet", str(tmp_path)], check=True)
+    (tmp_path / "app").mkdir()
+    (tmp_path / "app" / "main.py").write_text("print(1)\n")
+    (tmp_path / "lock.txt").write_text("one==1\n")
+    (tmp_path / "unrelated.txt").write_text("something\n")
+    (tmp_path / ".gitignore").write_text("__pycache__/\n")
+    (tmp_path / "Dockerfile").write_text(
+        "ARG BASE=x\nFROM ${BASE} AS build\nCOPY lock.txt \\\n  /tmp/\nFROM ${BASE}\n"
+        "COPY --from=build /opt/venv /opt/venv\nCOPY app app\n"
+    )
+    return tmp_path
+
+
+def tag(repository: Path, base: str = "base") -> str:
+    return content_tag(Recipe("one", repository / "Dockerfile"), base, repository)
+
+
+@pytest.mark.parametrize("changed", ["Dockerfile", "app/main.py", "lock.txt"])
+def test_the_tag_follows_what_goes_into_the_image(repository: Path, changed: str) -> None:
+    before = tag(repository)
+
+    with (repository / changed).open("a") as file:
+        file.write("# more\n")
+
+    assert tag(repository) != before
+
+
+def test_the_tag_follows_the_base_and_a_new_file(repository: Path) -> None:
+    before = tag(repository)
+    assert tag(repository, "newer base") != before
+
+    (repository / "app" / "other.py").touch()
+
+    assert tag(repository) != before
+
+
+def test_the_tag_heeds_neither_other_files_nor_ignored_ones(repository: Path) -> None:
+    before = tag(repository)
+
+    (repository / "unrelated.txt").write_text("changed\n")
+    (repository / "app" / "__pycache__").mkdir()
+    (repository / "app" / "__pycache__" / "main.pyc").write_bytes(b"compiled")
+
+    assert tag(repository) == before
+
+
+def test_a_copied_path_that_is_not_there_is_named(repository: Path) -> None:
+    shutil.rmtree(repository / "app")
+
+    with pytest.raises(UserError, match="Dockerfile copies app, which does not exist"):
+        tag(repository)
+
+
+def test_an_unknown_image_is_refused_with_the_names_to_choose_from() -> None:
+    with pytest.raises(UserError, match=r"no image 'prometeus'; choose among .*prometheus"):
+        recipes.recipes(["prometeus"])
+
+
+def test_every_image_of_the_chart_has_a_dockerfile() -> None:
+    values = yaml.safe_load((REPOSITORY / "charts" / "homeostat" / "values.yaml").read_text())
+
+    assert {recipe.name for recipe in recipes.recipes([])} == set(values["images"])
