@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml  # type: ignore[import-untyped]  # its stubs are not in this environment
+import yaml
 
 from homeostat.reconcile.errors import InvalidData
 from homeostat_pipelines.bundles import digest_of
