@@ -27,7 +27,13 @@ def platform() -> Platform:
 
 @pytest.fixture(scope="session")
 def story() -> Iterator[str]:
-    """What `make demo` said; the platform it leaves behind stays for all tests of the session."""
+    """What `make demo` said; the platform it leaves behind stays for all tests of the session.
+
+    HOMEOSTAT_STORY names the log of a telling whose platform is still up, for those who work on these tests.
+    """
+    if told_before := os.environ.get("HOMEOSTAT_STORY"):
+        yield Path(told_before).read_text()
+        return
     BUILD.mkdir(exist_ok=True)
     told = BUILD / "demo.log"
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY / "tools")}

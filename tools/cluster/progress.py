@@ -28,19 +28,29 @@ class Step:
 
 _active: list[Step] = []
 _changes = threading.Condition()
+_showing = threading.Event()
+"""Set while a thread shows the active steps; changed only with `_changes` held, so that there is never a second one."""
+
+
+def _over() -> bool:
+    """True, once, when there is nothing left to show."""
+    with _changes:
+        if not _active:
+            _showing.clear()
+        return not _active
 
 
 def _animate() -> None:
     """Shows all active steps in one line; ends with the last of them."""
     with console.status("") as status:
-        while _active:
+        while not _over():
             status.update(", ".join(str(each) for each in _active))
             time.sleep(0.2)
 
 
 def _repeat() -> None:
     """Where no line can be overwritten: all active steps now and then."""
-    while _active:
+    while not _over():
         with _changes:
             ended = _changes.wait_for(lambda: not _active, _REPEAT)
         if not ended:
@@ -53,7 +63,8 @@ def step(label: str) -> Iterator[Step]:
     shown = Step(label)
     with _changes:
         _active.append(shown)
-        if len(_active) == 1:
+        if not _showing.is_set():
+            _showing.set()
             threading.Thread(target=_animate if sys.stderr.isatty() else _repeat, daemon=True).start()
     mark = "✗"
     try:

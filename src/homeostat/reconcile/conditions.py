@@ -23,7 +23,7 @@ def is_true(conditions: Conditions, type: str) -> bool:  # noqa: A002 - the fiel
     return found is not None and found.status is ConditionStatus.TRUE
 
 
-def put(  # noqa: PLR0917 - the fields of a condition in their usual order
+def put(
     conditions: Conditions,
     type: str,  # noqa: A002 - the field's own name
     status: ConditionStatus | str,
@@ -73,7 +73,7 @@ def stalled(conditions: Conditions, reason: str, message: str, generation: int, 
     return _kstatus(conditions, ConditionType.STALLED, reason, message, generation, now)
 
 
-def _kstatus(  # noqa: PLR0917 - as put
+def _kstatus(
     conditions: Conditions, true: ConditionType, reason: str, message: str, generation: int, now: datetime
 ) -> list[Condition]:
     new = list(conditions)

@@ -84,7 +84,7 @@ def label_input(uri: str = LABELS, field: str = "churned") -> LabelInput:
 
 
 def train_input(**changes: Any) -> TrainInput:
-    described = {
+    described: dict[str, Any] = {
         "namespace": "churn",
         "model": "churn",
         "feature_sets": [feature_source()],

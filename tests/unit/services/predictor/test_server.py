@@ -6,7 +6,7 @@ import os
 import signal
 import socket
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from typing import Any
@@ -14,38 +14,12 @@ from typing import Any
 import httpx
 import pytest
 
-from homeostat_services.predictor.__main__ import assemble, serve
-from homeostat_services.predictor.predictions import Prediction
 from unit.services.predictor import small_model
+from unit.services.predictor.process import predictor
 
 INFER = "/v2/models/churn/infer"
 # Forked children would share the event loop of pytest.
 SPAWN = multiprocessing.get_context("spawn")
-
-
-class SlowStore:
-    """An online store that takes its time."""
-
-    async def lookup(self, namespace: str, feature_set: str, keys: Sequence[str]) -> list[dict[str, Any] | None]:
-        assert (namespace, feature_set) == ("churn", "customers")
-        await asyncio.sleep(1)
-        return [small_model.ROWS[0] for _ in keys]
-
-
-class Pipe:
-    """A sink whose other end the test holds."""
-
-    def __init__(self, end: Connection) -> None:
-        self._end = end
-
-    async def send(self, batch: list[Prediction]) -> None:
-        self._end.send([p.entity for p in batch])
-
-
-def predictor(port: int, end: Connection, digest: str | None, features: str) -> None:
-    objects, right = small_model.stored()
-    settings = small_model.settings(digest or right, features=features)
-    serve(lambda: assemble(settings, objects, SlowStore(), Pipe(end)), "127.0.0.1", port)
 
 
 @contextmanager
