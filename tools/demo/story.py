@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from minio import Minio
 
 from cluster.progress import console, step
@@ -181,20 +182,25 @@ class Story:
         )  # fmt: skip
         self.tell(f"calm: {self._signal(found, 'drift').get('detail')}")
 
-    def launch(self) -> None:
-        """Fibre customers: written and materialised before their first request."""
-        self._store({data.CUSTOMERS + "fibre.parquet": data.features(self.churn.early, datetime.now(UTC))})
+    def _introduce(self, name: str, newcomers: pd.DataFrame) -> None:
+        """Writes customers' features and waits until they are materialised: before that nobody may ask about them."""
+        known = field(self.platform.get("featureset", "customers"), "status.snapshot.rows")
+        self._store({f"{data.CUSTOMERS}{name}.parquet": data.features(newcomers, datetime.now(UTC))})
         written = datetime.now(UTC)
         self.platform.kubectl(
             "-n", NAMESPACE, "annotate", "--overwrite", "featureset", "customers",
-            f"homeostat.dev/materialize={int(time.time())}",
+            f"homeostat.dev/materialize={name}-{int(time.time())}",
         )  # fmt: skip
         self.wait(
-            "fibre customers' features materialised", "featureset", "customers",
+            f"features of {len(newcomers):,} new customers materialised", "featureset", "customers",
             lambda f: moment(field(f, "status.lastMaterialization.through") or "1970-01-01T00:00:00Z") > written
-            and field(f, "status.snapshot.rows") >= len(self.churn.old) + len(self.churn.early),
+            and field(f, "status.snapshot.rows") >= known + len(newcomers),
             lambda f: condition(f, "Ready").get("message", "")[:100],
         )  # fmt: skip
+
+    def launch(self) -> None:
+        """Fibre customers: written and materialised before their first request."""
+        self._introduce("fibre", self.churn.early)
         self._steer(shares={"old": 1 - FIBRE_SHARE, "fibre": FIBRE_SHARE})
         self.note("shift")
         self.tell(f"[yellow]fibre launched[/yellow]: {FIBRE_SHARE:.0%} of the requests now come from "
@@ -274,6 +280,7 @@ class Story:
         )  # fmt: skip
         for signal_ in field(found, "status.signals") or []:
             self.tell(f"{signal_['name']}: {signal_['state']}, {signal_.get('detail')}")
+        self._introduce("late", self.churn.late)
         self._steer(groups={"late": list(self.churn.late[data.ENTITY])})
 
     # --- traffic -----------------------------------------------------------------------------------------------

@@ -91,7 +91,10 @@ def _canary(resource: ModelDeployment, candidate: Candidate, observed: Observed,
     told = f"Version {candidate.version} answers {candidate.weight} % of requests, step {candidate.step + 1} of {steps}, {pods}"
     if step is None:
         return f"{told}."
-    if observed.step is None and rollout.needs_metrics(resource, candidate):
+    before = resource.status.candidate
+    goes_on = before is not None and before.step_since == candidate.step_since
+    # Of a step that begins in this turn nothing can have been observed yet.
+    if goes_on and observed.step is None and rollout.needs_metrics(resource, candidate):
         return f"{told}; it stays there because Prometheus does not answer."
     counted = (
         f", {observed.step.requests:.0f} of {step.min_requests} requests" if observed.step and step.min_requests else ""

@@ -27,6 +27,7 @@ class S3Objects:
         url = urlsplit(settings.endpoint)
         self._endpoint = settings.endpoint
         self._pool = urllib3.PoolManager(
+            maxsize=8,  # the operators' workers ask at the same time
             timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS),
             retries=urllib3.Retry(total=2, backoff_factor=0.2, status_forcelist=[500, 502, 503, 504]),
         )
