@@ -100,7 +100,7 @@ verify: generate ## Generated files up to date, linters, types, import law, char
 	@$(PLATFORM)/bin/mypy $(PLATFORM_SOURCES)
 	@$(PIPELINES)/bin/mypy $(PIPELINES_SOURCES)
 	@$(PLATFORM)/bin/lint-imports
-	@$(PLATFORM)/bin/shellcheck .ci/run && echo "shellcheck: clean"
+	@$(PLATFORM)/bin/shellcheck .ci/run tools/images/postgres/entrypoint.sh && echo "shellcheck: clean"
 	@$(TOOLS) -m validate
 
 .PHONY: test
@@ -113,4 +113,4 @@ test-unit: venv ## Only what needs no cluster
 
 .PHONY: bench
 bench: venv ## Speed against named peers, interleaved; prints ratios with intervals
-	@for each in tests/benchmarks/*.py; do echo "== $$each"; $(PYTHON) "$$each"; done
+	@for each in tests/benchmarks/*.py; do echo "== $$each"; PYTHONPATH=tools:tests $(PYTHON) "$$each"; done

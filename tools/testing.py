@@ -7,7 +7,7 @@ import sys
 from dataclasses import dataclass, field
 from xml.etree import ElementTree as ET
 
-from cluster import down, settings, up
+from cluster import down, preflight, settings, up
 from cluster.progress import console
 from cluster.settings import REPOSITORY, UserError
 from images.build import ready
@@ -62,7 +62,7 @@ def units(totals: Totals) -> None:
     """What needs no cluster."""
     ignored = [f"--ignore={path}" for path in PIPELINES_TESTS]
     run(totals, "unit", "platform", [*_existing("tests/unit", "tests/golden", "tests/faults"), *ignored])
-    run(totals, "unit-pipelines", "pipelines", _existing(PIPELINES_TESTS[0]))
+    run(totals, "pipelines", "pipelines", _existing(*PIPELINES_TESTS))
 
 
 def on_cluster(totals: Totals, cluster: settings.Settings) -> None:
@@ -71,6 +71,7 @@ def on_cluster(totals: Totals, cluster: settings.Settings) -> None:
         raise UserError(
             "A cluster of this checkout is up, perhaps with a demo on it; end it with `make demo-down` first."
         )
+    preflight.packages({"chromium": ("chromium", "the browser that looks at the console")})
     try:
         ready(cluster)
         reach = {"KUBECONFIG": str(cluster.kubeconfig)}

