@@ -213,7 +213,7 @@ class Story:
         def follow(monitor: Object) -> str:
             decided = field(monitor, "status.lastDecision") or {}
             key = f"{decided.get('cause')}/{decided.get('reason')}"
-            if decided and key not in seen and decided.get("cause") not in {None, "Calm"}:
+            if decided and key not in seen and decided.get("cause") != "None":
                 seen[key] = decided["time"]
                 console.print(f"         {decided['cause']} → {decided['action']} ({decided['reason']}): "
                               f"{decided['message']}", markup=False)  # fmt: skip
