@@ -46,7 +46,9 @@ def plan(resource: TrainingJob, observed: Observed, now: datetime) -> Plan[Train
     """The next status, and the actions that follow from it."""
     step = _step(resource, observed, now)
     current = step.status.attempt if _is_active(step.status) else 0
-    strays = tuple(job for job in observed.jobs if not job.finished and job.number != current)
+    # A run that wrote its result ends by itself; deleting its Job in that moment would take its log away.
+    ending = step.status.attempt if step.status.model is not None else 0
+    strays = tuple(job for job in observed.jobs if not job.finished and job.number not in {current, ending})
     conditions = telling.conditions(resource, step.said, now)
     status = step.status.model_copy(
         update={"observed_generation": resource.metadata.generation, "conditions": conditions}

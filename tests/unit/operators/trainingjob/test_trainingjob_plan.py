@@ -202,6 +202,14 @@ def test_a_result_counts_although_its_job_was_deleted() -> None:
     assert decided.status.model is not None
 
 
+def test_the_job_of_a_result_is_left_to_end_by_itself_so_that_its_log_stays() -> None:
+    job = a_job()
+    decided = plan(a_training_job(status=running()), replace(READY, job=job, jobs=(job,), result=RESULT), NOW)
+    assert [type(action) for action in decided.actions] == [Register]
+    ended = replace(READY, job=job, jobs=(job,), version="4")
+    assert plan(a_training_job(status=decided.status), ended, NOW).actions == ()
+
+
 def test_a_failed_attempt_is_followed_by_the_next_number_after_a_back_off() -> None:
     first = plan(a_training_job(status=running()), replace(READY, job=a_job(finished=True, reason="Failed")), NOW)
     assert (first.status.failures, created(first)) == (1, [])
