@@ -1,12 +1,9 @@
 """One operator process: kopf watches, threads reconcile, a small HTTP server shows health and metrics."""
 
 import asyncio
-import logging
-import sys
 from typing import Any
 
 import kopf
-import structlog
 from aiohttp import web
 from kubernetes import client, config
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -17,6 +14,7 @@ from homeostat.engines.metrics.prometheus import PrometheusMetrics
 from homeostat.engines.objects.s3 import S3Objects
 from homeostat.engines.outcomes.observer import ObserverOutcomes
 from homeostat.engines.registry.mlflow import MlflowRegistry
+from homeostat.logs import log_as_json
 from homeostat.reconcile.names import KIND_LABEL
 from homeostat.settings import MlflowSettings, ObserverSettings, PrometheusSettings, S3Settings, load
 from homeostat_operators.clients import Clients
@@ -129,34 +127,3 @@ def _pages(workers: Workers) -> web.Application:
     application = web.Application()
     application.add_routes([web.get("/healthz", healthy), web.get("/metrics", metrics)])
     return application
-
-
-def log_as_json() -> None:
-    """Sends our log and that of the libraries to standard output, one JSON object a line."""
-    shared: list[Any] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.stdlib.add_logger_name,
-        structlog.stdlib.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.format_exc_info,
-    ]
-    structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        cache_logger_on_first_use=True,
-    )
-    handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
-            processors=[
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.JSONRenderer(),
-            ],
-        )
-    )
-    root = logging.getLogger()
-    root.handlers = [handler]
-    root.setLevel(logging.INFO)
-    for noisy in ("httpx", "kopf.objects"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)

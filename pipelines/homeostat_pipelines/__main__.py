@@ -5,11 +5,11 @@ import os
 import sys
 from collections.abc import Callable
 
-import structlog
 from pydantic import ValidationError
 
 from homeostat import runs
 from homeostat.engines.objects import ObjectStore
+from homeostat.logs import log_as_json
 from homeostat.reconcile.errors import PlatformError
 from homeostat_pipelines.objects import from_environment
 from homeostat_pipelines.report import Report
@@ -46,15 +46,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m homeostat_pipelines", description=__doc__)
     parser.add_argument("command", choices=COMMANDS)
     command = parser.parse_args().command
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso"),
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(),
-        ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
+    log_as_json(sys.stderr)
     try:
         output, work = COMMANDS[command](os.environ.get(runs.INPUT_VARIABLE, ""))
         objects = from_environment()

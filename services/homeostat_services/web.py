@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import Any
 
-import structlog
 import uvicorn
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -116,19 +115,6 @@ async def authenticated(request: Request) -> Caller:
     return await guard.caller(bearer_token(request.headers.get("authorization")))
 
 
-def log_as_json() -> None:
-    """One JSON object a line, for whatever collects the logs of pods."""
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(),
-        ]
-    )
-
-
 def serve(app: FastAPI, port: int = PORT, drain_seconds: int = 10) -> None:
     """Run until SIGTERM, then finish the requests at hand within `drain_seconds`."""
     uvicorn.run(
@@ -136,6 +122,7 @@ def serve(app: FastAPI, port: int = PORT, drain_seconds: int = 10) -> None:
         host="0.0.0.0",  # noqa: S104 - a pod is reached by its address
         port=port,
         access_log=False,
+        log_config=None,  # the process has one log, and uvicorn writes to it
         log_level="warning",
         timeout_graceful_shutdown=drain_seconds,
         server_header=False,

@@ -1,10 +1,11 @@
 """Runs the console: `python -m homeostat_services.console`."""
 
+from homeostat.logs import log_as_json
 from homeostat_services.access import Guard
 from homeostat_services.access.kubernetes import KubernetesReviews, load_client
 from homeostat_services.console.app import create_app
 from homeostat_services.console.cluster import KubernetesCluster
-from homeostat_services.web import log_as_json, serve
+from homeostat_services.web import serve
 
 # Live pages hold their connection open for ever: there is little to drain.
 DRAIN_SECONDS = 2

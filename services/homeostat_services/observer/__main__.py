@@ -1,6 +1,7 @@
 """Runs the observer: `python -m homeostat_services.observer`."""
 
 from homeostat.engines.objects.s3 import S3Objects
+from homeostat.logs import log_as_json
 from homeostat.settings import S3Settings, load
 from homeostat_services.access import Guard
 from homeostat_services.access.kubernetes import KubernetesReviews, load_client
@@ -8,7 +9,7 @@ from homeostat_services.observer.app import create_app
 from homeostat_services.observer.export import Exporter
 from homeostat_services.observer.settings import ObservationSettings
 from homeostat_services.observer.store import Store, open_database
-from homeostat_services.web import log_as_json, serve
+from homeostat_services.web import serve
 
 
 def main() -> None:

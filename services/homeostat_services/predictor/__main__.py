@@ -13,6 +13,7 @@ from homeostat.api.v1alpha1.modeldeployment import FeatureMode
 from homeostat.engines.features.reader import FeatureReader
 from homeostat.engines.objects import ObjectStore
 from homeostat.engines.objects.s3 import S3Objects
+from homeostat.logs import log_as_json
 from homeostat.reconcile.errors import PlatformError
 from homeostat.settings import ObserverSettings, OnlineStoreSettings, S3Settings, load
 from homeostat_services.predictor.app import Application
@@ -21,7 +22,7 @@ from homeostat_services.predictor.model import load as load_model
 from homeostat_services.predictor.predictions import ObserverSink, PredictionLog, Sink
 from homeostat_services.predictor.service import OnlineFeatures, Predictor
 from homeostat_services.predictor.settings import PredictorSettings
-from homeostat_services.web import PORT, log_as_json
+from homeostat_services.web import PORT
 
 _log = structlog.get_logger()
 

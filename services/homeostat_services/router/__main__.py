@@ -4,13 +4,14 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
+from homeostat.logs import log_as_json
 from homeostat.settings import load
 from homeostat_services.access.kubernetes import load_client
 from homeostat_services.router import watch
 from homeostat_services.router.app import create
 from homeostat_services.router.settings import RouterSettings
 from homeostat_services.router.state import Board, Deployment, Pod
-from homeostat_services.web import log_as_json, serve
+from homeostat_services.web import serve
 
 
 @asynccontextmanager
