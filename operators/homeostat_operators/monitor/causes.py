@@ -40,6 +40,7 @@ def seen_together(pairs: Sequence[Pair], stale: tuple[str, ...]) -> Seen:
         moved=_union(status.moved for status in breached),
         null=_union(status.missing for status in breached),
         stale_feature_sets=stale,
+        traffic_gone=any(status.traffic_gone for _, status in drift),
         coverage_down=any(_coverage_fell(status) for _, status in pairs),
         values=_figures(pairs, shift),
     )

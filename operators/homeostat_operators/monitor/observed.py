@@ -19,6 +19,12 @@ class DriftWindow:
     gap: str = ""
     """Why the counts cannot be trusted; empty when they can."""
 
+    @property
+    def idle(self) -> bool:
+        """Whether the counters are there, and none of them rose."""
+        counted = [part for parts in self.counts.values() for part in parts]
+        return bool(counted) and not any(rows for part in counted for rows in part.values())
+
 
 @dataclass(frozen=True)
 class CohortWindow:

@@ -77,6 +77,8 @@ class Judged:
     missing: tuple[str, ...] = ()
     coverage: float | None = None
     usual_coverage: float | None = None
+    idle: bool = False
+    """The counters are there, and none of them rose."""
 
 
 def judged(signal: api.Signal, data: WindowData, usual_coverage: float | None) -> Judged:
@@ -109,6 +111,8 @@ def _drift(signal: api.Signal, data: DriftWindow) -> Judged:
         features = [feature_drift(one, data.counts.get(one.name, [])) for one in data.baseline.features]
     except ValueError as error:
         return Judged(SignalState.NO_DATA, f"{error}.")
+    if data.idle:
+        return Judged(SignalState.NO_DATA, "No request came in this window.", idle=True)
     seen = judge(features, float(signal.threshold.value), signal.min_samples)
     if seen.state is SignalState.NO_DATA:
         return Judged(seen.state, seen.sentence, samples=seen.samples)
@@ -209,6 +213,7 @@ def _after(
         "missing": list(verdict.missing)[:MAX_FEATURES],
         "coverage": _decimal(verdict.coverage),
         "usual_coverage": _decimal(verdict.usual_coverage),
+        "traffic_gone": verdict.idle and (status.samples > 0 or status.traffic_gone),
     }
     return _changed(status.model_copy(update=figures), state, streak.judged_through, told + note)
 

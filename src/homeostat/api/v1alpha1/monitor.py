@@ -203,6 +203,9 @@ class SignalStatus(StatusModel):
     usual_coverage: Annotated[
         Decimal | None, Field(description="Coverage before it fell; equal to coverage while it is as usual.")
     ] = None
+    traffic_gone: Annotated[
+        bool, Field(description="No request came in the last window, although some had come before.")
+    ] = False
     detail: Annotated[str, Field(description="The same as a sentence for people.", max_length=1024)] = ""
 
 

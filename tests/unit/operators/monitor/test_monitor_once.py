@@ -1,0 +1,100 @@
+"""One breach, one TrainingJob, whatever happens to the operator."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from homeostat.testing.builders import a_training_job
+from homeostat_operators.monitor.plan import plan
+from unit.operators.monitor.world import MINUTE, START, World, shifted
+
+
+def at_admission() -> World:
+    """The turn before the TrainingJob is made."""
+    world = shifted()
+    while True:
+        world.now += timedelta(seconds=5)
+        trial = plan(world.monitor, world.observed(), world.now)
+        if trial.actions:
+            return world
+        world.turn()
+
+
+def test_the_number_is_in_status_before_the_create_and_a_crash_between_repeats_the_same_name() -> None:
+    world = at_admission().turn(act=False)
+    assert (world.status.retrains, world.status.retraining.name) == (1, "churn-retrain-1")
+    assert world.made == []
+    world.turn().turn().turn()
+    assert world.made == ["churn-retrain-1"]
+    assert world.decision == ("CovariateShift", "Retrain", "Admitted")
+
+
+def test_a_job_that_was_seen_and_then_deleted_by_a_user_is_not_made_again() -> None:
+    world = at_admission().turn().turn()
+    assert world.status.retraining.uid == "uid-1"
+    world.jobs.clear()
+    world.live(10 * MINUTE)
+    assert world.made == ["churn-retrain-1"]
+    assert world.decision[2] == "Cooldown"
+
+
+def test_a_name_that_belongs_to_another_is_left_and_the_next_number_taken() -> None:
+    world = at_admission().turn(act=False)
+    world.jobs["churn-retrain-1"] = a_training_job("churn-retrain-1", output={"model": "fraud"})
+    world.turn().turn()
+    assert world.made == ["churn-retrain-2"]
+    assert world.status.last_decision.training_job == "churn-retrain-2"
+
+
+def test_a_monitor_made_anew_goes_on_counting_after_the_jobs_of_its_predecessor() -> None:
+    world = shifted()
+    world.jobs["churn-retrain-4"] = a_training_job("churn-retrain-4", status={"completion_time": START})
+    world.live(9 * MINUTE)
+    assert world.made == ["churn-retrain-5"]
+
+
+def test_the_training_job_names_its_monitor_and_has_no_owner() -> None:
+    world = at_admission().turn()
+    manifest = world.last[0].manifest
+    trigger = manifest["spec"]["trigger"]
+    assert trigger["type"] == "Monitor"
+    assert trigger["ref"] == {"kind": "Monitor", "name": "churn", "uid": "uid-of-churn"}
+    assert "Inputs moved" in trigger["reason"]
+    assert "ownerReferences" not in manifest["metadata"]
+    assert manifest["metadata"]["labels"]["homeostat.dev/monitor"] == "churn"
+
+
+FATES = st.lists(st.sampled_from(["turn", "turn", "crash", "repeat", "lose-decision"]), min_size=60, max_size=160)
+
+
+@settings(max_examples=40, deadline=None)
+@given(fates=FATES)
+def test_an_operator_killed_or_repeated_anywhere_never_makes_two_jobs_for_one_breach(fates: list[str]) -> None:
+    world = shifted(training=2 * MINUTE)
+    for fate in fates:
+        world.now += timedelta(seconds=10)
+        world.train()
+        world.roll_out()
+        before = world.monitor
+        world.turn(act=fate != "crash")
+        if fate == "repeat":
+            for action in world.last:
+                world.act(action)
+        if fate == "lose-decision" and not world.last:
+            # The status write was lost: the next turn begins from the old one.
+            world.monitor = before
+    world.live(20 * MINUTE)
+    assert world.made == ["churn-retrain-1"]
+    assert world.deployment.status.stable.version == "2"
+
+
+def test_a_breach_that_appears_is_decided_once_its_labels_are_counted() -> None:
+    world = shifted()
+    while not world.status.breached:
+        world.now += timedelta(seconds=5)
+        seen = replace(world.observed(), labels=None)
+        decided = plan(world.monitor, seen, world.now)
+        world.monitor = world.monitor.model_copy(update={"status": decided.status})
+    assert decided.requeue_in == timedelta(seconds=2)
