@@ -4,7 +4,10 @@ from typing import Any
 
 from homeostat_services.router.state import PREDICTOR, State
 
+OPERATORS = ("featureset", "trainingjob", "modeldeployment", "monitor")
+
 COMPONENTS = {
+    **{f"operator-{kind}": (8080, "/metrics") for kind in OPERATORS},
     "router": (8080, "/metrics"),
     "observer": (8080, "/metrics"),
     "features": (8080, "/metrics"),

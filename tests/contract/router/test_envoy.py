@@ -145,3 +145,11 @@ async def test_only_readiness_and_metrics_of_the_admin_interface_leave_the_pod(g
         assert (await client.get("/ready")).text.strip() == "LIVE"
         assert "envoy_cluster_upstream_rq" in (await client.get("/stats/prometheus")).text
         assert (await client.post("/quitquitquit")).status_code == 404
+
+
+async def test_a_draining_gateway_still_answers_and_asks_clients_to_leave(gateway: Gateway) -> None:
+    async with httpx.AsyncClient(trust_env=False) as client:
+        drain = f"http://127.0.0.1:{gateway.admin_port}/drain_listeners?graceful&skip_exit"
+        assert (await client.post(drain)).status_code == 200
+    response = await answered(gateway, lambda answer: answer.status_code == 200)
+    assert response.headers["connection"] == "close"

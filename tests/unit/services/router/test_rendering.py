@@ -78,8 +78,11 @@ def test_a_pod_on_its_way_out_runs_but_is_not_ready() -> None:
 def test_prometheus_scrapes_every_running_predictor_and_the_components_of_the_release() -> None:
     pods = [pod("a1", "1"), pod("a2", "1", ready=False)]
     pods += [Pod(namespace, f"gateway-{namespace}", "gateway", "10.0.0.9", ready=True) for namespace in ("own", "else")]
+    pods += [Pod("own", "operator", "operator-monitor", "10.0.0.7", ready=True)]
     found = targets.render(State({}, {p.name: p for p in pods}), "own")
-    assert [target["targets"] for target in found] == [["10.0.0.1:8080"], ["10.0.0.2:8080"], ["10.0.0.9:9902"]]
+    wanted = ["10.0.0.1:8080", "10.0.0.2:8080", "10.0.0.9:9902", "10.0.0.7:8080"]
+    assert [target["targets"] for target in found] == [[address] for address in wanted]
+    assert found[3]["labels"] == {"__metrics_path__": "/metrics", "component": "operator-monitor"}
     assert found[2]["labels"] == {"__metrics_path__": "/stats/prometheus", "component": "gateway"}
 
 
