@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from demo.release import GROUP_KINDS, NAMESPACE, RELEASE, SYSTEM, Platform, install, unready
+from demo.release import CHART, GROUP_KINDS, NAMESPACE, RELEASE, SYSTEM, Platform, install, unready
 from demo.story import condition, field, stop_traffic
 from e2e.watching import Watch
 
@@ -43,8 +43,7 @@ def test_an_upgrade_of_the_living_release_and_its_rollback_lose_no_request(
 ) -> None:
     before, jobs = _revision(platform), len(platform.listing("trainingjobs"))
     changed = [word for part in RESTARTED for word in ("--set", f"{part}.resources.requests.cpu=26m")]
-    chart = str(platform.local.state.parent / "charts" / "homeostat")
-    platform.helm("upgrade", RELEASE, chart, "--namespace", SYSTEM, "--reuse-values", *changed)
+    platform.helm("upgrade", RELEASE, str(CHART), "--namespace", SYSTEM, "--reuse-values", *changed)
     _settled(platform, watch)
     assert _requests(platform, "homeostat-gateway") == "26m"
     platform.helm("rollback", RELEASE, str(before), "--namespace", SYSTEM)

@@ -41,6 +41,7 @@ def seen_together(pairs: Sequence[Pair], stale: tuple[str, ...]) -> Seen:
         null=_union(status.missing for status in breached),
         stale_feature_sets=stale,
         traffic_gone=any(status.traffic_gone for _, status in drift),
+        unit_change=next((status.unit_change for status in breached if status.unit_change), ""),
         coverage_down=any(_coverage_fell(status) for _, status in pairs),
         values=_figures(pairs, shift),
     )

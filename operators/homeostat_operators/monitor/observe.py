@@ -9,8 +9,11 @@ from homeostat.api.v1alpha1.featureset import FeatureSet, FeatureSetReason
 from homeostat.api.v1alpha1.modeldeployment import FeatureMode, ModelDeployment, ServedVersion
 from homeostat.api.v1alpha1.monitor import Monitor, Signal, SignalType
 from homeostat.api.v1alpha1.trainingjob import TrainingJob
+from homeostat.engines.metrics import Series
 from homeostat.reconcile.errors import EngineUnavailable, ObjectNotFound
-from homeostat.signals import Baseline, Window, sub_window_counts
+from homeostat.signals import Baseline, Moments, Window, counter_increase, sub_window_counts
+from homeostat.signals.histogram import NULL, UNSEEN
+from homeostat.signals.units import ABOVE, BELOW, SQUARE
 from homeostat_operators.clients import Clients
 from homeostat_operators.monitor import signals
 from homeostat_operators.monitor.observed import (
@@ -143,10 +146,13 @@ def _reader(
 def drift_window(deployment: ModelDeployment, stable: ServedVersion, window: Window, clients: Clients) -> DriftWindow:
     """Counts of one window from the raw samples of every pod's counters."""
     baseline = _baseline(clients.objects.read, stable.uri, stable.digest)
-    namespace, name = deployment.metadata.namespace, deployment.metadata.name
-    selector = f'homeostat_feature_bin_total{{namespace="{namespace}",deployment="{name}",version="{stable.version}"}}'
-    before = max(BEFORE, (window.end - window.start) / 4)
-    series = clients.metrics.samples(selector, window.start - before, window.end)
+    meta, before = deployment.metadata, max(BEFORE, (window.end - window.start) / 4)
+
+    def read(metric: str) -> list[Series]:
+        of = f'namespace="{meta.namespace}",deployment="{meta.name}",version="{stable.version}"'
+        return clients.metrics.samples(f"{metric}{{{of}}}", window.start - before, window.end)
+
+    series = read("homeostat_feature_bin_total")
     start, end = window.start.timestamp(), window.end.timestamp()
     anchored = any(one.samples[0][0] <= start for one in series)
     gap = ""
@@ -157,7 +163,23 @@ def drift_window(deployment: ModelDeployment, stable: ServedVersion, window: Win
     for one in series:
         by_feature.setdefault(one.labels.get("feature", ""), []).append((one.labels.get("bin", ""), one.samples))
     counts = {feature: sub_window_counts(samples, start, end) for feature, samples in by_feature.items()}
-    return DriftWindow(window, baseline, counts, gap)
+    moments = _moments(read("homeostat_feature_distance_total"), counts, start, end)
+    return DriftWindow(window, baseline, counts, gap, moments)
+
+
+def _moments(
+    series: list[Series], counts: dict[str, list[dict[str, float]]], start: float, end: float
+) -> dict[str, Moments]:
+    sums: dict[str, dict[str, float]] = {}
+    for one in series:
+        of = sums.setdefault(one.labels.get("feature", ""), dict.fromkeys((ABOVE, BELOW, SQUARE), 0.0))
+        of[one.labels.get("moment", "")] += counter_increase(one.samples, start, end)
+    return {name: Moments(count=_numbers(counts.get(name, [])), **of) for name, of in sums.items()}
+
+
+def _numbers(parts: list[dict[str, float]]) -> float:
+    """Rows with a number."""
+    return sum(rows for part in parts for label, rows in part.items() if label not in {NULL, UNSEEN})
 
 
 @lru_cache(maxsize=64)

@@ -6,7 +6,7 @@ from datetime import datetime
 from homeostat.api.v1alpha1.modeldeployment import ModelDeployment
 from homeostat.api.v1alpha1.trainingjob import SUCCEEDED, TrainingJob
 from homeostat.reconcile.conditions import is_true
-from homeostat.signals import Baseline, CohortCounts, Window
+from homeostat.signals import Baseline, CohortCounts, Moments, Window
 
 
 @dataclass(frozen=True)
@@ -18,6 +18,8 @@ class DriftWindow:
     counts: dict[str, list[dict[str, float]]]
     gap: str = ""
     """Why the counts cannot be trusted; empty when they can."""
+    moments: dict[str, Moments] = field(default_factory=dict)
+    """Sums of the numeric features' distances from their means in training."""
 
     @property
     def idle(self) -> bool:

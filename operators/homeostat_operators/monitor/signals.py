@@ -24,6 +24,7 @@ from homeostat.signals import (
     judge_performance,
     judge_value,
     resume,
+    unit_change,
 )
 from homeostat_operators.monitor.observed import CohortWindow, DriftWindow, SignalData, ValueWindow, WindowData
 
@@ -77,6 +78,7 @@ class Judged:
     missing: tuple[str, ...] = ()
     coverage: float | None = None
     usual_coverage: float | None = None
+    unit_change: str = ""
     idle: bool = False
     """The counters are there, and none of them rose."""
 
@@ -116,6 +118,7 @@ def _drift(signal: api.Signal, data: DriftWindow) -> Judged:
     seen = judge(features, float(signal.threshold.value), signal.min_samples)
     if seen.state is SignalState.NO_DATA:
         return Judged(seen.state, seen.sentence, samples=seen.samples)
+    moved = tuple(dict.fromkeys((*seen.moved, *seen.unseen)))
     return Judged(
         state=seen.state,
         sentence=seen.sentence,
@@ -123,9 +126,17 @@ def _drift(signal: api.Signal, data: DriftWindow) -> Judged:
         lower=seen.lower,
         upper=seen.upper,
         samples=seen.samples,
-        moved=tuple(dict.fromkeys((*seen.moved, *seen.unseen))),
+        moved=moved,
         missing=seen.null,
+        unit_change=_unit_change(data, moved),
     )
+
+
+def _unit_change(data: DriftWindow, moved: tuple[str, ...]) -> str:
+    """What became of the values of the only feature that moved; empty where no factor or offset explains it."""
+    if len(moved) != 1 or moved[0] not in data.moments:
+        return ""
+    return str(unit_change(data.baseline.feature(moved[0]), data.moments[moved[0]]) or "")
 
 
 def _performance(signal: api.Signal, data: CohortWindow, usual: float | None) -> Judged:
@@ -213,6 +224,7 @@ def _after(
         "missing": list(verdict.missing)[:MAX_FEATURES],
         "coverage": _decimal(verdict.coverage),
         "usual_coverage": _decimal(verdict.usual_coverage),
+        "unit_change": verdict.unit_change,
         "traffic_gone": verdict.idle and (status.samples > 0 or status.traffic_gone),
     }
     return _changed(status.model_copy(update=figures), state, streak.judged_through, told + note)

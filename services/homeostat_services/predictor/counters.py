@@ -1,13 +1,16 @@
 """What a predictor counts: plain dictionaries on the request path, Prometheus text when asked."""
 
+import math
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from homeostat.signals.histogram import Baseline, FeatureBaseline, assign, bin_labels
+from homeostat.signals.units import ABOVE, BELOW, SQUARE
 
 LABELS = ("namespace", "deployment", "version")
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
@@ -31,12 +34,36 @@ class Bins:
             counts[assign(feature, value)] += 1
 
 
+class Distances:
+    """Sums of one numeric feature's distances from its mean in training; they tell a change of unit."""
+
+    def __init__(self, mean: float) -> None:
+        self._mean = mean
+        self.above = self.below = self.square = 0.0
+
+    def add(self, values: Sequence[Any]) -> None:
+        """Add one value per row; what is no finite number is left out."""
+        for value in values:
+            if isinstance(value, int | float | np.number) and math.isfinite(value):
+                distance = float(value) - self._mean
+                self.square += distance * distance
+                if distance >= 0:
+                    self.above += distance
+                else:
+                    self.below -= distance
+
+    def sums(self) -> dict[str, float]:
+        """The sums by their exported labels."""
+        return {ABOVE: self.above, BELOW: self.below, SQUARE: self.square}
+
+
 class Counters(Collector):
     """All counts of one predictor."""
 
     def __init__(self, namespace: str, deployment: str, version: str, baseline: Baseline) -> None:
         self._labels = (namespace, deployment, version)
         self._features = {feature.name: Bins(feature) for feature in baseline.features}
+        self._distances = {f.name: Distances(f.mean) for f in baseline.features if f.mean is not None}
         self._score = None if baseline.score is None else Bins(baseline.score)
         self._requests = dict.fromkeys(EXPECTED_CODES, 0)
         self._buckets = [0] * (len(SECONDS) + 1)
@@ -55,6 +82,9 @@ class Counters(Collector):
         for name, bins in self._features.items():
             if name in columns:
                 bins.add(columns[name])
+        for name, distances in self._distances.items():
+            if name in columns:
+                distances.add(columns[name])
         if self._score is not None:
             self._score.add(scores)
 
@@ -72,6 +102,15 @@ class Counters(Collector):
             for label, count in bins.counts.items():
                 features.add_metric((*self._labels, name, label), count)
         yield features
+        moments = CounterMetricFamily(
+            "homeostat_feature_distance",
+            "Distances of served values from the mean of training: sums above, below, and of squares.",
+            labels=(*LABELS, "feature", "moment"),
+        )
+        for name, distances in self._distances.items():
+            for moment, total in distances.sums().items():
+                moments.add_metric((*self._labels, name, moment), total)
+        yield moments
         scores = CounterMetricFamily(
             "homeostat_score_bin", "Served scores by bin of the baseline.", labels=(*LABELS, "bin")
         )

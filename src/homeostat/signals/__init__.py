@@ -4,7 +4,7 @@ No I/O and no clock, so that training, serving, monitoring, gate and replay cann
 formulas with their sources and the measured error rates.
 """
 
-from homeostat.signals.causes import Cause, Diagnosis, Seen, UnitChange, diagnose, unit_change
+from homeostat.signals.causes import Cause, Diagnosis, Seen, diagnose
 from homeostat.signals.drift import (
     DriftEstimate,
     FeatureDrift,
@@ -37,6 +37,7 @@ from homeostat.signals.performance import (
     judge_performance,
     merge,
 )
+from homeostat.signals.units import Moments, UnitChange, unit_change
 from homeostat.signals.windows import Streak, Window, advance, due_windows, earliest_breach, next_window, resume
 
 __all__ = [
@@ -53,6 +54,7 @@ __all__ = [
     "GateReport",
     "GateRule",
     "Metric",
+    "Moments",
     "Operator",
     "PerformanceEstimate",
     "RuleKind",

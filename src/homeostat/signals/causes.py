@@ -3,18 +3,11 @@
 The first row that fits decides. Rows about a candidate in rollout and about seasons are decided elsewhere or not at all.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from homeostat.signals.estimate import SignalState, Stored
-from homeostat.signals.histogram import FeatureBaseline
-
-FACTOR_LEAST = 1.5
-"""A change of unit is at least this factor (a mile has 1.6 kilometres), or an offset beyond the feature's usual span."""
-
-FIT = 0.1
-"""How well quantiles must follow a factor or offset: largest residual over the span of the window's quantiles."""
 
 BREACHED, CALM, NOT_RIPE, NO_DATA = SignalState.BREACHED, SignalState.CALM, SignalState.NOT_RIPE, SignalState.NO_DATA
 
@@ -36,42 +29,6 @@ class Cause(StrEnum):
 
 
 @dataclass(frozen=True)
-class UnitChange:
-    """One feature's values are a constant factor or offset of what training saw."""
-
-    feature: str
-    factor: float = 1.0
-    offset: float = 0.0
-
-    def __str__(self) -> str:
-        if self.offset:
-            return f"{self.feature} is offset by {self.offset:+.4g}"
-        return f"{self.feature} is multiplied by {self.factor:.4g}"
-
-
-def unit_change(baseline: FeatureBaseline, quantiles: Sequence[float]) -> UnitChange | None:
-    """The factor or offset that explains a window's quantiles, if one does.
-
-    Args:
-        baseline: The numeric feature at training.
-        quantiles: The same quantiles (`histogram.QUANTILES`) of the window's values.
-    """
-    old, new = baseline.quantiles, tuple(quantiles)
-    if len(old) != len(new) or not old or new[-1] == new[0] or old[-1] == old[0]:
-        return None
-    factor = sum(a * b for a, b in zip(old, new, strict=True)) / sum(a * a for a in old)
-    allowed = FIT * (new[-1] - new[0])
-    scaled = max(abs(b - factor * a) for a, b in zip(old, new, strict=True))
-    if factor > 0 and max(factor, 1 / factor) >= FACTOR_LEAST and scaled <= allowed:
-        return UnitChange(baseline.name, factor=factor)
-    offset = sum(b - a for a, b in zip(old, new, strict=True)) / len(old)
-    moved = max(abs(b - a - offset) for a, b in zip(old, new, strict=True))
-    if abs(offset) > old[-1] - old[0] and moved <= allowed:
-        return UnitChange(baseline.name, offset=offset)
-    return None
-
-
-@dataclass(frozen=True)
 class Seen:
     """What is seen together, after `consecutive` windows agreed; a signal that the Monitor does not have is None."""
 
@@ -87,7 +44,8 @@ class Seen:
     """FeatureSets that are not Fresh."""
     traffic_gone: bool = False
     coverage_down: bool = False
-    unit_change: UnitChange | None = None
+    unit_change: str = ""
+    """What became of the values of the only feature that moved, where a factor or offset explains it."""
     values: dict[str, str] = field(default_factory=dict)
     """The figures behind it all, for the decision record."""
 
@@ -149,8 +107,7 @@ def _still(seen: Seen) -> str:
 
 
 def _unit_change_alone(seen: Seen) -> bool:
-    change = seen.unit_change
-    return change is not None and seen.drift is BREACHED and set(seen.moved) <= {change.feature}
+    return bool(seen.unit_change) and seen.drift is BREACHED and len(set(seen.moved)) <= 1
 
 
 def _unclassified_sentence(seen: Seen) -> str:

@@ -25,9 +25,6 @@ UNSEEN = "__unseen__"
 SPECIAL_LABELS = (NULL, BELOW, ABOVE, UNSEEN)
 """Labels of the mass outside the regular bins; every feature has all four, so that every counter exists from the start."""
 
-QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
-"""The quantiles of a numeric feature that a baseline keeps, to recognise a change of unit."""
-
 SCORE = "score"
 """Name of the score's own histogram."""
 
@@ -65,7 +62,8 @@ class FeatureBaseline(Stored):
     counts: tuple[int, ...] = Field(description="Training rows per regular bin.")
     special: SpecialCounts = SpecialCounts()
     n: int = Field(ge=0, description="Training rows, special ones included.")
-    quantiles: tuple[float, ...] = Field((), description="Numeric: the 5, 25, 50, 75 and 95 % quantiles.")
+    mean: float | None = Field(None, description="Numeric: mean of the finite values.")
+    deviation: float | None = Field(None, description="Numeric: their standard deviation.")
 
     @model_validator(mode="after")
     def _is_coherent(self) -> Self:
@@ -163,7 +161,8 @@ def _numeric(name: str, values: Sequence[object], max_bins: int) -> FeatureBasel
         counts=tuple(counts.tolist()),
         special=special,
         n=column.size,
-        quantiles=tuple(np.quantile(finite, QUANTILES).tolist()),
+        mean=float(finite.mean()),
+        deviation=float(finite.std()),
     )
 
 

@@ -203,6 +203,13 @@ class SignalStatus(StatusModel):
     usual_coverage: Annotated[
         Decimal | None, Field(description="Coverage before it fell; equal to coverage while it is as usual.")
     ] = None
+    unit_change: Annotated[
+        str,
+        Field(
+            description="What became of the values of the only feature that moved, where a factor or offset explains it.",
+            max_length=320,
+        ),
+    ] = ""
     traffic_gone: Annotated[
         bool, Field(description="No request came in the last window, although some had come before.")
     ] = False

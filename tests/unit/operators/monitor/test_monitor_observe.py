@@ -11,7 +11,7 @@ from homeostat.engines.objects.memory import MemoryObjects
 from homeostat.engines.outcomes.memory import MemoryOutcomes, Prediction
 from homeostat.engines.registry.memory import MemoryRegistry
 from homeostat.reconcile.errors import EngineUnavailable
-from homeostat.signals import Baseline, FeatureKind, Window, fit
+from homeostat.signals import Baseline, FeatureKind, Moments, Window, fit
 from homeostat.testing.builders import a_feature_set, a_model_deployment, a_monitor
 from homeostat_operators.clients import Clients
 from homeostat_operators.monitor.observe import drift_window, observe
@@ -85,6 +85,23 @@ def test_counts_of_adjoining_windows_add_up_over_pods_and_skip_nothing() -> None
     second = read(Window(LONG_AGO + MINUTE, LONG_AGO + 2 * MINUTE), a, b)
     assert (rows(first), rows(second)) == (480, 480)
     assert isinstance(first.baseline, Baseline)
+
+
+def test_distances_of_numbers_are_summed_over_pods_and_counted_by_their_rows() -> None:
+    end = LONG_AGO + MINUTE
+    labels = {"namespace": "churn", "deployment": "churn", "version": "1", "feature": "internet"}
+
+    def distance(moment: str, per_second: float, pod: str) -> Series:
+        named = {"__name__": "homeostat_feature_distance_total", **labels, "moment": moment, "instance": pod}
+        points = every_two_seconds(LONG_AGO, end, per_second)
+        return Series(named, tuple((t.timestamp(), v) for t, v in points))
+
+    sums = [distance("above", 2, "a"), distance("above", 1, "b"), distance("square", 5, "a")]
+    rows_ = [
+        counter("0", every_two_seconds(LONG_AGO, end, 4)),
+        counter("__null__", every_two_seconds(LONG_AGO, end, 1)),
+    ]
+    assert read(Window(LONG_AGO, end), *sums, *rows_).moments == {"internet": Moments(240, 180, 0, 300)}
 
 
 def test_after_a_hole_in_the_samples_a_window_is_not_trusted() -> None:

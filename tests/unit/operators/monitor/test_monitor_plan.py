@@ -6,7 +6,7 @@ import pytest
 
 from homeostat.api.common import parse_duration
 from homeostat.reconcile.conditions import is_true
-from homeostat.signals import Window, count_cohort
+from homeostat.signals import FeatureKind, Moments, Window, count_cohort, fit
 from homeostat.testing.builders import a_model_deployment, a_monitor
 from homeostat_operators.monitor.observed import DriftWindow, Observed
 from homeostat_operators.monitor.plan import plan
@@ -116,6 +116,26 @@ def test_a_missed_business_number_alerts() -> None:
     watched = [signal.model_dump() for signal in a_monitor().spec.signals]
     world = World(monitor=a_monitor(signals=[*watched, BUSINESS], **retrain()), value=0.5).live(10 * MINUTE)
     assert world.decision == ("BusinessMiss", "Alert", "CauseHolds")
+
+
+def test_a_feature_in_another_unit_alerts_with_its_factor_and_retrains_nothing() -> None:
+    cents = fit({"charges": [float(n % 90 + 20) for n in range(4000)]}, {"charges": FeatureKind.NUMERIC})
+    of = cents.features[0]
+    assert of.mean
+    assert of.deviation
+    rows, moved = 720.0, 99 * of.mean
+    spread = (100 * of.deviation) ** 2 + moved**2
+    sums = Moments(count=rows, above=rows * moved, below=0.0, square=rows * spread)
+
+    def drift(window: Window) -> DriftWindow:
+        return DriftWindow(window, cents, {"charges": [{"__above__": 60.0}] * 12}, moments={"charges": sums})
+
+    world = World(cohorts=lambda _: BAD)
+    world.drift = drift  # type: ignore[method-assign]
+    world.live(10 * MINUTE)
+    assert world.decision == ("UnitChange", "Alert", "CauseHolds")
+    assert "charges is multiplied by 100" in world.status.last_decision.message
+    assert world.made == []
 
 
 def test_one_breaching_window_of_two_is_no_breach() -> None:
