@@ -7,8 +7,9 @@ from typing import Any
 import httpx
 import pytest
 
+from demo import background
 from demo.release import CHART, GROUP_KINDS, NAMESPACE, RELEASE, SYSTEM, Platform, install, unready
-from demo.story import condition, field, stop_traffic
+from demo.story import TRAFFIC, condition, field
 from e2e.watching import Watch
 
 Object = dict[str, Any]
@@ -70,7 +71,7 @@ def test_prometheus_scrapes_every_part_of_the_platform(platform: Platform, watch
 def test_kinds_objects_and_data_outlive_the_release_and_the_next_one_goes_on_with_them(
     platform: Platform, watch: Watch
 ) -> None:
-    stop_traffic(platform.local.state / "demo")
+    background.stop(platform.local.state / "demo", TRAFFIC)
     deployment = platform.get("modeldeployment", "churn")
     stable, url = field(deployment, "status.stable"), field(deployment, "status.url")
     rows = field(platform.get("featureset", "customers"), "status.snapshot")

@@ -8,9 +8,11 @@ from rich.table import Table
 
 from cluster import settings
 from cluster.progress import console, step
-from demo import release
+from demo import background, release
 from demo.release import NAMESPACE, SYSTEM, Platform
-from demo.story import Story, condition, field, stop_traffic
+from demo.story import TRAFFIC, Story, condition, field
+
+WAYS = "demo.ways"
 
 
 def _objects(platform: Platform) -> Table:
@@ -49,14 +51,21 @@ Everything stays up, with a trickle of traffic, until `make demo-down`.""", mark
     return 1 if counts["failed"] else 0
 
 
+def _end_background(platform: Platform) -> None:
+    for module in (TRAFFIC, WAYS):
+        background.stop(platform.local.state / "demo", module)
+
+
 def up(platform: Platform) -> int:
     """Installs the platform and tells the story; 1 if a part of it did not happen."""
-    stop_traffic(platform.local.state / "demo")
+    _end_background(platform)
     if release.installed(platform):
         with step("an earlier telling is taken away"):
             release.uninstall(platform)
     release.install(platform, platform.local.state / "images.yaml")
     story = Story(platform)
+    if platform.context:
+        background.start(story.directory, WAYS, platform.context, platform.program, environment=platform.environment)
     try:
         story.features()
         story.first_model()
@@ -67,7 +76,7 @@ def up(platform: Platform) -> int:
         story.recovery()
         return _closing(story)
     except BaseException:
-        stop_traffic(story.directory)
+        _end_background(platform)
         raise
 
 
@@ -80,7 +89,7 @@ def main() -> int:
         platform = Platform(settings.load(), os.environ.get("CONTEXT", ""))
         if command == "up":
             return up(platform)
-        stop_traffic(platform.local.state / "demo")
+        _end_background(platform)
         release.uninstall(platform)
         console.print(f"The story's objects, namespaces {NAMESPACE} and {SYSTEM}, and the kinds are gone.")
     except settings.UserError as error:

@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import shutil
 import subprocess
 import time
 from collections.abc import Iterator
@@ -44,16 +45,33 @@ class Platform:
         own = {} if self.context else {"KUBECONFIG": str(self.local.kubeconfig)}
         return {**os.environ, **own}
 
+    @property
+    def program(self) -> str:
+        """The kubectl to run: the local cluster's, else the one on PATH.
+
+        Raises:
+            UserError: there is neither.
+        """
+        if self.local.kubectl.exists():
+            return str(self.local.kubectl)
+        if found := shutil.which("kubectl"):
+            return found
+        raise UserError("kubectl is not on PATH, and no local cluster was ever built here; install kubectl.")
+
     def kubectl(self, *words: str, text: str | None = None, check: bool = True) -> str:
         """Runs kubectl and returns what it printed.
 
         Raises:
             UserError: it failed; the message is kubectl's own.
         """
-        program = str(self.local.kubectl) if self.local.kubectl.exists() else "kubectl"
         context = ["--context", self.context] if self.context else []
         done = subprocess.run(
-            [program, *context, *words], input=text, capture_output=True, text=True, env=self.environment, check=False
+            [self.program, *context, *words],
+            input=text,
+            capture_output=True,
+            text=True,
+            env=self.environment,
+            check=False,
         )
         if check and done.returncode:
             raise UserError(f"kubectl {' '.join(words)}: {done.stderr.strip()}")
@@ -90,10 +108,9 @@ class Platform:
     @contextmanager
     def forward(self, service: str, port: int, namespace: str = SYSTEM) -> Iterator[str]:
         """A way to a Service for the time of a block; gives ``127.0.0.1:port``."""
-        program = str(self.local.kubectl) if self.local.kubectl.exists() else "kubectl"
         context = ["--context", self.context] if self.context else []
         with subprocess.Popen(
-            [program, *context, "-n", namespace, "port-forward", f"service/{service}", f":{port}"],
+            [self.program, *context, "-n", namespace, "port-forward", f"service/{service}", f":{port}"],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -1,15 +1,10 @@
 """The story's chapters: each does something, waits until the cluster shows the effect, and tells it with the time."""
 
 import json
-import os
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -17,11 +12,12 @@ from minio import Minio
 
 from cluster.progress import console, step
 from cluster.settings import NODE_PORTS, REPOSITORY, UserError
-from demo import data
+from demo import background, data
 from demo.release import NAMESPACE, Platform, diagnose
 from demo.traffic import Plan, write_json
 
 SAMPLES = REPOSITORY / "manifests" / "samples" / "churn"
+TRAFFIC = "demo.traffic"
 RATE = 40.0
 TRICKLE = 3.0
 FIBRE_SHARE = 0.28
@@ -289,7 +285,6 @@ class Story:
         return next((s for s in field(monitor, "status.signals") or [] if s["name"] == name), {})
 
     def _start_traffic(self) -> None:
-        stop_traffic(self.directory)
         token = self.directory / "outcomes.token"
         token.touch(mode=0o600)
         token.write_text(self.platform.token("churn-outcomes"))
@@ -301,14 +296,7 @@ class Story:
         )  # fmt: skip
         write_json(self.directory / "traffic.json", asdict(plan))
         (self.directory / "counts.json").unlink(missing_ok=True)
-        with (self.directory / "traffic.log").open("w") as log:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "demo.traffic", str(self.directory)],
-                stdout=log, stderr=log, start_new_session=True,
-                env={**os.environ, "PYTHONPATH": str(REPOSITORY / "tools")},
-            )  # fmt: skip
-        (self.directory / "traffic.pid").write_text(str(process.pid))
-        self._traffic = process
+        self._traffic = background.start(self.directory, TRAFFIC, str(self.directory))
 
     def _steer(self, groups: dict[str, list[str]] | None = None, **changes: Any) -> None:
         path = self.directory / "traffic.json"
@@ -339,15 +327,3 @@ class Story:
         share = FIBRE_SHARE / 2
         self._steer(rate=TRICKLE, shares={"old": 1 - FIBRE_SHARE, "fibre": share, "late": share})
         return counts
-
-
-def stop_traffic(directory: Path) -> None:
-    """Ends the traffic's process, if it is ours and still there."""
-    path = directory / "traffic.pid"
-    if not path.exists():
-        return
-    pid = int(path.read_text())
-    command = Path(f"/proc/{pid}/cmdline")
-    if command.exists() and b"demo.traffic" in command.read_bytes():
-        os.kill(pid, signal.SIGTERM)
-    path.unlink()

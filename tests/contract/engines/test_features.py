@@ -66,6 +66,15 @@ async def test_rows_are_read_by_name_in_the_order_of_the_keys(store: Redis, read
     ]
 
 
+async def test_a_connection_that_the_store_closed_costs_no_request(
+    store: Redis, reader: FeatureReader, place: str
+) -> None:
+    writer(store, place, tenure="Int64").write([("a", 1.0, [7])])
+    assert await reader.lookup(place, SET, ["a"]) == [{"tenure": 7}]
+    store.client_kill_filter(_type="normal", skipme=True)
+    assert await reader.lookup(place, SET, ["a"]) == [{"tenure": 7}]
+
+
 async def test_more_rows_than_a_batch_all_arrive(store: Redis, reader: FeatureReader, place: str) -> None:
     assert writer(store, place, tenure="Int64").write((str(n), 0.0, [n]) for n in range(2 * BATCH + 1)) == 2 * BATCH + 1
     last = str(2 * BATCH)

@@ -4,6 +4,9 @@ from collections.abc import Sequence
 
 import msgspec
 from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import ExponentialBackoff
+from redis.exceptions import ConnectionError as ConnectionLost
 from redis.exceptions import RedisError
 
 from homeostat.engines.features.layout import Metadata, Row, Value, metadata_key, named, row_key
@@ -11,6 +14,8 @@ from homeostat.reconcile.errors import EngineUnavailable, ObjectNotFound
 from homeostat.settings import OnlineStoreSettings
 
 TIMEOUT_SECONDS = 2.0
+# A store that was restarted has closed every kept connection; the first request on each must not pay for it.
+RETRY = Retry(ExponentialBackoff(cap=0.2, base=0.02), 3, supported_errors=(ConnectionLost,))
 
 _metadata = msgspec.msgpack.Decoder(Metadata)
 _row = msgspec.msgpack.Decoder(Row)
@@ -27,7 +32,7 @@ class FeatureReader:
     def __init__(self, settings: OnlineStoreSettings, client: Redis | None = None) -> None:
         self._url = settings.url.rpartition("@")[2]  # without the password
         self._client = client or Redis.from_url(
-            settings.url, socket_timeout=TIMEOUT_SECONDS, socket_connect_timeout=TIMEOUT_SECONDS
+            settings.url, socket_timeout=TIMEOUT_SECONDS, socket_connect_timeout=TIMEOUT_SECONDS, retry=RETRY
         )
 
     async def describe(self, namespace: str, feature_set: str) -> Metadata:
