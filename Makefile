@@ -11,7 +11,7 @@ UV := .venv/uv/bin/uv
 PYTHON := $(PLATFORM)/bin/python
 TOOLS := PYTHONPATH=tools $(PYTHON)
 LOCK := $(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11
-PLATFORM_SOURCES := src operators services tools tests --exclude 'tests/(unit/pipelines|contract/feast)/'
+PLATFORM_SOURCES := src operators services tools tests --exclude '(tests/(unit/pipelines|contract/feast)|tools/kubeflow/mlmd)/'
 PIPELINES_SOURCES := pipelines tests/unit/pipelines tests/contract/feast
 GENERATED := manifests/crds manifests/rbac charts/homeostat/templates/crds charts/homeostat/templates/rbac-operators.yaml pipelines/compiled docs/reference
 
@@ -57,6 +57,13 @@ kubectl: venv ## Prints the path of a kubectl
 	@$(TOOLS) -m cluster kubectl
 helm: venv ## Prints the path of a helm
 	@$(TOOLS) -m cluster helm
+
+##@ Engines of others, to try the adapters against
+.PHONY: kubeflow-up kubeflow-down
+kubeflow-up: venv ## A real Kubeflow Pipelines 2.0.5 on the local cluster
+	@$(TOOLS) -m kubeflow up
+kubeflow-down: venv ## Takes it away
+	@$(TOOLS) -m kubeflow down
 
 ##@ To work on it
 $(UV):

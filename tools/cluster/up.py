@@ -61,7 +61,8 @@ def _prepare(settings: Settings, binaries: Path) -> None:
     node.write(settings)
     binary.link(settings, binaries)
     (settings.directory / "slot").write_text(str(settings.slot))
-    runtime.pause_image(binaries / "pause", settings.directory / "pause.tar")
+    pause = {"pause": binaries / "pause"}
+    runtime.static_image(node.PAUSE_IMAGE, pause, settings.directory / "pause.tar", ["/pause"])
     absent = [path for path in node.PRIVATE_DIRECTORIES if not Path(path).exists()]
     (settings.directory / "mountpoints.json").write_text(json.dumps(absent))
     for path in absent:

@@ -35,17 +35,20 @@ def _closing(story: Story) -> int:
                   f"answered by version: {counts['by_version']}")  # fmt: skip
     if counts["failed"]:
         console.print("\n".join(counts["failures"]), style="red", markup=False)
-    where = f"--context {platform.context}" if platform.context else f"--kubeconfig {platform.local.kubeconfig}"
+    reach = f"--context {platform.context}" if platform.context else f"--kubeconfig {platform.local.kubeconfig}"
+    typed = f"kubectl --context {platform.context}" if platform.context else "kubectl"
+    own = f"export KUBECONFIG={platform.local.kubeconfig} PATH={platform.local.state / 'bin'}:$PATH"
+    first = f"{typed} -n {NAMESPACE} get pods" if platform.context else own
     console.print(f"""
 The console: http://{platform.address}:{settings.NODE_PORTS['console']}
-Sign in with: {platform.local.kubectl} {where} -n {NAMESPACE} create token churn-viewer
+Sign in with: {platform.program} {reach} -n {NAMESPACE} create token churn-viewer
 
 Five commands worth typing:
-  export KUBECONFIG={platform.local.kubeconfig} PATH={platform.local.state / 'bin'}:$PATH
-  kubectl -n {NAMESPACE} get homeostat
-  kubectl -n {NAMESPACE} describe monitor churn
-  kubectl -n {NAMESPACE} get modeldeployment churn -o jsonpath='{{.status.gate}}'
-  kubectl -n {NAMESPACE} get events --sort-by=.lastTimestamp
+  {first}
+  {typed} -n {NAMESPACE} get homeostat
+  {typed} -n {NAMESPACE} describe monitor churn
+  {typed} -n {NAMESPACE} get modeldeployment churn -o jsonpath='{{.status.gate}}'
+  {typed} -n {NAMESPACE} get events --sort-by=.lastTimestamp
 
 Everything stays up, with a trickle of traffic, until `make demo-down`.""", markup=False, soft_wrap=True)  # fmt: skip
     return 1 if counts["failed"] else 0

@@ -10,6 +10,8 @@ from pathlib import Path
 from cluster.settings import REPOSITORY, UserError
 
 ROOMS = ("operators", "services", "pipelines")
+COUNTERPARTS = {"mariadb": "kubeflow/mariadb", "mlmd": "kubeflow/mlmd"}
+"""Images of what engines are tried against, with their folders under `tools`; built only when asked for by name."""
 EMBEDDED = ("prometheus", "mlflow", "seaweedfs", "envoy", "valkey", "postgres")
 
 
@@ -29,12 +31,14 @@ def recipes(names: list[str]) -> list[Recipe]:
     """
     known = {name: REPOSITORY / name / "Dockerfile" for name in ROOMS}
     known |= {name: REPOSITORY / "tools" / "images" / name / "Dockerfile" for name in EMBEDDED}
-    for name in names or known:
+    default = list(known)
+    known |= {name: REPOSITORY / "tools" / folder / "Dockerfile" for name, folder in COUNTERPARTS.items()}
+    for name in names or default:
         if name not in known:
             raise UserError(f"There is no image {name!r}; choose among {', '.join(known)}.")
         if not known[name].exists():
             raise UserError(f"{known[name].relative_to(REPOSITORY)} is missing, so image {name!r} cannot be built.")
-    return [Recipe(name, known[name]) for name in names or known]
+    return [Recipe(name, known[name]) for name in names or default]
 
 
 def _sources(dockerfile: Path) -> list[str]:
