@@ -60,8 +60,11 @@ def _blob(archive: tarfile.TarFile, content: bytes) -> dict[str, object]:
 
 
 def _layer(programs: dict[str, Path], target: Path) -> str:
-    """Writes a layer of executable files, by their path in the image; its digest."""
+    """Writes a layer of executable files, by their path in the image, and of a /tmp for them; its digest."""
     with tarfile.open(target, "w") as files:
+        temporary = tarfile.TarInfo("tmp")
+        temporary.type, temporary.mode = tarfile.DIRTYPE, 0o1777
+        files.addfile(temporary)
         for name, program in programs.items():
             entry = tarfile.TarInfo(name)
             entry.size, entry.mode = program.stat().st_size, 0o755

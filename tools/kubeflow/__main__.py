@@ -2,6 +2,8 @@
 
 import argparse
 import base64
+import hashlib
+import inspect
 import json
 import secrets
 import string
@@ -28,7 +30,8 @@ PATIENCE = 180.0
 
 def _programs(cluster: Settings, built: binaries.Build) -> str:
     """The image of all programs, on the cluster."""
-    name = f"localhost/homeostat/kubeflow:{built.key}"
+    packed = hashlib.sha256(built.key.encode() + inspect.getsource(runtime).encode()).hexdigest()[:12]
+    name = f"localhost/homeostat/kubeflow:{packed}"
     if name not in runtime.ctr(cluster, "images", "list", "--quiet").split():
         with step("load Kubeflow Pipelines into the cluster"), tempfile.TemporaryDirectory(dir=cluster.state) as folder:
             archive = Path(folder) / "kubeflow.tar"
