@@ -65,6 +65,11 @@ kubeflow-up: venv ## A real Kubeflow Pipelines 2.0.5 on the local cluster
 kubeflow-down: venv ## Takes it away
 	@$(TOOLS) -m kubeflow down
 
+.PHONY: e2e-kubeflow
+e2e-kubeflow: platform-ready kubeflow-up ## The adapter's contract and the whole story, with trainings on Kubeflow Pipelines
+	@KUBECONFIG="$$($(TOOLS) -m cluster kubeconfig)" PYTHONPATH=tools $(PYTHON) -m pytest --quiet tests/kubeflow
+	@$(TOOLS) -m demo up --engine Kubeflow
+
 ##@ To work on it
 $(UV):
 	@echo "uv: a virtual environment of its own for the installer"

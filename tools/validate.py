@@ -18,6 +18,7 @@ EXTERNAL = (
     "prometheus.embedded=false,prometheus.url=http://prometheus.example.org,valkey.embedded=false,"
     "valkey.url=redis://valkey.example.org,postgres.embedded=false,postgres.url=postgresql://db.example.org/feast"
 )
+KUBEFLOW = "pipelines.engine=Kubeflow,kubeflow.url=http://ml-pipeline.kubeflow.svc:8888,kubeflow.tokenAudience=kfp"
 
 
 def schemas() -> dict[str, Any]:
@@ -62,7 +63,7 @@ def main() -> int:
     wrong: list[str] = []
     try:
         helm(cluster, "lint", str(CHART), "--strict", *NAMESPACES)
-        for words in ((), ("--values", str(CHART / "values-local.yaml")), ("--set", EXTERNAL)):
+        for words in ((), ("--values", str(CHART / "values-local.yaml")), ("--set", EXTERNAL), ("--set", KUBEFLOW)):
             for document in _rendered(cluster, *words):
                 wrong += problems(document, known, f"chart {document.get('kind')}")
     except UserError as error:

@@ -6,8 +6,10 @@ Every action can be repeated: a crash after it, or a doubt whether it happened, 
 from dataclasses import dataclass
 from typing import assert_never
 
+from homeostat.api.v1alpha1 import TrainingJob
+from homeostat.engines.pipelines import Attempt, SeenRun
 from homeostat.reconcile.errors import PlatformError
-from homeostat_operators.clients import Clients, Conflict, Manifest
+from homeostat_operators.clients import Clients, ClusterAccess, Conflict, Manifest
 
 
 class NumberTaken(Conflict):
@@ -40,6 +42,23 @@ class Delete:
 
 
 @dataclass(frozen=True)
+class Launch:
+    """An attempt of a training is submitted to an engine, once."""
+
+    engine: str
+    attempt: Attempt
+
+
+@dataclass(frozen=True)
+class Stop:
+    """A run at an engine is ended."""
+
+    engine: str
+    resource: TrainingJob
+    run: SeenRun
+
+
+@dataclass(frozen=True)
 class Register:
     """Registration of a model version, once for each intent."""
 
@@ -69,7 +88,7 @@ class TagVersion:
     value: str
 
 
-Action = Apply | CreateOnce | Delete | Register | SetAlias | TagVersion
+Action = Apply | CreateOnce | Delete | Launch | Stop | Register | SetAlias | TagVersion
 
 
 def perform(action: Action, clients: Clients) -> None:
@@ -82,9 +101,13 @@ def perform(action: Action, clients: Clients) -> None:
         case Apply(manifest):
             _apply(manifest, clients)
         case CreateOnce(manifest):
-            _create_once(manifest, clients)
+            create_once(manifest, clients.cluster)
         case Delete(api_version, kind, namespace, name, uid):
             clients.cluster.delete(api_version, kind, namespace, name, uid)
+        case Launch(engine, attempt):
+            clients.pipelines[engine].submit(attempt)
+        case Stop(engine, resource, run):
+            clients.pipelines[engine].stop(resource, run)
         case Register(model, intent, uri, digest, tags):
             clients.registry.register(model, intent, uri, digest, tags)
         case SetAlias(model, alias, version):
@@ -113,11 +136,16 @@ def _apply(manifest: Manifest, clients: Clients) -> None:
     clients.cluster.apply(manifest)
 
 
-def _create_once(manifest: Manifest, clients: Clients) -> None:
+def create_once(manifest: Manifest, cluster: ClusterAccess) -> None:
+    """Creates a numbered child; one that is there already and is ours is taken as created.
+
+    Raises:
+        NumberTaken: The name belongs to something else.
+    """
     meta = manifest["metadata"]
     try:
-        clients.cluster.create(manifest)
+        cluster.create(manifest)
     except Conflict:
-        found = clients.cluster.get(manifest["apiVersion"], manifest["kind"], meta["namespace"], meta["name"])
+        found = cluster.get(manifest["apiVersion"], manifest["kind"], meta["namespace"], meta["name"])
         if found is None or maker_of(found) != maker_of(manifest):
             raise NumberTaken(f"{manifest['kind']} {meta['name']} was not made by us") from None

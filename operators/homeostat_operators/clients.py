@@ -1,13 +1,14 @@
 """What observations read and actions write through; made once at start, replaced by in-memory twins in tests."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
 from homeostat.engines.metrics import Metrics
 from homeostat.engines.objects import ObjectStore
 from homeostat.engines.outcomes import Outcomes
+from homeostat.engines.pipelines import PipelineEngine
 from homeostat.engines.registry import Registry
 from homeostat_operators.settings import OperatorSettings
 
@@ -67,3 +68,5 @@ class Clients:
     metrics: Metrics
     outcomes: Outcomes
     settings: OperatorSettings
+    pipelines: Mapping[str, PipelineEngine] = field(default_factory=dict)
+    """Engines of trainings, by the name that a spec gives them."""

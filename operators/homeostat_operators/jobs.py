@@ -1,7 +1,7 @@
 """Runs as Jobs: how one is built, what is seen of one, and the documents that it leaves behind."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -10,6 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 from homeostat.api.common import Resource
 from homeostat.api.v1alpha1.trainingjob import Resources
 from homeostat.engines.objects import ObjectStore
+from homeostat.engines.pipelines import SeenRun
 from homeostat.reconcile.errors import ObjectNotFound
 from homeostat.reconcile.names import child_name, labels_for, number_of, owner_reference
 from homeostat.runs import INPUT_VARIABLE, Document, FailureReason, RunFailure
@@ -102,33 +103,8 @@ def _container(purpose: str, document: Document, image: str, resources: Resource
     }
 
 
-@dataclass(frozen=True)
-class SeenJob:
-    """A Job as it was seen.
-
-    Attributes:
-        name: Its name.
-        number: Number at the end of its name; 0 if there is none.
-        uid: Its uid.
-        owner: uid of its controller, empty if it has none.
-        deleting: Somebody deletes it; its pods may still run.
-        finished: It is complete or has failed; no pod of it runs.
-        reason: Why it failed, as Kubernetes says it; empty if it did not.
-        message: The same as a sentence.
-        end: When it finished.
-        document: The input that it was given.
-    """
-
-    name: str
-    number: int
-    uid: str
-    owner: str
-    deleting: bool = False
-    finished: bool = False
-    reason: str = ""
-    message: str = ""
-    end: datetime | None = None
-    document: str = field(default="", repr=False)
+class SeenJob(SeenRun):
+    """A Job as it was seen."""
 
     @classmethod
     def of(cls, manifest: Manifest) -> "SeenJob":

@@ -22,6 +22,7 @@ class OperatorSettings:
         pipelines_image: Container image of runs.
         services_image: Container image of predictors.
         gateway_url: Public base of ``status.url``, without a slash at its end.
+        pipelines_engine: Engine of trainings that name none.
         node_pools: Node pools by the name that users give.
     """
 
@@ -30,6 +31,7 @@ class OperatorSettings:
     services_image: str
     gateway_url: str
     node_pools: dict[str, NodePool] = field(default_factory=dict)
+    pipelines_engine: str = "Local"
 
     @classmethod
     def from_environment(cls) -> "OperatorSettings":
@@ -44,4 +46,5 @@ class OperatorSettings:
             services_image=load(ServicesSettings).image,
             gateway_url=load(GatewaySettings).url.rstrip("/"),
             node_pools=load(NodePoolSettings).pools,
+            pipelines_engine=load(PipelinesSettings).engine,
         )

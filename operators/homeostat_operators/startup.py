@@ -1,6 +1,7 @@
 """One operator process: kopf watches, threads reconcile, a small HTTP server shows health and metrics."""
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import kopf
@@ -13,16 +14,26 @@ from homeostat.api.v1alpha1 import KINDS
 from homeostat.engines.metrics.prometheus import PrometheusMetrics
 from homeostat.engines.objects.s3 import S3Objects
 from homeostat.engines.outcomes.observer import ObserverOutcomes
+from homeostat.engines.pipelines import PipelineEngine, kubeflow
 from homeostat.engines.registry.mlflow import MlflowRegistry
 from homeostat.logs import log_as_json
 from homeostat.reconcile.names import KIND_LABEL
-from homeostat.settings import MlflowSettings, ObserverSettings, PrometheusSettings, S3Settings, load
+from homeostat.settings import (
+    KubeflowSettings,
+    MlflowSettings,
+    ObserverSettings,
+    PipelinesSettings,
+    PrometheusSettings,
+    S3Settings,
+    load,
+)
 from homeostat_operators.clients import Clients
 from homeostat_operators.cluster import Cluster
 from homeostat_operators.dependents import dependencies_of
 from homeostat_operators.feed import Feed
 from homeostat_operators.loop import AnyOperator
 from homeostat_operators.settings import OperatorSettings
+from homeostat_operators.trainingjob import local
 from homeostat_operators.workers import WORKERS, Workers
 from homeostat_operators.workqueue import WorkQueue
 
@@ -57,14 +68,26 @@ def connect(operator: AnyOperator) -> Clients:
     settings = client.Configuration.get_default_copy()
     settings.connection_pool_maxsize = WORKERS
     settings.retries = False  # the loop tries again, with its own back-off
+    cluster = Cluster(client.ApiClient(settings), f"homeostat-{operator.resource.KIND.lower()}")
     return Clients(
-        cluster=Cluster(client.ApiClient(settings), f"homeostat-{operator.resource.KIND.lower()}"),
+        cluster=cluster,
         objects=S3Objects(load(S3Settings)),
         registry=MlflowRegistry(load(MlflowSettings)),
         metrics=PrometheusMetrics(load(PrometheusSettings)),
         outcomes=ObserverOutcomes(load(ObserverSettings)),
         settings=OperatorSettings.from_environment(),
+        pipelines=_pipelines(cluster),
     )
+
+
+def _pipelines(cluster: Cluster) -> dict[str, PipelineEngine]:
+    """Engines of trainings that the platform has, by the name that a spec gives them."""
+    engines: dict[str, PipelineEngine] = {local.NAME: local.LocalPipelines(cluster)}
+    kubeflow_settings = load(KubeflowSettings)
+    if kubeflow_settings.url:
+        packages = Path(load(PipelinesSettings).compiled)
+        engines[kubeflow.NAME] = kubeflow.KubeflowPipelines(kubeflow_settings, packages, cluster.list)
+    return engines
 
 
 async def serve(operator: AnyOperator, clients: Clients, port: int) -> None:

@@ -78,6 +78,20 @@ class PipelinesSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="HOMEOSTAT_PIPELINES_", frozen=True)
 
     image: str = Field(min_length=1, description="Container image of runs.")
+    engine: str = Field("Local", description="Engine of trainings that name none.")
+    compiled: str = Field("pipelines/compiled", description="Folder of the compiled pipelines.")
+
+
+class KubeflowSettings(BaseSettings):
+    """Kubeflow Pipelines, where the platform has it."""
+
+    model_config = SettingsConfigDict(env_prefix="HOMEOSTAT_KUBEFLOW_", frozen=True)
+
+    url: str = Field("", pattern=r"^(https?://.+)?$", description="Base of its REST API; empty: there is none.")
+    ui_url: str = Field("", description="Base of its pages, for links; empty: no links.")
+    namespace: str = Field("kubeflow", description="Namespace in which its runs are.")
+    service_account: str = Field("pipeline-runner", description="ServiceAccount of its runs.")
+    token_file: str = Field("", description="File with the bearer token to show, read anew when it is refused.")
 
 
 class ServicesSettings(BaseSettings):

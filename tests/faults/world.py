@@ -20,6 +20,7 @@ from homeostat_operators.clients import Clients, Manifest
 from homeostat_operators.jobs import SeenJob
 from homeostat_operators.loop import AnyOperator, Turn, reconcile
 from homeostat_operators.settings import OperatorSettings
+from homeostat_operators.trainingjob.local import LocalPipelines
 from homeostat_operators.workqueue import Key
 
 START = datetime(2026, 1, 5, 8, 0, 30, tzinfo=UTC)
@@ -84,7 +85,10 @@ class World:
         self.cluster = MemoryCluster(self.around)
         self.objects = MemoryObjects()
         self.registry = FaultyRegistry(self)
-        self.clients = Clients(self.cluster, self.objects, self.registry, MemoryMetrics(), MemoryOutcomes(), SETTINGS)
+        self.clients = Clients(
+            self.cluster, self.objects, self.registry, MemoryMetrics(), MemoryOutcomes(), SETTINGS,
+            pipelines={"Local": LocalPipelines(self.cluster)},
+        )  # fmt: skip
         manifest = self.resource.model_dump(mode="json", by_alias=True, exclude_none=True)
         self.own: Address = (API_VERSION, self.resource.kind, "churn", self.resource.metadata.name)
         self.cluster.put(manifest)

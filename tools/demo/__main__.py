@@ -13,6 +13,11 @@ from demo.release import NAMESPACE, SYSTEM, Platform
 from demo.story import TRAFFIC, Story, condition, field
 
 WAYS = "demo.ways"
+ENGINES = {
+    "Local": (),
+    "Kubeflow": ("--set", "pipelines.engine=Kubeflow", "--set", "kubeflow.url=http://ml-pipeline.kubeflow.svc:8888"),
+}
+"""What the release is told for each engine of trainings."""
 
 
 def _objects(platform: Platform) -> Table:
@@ -59,13 +64,13 @@ def _end_background(platform: Platform) -> None:
         background.stop(platform.local.state / "demo", module)
 
 
-def up(platform: Platform) -> int:
+def up(platform: Platform, engine: str) -> int:
     """Installs the platform and tells the story; 1 if a part of it did not happen."""
     _end_background(platform)
     if release.installed(platform):
         with step("an earlier telling is taken away"):
             release.uninstall(platform)
-    release.install(platform, platform.local.state / "images.yaml")
+    release.install(platform, platform.local.state / "images.yaml", ENGINES[engine])
     story = Story(platform)
     if platform.context:
         background.start(story.directory, WAYS, platform.context, platform.program, environment=platform.environment)
@@ -87,11 +92,12 @@ def main() -> int:
     """Runs one command and returns its exit status."""
     parser = argparse.ArgumentParser(prog="demo", description=__doc__)
     parser.add_argument("command", choices=["up", "down"])
-    command = parser.parse_args().command
+    parser.add_argument("--engine", choices=ENGINES, default="Local", help="who runs the trainings")
+    chosen = parser.parse_args()
     try:
         platform = Platform(settings.load(), os.environ.get("CONTEXT", ""))
-        if command == "up":
-            return up(platform)
+        if chosen.command == "up":
+            return up(platform, chosen.engine)
         _end_background(platform)
         release.uninstall(platform)
         console.print(f"The story's objects, namespaces {NAMESPACE} and {SYSTEM}, and the kinds are gone.")

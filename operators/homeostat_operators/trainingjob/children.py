@@ -1,14 +1,14 @@
-"""The Job of an attempt, what it is told, and what makes a spec impossible to carry out."""
+"""An attempt: what it is told, what it may use, and what makes a spec impossible to carry out."""
 
 from homeostat.api.common import parse_duration
 from homeostat.api.v1alpha1 import FeatureSet, TrainingJob
 from homeostat.api.v1alpha1.trainingjob import LabelSource, Resources
+from homeostat.engines.pipelines import Attempt
 from homeostat.reconcile.errors import InvalidSpec
+from homeostat.reconcile.names import child_name
 from homeostat.runs import LabelInput, TrainInput, run_prefix
 from homeostat.settings import NodePool
-from homeostat_operators.clients import Manifest
 from homeostat_operators.featureset.children import feature_source
-from homeostat_operators.jobs import JobShape, run_job
 from homeostat_operators.trainingjob.observe import PURPOSE, Observed
 
 PIPELINES = ("tabular-classification",)
@@ -18,16 +18,17 @@ REQUESTS = {"cpu": "250m", "memory": "512Mi"}
 LIMITS = {"memory": "2Gi"}
 GPU = NodePool().resource_name
 
-SHORTEST_TTL = 60
-"""Seconds; a Job that is gone before it was looked at would be taken for one that was never made."""
 
-
-def checked_pool(resource: TrainingJob, pools: dict[str, NodePool]) -> NodePool | None:
+def checked_pool(resource: TrainingJob, observed: Observed) -> NodePool | None:
     """The node pool that the spec names.
 
     Raises:
-        InvalidSpec: The platform has no pool of that name, or no pipeline of the name in the spec.
+        InvalidSpec: The platform has no pool, no pipeline or no engine of the name in the spec.
     """
+    if observed.engine not in observed.engines:
+        known = ", ".join(sorted(observed.engines))
+        raise InvalidSpec(f"spec.engine {observed.engine!r} is not installed here; use one of {known}")
+    pools = observed.pools
     pipeline = resource.spec.pipeline.name
     if pipeline not in PIPELINES:
         raise InvalidSpec(f"spec.pipeline.name {pipeline!r} is unknown; use one of {', '.join(PIPELINES)}")
@@ -92,14 +93,14 @@ def _labels(source: LabelSource, entity: str, namespace: str, bucket: str) -> La
     )
 
 
-def train_job(resource: TrainingJob, sets: list[FeatureSet], attempt: int, observed: Observed) -> Manifest:
-    """The Job of an attempt.
+def attempt_of(resource: TrainingJob, sets: list[FeatureSet], number: int, observed: Observed) -> Attempt:
+    """What is run as the attempt of that number.
 
     Raises:
         InvalidSpec: The spec cannot be carried out.
     """
     spec = resource.spec
-    pool = checked_pool(resource, observed.pools)
+    pool = checked_pool(resource, observed)
     given = spec.placement.resources
     # A default gives way where the user spoke of the resource at all: a request must not be above its limit.
     requests = {name: amount for name, amount in REQUESTS.items() if name not in given.limits} | given.requests
@@ -107,11 +108,11 @@ def train_job(resource: TrainingJob, sets: list[FeatureSet], attempt: int, obser
     if spec.placement.gpus_per_node:
         name = pool.resource_name if pool else GPU
         limits[name] = requests[name] = str(spec.placement.gpus_per_node)
-    shape = JobShape(
+    return Attempt(
+        resource=resource,
+        number=number,
+        name=child_name(resource.metadata.name, PURPOSE, number),
+        document=train_input(resource, sets, number, observed),
         resources=Resources(requests=requests, limits=limits),
-        deadline_seconds=spec.active_deadline_seconds,
-        ttl_seconds=max(spec.ttl_seconds_after_finished, SHORTEST_TTL),
         pool=pool,
     )
-    document = train_input(resource, sets, attempt, observed)
-    return run_job(resource, PURPOSE, attempt, document, observed.image, shape)

@@ -4,11 +4,12 @@ from dataclasses import dataclass, field, replace
 
 from homeostat.api.common import API_VERSION
 from homeostat.api.v1alpha1 import FeatureSet, ModelDeployment, TrainingJob
-from homeostat.reconcile.names import child_name, labels_for
+from homeostat.engines.pipelines import SeenRun
+from homeostat.reconcile.errors import EngineUnavailable
 from homeostat.runs import FAILURE, PROGRESS, RESULT, RunFailure, RunProgress, TrainResult, run_prefix
 from homeostat.settings import NodePool
 from homeostat_operators.clients import Clients
-from homeostat_operators.jobs import JOB, SeenJob, read_document
+from homeostat_operators.jobs import read_document
 
 PURPOSE = "train"
 
@@ -20,11 +21,13 @@ class Observed:
     Attributes:
         bucket: Bucket of the platform.
         image: Container image of runs.
+        engine: Engine of the current attempt, or of the next.
+        engines: Engines that the platform has.
         pools: Node pools by name.
         features: The FeatureSets that are joined, by name; None for one that does not exist.
         deployments: Names of the ModelDeployments that exist, of those whose outcomes are labels.
-        job: Job with the name of the current attempt, whoever made it.
-        jobs: All Jobs that carry our labels and belong to this object.
+        run: Run with the name of the current attempt, whoever made it.
+        runs: All runs that belong to this object.
         progress: How far the current attempt says it is.
         result: What it delivered, if it has ended.
         failure: Why it failed, if it said so.
@@ -33,11 +36,13 @@ class Observed:
 
     bucket: str
     image: str
+    engine: str = "Local"
+    engines: frozenset[str] = frozenset({"Local"})
     pools: dict[str, NodePool] = field(default_factory=dict)
     features: dict[str, FeatureSet | None] = field(default_factory=dict)
     deployments: frozenset[str] = frozenset()
-    job: SeenJob | None = None
-    jobs: tuple[SeenJob, ...] = ()
+    run: SeenRun | None = None
+    runs: tuple[SeenRun, ...] = ()
     progress: RunProgress | None = None
     result: TrainResult | None = None
     failure: RunFailure | None = None
@@ -61,11 +66,10 @@ def observe(resource: TrainingJob, clients: Clients) -> Observed:
         EngineUnavailable: Kubernetes, the object store or the registry does not answer.
     """
     settings = clients.settings
-    seen = Observed(settings.bucket, settings.pipelines_image, settings.node_pools)
-    status, namespace = resource.status, resource.metadata.namespace
-    labelled = clients.cluster.list(*JOB, namespace, labels_for(resource, PURPOSE))
-    jobs = tuple(job for job in map(SeenJob.of, labelled) if job.owner == resource.metadata.uid)
-    seen = replace(seen, jobs=jobs)
+    status, engines = resource.status, frozenset(clients.pipelines)
+    engine = _engine(resource, settings.pipelines_engine)
+    seen = Observed(settings.bucket, settings.pipelines_image, engine, engines, settings.node_pools)
+    seen = replace(seen, runs=_runs(resource, engine, clients))
     if status.completion_time is not None:
         return seen
     if status.model is not None:
@@ -74,6 +78,25 @@ def observe(resource: TrainingJob, clients: Clients) -> Observed:
     if status.run is None or status.run.completion_time is not None:
         return seen
     return _with_attempt(seen, resource, clients)
+
+
+def _engine(resource: TrainingJob, default: str) -> str:
+    """Engine of the attempt that is reserved; else what the spec asks for, or the platform's own."""
+    run = resource.status.run
+    if run is not None and run.completion_time is None:
+        return run.engine
+    return resource.spec.engine.value if resource.spec.engine else default
+
+
+def _runs(resource: TrainingJob, engine: str, clients: Clients) -> tuple[SeenRun, ...]:
+    if engine not in clients.pipelines:
+        return ()
+    try:
+        return clients.pipelines[engine].runs(resource)
+    except EngineUnavailable:
+        if resource.status.completion_time is None:
+            raise
+        return ()  # it has ended, and an engine that is down changes nothing about that
 
 
 def _with_inputs(seen: Observed, resource: TrainingJob, clients: Clients) -> Observed:
@@ -91,10 +114,10 @@ def _with_inputs(seen: Observed, resource: TrainingJob, clients: Clients) -> Obs
 
 def _with_attempt(seen: Observed, resource: TrainingJob, clients: Clients) -> Observed:
     meta, attempt = resource.metadata, resource.status.attempt
-    found = clients.cluster.get(*JOB, meta.namespace, child_name(meta.name, PURPOSE, attempt))
-    seen = replace(seen, job=SeenJob.of(found) if found else None)
+    if seen.engine in clients.pipelines:
+        seen = replace(seen, run=clients.pipelines[seen.engine].find(resource, attempt))
     prefix = run_prefix(seen.bucket, meta.namespace, meta.uid, attempt, PURPOSE)
-    if seen.job is not None and not seen.job.finished:
+    if seen.run is not None and not seen.run.finished:
         if resource.spec.suspend:
             return seen  # it is being stopped, even while the object store is away
         progress = read_document(clients.objects, f"{prefix}{PROGRESS}", RunProgress)

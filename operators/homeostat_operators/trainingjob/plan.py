@@ -9,22 +9,23 @@ from datetime import datetime, timedelta
 
 from homeostat.api.v1alpha1 import FeatureSet, TrainingJob, TrainingJobStatus
 from homeostat.api.v1alpha1.trainingjob import Progress, Provenance, Run, TrainingJobReason
+from homeostat.engines.pipelines import SeenRun
 from homeostat.reconcile.errors import InvalidSpec
 from homeostat.reconcile.names import child_name
 from homeostat.runs import FailureReason
-from homeostat_operators.actions import Action, CreateOnce, Delete, Register
+from homeostat_operators.actions import Action, Launch, Register, Stop
 from homeostat_operators.featureset.children import schema_hash
-from homeostat_operators.jobs import DEADLINE_EXCEEDED, JOB, SeenJob
+from homeostat_operators.jobs import DEADLINE_EXCEEDED
 from homeostat_operators.planning import Plan
 from homeostat_operators.trainingjob import children, result, telling
 from homeostat_operators.trainingjob.observe import PURPOSE, Observed, intent_of, model_name
 from homeostat_operators.trainingjob.telling import Said
 
-ENGINE = "Local"
 MESSAGE_LIMIT = 1024
 SUSPENDED = "suspended"
 FIRST_RETRY = timedelta(seconds=10)
 LONGEST_RETRY = timedelta(minutes=5)
+DEADLINE_GRACE = timedelta(seconds=30)
 STRAY_LOOK = timedelta(seconds=2)
 PROGRESS_LOOK = timedelta(seconds=3)
 REGISTRY_LOOK = timedelta(seconds=1)
@@ -48,13 +49,13 @@ def plan(resource: TrainingJob, observed: Observed, now: datetime) -> Plan[Train
     current = step.status.attempt if _is_active(step.status) else 0
     # A run that wrote its result ends by itself; deleting its Job in that moment would take its log away.
     ending = step.status.attempt if step.status.model is not None else 0
-    strays = tuple(job for job in observed.jobs if not job.finished and job.number not in {current, ending})
+    strays = tuple(run for run in observed.runs if not run.finished and run.number not in {current, ending})
     conditions = telling.conditions(resource, step.said, now)
     status = step.status.model_copy(
         update={"observed_generation": resource.metadata.generation, "conditions": conditions}
     )
-    deletes = tuple(Delete(*JOB, resource.metadata.namespace, job.name, job.uid) for job in strays if not job.deleting)
-    return Plan(status, (*deletes, *step.actions), STRAY_LOOK if strays and step.look is None else step.look)
+    stops = tuple(Stop(observed.engine, resource, run) for run in strays if not run.deleting)
+    return Plan(status, (*stops, *step.actions), STRAY_LOOK if strays and step.look is None else step.look)
 
 
 def _is_active(status: TrainingJobStatus) -> bool:
@@ -70,7 +71,7 @@ def _step(resource: TrainingJob, observed: Observed, now: datetime) -> Step:
     if not _is_active(status):
         return _next_attempt(resource, status, observed, now)
     if observed.result is not None:
-        status = result.taken(resource, observed.result, observed.job, observed.image, now)
+        status = result.taken(resource, observed.result, observed.run, observed.image, now)
         return _registering(resource, status, None, now)
     return _attempt(resource, observed, now)
 
@@ -91,7 +92,7 @@ def _attempt(  # noqa: PLR0911 - one return for each way an attempt can stand
     resource: TrainingJob, observed: Observed, now: datetime
 ) -> Step:
     """The current attempt, which has no result so far."""
-    status, run, job = resource.status, resource.status.run, observed.job
+    status, run, job = resource.status, resource.status.run, observed.run
     assert run is not None  # noqa: S101 - the caller's branch
     if job is not None and job.owner != resource.metadata.uid:
         # The name belongs to somebody else: the number is given up, and nothing has failed.
@@ -100,20 +101,32 @@ def _attempt(  # noqa: PLR0911 - one return for each way an attempt can stand
         return _failed(resource, observed, observed.failure.reason, observed.failure.message, now)
     if job is not None and job.finished:
         message = job.message or "it ended without a result; see its pod's log"
-        return _failed(resource, observed, job.reason, f"Job {job.name}: {message}", now)
+        return _failed(resource, observed, job.reason, f"Run {job.name}: {message}", now)
     if resource.spec.suspend:
-        # Its Job, if there is one, is a stray from now on: deleted, and waited for before the next attempt.
+        # Its run, if there is one, is a stray from now on: stopped, and waited for before the next attempt.
         return Step(_ended(resource, SUSPENDED, job, now), Said.suspended(), look=STRAY_LOOK if job else None)
+    if job is not None and now > _deadline(resource, run):
+        message = f"Run {job.name} took longer than {resource.spec.active_deadline_seconds} s{_because(job)}"
+        return _failed(resource, observed, DEADLINE_EXCEEDED, message, now)
     if job is not None:
         return _running(resource, observed, job)
     if run.uid:
-        return _failed(resource, observed, "", f"Job {run.id} was deleted before it delivered a result", now)
+        return _failed(resource, observed, "", f"Run {run.id} was deleted before it delivered a result", now)
     return _create(resource, status, observed, now)
 
 
-def _running(resource: TrainingJob, observed: Observed, job: SeenJob) -> Step:
+def _deadline(resource: TrainingJob, run: Run) -> datetime:
+    """When an attempt is ended by us: some engines know no deadline, the others have had their chance by then."""
+    return run.start_time + timedelta(seconds=resource.spec.active_deadline_seconds) + DEADLINE_GRACE
+
+
+def _because(run: SeenRun) -> str:
+    return f": {run.stuck}" if run.stuck else ""
+
+
+def _running(resource: TrainingJob, observed: Observed, job: SeenRun) -> Step:
     status, said = resource.status, observed.progress
-    run = status.run.model_copy(update={"uid": job.uid}) if status.run else None
+    run = status.run.model_copy(update={"uid": job.uid, "url": job.url}) if status.run else None
     progress = status.progress
     if said is not None:
         total = max(said.total, 1)
@@ -122,11 +135,11 @@ def _running(resource: TrainingJob, observed: Observed, job: SeenJob) -> Step:
     provenance = result.provenance(job, observed.image, resource) or status.provenance
     status = status.model_copy(update={"run": run, "progress": progress, "provenance": provenance})
     doing = progress.step if progress and progress.step else "waiting for its pod"
-    message = f"Attempt {status.attempt} runs: {doing}."
+    message = f"Attempt {status.attempt} runs: {doing}{_because(job)}."
     return Step(status, Said(TrainingJobReason.RUNNING, message), look=PROGRESS_LOOK)
 
 
-def _ended(resource: TrainingJob, message: str, job: SeenJob | None, now: datetime) -> TrainingJobStatus:
+def _ended(resource: TrainingJob, message: str, job: SeenRun | None, now: datetime) -> TrainingJobStatus:
     """The status with the current attempt ended without a result."""
     status, run = resource.status, resource.status.run
     assert run is not None  # noqa: S101 - the caller's branch
@@ -145,7 +158,7 @@ def _ended(resource: TrainingJob, message: str, job: SeenJob | None, now: dateti
 
 def _failed(resource: TrainingJob, observed: Observed, reason: str, message: str, now: datetime) -> Step:
     failures = resource.status.failures + 1
-    status = _ended(resource, message, observed.job, now).model_copy(update={"failures": failures})
+    status = _ended(resource, message, observed.run, now).model_copy(update={"failures": failures})
     limit = resource.spec.retry.limit
     if reason == FailureReason.INVALID_DATA:
         return _final(status, Said.failure(TrainingJobReason.INVALID_DATA, message), now)
@@ -176,12 +189,12 @@ def _next_attempt(resource: TrainingJob, status: TrainingJobStatus, observed: Ob
         if wait > timedelta():
             text = f"Attempt {status.attempt} failed and is tried again: {run.message}"
             return Step(status, Said(TrainingJobReason.RETRYING, text), look=wait)
-    attempt = max([status.attempt, *(job.number for job in observed.jobs)]) + 1
+    attempt = max([status.attempt, *(job.number for job in observed.runs)]) + 1
     name = child_name(resource.metadata.name, PURPOSE, attempt)
     reserved = status.model_copy(
         update={
             "attempt": attempt,
-            "run": Run(engine=ENGINE, id=name, start_time=now),
+            "run": Run(engine=observed.engine, id=name, start_time=now),
             "progress": None,
             "start_time": status.start_time or now,
         }
@@ -193,21 +206,21 @@ def _next_attempt(resource: TrainingJob, status: TrainingJobStatus, observed: Ob
 
 def _create(resource: TrainingJob, status: TrainingJobStatus, observed: Observed, now: datetime) -> Step:
     """The Job of the reserved attempt, once its inputs are there."""
-    if any(not job.finished for job in observed.jobs):
-        message = "The Job of an earlier attempt is still being stopped."
+    if any(not job.finished for job in observed.runs):
+        message = "The run of an earlier attempt is still being stopped."
         return Step(status, Said(TrainingJobReason.PENDING, message), look=STRAY_LOOK)
     sets = [feature_set for feature_set in observed.features.values() if feature_set is not None]
     try:
-        children.checked_pool(resource, observed.pools)
+        children.checked_pool(resource, observed)
         if (said := _missing(resource, observed)) is not None:
             return Step(status, said, look=INPUTS_LOOK)
-        job = children.train_job(resource, sets, status.attempt, observed)
+        attempt = children.attempt_of(resource, sets, status.attempt, observed)
     except InvalidSpec as error:  # for good, because a spec cannot be changed
         return _final(status, Said.failure(TrainingJobReason.INVALID_SPEC, str(error)), now)
     provenance = Provenance(image=observed.image, seed=resource.spec.seed)
     status = status.model_copy(update={"provenance": provenance})
     message = f"Attempt {status.attempt} starts."
-    return Step(status, Said(TrainingJobReason.PENDING, message), (CreateOnce(job),))
+    return Step(status, Said(TrainingJobReason.PENDING, message), (Launch(observed.engine, attempt),))
 
 
 def _missing(resource: TrainingJob, observed: Observed) -> Said | None:

@@ -7,15 +7,15 @@ from pydantic import ValidationError
 
 from homeostat.api.v1alpha1 import TrainingJob, TrainingJobStatus
 from homeostat.api.v1alpha1.trainingjob import DatasetRecord, Metric, ModelVersion, Progress, Provenance
+from homeostat.engines.pipelines import SeenRun
 from homeostat.runs import TrainInput, TrainResult
-from homeostat_operators.jobs import SeenJob
 from homeostat_operators.trainingjob.observe import model_name
 
 METRICS_LIMIT = 32
 
 
 def taken(
-    resource: TrainingJob, delivered: TrainResult, job: SeenJob | None, image: str, now: datetime
+    resource: TrainingJob, delivered: TrainResult, job: SeenRun | None, image: str, now: datetime
 ) -> TrainingJobStatus:
     """The status with the result of the current attempt; the version is still to be registered."""
     status = resource.status
@@ -40,7 +40,7 @@ def taken(
     )
 
 
-def provenance(job: SeenJob, image: str, resource: TrainingJob) -> Provenance | None:
+def provenance(job: SeenRun, image: str, resource: TrainingJob) -> Provenance | None:
     """What the attempt was in truth told, from its Job; None if that cannot be read."""
     try:
         told = TrainInput.model_validate_json(job.document)

@@ -1,7 +1,8 @@
 """One way to call an engine over HTTP: time limits, and errors that say who must act."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -11,6 +12,21 @@ from homeostat.reconcile.errors import EngineUnavailable, PlatformError
 TIMEOUT = httpx.Timeout(10.0, connect=3.0)
 # Asked to come again later; every other 4xx will be the same the next time.
 _LATER = (httpx.codes.REQUEST_TIMEOUT, httpx.codes.TOO_EARLY, httpx.codes.TOO_MANY_REQUESTS)
+
+
+TOKEN_PATH = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
+
+
+class ServiceAccountToken(httpx.Auth):
+    """The pod's projected token, read at every request because it is replaced from time to time."""
+
+    def __init__(self, path: Path = TOKEN_PATH) -> None:
+        self._path = path
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        """Adds the token to a request."""
+        request.headers["Authorization"] = f"Bearer {self._path.read_text().strip()}"
+        yield request
 
 
 class Refused(PlatformError):  # noqa: N818 - reads as its siblings do

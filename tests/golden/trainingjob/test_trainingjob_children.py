@@ -8,8 +8,9 @@ import yaml
 from homeostat.api.v1alpha1 import FeatureSet, TrainingJob
 from homeostat.settings import NodePool
 from homeostat.testing.builders import DIGEST, a_feature_set
-from homeostat_operators.actions import CreateOnce
+from homeostat_operators.actions import Launch
 from homeostat_operators.featureset.children import schema_hash
+from homeostat_operators.trainingjob.local import train_job
 from homeostat_operators.trainingjob.observe import Observed
 from homeostat_operators.trainingjob.plan import plan
 
@@ -41,7 +42,7 @@ OBSERVED = Observed(
 def test_objects_asked_for_are_the_recorded_ones(case: str) -> None:
     resource = TrainingJob.model_validate(yaml.safe_load((HERE / "input" / f"{case}.yaml").read_text()))
     actions = plan(resource, OBSERVED, NOW).actions
-    made = yaml.safe_dump_all([a.manifest for a in actions if isinstance(a, CreateOnce)], sort_keys=False)
+    made = yaml.safe_dump_all([train_job(a.attempt) for a in actions if isinstance(a, Launch)], sort_keys=False)
     golden = HERE / "output" / f"{case}.yaml"
     if os.environ.get("UPDATE_GOLDEN"):
         golden.write_text(made)

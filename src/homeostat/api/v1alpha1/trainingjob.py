@@ -35,6 +35,13 @@ class TriggerType(StrEnum):
     API = "API"
 
 
+class Engine(StrEnum):
+    """Who runs a training."""
+
+    LOCAL = "Local"
+    KUBEFLOW = "Kubeflow"
+
+
 class FeatureSetRef(SpecModel):
     """A FeatureSet of the same namespace."""
 
@@ -180,6 +187,7 @@ class TrainingJobSpec(SpecModel):
     """Intent of a TrainingJob; immutable but for suspend."""
 
     dataset: Annotated[Dataset, Field(description="What is trained on.")]
+    engine: Annotated[Engine | None, Field(description="Who runs it; absent: the platform's setting.")] = None
     pipeline: Annotated[PipelineRef, Field(description="How it is trained.")]
     placement: Annotated[Placement, Field(description="Where the run is scheduled.")] = Placement()
     output: Annotated[Output, Field(description="What the run produces.")]
@@ -202,6 +210,9 @@ class Run(StatusModel):
     engine: Annotated[str, Field(description="Engine that runs it.", max_length=63)]
     id: Annotated[str, Field(description="Name of the run at the engine.", max_length=253)]
     uid: Annotated[str, Field(description="uid of the run at the engine, once seen.", max_length=64)] = ""
+    url: Annotated[
+        str, Field(description="Where people look at it; empty if there is no such place.", max_length=1024)
+    ] = ""
     start_time: Annotated[datetime, Field(description="When the attempt was reserved.")]
     completion_time: Annotated[datetime | None, Field(description="When its end was seen; absent while it runs.")] = (
         None

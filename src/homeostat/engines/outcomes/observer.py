@@ -1,30 +1,15 @@
 """Outcomes as the observer service answers them."""
 
-from collections.abc import Generator
 from datetime import datetime
 from pathlib import Path
 
 import httpx
 from pydantic import ValidationError
 
-from homeostat.engines.http import Engine
+from homeostat.engines.http import TOKEN_PATH, Engine, ServiceAccountToken
 from homeostat.reconcile.errors import EngineUnavailable
 from homeostat.settings import ObserverSettings
 from homeostat.signals.performance import CohortCounts
-
-TOKEN_PATH = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
-
-
-class ServiceAccountToken(httpx.Auth):
-    """The pod's projected token, read at every request because it is replaced from time to time."""
-
-    def __init__(self, path: Path = TOKEN_PATH) -> None:
-        self._path = path
-
-    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        """Adds the token to a request."""
-        request.headers["Authorization"] = f"Bearer {self._path.read_text().strip()}"
-        yield request
 
 
 class ObserverOutcomes:

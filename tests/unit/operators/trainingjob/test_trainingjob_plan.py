@@ -13,11 +13,12 @@ from homeostat.reconcile.conditions import get, is_true
 from homeostat.runs import FailureReason, RunFailure, RunProgress, StoredDataset, StoredModel, TrainInput, TrainResult
 from homeostat.settings import NodePool
 from homeostat.testing.builders import DIGEST, a_feature_set, a_training_job
-from homeostat_operators.actions import CreateOnce, Delete, Register
+from homeostat_operators.actions import Launch, Register, Stop
 from homeostat_operators.featureset.children import schema_hash
 from homeostat_operators.jobs import SeenJob
 from homeostat_operators.planning import Plan
 from homeostat_operators.trainingjob.children import train_input
+from homeostat_operators.trainingjob.local import train_job
 from homeostat_operators.trainingjob.observe import Observed
 from homeostat_operators.trainingjob.plan import plan
 
@@ -70,17 +71,16 @@ def said(status: TrainingJobStatus) -> tuple[str, str]:
 
 
 def created(decided: Plan[Any]) -> list[str]:
-    return [action.manifest["metadata"]["name"] for action in decided.actions if isinstance(action, CreateOnce)]
+    return [action.attempt.name for action in decided.actions if isinstance(action, Launch)]
 
 
 def deleted(decided: Plan[Any]) -> list[str]:
-    return [action.name for action in decided.actions if isinstance(action, Delete)]
+    return [action.run.name for action in decided.actions if isinstance(action, Stop)]
 
 
 def told(decided: Plan[Any]) -> TrainInput:
-    (action,) = (action for action in decided.actions if isinstance(action, CreateOnce))
-    container = action.manifest["spec"]["template"]["spec"]["containers"][0]
-    return TrainInput.model_validate_json(container["env"][0]["value"])
+    (action,) = (action for action in decided.actions if isinstance(action, Launch))
+    return action.attempt.document
 
 
 def test_an_attempt_is_reserved_and_its_job_created_once_the_features_are_there() -> None:
@@ -139,8 +139,8 @@ def test_feature_sets_of_different_entities_cannot_be_joined() -> None:
 
 def test_a_node_pool_gives_selector_tolerations_and_the_name_of_its_gpus() -> None:
     decided = plan(a_training_job(placement={"node_pool": "gpu-a100", "gpus_per_node": 2}), READY, NOW)
-    (action,) = (action for action in decided.actions if isinstance(action, CreateOnce))
-    pod = action.manifest["spec"]["template"]["spec"]
+    (action,) = (action for action in decided.actions if isinstance(action, Launch))
+    pod = train_job(action.attempt)["spec"]["template"]["spec"]
     assert pod["nodeSelector"] == {"pool": "a100"}
     assert pod["tolerations"] == [{"key": "gpu", "operator": "Exists"}]
     assert pod["containers"][0]["resources"]["limits"]["a/gpu"] == "2"
@@ -149,16 +149,13 @@ def test_a_node_pool_gives_selector_tolerations_and_the_name_of_its_gpus() -> No
 def test_a_user_who_asks_for_more_memory_than_the_default_limit_gets_it() -> None:
     placement = {"resources": {"requests": {"memory": "8Gi"}}}
     (action,) = (
-        action
-        for action in plan(a_training_job(placement=placement), READY, NOW).actions
-        if isinstance(action, CreateOnce)
+        action for action in plan(a_training_job(placement=placement), READY, NOW).actions if isinstance(action, Launch)
     )
-    resources = action.manifest["spec"]["template"]["spec"]["containers"][0]["resources"]
-    assert resources == {"requests": {"cpu": "250m", "memory": "8Gi"}, "limits": {}}
+    assert action.attempt.resources.model_dump() == {"requests": {"cpu": "250m", "memory": "8Gi"}, "limits": {}}
 
 
 def test_progress_is_shown_while_the_job_runs() -> None:
-    seen = replace(READY, job=a_job(), jobs=(a_job(),), progress=RunProgress(step="train", done=1, total=3))
+    seen = replace(READY, run=a_job(), runs=(a_job(),), progress=RunProgress(step="train", done=1, total=3))
     decided = plan(a_training_job(status=running()), seen, NOW)
     assert decided.status.progress is not None
     assert decided.status.progress.summary == "33% train"
@@ -168,14 +165,14 @@ def test_progress_is_shown_while_the_job_runs() -> None:
 def test_provenance_is_what_the_job_was_told_not_what_is_true_now() -> None:
     document = train_input(a_training_job(), [features()], 1, READY).model_copy(update={"image": "older:1"})
     job = a_job(document=document.model_dump_json(by_alias=True))
-    status = plan(a_training_job(status=running()), replace(READY, job=job, jobs=(job,)), NOW).status
+    status = plan(a_training_job(status=running()), replace(READY, run=job, runs=(job,)), NOW).status
     assert status.provenance is not None
     assert status.provenance.image == "older:1"
     assert status.provenance.feature_snapshots == [f"customers@{DIGEST}"]
 
 
 def test_a_result_is_recorded_and_then_registered_under_the_uid_of_the_training() -> None:
-    decided = plan(a_training_job(status=running()), replace(READY, job=a_job(finished=True), result=RESULT), NOW)
+    decided = plan(a_training_job(status=running()), replace(READY, run=a_job(finished=True), result=RESULT), NOW)
     (action,) = decided.actions
     assert isinstance(action, Register)
     assert (action.model, action.intent, action.digest) == ("churn.churn", UID, DIGEST)
@@ -204,14 +201,14 @@ def test_a_result_counts_although_its_job_was_deleted() -> None:
 
 def test_the_job_of_a_result_is_left_to_end_by_itself_so_that_its_log_stays() -> None:
     job = a_job()
-    decided = plan(a_training_job(status=running()), replace(READY, job=job, jobs=(job,), result=RESULT), NOW)
+    decided = plan(a_training_job(status=running()), replace(READY, run=job, runs=(job,), result=RESULT), NOW)
     assert [type(action) for action in decided.actions] == [Register]
-    ended = replace(READY, job=job, jobs=(job,), version="4")
+    ended = replace(READY, run=job, runs=(job,), version="4")
     assert plan(a_training_job(status=decided.status), ended, NOW).actions == ()
 
 
 def test_a_failed_attempt_is_followed_by_the_next_number_after_a_back_off() -> None:
-    first = plan(a_training_job(status=running()), replace(READY, job=a_job(finished=True, reason="Failed")), NOW)
+    first = plan(a_training_job(status=running()), replace(READY, run=a_job(finished=True, reason="Failed")), NOW)
     assert (first.status.failures, created(first)) == (1, [])
     assert said(first.status) == ("Unknown", TrainingJobReason.RETRYING)
     soon = plan(a_training_job(status=first.status), READY, NOW + timedelta(seconds=9))
@@ -222,7 +219,7 @@ def test_a_failed_attempt_is_followed_by_the_next_number_after_a_back_off() -> N
 
 def test_attempts_end_with_the_limit() -> None:
     job = a_training_job(retry={"limit": 1}, status=running(2, failures=1))
-    status = plan(job, replace(READY, job=a_job(2, finished=True, reason="BackoffLimitExceeded")), NOW).status
+    status = plan(job, replace(READY, run=a_job(2, finished=True, reason="BackoffLimitExceeded")), NOW).status
     assert said(status) == ("False", TrainingJobReason.RETRIES_EXHAUSTED)
     assert status.completion_time == NOW
 
@@ -234,9 +231,36 @@ def test_invalid_data_are_not_trained_on_twice() -> None:
 
 
 def test_an_attempt_longer_than_its_deadline_says_so() -> None:
-    seen = replace(READY, job=a_job(finished=True, reason="DeadlineExceeded", message="was active longer"))
+    seen = replace(READY, run=a_job(finished=True, reason="DeadlineExceeded", message="was active longer"))
     status = plan(a_training_job(retry={"limit": 0}, status=running()), seen, NOW).status
     assert said(status) == ("False", TrainingJobReason.DEADLINE_EXCEEDED)
+
+
+def test_a_run_that_its_engine_does_not_end_is_ended_after_the_deadline_and_says_what_held_it() -> None:
+    held = a_job(stuck="step train cannot start: ErrImagePull")
+    seen = replace(READY, run=held, runs=(held,))
+    spec = a_training_job(retry={"limit": 0}, active_deadline_seconds=60, status=running())
+    going = plan(spec, seen, EARLIER + timedelta(seconds=80))
+    assert "ErrImagePull" in get(going.status.conditions, SUCCEEDED).message  # type: ignore[union-attr]
+    assert deleted(going) == []
+    decided = plan(spec, seen, EARLIER + timedelta(seconds=91))
+    assert said(decided.status) == ("False", TrainingJobReason.DEADLINE_EXCEEDED)
+    assert "ErrImagePull" in get(decided.status.conditions, SUCCEEDED).message  # type: ignore[union-attr]
+    assert deleted(decided) == ["churn-first-train-1"]
+
+
+def test_an_engine_that_the_platform_lacks_is_refused_with_those_it_has() -> None:
+    decided = plan(a_training_job(engine="Kubeflow"), replace(READY, engine="Kubeflow"), NOW)
+    assert said(decided.status) == ("False", TrainingJobReason.INVALID_SPEC)
+    assert "use one of Local" in get(decided.status.conditions, SUCCEEDED).message  # type: ignore[union-attr]
+
+
+def test_the_engine_of_an_attempt_is_written_down_with_its_number() -> None:
+    seen = replace(READY, engine="Kubeflow", engines=frozenset({"Local", "Kubeflow"}))
+    decided = plan(a_training_job(), seen, NOW)
+    assert decided.status.run
+    assert decided.status.run.engine == "Kubeflow"
+    assert [action.engine for action in decided.actions if isinstance(action, Launch)] == ["Kubeflow"]
 
 
 def test_a_lost_job_counts_as_a_failed_attempt() -> None:
@@ -245,12 +269,12 @@ def test_a_lost_job_counts_as_a_failed_attempt() -> None:
 
 def test_gpu_time_of_failed_attempts_is_counted_too() -> None:
     job = a_training_job(placement={"gpus_per_node": 2}, status=running(gpu_seconds=100))
-    assert plan(job, replace(READY, job=a_job(finished=True, end=NOW)), NOW).status.gpu_seconds == 100 + 2 * 120
+    assert plan(job, replace(READY, run=a_job(finished=True, end=NOW)), NOW).status.gpu_seconds == 100 + 2 * 120
     assert plan(job, replace(READY, result=RESULT), NOW).status.gpu_seconds == 100 + 60
 
 
 def test_suspending_stops_the_attempt_and_counts_no_failure() -> None:
-    decided = plan(a_training_job(suspend=True, status=running()), replace(READY, job=a_job(), jobs=(a_job(),)), NOW)
+    decided = plan(a_training_job(suspend=True, status=running()), replace(READY, run=a_job(), runs=(a_job(),)), NOW)
     assert deleted(decided) == ["churn-first-train-1"]
     assert decided.status.failures == 0
     assert said(decided.status) == ("Unknown", TrainingJobReason.SUSPENDED)
@@ -258,9 +282,9 @@ def test_suspending_stops_the_attempt_and_counts_no_failure() -> None:
 
 def test_resuming_waits_for_the_stopped_job_to_be_gone_and_takes_the_next_number() -> None:
     dying = a_job(deleting=True)
-    suspended = plan(a_training_job(suspend=True, status=running()), replace(READY, job=dying, jobs=(dying,)), NOW)
+    suspended = plan(a_training_job(suspend=True, status=running()), replace(READY, run=dying, runs=(dying,)), NOW)
     resumed = a_training_job(status=suspended.status)
-    waiting = plan(resumed, replace(READY, jobs=(dying,)), NOW)
+    waiting = plan(resumed, replace(READY, runs=(dying,)), NOW)
     assert waiting.actions == ()
     assert waiting.requeue_in is not None
     assert created(plan(resumed, READY, NOW)) == ["churn-first-train-2"]
@@ -269,7 +293,7 @@ def test_resuming_waits_for_the_stopped_job_to_be_gone_and_takes_the_next_number
 def test_a_name_that_belongs_to_somebody_else_is_passed_over() -> None:
     status = running()
     status["run"]["uid"] = ""
-    decided = plan(a_training_job(status=status), replace(READY, job=a_job(owner="someone-else")), NOW)
+    decided = plan(a_training_job(status=status), replace(READY, run=a_job(owner="someone-else")), NOW)
     assert created(decided) == ["churn-first-train-2"]
     assert decided.status.failures == 0
 

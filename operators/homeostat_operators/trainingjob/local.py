@@ -1,0 +1,54 @@
+"""The Local engine: an attempt is one Job, in which the pipeline's own local runner works."""
+
+from dataclasses import dataclass
+
+from homeostat.api.v1alpha1 import TrainingJob
+from homeostat.engines.pipelines import Attempt, SeenRun
+from homeostat.reconcile.names import child_name, labels_for
+from homeostat_operators.actions import create_once
+from homeostat_operators.clients import ClusterAccess, Manifest
+from homeostat_operators.jobs import JOB, JobShape, SeenJob, run_job
+from homeostat_operators.trainingjob.observe import PURPOSE
+
+NAME = "Local"
+
+SHORTEST_TTL = 60
+"""Seconds; a Job that is gone before it was looked at would be taken for one that was never made."""
+
+
+def train_job(attempt: Attempt) -> Manifest:
+    """The Job of an attempt."""
+    spec = attempt.resource.spec
+    shape = JobShape(
+        resources=attempt.resources,
+        deadline_seconds=spec.active_deadline_seconds,
+        ttl_seconds=max(spec.ttl_seconds_after_finished, SHORTEST_TTL),
+        pool=attempt.pool,
+    )
+    return run_job(attempt.resource, PURPOSE, attempt.number, attempt.document, attempt.document.image, shape)
+
+
+@dataclass(frozen=True)
+class LocalPipelines:
+    """See PipelineEngine."""
+
+    cluster: ClusterAccess
+
+    def find(self, resource: TrainingJob, number: int) -> SeenRun | None:
+        """See PipelineEngine."""
+        meta = resource.metadata
+        found = self.cluster.get(*JOB, meta.namespace, child_name(meta.name, PURPOSE, number))
+        return SeenJob.of(found) if found else None
+
+    def runs(self, resource: TrainingJob) -> tuple[SeenRun, ...]:
+        """See PipelineEngine."""
+        labelled = self.cluster.list(*JOB, resource.metadata.namespace, labels_for(resource, PURPOSE))
+        return tuple(job for job in map(SeenJob.of, labelled) if job.owner == resource.metadata.uid)
+
+    def submit(self, attempt: Attempt) -> None:
+        """See PipelineEngine."""
+        create_once(train_job(attempt), self.cluster)
+
+    def stop(self, resource: TrainingJob, run: SeenRun) -> None:
+        """See PipelineEngine."""
+        self.cluster.delete(*JOB, resource.metadata.namespace, run.name, run.uid)
