@@ -78,6 +78,7 @@ REFUSED = [
     Case("TrainingJob", {"placement.resources": {"limits": {"memory": "lots"}}}, PATTERN),
     Case("TrainingJob", {"placement.resources": {"limits": {f"r{n}": "1" for n in range(9)}}}, "must have at most 8"),
     Case("TrainingJob", {"output.model": "Churn"}, PATTERN),
+    Case("TrainingJob", {"engine": "Airflow"}, "supported values"),
     Case("TrainingJob", {"seed": -1}, "greater than or equal to 0"),
     Case("TrainingJob", {"retry": {"limit": 11}}, "less than or equal to 10"),
     Case("TrainingJob", {"activeDeadlineSeconds": 29}, "greater than or equal to 30"),
