@@ -31,7 +31,8 @@ def platform() -> Platform:
 
 @pytest.fixture(scope="session")
 def kubeflow(platform: Platform) -> Iterator[KubeflowPipelines]:
-    if platform.get("secret", SECRET, NAMESPACE) is None:
+    borrowed = platform.get("secret", SECRET, NAMESPACE) is None
+    if borrowed:  # else the release's own is there
         given = [f"--from-literal={key}=http://nowhere.invalid" for key in SECRET_KEYS]
         platform.kubectl("-n", NAMESPACE, "create", "secret", "generic", SECRET, *given)
 
@@ -44,6 +45,8 @@ def kubeflow(platform: Platform) -> Iterator[KubeflowPipelines]:
         engine = KubeflowPipelines(KubeflowSettings(url=f"http://{address}"), compiled, pods)
         yield engine
         engine.close()
+    if borrowed:
+        platform.kubectl("-n", NAMESPACE, "delete", "secret", SECRET)
 
 
 @pytest.fixture
