@@ -219,8 +219,9 @@ def _create(resource: TrainingJob, status: TrainingJobStatus, observed: Observed
         return _final(status, Said.failure(TrainingJobReason.INVALID_SPEC, str(error)), now)
     provenance = Provenance(image=observed.image, seed=resource.spec.seed)
     status = status.model_copy(update={"provenance": provenance})
-    message = f"Attempt {status.attempt} starts."
-    return Step(status, Said(TrainingJobReason.PENDING, message), (Launch(observed.engine, attempt),))
+    said = Said(TrainingJobReason.PENDING, f"Attempt {status.attempt} starts.")
+    # Not every engine lets its runs be watched.
+    return Step(status, said, (Launch(observed.engine, attempt),), look=PROGRESS_LOOK)
 
 
 def _missing(resource: TrainingJob, observed: Observed) -> Said | None:

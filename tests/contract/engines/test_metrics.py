@@ -16,6 +16,7 @@ from homeostat.settings import PrometheusSettings
 HOUR = timedelta(hours=1)
 SAMPLES = 4
 """Scrapes to wait for."""
+FRESH_SECONDS = 20.0
 
 
 def now() -> datetime:
@@ -36,12 +37,14 @@ def in_memory() -> MemoryMetrics:
 
 
 def scraped(metrics: Metrics) -> Series:
-    """What is known of one target, once it was scraped some times."""
-    return until(
-        "Prometheus scrapes a target",
-        lambda: metrics.samples("up", now() - HOUR, now()),
-        lambda found: bool(found) and len(found[0].samples) >= SAMPLES,
-    )[0]
+    """What is known of one target that answers, once it was scraped some times; pods that are gone left series, too."""
+
+    def answering() -> list[Series]:
+        found = metrics.samples("up", now() - HOUR, now())
+        fresh = now().timestamp() - FRESH_SECONDS
+        return [s for s in found if len(s.samples) >= SAMPLES and s.samples[-1][0] > fresh and s.samples[-1][1] == 1]
+
+    return until("Prometheus scrapes a target", answering, bool)[0]
 
 
 def target(series: Series) -> str:

@@ -261,6 +261,7 @@ def test_the_engine_of_an_attempt_is_written_down_with_its_number() -> None:
     assert decided.status.run
     assert decided.status.run.engine == "Kubeflow"
     assert [action.engine for action in decided.actions if isinstance(action, Launch)] == ["Kubeflow"]
+    assert decided.requeue_in == timedelta(seconds=3), "nobody tells when a run at Kubeflow begins"
 
 
 def test_a_lost_job_counts_as_a_failed_attempt() -> None:
