@@ -70,6 +70,17 @@ e2e-kubeflow: platform-ready kubeflow-up ## The adapter's contract and the whole
 	@KUBECONFIG="$$($(TOOLS) -m cluster kubeconfig)" PYTHONPATH=tools $(PYTHON) -m pytest --quiet tests/kubeflow
 	@$(TOOLS) -m demo up --engine Kubeflow
 
+.PHONY: seldon-up seldon-down
+seldon-up: venv ## A real Seldon Core operator 1.16.0 on the local cluster
+	@$(TOOLS) -m seldon up
+seldon-down: venv ## Takes it, its kind and every SeldonDeployment away
+	@$(TOOLS) -m seldon down
+
+.PHONY: test-seldon
+test-seldon: seldon-up ## What Homeostat relies on of Seldon Core, on a real operator (not part of `make test`)
+	@$(TOOLS) -m images services
+	@KUBECONFIG=$$($(TOOLS) -m cluster kubeconfig) $(TOOLS) -m pytest --quiet tests/seldon
+
 ##@ To work on it
 $(UV):
 	@echo "uv: a virtual environment of its own for the installer"

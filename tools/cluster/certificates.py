@@ -73,7 +73,7 @@ def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicK
     )
 
 
-def _make_authority(directory: Path, name: str) -> None:
+def make_authority(directory: Path, name: str) -> None:
     """Once in the life of a cluster: service-account tokens and clients outlive a restart."""
     if (directory / f"{name}.crt").exists():
         return
@@ -98,7 +98,8 @@ def _alternative(host: str) -> x509.GeneralName:
         return x509.DNSName(host)
 
 
-def _issue(directory: Path, identity: Identity) -> None:
+def issue(directory: Path, identity: Identity) -> None:
+    """Writes a new key and certificate of `identity`, signed by its authority in the same directory."""
     authority_key = _read_key(directory / f"{identity.authority}.key")
     authority = x509.load_pem_x509_certificate((directory / f"{identity.authority}.crt").read_bytes())
     key = ec.generate_private_key(ec.SECP256R1())
@@ -177,10 +178,10 @@ def write(settings: Settings) -> None:
     directory = settings.directory / "pki"
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     for authority in ("ca", "etcd-ca"):
-        _make_authority(directory, authority)
+        make_authority(directory, authority)
     _make_token_key(directory)
     for identity in _identities(settings):
-        _issue(directory, identity)
+        issue(directory, identity)
     for file in KUBECONFIGS:
         path = directory / f"{file}.conf"
         path.touch(mode=0o600)

@@ -1,6 +1,5 @@
 """The programs of Kubeflow Pipelines and Argo Workflows, compiled from their Go modules as static binaries."""
 
-import fcntl
 import hashlib
 import json
 import os
@@ -9,7 +8,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from cluster import binary, preflight
+from cluster import golang, preflight
 from cluster.progress import step
 from cluster.settings import Settings, UserError
 
@@ -72,17 +71,11 @@ def build(settings: Settings) -> Build:
         UserError: there is no suitable Go, no way to its modules, or the build failed.
     """
     preflight.packages(PACKAGES)
-    go, version = binary.toolchain(settings.cache)
+    go = golang.toolchain(settings.cache)
     own = [Path(__file__).read_bytes(), (SOURCES / "go.mod").read_bytes(), (SOURCES / "go.sum").read_bytes()]
-    key = hashlib.sha256(version.encode() + b"".join(own)).hexdigest()[:12]
+    key = hashlib.sha256(go.version.encode() + b"".join(own)).hexdigest()[:12]
     directory = settings.cache / "kubeflow" / key
-    directory.mkdir(parents=True, exist_ok=True)
-    with (directory / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (directory / "complete").exists():
-            _compile(go, directory)
-            (directory / "complete").touch()
-    return Build(directory, key)
+    return Build(golang.once(directory, lambda: _compile(go.program, directory)), key)
 
 
 def _compile(go: str, directory: Path) -> None:
