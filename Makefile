@@ -18,7 +18,7 @@ GENERATED := manifests/crds manifests/rbac charts/homeostat/templates/crds chart
 ##@ To see it
 .PHONY: help
 help: ## This list
-	@awk 'BEGIN {FS = ":.*##"} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*##/ {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*##"} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*##/ {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: platform-ready ## The whole loop on real churn data, on a local Kubernetes (CONTEXT=name REGISTRY=prefix: on yours)
