@@ -189,6 +189,7 @@ CHANGE_REFUSED = [
     Case("ModelDeployment", {"model.registered.name": "other"}, "model.registered.name is immutable"),
     Case("TrainingJob", {"dataset.holdout": {"percent": 30}}, f"dataset {IMMUTABLE}"),
     Case("TrainingJob", {"dataset.window": {"last": "24h"}}, f"dataset {IMMUTABLE}"),
+    Case("TrainingJob", {"engine": "Kubeflow"}, f"engine {IMMUTABLE}"),
     Case("TrainingJob", {"pipeline.parameters": [{"name": "a", "value": "1"}]}, f"pipeline {IMMUTABLE}"),
     Case("TrainingJob", {"placement.gpusPerNode": 1}, f"placement {IMMUTABLE}"),
     Case("TrainingJob", {"output.model": "other"}, f"output {IMMUTABLE}"),
