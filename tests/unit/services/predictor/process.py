@@ -9,12 +9,19 @@ from homeostat_services.predictor.__main__ import assemble, serve
 from homeostat_services.predictor.predictions import Prediction
 from unit.services.predictor import small_model
 
+ASKED = "asked"
+"""What the pipe says when a request has reached the store."""
+
 
 class SlowStore:
-    """An online store that takes its time."""
+    """An online store that takes its time, and tells the test that it was asked."""
+
+    def __init__(self, end: Connection) -> None:
+        self._end = end
 
     async def lookup(self, namespace: str, feature_set: str, keys: Sequence[str]) -> list[dict[str, Any] | None]:
         assert (namespace, feature_set) == ("churn", "customers")
+        self._end.send(ASKED)
         await asyncio.sleep(1)
         return [small_model.ROWS[0] for _ in keys]
 
@@ -32,4 +39,4 @@ class Pipe:
 def predictor(port: int, end: Connection, digest: str | None, features: str) -> None:
     objects, right = small_model.stored()
     settings = small_model.settings(digest or right, features=features)
-    serve(lambda: assemble(settings, objects, SlowStore(), Pipe(end)), "127.0.0.1", port)
+    serve(lambda: assemble(settings, objects, SlowStore(end), Pipe(end)), "127.0.0.1", port)
