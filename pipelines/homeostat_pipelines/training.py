@@ -17,7 +17,8 @@ def run(job: TrainInput, objects: ObjectStore) -> None:
     """Runs the pipeline that the job names; its last step writes the result, a failing one the failure.
 
     Raises:
-        InvalidData: The pipeline or one of its parameters is unknown.
+        InvalidData: The pipeline is unknown.
+        InvalidSpec: One of its parameters is.
         PlatformError: A step failed.
     """
     chosen = package(job.pipeline)

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from homeostat.engines.objects.memory import MemoryObjects
-from homeostat.reconcile.errors import EngineUnavailable, InvalidData
+from homeostat.reconcile.errors import EngineUnavailable, InvalidData, InvalidSpec
 from homeostat.runs import EvaluateInput, EvaluateResult, FailureReason, RunFailure, StoredModel, TrainResult
 from homeostat.signals.gate import Verdict
 from homeostat.signals.histogram import Baseline
@@ -93,13 +93,13 @@ def test_a_feature_in_two_sets_is_refused() -> None:
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"depth": "3"}, "parameter 'depth' is unknown to the pipeline; it has l2_regularization, learning_rate"),
-        ({"max_iter": "many"}, "parameter 'max_iter' is 'many'; write a whole number"),
-        ({"job": "{}"}, "parameter 'job' is unknown"),
+        ({"depth": "3"}, "'depth' is unknown; the pipeline has l2_regularization, learning_rate"),
+        ({"max_iter": "many"}, "'max_iter' is 'many'; write a whole number"),
+        ({"job": "{}"}, "'job' is unknown"),
     ],
 )
 def test_a_wrong_parameter_is_named_with_what_is_allowed(given: dict[str, str], said: str) -> None:
-    with pytest.raises(InvalidData, match=said):
+    with pytest.raises(InvalidSpec, match=said):
         packages.package("tabular-classification").arguments(given)
 
 

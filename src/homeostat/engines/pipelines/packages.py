@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 from kubernetes.utils import quantity
 
-from homeostat.engines.pipelines import Attempt
+from homeostat.engines.pipelines import Attempt, parameters
 from homeostat.reconcile.errors import InvalidSpec
 from homeostat.settings import NodePool
 
@@ -28,7 +28,6 @@ IMAGE = "homeostat/pipelines"
 """Image that the compiled packages name; the platform's own takes its place."""
 
 GIGA = 10**9
-_NUMBERS: dict[str, type[int] | type[float]] = {"NUMBER_INTEGER": int, "NUMBER_DOUBLE": float}
 
 
 @dataclass(frozen=True)
@@ -53,8 +52,7 @@ class Package:
         """
         declared = self.spec["root"]["inputDefinitions"]["parameters"]
         own = {"job": attempt.document.model_dump_json(by_alias=True), "pipeline_digest": self.digest}
-        given = {name: _argument(name, text, declared, own) for name, text in attempt.document.parameters.items()}
-        return own | given
+        return {**own, **parameters.arguments(declared, attempt.document.parameters)}
 
 
 def load(folder: Path, name: str) -> Package:
@@ -69,21 +67,6 @@ def load(folder: Path, name: str) -> Package:
         raise InvalidSpec(f"spec.pipeline.name {name!r} is unknown; use one of {known}")
     content = path.read_bytes()
     return Package(name, f"sha256:{hashlib.sha256(content).hexdigest()}", yaml.safe_load(content))
-
-
-def _argument(name: str, text: str, declared: dict[str, dict[str, Any]], own: dict[str, Any]) -> int | float | str:
-    allowed = sorted(declared.keys() - own.keys())
-    if name not in allowed:
-        raise InvalidSpec(f"spec.pipeline.parameters {name!r} is unknown; the pipeline has {', '.join(allowed)}")
-    kind = declared[name]["parameterType"]
-    if kind not in _NUMBERS:
-        return text
-    try:
-        number: int | float = _NUMBERS[kind](text)
-    except ValueError:
-        wanted = "a whole number" if kind == "NUMBER_INTEGER" else "a number"
-        raise InvalidSpec(f"spec.pipeline.parameters {name!r} is {text!r}; write {wanted}") from None
-    return number
 
 
 def rendered(package: Package, attempt: Attempt) -> str:
