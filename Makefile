@@ -76,10 +76,11 @@ seldon-up: venv ## A real Seldon Core operator 1.16.0 on the local cluster
 seldon-down: venv ## Takes it, its kind and every SeldonDeployment away
 	@$(TOOLS) -m seldon down
 
-.PHONY: test-seldon
-test-seldon: seldon-up ## What Homeostat relies on of Seldon Core, on a real operator (not part of `make test`)
-	@$(TOOLS) -m images services
-	@KUBECONFIG=$$($(TOOLS) -m cluster kubeconfig) $(TOOLS) -m pytest --quiet tests/seldon
+.PHONY: e2e-seldon
+e2e-seldon: platform-ready seldon-up ## The whole story with models served by Seldon Core, then its faults and the adapter's contract
+	@mkdir -p build && $(TOOLS) -m demo up --serving Seldon | tee build/seldon.log
+	@HOMEOSTAT_STORY=build/seldon.log KUBECONFIG="$$($(TOOLS) -m cluster kubeconfig)" PYTHONPATH=tools \
+	  $(PYTHON) -m pytest --quiet tests/seldon tests/e2e/test_faults.py
 
 ##@ To work on it
 $(UV):

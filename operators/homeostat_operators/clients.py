@@ -10,6 +10,8 @@ from homeostat.engines.objects import ObjectStore
 from homeostat.engines.outcomes import Outcomes
 from homeostat.engines.pipelines import PipelineEngine
 from homeostat.engines.registry import Registry
+from homeostat.engines.serving import ServingEngine
+from homeostat.engines.serving.deployment import DeploymentServing
 from homeostat_operators.settings import OperatorSettings
 
 Manifest = dict[str, Any]
@@ -70,3 +72,5 @@ class Clients:
     settings: OperatorSettings
     pipelines: Mapping[str, PipelineEngine] = field(default_factory=dict)
     """Engines of trainings, by the name that a spec gives them."""
+    serving: Mapping[str, ServingEngine] = field(default_factory=lambda: {DeploymentServing.name: DeploymentServing()})
+    """Engines that keep models running, by the name that a spec gives them."""

@@ -12,6 +12,7 @@ from urllib3.exceptions import HTTPError
 
 from homeostat.api.common import API_VERSION, format_time
 from homeostat.api.v1alpha1 import KINDS
+from homeostat.engines.serving import kserve, seldon
 from homeostat.reconcile.errors import EngineUnavailable, InvalidSpec, PlatformError
 from homeostat_operators.clients import Conflict, Manifest
 
@@ -25,6 +26,8 @@ PLURALS: dict[tuple[str, str], str] = {
     ("apps/v1", "Deployment"): "deployments",
     ("batch/v1", "Job"): "jobs",
     ("policy/v1", "PodDisruptionBudget"): "poddisruptionbudgets",
+    (seldon.API_VERSION, seldon.KIND): "seldondeployments",
+    (kserve.API_VERSION, kserve.KIND): "inferenceservices",
     **{(API_VERSION, kind.KIND): kind.PLURAL for kind in KINDS},
 }
 
@@ -48,7 +51,8 @@ class Cluster:
         path = _path(api_version, kind, namespace)
         answer = self._call("GET", path, query={"labelSelector": selector} if selector else {})
         if answer is None:
-            raise PlatformError(f"the cluster knows no {kind} of {api_version}; install the chart's CRDs")
+            owner = "the chart's CRDs" if api_version == API_VERSION else "what provides it"
+            raise PlatformError(f"the cluster knows no {kind} of {api_version}; install {owner}")
         # Items of a list come without these two, which everything else carries.
         return [{"apiVersion": api_version, "kind": kind, **item} for item in answer["items"]]
 
@@ -173,6 +177,8 @@ def _meaning(error: ApiException, method: str, path: str) -> Exception:
         case 409:
             return Conflict(text)
         case 400 | 422:
+            return InvalidSpec(f"the Kubernetes API refuses it: {text}")
+        case 403 if "admission webhook" in text:
             return InvalidSpec(f"the Kubernetes API refuses it: {text}")
         case 401 | 403:
             return PlatformError(f"{method} {path} is not permitted: {text}; see the operator's RBAC and the quota")

@@ -9,6 +9,7 @@ from homeostat.settings import (
     PipelinesSettings,
     S3Settings,
     ServicesSettings,
+    ServingSettings,
     load,
 )
 
@@ -23,6 +24,7 @@ class OperatorSettings:
         services_image: Container image of predictors.
         gateway_url: Public base of ``status.url``, without a slash at its end.
         pipelines_engine: Engine of trainings that name none.
+        serving_engine: Engine of ModelDeployments that name none.
         node_pools: Node pools by the name that users give.
     """
 
@@ -32,6 +34,7 @@ class OperatorSettings:
     gateway_url: str
     node_pools: dict[str, NodePool] = field(default_factory=dict)
     pipelines_engine: str = "Local"
+    serving_engine: str = "Deployment"
 
     @classmethod
     def from_environment(cls) -> "OperatorSettings":
@@ -47,4 +50,5 @@ class OperatorSettings:
             gateway_url=load(GatewaySettings).url.rstrip("/"),
             node_pools=load(NodePoolSettings).pools,
             pipelines_engine=load(PipelinesSettings).engine,
+            serving_engine=load(ServingSettings).engine,
         )

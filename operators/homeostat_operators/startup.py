@@ -16,15 +16,21 @@ from homeostat.engines.objects.s3 import S3Objects
 from homeostat.engines.outcomes.observer import ObserverOutcomes
 from homeostat.engines.pipelines import PipelineEngine, kubeflow
 from homeostat.engines.registry.mlflow import MlflowRegistry
+from homeostat.engines.serving import ServingEngine
+from homeostat.engines.serving.deployment import DeploymentServing
+from homeostat.engines.serving.kserve import KServeServing
+from homeostat.engines.serving.seldon import SeldonServing
 from homeostat.logs import log_as_json
 from homeostat.reconcile.names import KIND_LABEL
 from homeostat.settings import (
+    KServeSettings,
     KubeflowSettings,
     MlflowSettings,
     ObserverSettings,
     PipelinesSettings,
     PrometheusSettings,
     S3Settings,
+    SeldonSettings,
     load,
 )
 from homeostat_operators.clients import Clients
@@ -77,6 +83,7 @@ def connect(operator: AnyOperator) -> Clients:
         outcomes=ObserverOutcomes(load(ObserverSettings)),
         settings=OperatorSettings.from_environment(),
         pipelines=_pipelines(cluster),
+        serving=_serving(),
     )
 
 
@@ -88,6 +95,15 @@ def _pipelines(cluster: Cluster) -> dict[str, PipelineEngine]:
         packages = Path(load(PipelinesSettings).compiled)
         engines[kubeflow.NAME] = kubeflow.KubeflowPipelines(kubeflow_settings, packages, cluster.list)
     return engines
+
+
+def _serving() -> dict[str, ServingEngine]:
+    """Engines that keep models running and that the platform has, by the name that a spec gives them."""
+    seldon = load(SeldonSettings)
+    engines: list[ServingEngine] = [DeploymentServing()]
+    engines += [SeldonServing(seldon)] if seldon.enabled else []
+    engines += [KServeServing()] if load(KServeSettings).enabled else []
+    return {engine.name: engine for engine in engines}
 
 
 async def serve(operator: AnyOperator, clients: Clients, port: int) -> None:

@@ -94,6 +94,35 @@ class KubeflowSettings(BaseSettings):
     token_file: str = Field("", description="File with the bearer token to show, read anew when it is refused.")
 
 
+class ServingSettings(BaseSettings):
+    """Who keeps the pods of models running."""
+
+    model_config = SettingsConfigDict(env_prefix="HOMEOSTAT_SERVING_", frozen=True)
+
+    engine: str = Field("Deployment", description="Engine of ModelDeployments that name none.")
+
+
+class SeldonSettings(BaseSettings):
+    """Seldon Core, where the platform has it."""
+
+    model_config = SettingsConfigDict(env_prefix="HOMEOSTAT_SELDON_", frozen=True)
+
+    enabled: bool = Field(default=False, description="Its operator is there.")
+    ingress_url: str = Field(
+        "",
+        pattern=r"^(https?://.+)?$",
+        description="Base of the Istio or Ambassador that it configures and that splits the traffic; empty: our gateway.",
+    )
+
+
+class KServeSettings(BaseSettings):
+    """KServe, where the platform has it."""
+
+    model_config = SettingsConfigDict(env_prefix="HOMEOSTAT_KSERVE_", frozen=True)
+
+    enabled: bool = Field(default=False, description="Its controller is there.")
+
+
 class ServicesSettings(BaseSettings):
     """Predictors."""
 

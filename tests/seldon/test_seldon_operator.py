@@ -1,4 +1,4 @@
-"""What Homeostat relies on of a real Seldon Core operator; `make test-seldon` runs it."""
+"""What Homeostat relies on of a real Seldon Core operator; `make e2e-seldon` runs it."""
 
 from collections.abc import Callable
 from typing import Any

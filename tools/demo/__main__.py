@@ -18,6 +18,11 @@ ENGINES = {
     "Kubeflow": ("--set", "pipelines.engine=Kubeflow", "--set", "kubeflow.url=http://ml-pipeline.kubeflow.svc:8888"),
 }
 """What the release is told for each engine of trainings."""
+SERVING = {
+    "Deployment": (),
+    "Seldon": ("--set", "serving.engine=Seldon", "--set", "seldon.enabled=true"),
+}
+"""What the release is told for each engine that keeps models running."""
 
 
 def _objects(platform: Platform) -> Table:
@@ -64,13 +69,18 @@ def _end_background(platform: Platform) -> None:
         background.stop(platform.local.state / "demo", module)
 
 
-def up(platform: Platform, engine: str) -> int:
-    """Installs the platform and tells the story; 1 if a part of it did not happen."""
+def up(platform: Platform, engines: tuple[str, ...]) -> int:
+    """Installs the platform and tells the story; 1 if a part of it did not happen.
+
+    Args:
+        platform: Where.
+        engines: What the release is told of the engines.
+    """
     _end_background(platform)
     if release.installed(platform):
         with step("an earlier telling is taken away"):
             release.uninstall(platform)
-    release.install(platform, platform.local.state / "images.yaml", ENGINES[engine])
+    release.install(platform, platform.local.state / "images.yaml", engines)
     story = Story(platform)
     if platform.context:
         background.start(story.directory, WAYS, platform.context, platform.program, environment=platform.environment)
@@ -93,11 +103,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="demo", description=__doc__)
     parser.add_argument("command", choices=["up", "down"])
     parser.add_argument("--engine", choices=ENGINES, default="Local", help="who runs the trainings")
+    parser.add_argument("--serving", choices=SERVING, default="Deployment", help="who keeps the models running")
     chosen = parser.parse_args()
     try:
         platform = Platform(settings.load(), os.environ.get("CONTEXT", ""))
         if chosen.command == "up":
-            return up(platform, chosen.engine)
+            return up(platform, ENGINES[chosen.engine] + SERVING[chosen.serving])
         _end_background(platform)
         release.uninstall(platform)
         console.print(f"The story's objects, namespaces {NAMESPACE} and {SYSTEM}, and the kinds are gone.")

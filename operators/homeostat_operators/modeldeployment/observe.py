@@ -8,16 +8,16 @@ from pydantic import ValidationError
 from homeostat.api.common import API_VERSION
 from homeostat.api.v1alpha1.modeldeployment import ModelDeployment
 from homeostat.api.v1alpha1.trainingjob import SUCCEEDED, TrainingJob
+from homeostat.engines.serving import ServingEngine, children_of, predictor
 from homeostat.reconcile.conditions import is_true
-from homeostat.reconcile.errors import EngineUnavailable, ObjectNotFound, PlatformError
-from homeostat.reconcile.names import PURPOSE_LABEL, VERSION_LABEL, child_name, labels_for, number_of
+from homeostat.reconcile.errors import EngineUnavailable, InvalidSpec, ObjectNotFound, PlatformError
+from homeostat.reconcile.names import child_name, labels_for, number_of
 from homeostat.runs import FAILURE, RESULT, EvaluateResult, RunFailure, StoredModel
 from homeostat.signals import counter_increase
 from homeostat_operators.clients import Clients
-from homeostat_operators.modeldeployment import children, pods
+from homeostat_operators.modeldeployment import children
 from homeostat_operators.modeldeployment.observed import (
     Available,
-    Child,
     Evaluation,
     Installation,
     Observed,
@@ -26,21 +26,24 @@ from homeostat_operators.modeldeployment.observed import (
 
 Manifest = dict[str, Any]
 
-SERVING_KINDS = (("apps/v1", "Deployment"), ("v1", "Service"), ("policy/v1", "PodDisruptionBudget"))
-
 BEFORE = timedelta(seconds=30)
 """How far before a step a counter's last value is looked for, to count from."""
 
 
 def observe(resource: ModelDeployment, clients: Clients) -> Observed:
-    """Everything that a turn may need, as it is now."""
+    """Everything that a turn may need, as it is now.
+
+    Raises:
+        InvalidSpec: The engine of the spec is not installed.
+        EngineUnavailable: Kubernetes or the object store does not answer.
+    """
     namespace = resource.metadata.namespace
-    labels = labels_for(resource)
-    found = {kind: _versioned(clients, api, kind, namespace, labels) for api, kind in SERVING_KINDS}
-    running = clients.cluster.list("v1", "Pod", namespace, {**labels, children.COMPONENT_LABEL: children.PREDICTOR})
-    jobs = clients.cluster.list("batch/v1", "Job", namespace, {**labels, PURPOSE_LABEL: children.EVALUATE})
+    engine = _engine(resource, clients)
+    kinds = (*engine.kinds, ("v1", "Pod"))
+    labels = predictor.selecting(resource)
+    found = {kind: clients.cluster.list(api, kind, namespace, labels) for api, kind in kinds}
+    jobs = clients.cluster.list("batch/v1", "Job", namespace, labels_for(resource, children.EVALUATE))
     alias, answers = _champion_alias(resource, clients)
-    services = {_version(service) for service in found["Service"]}
     settings = clients.settings
     installation = Installation(
         bucket=settings.bucket,
@@ -50,12 +53,10 @@ def observe(resource: ModelDeployment, clients: Clients) -> Observed:
     )
     return Observed(
         installation=installation,
+        engine=engine,
         versions=_available(resource, clients),
-        servings={
-            _version(one): pods.serving(one, [p for p in running if _version(p) == _version(one)], services)
-            for one in found["Deployment"]
-        },
-        children=tuple(_child(api, kind, one) for api, kind in SERVING_KINDS for one in found[kind]),
+        servings=engine.servings(found),
+        children=tuple(children_of(found, engine)),
         evaluation=_evaluation(resource, jobs, installation.bucket, clients),
         highest_evaluation=max((number_of(job["metadata"]["name"]) or 0 for job in jobs), default=0),
         step=_step(resource, clients),
@@ -64,17 +65,14 @@ def observe(resource: ModelDeployment, clients: Clients) -> Observed:
     )
 
 
-def _versioned(clients: Clients, api: str, kind: str, namespace: str, labels: dict[str, str]) -> list[Manifest]:
-    return [one for one in clients.cluster.list(api, kind, namespace, labels) if _version(one)]
-
-
-def _version(manifest: Manifest) -> str:
-    return str(manifest["metadata"].get("labels", {}).get(VERSION_LABEL, ""))
-
-
-def _child(api_version: str, kind: str, manifest: Manifest) -> Child:
-    meta = manifest["metadata"]
-    return Child(api_version, kind, meta["name"], meta["uid"], _version(manifest))
+def _engine(resource: ModelDeployment, clients: Clients) -> ServingEngine:
+    """The engine that was chosen at the first look; a platform's new default moves nothing that serves."""
+    asked = resource.spec.engine.value if resource.spec.engine else clients.settings.serving_engine
+    name = resource.status.engine or asked
+    if name not in clients.serving:
+        known = ", ".join(sorted(clients.serving))
+        raise InvalidSpec(f"spec.engine {name!r} is not installed here; use one of {known}")
+    return clients.serving[name]
 
 
 def _available(resource: ModelDeployment, clients: Clients) -> tuple[Available, ...]:

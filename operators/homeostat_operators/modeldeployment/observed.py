@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from homeostat.engines.serving import Child, Serving, ServingEngine
+from homeostat.engines.serving.deployment import DeploymentServing
 from homeostat.runs import StoredModel
 from homeostat.signals.gate import GateReport
 
@@ -17,35 +19,6 @@ class Available:
     training_job: str
     feature_set: str
     dataset: StoredModel
-
-
-@dataclass(frozen=True)
-class Child:
-    """An object in the cluster that serves one version."""
-
-    api_version: str
-    kind: str
-    name: str
-    uid: str
-    version: str
-
-
-@dataclass(frozen=True)
-class Serving:
-    """The pods of one version."""
-
-    desired: int
-    ready: int
-    current: bool
-    """All desired pods run the newest template and none of an older one is left."""
-    has_service: bool
-    trouble: str = ""
-    """What its pods complain about: image, crash, probe, scheduling."""
-
-    @property
-    def complete(self) -> bool:
-        """Whether traffic may come, and a canary may go on."""
-        return self.has_service and self.current and self.ready >= self.desired > 0
 
 
 @dataclass(frozen=True)
@@ -84,6 +57,7 @@ class Observed:
     """The world around one ModelDeployment."""
 
     installation: Installation
+    engine: ServingEngine = field(default_factory=DeploymentServing)
     versions: tuple[Available, ...] = ()
     servings: dict[str, Serving] = field(default_factory=dict)
     children: tuple[Child, ...] = ()

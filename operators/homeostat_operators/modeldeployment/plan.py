@@ -25,6 +25,8 @@ def plan(resource: ModelDeployment, observed: Observed, now: datetime) -> Plan[M
     status = before.model_copy(
         update={
             "observed_generation": resource.metadata.generation,
+            "engine": observed.engine.name,
+            "routing": observed.engine.routing,
             "evaluations": max(before.evaluations, observed.highest_evaluation),
             "url": _url(resource, observed),
             "replicas": sum(serving.ready for serving in observed.servings.values()),
@@ -32,15 +34,16 @@ def plan(resource: ModelDeployment, observed: Observed, now: datetime) -> Plan[M
     )
     for turn in (candidates.choose, gate.judge, rollout.advance):
         status = turn(resource, status, observed, now)
-    retirement = rollout.retire(status, observed, now)
-    status = status.model_copy(update={"traffic": rollout.traffic(resource, status), "retiring": retirement.retiring})
+    retirement = rollout.retire(before, status, observed, now)
+    traffic = rollout.traffic(resource, status, observed)
+    status = status.model_copy(update={"traffic": traffic, "retiring": retirement.retiring})
     status = status.model_copy(update={"conditions": telling.conditions(resource, status, observed, now)})
     deletes = (
         Delete(child.api_version, child.kind, resource.metadata.namespace, child.name, child.uid)
         for child in retirement.doomed
     )
     actions = (
-        *_serve(resource, status, observed),
+        *_serve(resource, status, observed, now),
         *_evaluate(resource, status, observed),
         *deletes,
         *_tell_registry(resource, status, observed),
@@ -49,19 +52,19 @@ def plan(resource: ModelDeployment, observed: Observed, now: datetime) -> Plan[M
 
 
 def _url(resource: ModelDeployment, observed: Observed) -> str:
+    if own := observed.engine.url(resource):
+        return own
     base = observed.installation.gateway_url.rstrip("/")
     return f"{base}/{resource.metadata.namespace}/{resource.metadata.name}"
 
 
-def _serve(resource: ModelDeployment, status: ModelDeploymentStatus, observed: Observed) -> tuple[Action, ...]:
-    """The objects of every version with a role: applied at every turn, so that they heal."""
-    roles = [status.stable, status.candidate if status.candidate and status.candidate.gated else None]
-    return tuple(
-        Apply(manifest)
-        for version in roles
-        if version is not None
-        for manifest in children.serving(resource, version, observed.installation)
-    )
+def _serve(
+    resource: ModelDeployment, status: ModelDeploymentStatus, observed: Observed, now: datetime
+) -> tuple[Action, ...]:
+    """The objects of every version with a role, and of those that drain: applied at every turn, so that they heal."""
+    image = observed.installation.services_image
+    objects = observed.engine.objects(resource, rollout.running(status, now), image)
+    return tuple(Apply(manifest) for manifest in objects)
 
 
 def _evaluate(resource: ModelDeployment, status: ModelDeploymentStatus, observed: Observed) -> tuple[Action, ...]:

@@ -14,9 +14,9 @@ from homeostat.api.v1alpha1.modeldeployment import (
     RollbackTrigger,
     TrafficTarget,
 )
-from homeostat.reconcile.names import version_name
+from homeostat.engines.serving import Child, Serving, Version
 from homeostat_operators.modeldeployment.candidates import finish
-from homeostat_operators.modeldeployment.observed import DRAIN, Child, Observed, Serving
+from homeostat_operators.modeldeployment.observed import DRAIN, Observed
 
 ERROR_REQUESTS = 20
 """Requests below which an error rate says nothing."""
@@ -112,7 +112,7 @@ def _step_is_over(resource: ModelDeployment, candidate: Candidate, observed: Obs
     return observed.step.requests >= step.min_requests
 
 
-def traffic(resource: ModelDeployment, status: ModelDeploymentStatus) -> list[TrafficTarget]:
+def traffic(resource: ModelDeployment, status: ModelDeploymentStatus, observed: Observed) -> list[TrafficTarget]:
     """Shares of requests: what the router reads.
 
     A version is named from when all its pods were ready. The champion stays named when its pods are gone: they come back
@@ -124,8 +124,20 @@ def traffic(resource: ModelDeployment, status: ModelDeploymentStatus) -> list[Tr
         shares.append((status.stable.version, 100 - weight))
     if status.candidate and weight > 0:
         shares.append((status.candidate.version, weight))
-    name = resource.metadata.name
-    return [TrafficTarget(version=v, service=version_name(name, v), weight=w) for v, w in shares]
+    return [TrafficTarget(version=v, service=observed.engine.service(resource, v), weight=w) for v, w in shares]
+
+
+def running(status: ModelDeploymentStatus, now: datetime) -> list[Version]:
+    """Versions that are kept running: those with a role and, while their last requests are answered, those that drain."""
+    weights = {target.version: target.weight for target in status.traffic}
+    gated = status.candidate if status.candidate and status.candidate.gated else None
+    # One that was found without a record of what it is cannot be asked for again.
+    draining = [entry for entry in status.retiring if entry.uri and now - entry.since < DRAIN]
+    return [
+        Version(one.version, one.digest, one.uri, weights.get(one.version, 0))
+        for one in (status.stable, gated, *draining)
+        if one is not None
+    ]
 
 
 @dataclass(frozen=True)
@@ -136,11 +148,27 @@ class Retirement:
     doomed: tuple[Child, ...]
 
 
-def retire(status: ModelDeploymentStatus, observed: Observed, now: datetime) -> Retirement:
+def retire(
+    before: ModelDeploymentStatus, status: ModelDeploymentStatus, observed: Observed, now: datetime
+) -> Retirement:
     """Every version with objects in the cluster that has no role any more drains first and is deleted then."""
     roles = {one.version for one in (status.stable, status.candidate) if one is not None}
-    since = {entry.version: entry.since for entry in status.retiring}
-    leftover = sorted({child.version for child in observed.children} - roles, key=lambda v: (len(v), v))
-    retiring = [RetiringVersion(version=v, since=since.get(v, now)) for v in leftover][:MAX_RETIRING]
+    known = {one.version: one for one in (before.stable, before.candidate, *before.retiring) if one is not None}
+    since = {entry.version: entry.since for entry in before.retiring}
+    there = {child.version for child in observed.children} - {""}
+    leftover = sorted(there - roles, key=lambda v: (len(v), v))[:MAX_RETIRING]
+    retiring = [
+        RetiringVersion(
+            version=v,
+            digest=known[v].digest if v in known else "",
+            uri=known[v].uri if v in known else "",
+            since=since.get(v, now),
+        )
+        for v in leftover
+    ]
     drained = {entry.version for entry in retiring if now - entry.since >= DRAIN}
-    return Retirement(retiring, tuple(child for child in observed.children if child.version in drained))
+    doomed = [child for child in observed.children if child.version in drained]
+    # An object that serves several versions goes with the last of them.
+    if not roles and drained == set(leftover):
+        doomed += [child for child in observed.children if not child.version]
+    return Retirement(retiring, tuple(doomed))

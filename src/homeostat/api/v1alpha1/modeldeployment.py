@@ -27,6 +27,14 @@ from homeostat.api.v1alpha1.trainingjob import Resources
 ModelVersionNumber = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]*$", max_length=9)]
 
 
+class Engine(StrEnum):
+    """Who keeps the pods of a model running."""
+
+    DEPLOYMENT = "Deployment"
+    SELDON = "Seldon"
+    KSERVE = "KServe"
+
+
 class Follow(StrEnum):
     """Which versions of a registered model are candidates."""
 
@@ -180,6 +188,9 @@ class ModelDeploymentSpec(SpecModel):
     """Intent of a ModelDeployment."""
 
     model: Annotated[ModelSource, Field(description="Which model is served.")]
+    engine: Annotated[
+        Engine | None, Field(description="Who keeps its pods running; absent: the platform's setting.")
+    ] = None
     realtime: Annotated[Realtime, Field(description="How it is served.")] = Realtime()
     rollout: Annotated[Rollout, Field(description="How a candidate takes over.")] = Rollout()
     promotion: Annotated[Promotion, Field(description="What a candidate must show.")] = Promotion()
@@ -269,6 +280,8 @@ class RetiringVersion(StatusModel):
     """A version that receives no traffic any more and drains."""
 
     version: Annotated[str, Field(description="Version in the registry.", max_length=32)]
+    digest: Annotated[str, Field(description="Digest of the model, where it is known.", max_length=80)] = ""
+    uri: Annotated[str, Field(description="Folder of the model's files, where it is known.", max_length=1024)] = ""
     since: Annotated[datetime, Field(description="When it lost its traffic.")]
 
 
@@ -276,6 +289,12 @@ class ModelDeploymentStatus(StatusModel):
     """State of a ModelDeployment."""
 
     observed_generation: ObservedGeneration = 0
+    engine: Annotated[str, Field(description="Who keeps its pods running; fixed at the first look.", max_length=63)] = (
+        ""
+    )
+    routing: Annotated[
+        str, Field(description="Who splits the traffic: Router, or the engine's own ingress.", max_length=63)
+    ] = ""
     stable: Annotated[ServedVersion | None, Field(description="The champion.")] = None
     candidate: Annotated[Candidate | None, Field(description="The version on its way.")] = None
     gate: Annotated[GateRecord | None, Field(description="The last verdict of the gate.")] = None
@@ -306,6 +325,7 @@ class ModelDeployment(Resource[ModelDeploymentSpec, ModelDeploymentStatus]):
         PrinterColumn(name="Stable", path=".status.stable.version"),
         PrinterColumn(name="Candidate", path=".status.candidate.version"),
         PrinterColumn(name="Weight", path=".status.candidate.weight", type="integer"),
+        PrinterColumn(name="Engine", path=".status.engine", priority=1),
         PrinterColumn(name="URL", path=".status.url"),
         PrinterColumn(name="Age", path=".metadata.creationTimestamp", type="date"),
     )
@@ -314,6 +334,10 @@ class ModelDeployment(Resource[ModelDeploymentSpec, ModelDeploymentStatus]):
         rule(
             "self.model.registered.name == oldSelf.model.registered.name",
             "model.registered.name is immutable; make a new ModelDeployment",
+        ),
+        rule(
+            "has(self.engine) == has(oldSelf.engine) && (!has(self.engine) || self.engine == oldSelf.engine)",
+            "engine is immutable; make a new ModelDeployment",
         ),
     )
 

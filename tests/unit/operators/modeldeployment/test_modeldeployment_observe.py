@@ -3,18 +3,19 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+
 from homeostat.engines.metrics import Series
 from homeostat.engines.metrics.memory import MemoryMetrics
 from homeostat.engines.objects.memory import MemoryObjects
 from homeostat.engines.outcomes.memory import MemoryOutcomes
 from homeostat.engines.registry.memory import MemoryRegistry
-from homeostat.reconcile.errors import EngineUnavailable
+from homeostat.reconcile.errors import EngineUnavailable, InvalidSpec
 from homeostat.runs import EvaluateResult
 from homeostat.signals.gate import GateReport, Verdict
 from homeostat.testing.builders import DIGEST, a_model_deployment, a_training_job
 from homeostat_operators.clients import Clients
 from homeostat_operators.modeldeployment import observe as reading
-from homeostat_operators.modeldeployment.pods import serving
 from homeostat_operators.settings import OperatorSettings
 
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -33,14 +34,16 @@ class Manifests:
         return [one for one in self.held if one["kind"] == kind and wanted <= one["metadata"].get("labels", {}).items()]
 
 
-def clients(*held: Any, objects: Any = None, metrics: Any = None, registry: Any = None) -> Clients:
+def clients(
+    *held: Any, objects: Any = None, metrics: Any = None, registry: Any = None, serving_engine: str = "Deployment"
+) -> Clients:
     return Clients(
         cluster=Manifests(*held),  # type: ignore[arg-type]
         objects=objects or MemoryObjects(),
         registry=registry or MemoryRegistry(),
         metrics=metrics or MemoryMetrics(),
         outcomes=MemoryOutcomes(),
-        settings=OperatorSettings("homeostat", "p", "s", "http://g"),
+        settings=OperatorSettings("homeostat", "p", "s", "http://g", serving_engine=serving_engine),
     )
 
 
@@ -65,21 +68,6 @@ def a_job(condition: str = "") -> dict[str, Any]:
         "kind": "Job",
         "metadata": {"name": "churn-evaluate-1", "labels": labels},
         "status": {"conditions": conditions},
-    }
-
-
-def a_deployment(version: str = "1", **status: Any) -> dict[str, Any]:
-    labels = {
-        "homeostat.dev/kind": "ModelDeployment",
-        "homeostat.dev/name": "churn",
-        "app.kubernetes.io/managed-by": "homeostat",
-        "homeostat.dev/version": version,
-    }
-    return {
-        "kind": "Deployment",
-        "metadata": {"name": f"churn-v{version}", "uid": "u", "generation": 2, "labels": labels},
-        "spec": {"replicas": 2},
-        "status": {"observedGeneration": 2, "replicas": 2, "updatedReplicas": 2, "readyReplicas": 2, **status},
     }
 
 
@@ -164,30 +152,11 @@ def test_requests_and_errors_are_counted_from_the_start_of_the_step() -> None:
     assert observe(resource, clients(metrics=metrics)).step is None
 
 
-def test_a_version_is_complete_when_all_pods_of_the_newest_template_are_ready_and_it_has_a_service() -> None:
-    assert serving(a_deployment(), [], {"1"}).complete
-    assert not serving(a_deployment(), [], set()).complete
-    assert not serving(a_deployment(readyReplicas=1), [], {"1"}).complete
-    assert not serving(a_deployment(updatedReplicas=1), [], {"1"}).complete
-    assert not serving(a_deployment(observedGeneration=1), [], {"1"}).complete
+def test_an_engine_that_is_not_installed_is_refused_with_those_that_are() -> None:
+    with pytest.raises(InvalidSpec, match=r"spec.engine 'Seldon' is not installed here; use one of Deployment"):
+        observe(a_model_deployment(engine="Seldon"), clients())
 
 
-def a_pod(container: dict[str, Any] | None = None, **status: Any) -> dict[str, Any]:
-    return {"metadata": {"name": "p"}, "status": {"containerStatuses": [container] if container else [], **status}}
-
-
-def test_trouble_names_image_crash_probe_and_scheduling() -> None:
-    pull = a_pod({"state": {"waiting": {"reason": "ImagePullBackOff", "message": "no such image"}}})
-    crash = {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 10s"}}
-    crashed = a_pod({"state": crash, "lastState": {"terminated": {"exitCode": 137, "reason": "OOMKilled"}}})
-    probe = a_pod({"state": {"running": {"startedAt": "x"}}, "ready": False})
-    full = a_pod(conditions=[{"type": "PodScheduled", "status": "False", "message": "0/1 nodes: Insufficient memory"}])
-    starting = a_pod({"state": {"waiting": {"reason": "ContainerCreating"}}})
-    told = [serving(a_deployment(), [pod], {"1"}).trouble for pod in (pull, crashed, probe, full, starting)]
-    assert told == [
-        "pod p: ImagePullBackOff, no such image",
-        "pod p: CrashLoopBackOff, it ended with exit code 137 (OOMKilled)",
-        "pod p: its readiness probe does not succeed yet",
-        "pod p cannot be scheduled: 0/1 nodes: Insufficient memory",
-        "",
-    ]
+def test_the_engine_of_the_first_look_stays_whatever_the_platform_prefers_later() -> None:
+    seen = observe(a_model_deployment(status={"engine": "Deployment"}), clients(serving_engine="Seldon"))
+    assert seen.engine.name == "Deployment"

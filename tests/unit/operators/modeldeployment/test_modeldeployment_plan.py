@@ -1,167 +1,18 @@
 """What a ModelDeployment does next, as sentences; `World` plays the cluster."""
 
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from dataclasses import replace
+from datetime import timedelta
 
 from homeostat.api.common import ConditionStatus
-from homeostat.api.v1alpha1.modeldeployment import ModelDeployment, Outcome
-from homeostat.reconcile.conditions import get, is_true
-from homeostat.runs import StoredModel
-from homeostat.signals import Metric
-from homeostat.signals.gate import GateReport, RuleKind, RuleOutcome, RuleResult, Verdict
+from homeostat.api.v1alpha1.modeldeployment import Outcome
+from homeostat.reconcile.conditions import is_true
+from homeostat.signals.gate import Verdict
 from homeostat.testing.builders import a_model_deployment
-from homeostat_operators.actions import Action, Apply, CreateOnce, Delete, SetAlias, TagVersion
+from homeostat_operators.actions import Apply, Delete
 from homeostat_operators.modeldeployment.observed import (
-    Available,
-    Child,
-    Evaluation,
-    Installation,
-    Observed,
-    Serving,
     StepTraffic,
 )
-from homeostat_operators.modeldeployment.plan import plan
-
-START = datetime(2026, 1, 5, 9, tzinfo=UTC)
-INSTALLATION = Installation("homeostat", "services:1", "pipelines:1", "http://127.0.0.1:30080")
-READY = Serving(desired=2, ready=2, current=True, has_service=True)
-BROKEN = replace(READY, ready=0, trouble="pod a: CrashLoopBackOff, it ended with exit code 3 (Error)")
-
-
-def digest(version: str) -> str:
-    return f"sha256:{int(version):064x}"
-
-
-def a_version(version: str) -> Available:
-    return Available(
-        version,
-        digest(version),
-        f"s3://homeostat/churn/models/churn/{version}",
-        f"train-{version}",
-        "customers",
-        StoredModel(uri=f"s3://homeostat/churn/datasets/{version}", digest=digest("9")),
-    )
-
-
-def a_report(verdict: Verdict) -> GateReport:
-    outcome = RuleOutcome.PASSED if verdict is Verdict.PROMOTE else RuleOutcome.NOT_SHOWN
-    rule = RuleResult(
-        kind=RuleKind.MINIMUM, metric=Metric.AUC, outcome=outcome, sentence="auc is 0.81, at least 0.70 is asked."
-    )
-    return GateReport(verdict=verdict, metrics=(), rules=(rule,), rows=10, entities=10, resamples=0, seed=1)
-
-
-@dataclass
-class World:
-    """A cluster in which every pod is ready at once, and every evaluation ends with `verdict`."""
-
-    resource: ModelDeployment = field(default_factory=a_model_deployment)
-    versions: list[str] = field(default_factory=lambda: ["1"])
-    verdict: Verdict | None = Verdict.PROMOTE
-    failure: str = ""
-    health: dict[str, Serving] = field(default_factory=dict)
-    traffic: StepTraffic | None = field(default_factory=lambda: StepTraffic(1000, 0))
-    registry_answers: bool = True
-    now: datetime = START
-    served: dict[str, None] = field(default_factory=dict)
-    jobs: list[str] = field(default_factory=list)
-    alias: str | None = None
-    tags: list[TagVersion] = field(default_factory=list)
-    last: tuple[Action, ...] = ()
-
-    @property
-    def status(self) -> Any:
-        return self.resource.status
-
-    def observed(self) -> Observed:
-        candidate = self.status.candidate
-        evaluation = None
-        if candidate is not None and candidate.evaluation and not candidate.gated:
-            exists = f"churn-evaluate-{candidate.evaluation}" in self.jobs
-            report = a_report(self.verdict) if exists and self.verdict and not self.failure else None
-            evaluation = Evaluation(candidate.evaluation, exists, self.failure if exists else "", report)
-        return Observed(
-            installation=INSTALLATION,
-            versions=tuple(map(a_version, self.versions)),
-            servings={v: self.health.get(v, READY) for v in self.served},
-            children=tuple(Child("v1", "Service", f"churn-v{v}", f"uid-{v}", v) for v in self.served),
-            evaluation=evaluation,
-            highest_evaluation=len(self.jobs),
-            step=self.traffic if candidate is not None and candidate.step_since else None,
-            champion_alias=self.alias,
-            registry_answers=self.registry_answers,
-        )
-
-    def turn(self, seconds: float = 2, *, act: bool = True) -> "World":
-        """One turn of the loop; with `act=False` the operator dies after it has recorded the status."""
-        decided = plan(self.resource, self.observed(), self.now)
-        self.check_traffic(decided.status)
-        self.resource = self.resource.model_copy(update={"status": decided.status})
-        self.last = decided.actions
-        self.now += timedelta(seconds=seconds)
-        if act:
-            for action in decided.actions:
-                self.act(action)
-        return self
-
-    def check_traffic(self, status: Any) -> None:
-        assert sum(target.weight for target in status.traffic) in {0, 100}
-        assert {target.version for target in status.traffic} <= set(self.served)
-
-    def act(self, action: Action) -> None:
-        match action:
-            case Apply(manifest):
-                self.served[manifest["metadata"]["labels"]["homeostat.dev/version"]] = None
-            case CreateOnce(manifest):
-                if manifest["metadata"]["name"] not in self.jobs:
-                    self.jobs.append(manifest["metadata"]["name"])
-            case Delete(name=name):
-                del self.served[name.removeprefix("churn-v")]
-            case SetAlias(version=version):
-                self.alias = version
-            case TagVersion():
-                self.tags.append(action)
-            case _:
-                raise AssertionError(action)
-
-    def turns(self, count: int, seconds: float = 2) -> "World":
-        for _ in range(count):
-            self.turn(seconds)
-        return self
-
-    def spec(self, **changes: Any) -> None:
-        """The user edits the spec."""
-        generation = self.resource.metadata.generation + 1
-        self.resource = a_model_deployment(generation=generation, status=self.status, **changes)
-
-    @property
-    def shares(self) -> dict[str, int]:
-        return {target.version: target.weight for target in self.status.traffic}
-
-    def condition(self, type_: str) -> Any:
-        return get(self.status.conditions, type_)
-
-    def reason(self, type_: str = "Ready") -> str:
-        return str(self.condition(type_).reason)
-
-    @property
-    def ready(self) -> bool:
-        return is_true(self.status.conditions, "Ready")
-
-
-def serving_one(**changes: Any) -> World:
-    return World(**changes).turns(6)
-
-
-def in_canary(**changes: Any) -> World:
-    world = serving_one(**changes)
-    world.versions.append("2")
-    world.turns(3)
-    assert world.status.candidate.gated
-    world.turn()
-    assert world.shares == {"1": 75, "2": 25}
-    return world
+from unit.operators.modeldeployment.world import BROKEN, READY, World, digest, in_canary, serving_one
 
 
 def test_without_a_model_it_waits_and_is_not_ready() -> None:

@@ -1,0 +1,91 @@
+"""KServe as a serving engine: one InferenceService for each version, without Knative (deployment mode RawDeployment).
+
+That mode has no canary of its own, so weights always go through Homeostat's gateway.
+"""
+
+from collections.abc import Sequence
+
+from homeostat.api.v1alpha1.modeldeployment import ModelDeployment
+from homeostat.engines.serving import ROUTER, Found, Manifest, Serving, Version, predictor
+from homeostat.reconcile.names import version_name
+
+NAME = "KServe"
+API_VERSION = "serving.kserve.io/v1beta1"
+KIND = "InferenceService"
+CONTAINER = "kserve-container"
+"""Name that KServe wants of the container that predicts."""
+
+
+class KServeServing:
+    """See ServingEngine."""
+
+    name = NAME
+    kinds = (
+        (API_VERSION, KIND),
+        ("apps/v1", "Deployment"),
+        ("v1", "Service"),
+        ("policy/v1", "PodDisruptionBudget"),
+    )
+    routing = ROUTER
+
+    def objects(self, resource: ModelDeployment, versions: Sequence[Version], image: str) -> tuple[Manifest, ...]:
+        """See ServingEngine."""
+        return tuple(
+            manifest
+            for version in versions
+            for manifest in (
+                _inference_service(resource, version, image),
+                predictor.disruption_budget(resource, version.number),
+            )
+        )
+
+    def servings(self, found: Found) -> dict[str, Serving]:
+        """See ServingEngine."""
+        wanted = {predictor.version_of(each): _asked(each) for each in found.get(KIND, ())}
+        served = [predictor.version_of(each) for each in found.get("Service", ())]
+        return predictor.servings_by_template(found, wanted, served, "KServe has made no Deployment of it")
+
+    def service(self, resource: ModelDeployment, version: str) -> str:
+        """See ServingEngine."""
+        return f"{version_name(resource.metadata.name, version)}-predictor"
+
+    def url(self, resource: ModelDeployment) -> str:
+        """See ServingEngine."""
+        del resource
+        return ""
+
+
+def _inference_service(resource: ModelDeployment, version: Version, image: str) -> Manifest:
+    pod = predictor.pod(resource, version, image)
+    (container,) = pod["containers"]
+    replicas = resource.spec.realtime.replicas
+    meta = predictor.metadata(resource, version.number)
+    annotations = {
+        "serving.kserve.io/deploymentMode": "RawDeployment",
+        "serving.kserve.io/autoscalerClass": "none",
+    }
+    return {
+        "apiVersion": API_VERSION,
+        "kind": KIND,
+        "metadata": {**meta, "annotations": annotations},
+        "spec": {
+            "predictor": {
+                **pod,
+                "labels": predictor.labels(resource, version.number),
+                "annotations": {predictor.TEMPLATE_ANNOTATION: predictor.digest(pod)},
+                "minReplicas": replicas,
+                "maxReplicas": replicas,
+                "deploymentStrategy": {
+                    "type": "RollingUpdate",
+                    "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1},
+                },
+                "containers": [{**container, "name": CONTAINER}],
+            }
+        },
+    }
+
+
+def _asked(written: Manifest) -> tuple[str, int]:
+    """Digest of the template and number of pods that an InferenceService asks for."""
+    asked = written["spec"]["predictor"]
+    return asked["annotations"][predictor.TEMPLATE_ANNOTATION], asked["minReplicas"]

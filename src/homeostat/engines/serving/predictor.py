@@ -1,0 +1,208 @@
+"""The predictor's pod, the same under every engine, and what is seen of it."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from homeostat.api.v1alpha1.modeldeployment import ModelDeployment
+from homeostat.engines.serving import Found, Manifest, Serving, Version
+from homeostat.reconcile.names import KIND_LABEL, NAME_LABEL, VERSION_LABEL, labels_for, owner_reference, version_name
+from homeostat.reconcile.pods import trouble
+
+PREDICTOR = "predictor"
+PORT = 8080
+COMPONENT_LABEL = "app.kubernetes.io/component"
+TEMPLATE_ANNOTATION = "homeostat.dev/template"
+"""Digest of the pod that is asked for: tells whether somebody else's operator has got to it yet."""
+
+SECRET = "homeostat-platform"  # noqa: S105 - the name of a Secret
+ACCOUNT = "homeostat-predictor"
+USER = 65532
+GRACE_SECONDS = 30
+
+REQUESTS = {"cpu": "50m", "memory": "192Mi"}
+LIMITS = {"cpu": "1", "memory": "512Mi"}
+
+
+def selecting(resource: ModelDeployment) -> dict[str, str]:
+    """Labels by which everything that serves a ModelDeployment is found.
+
+    Other operators call themselves the manager of what they make, so that label is not among them.
+    """
+    return {KIND_LABEL: resource.kind, NAME_LABEL: resource.metadata.name}
+
+
+def matching(resource: ModelDeployment, version: str) -> dict[str, str]:
+    """Labels that select the pods of a version, whoever made them."""
+    return {**selecting(resource), VERSION_LABEL: version, COMPONENT_LABEL: PREDICTOR}
+
+
+def labels(resource: ModelDeployment, version: str) -> dict[str, str]:
+    """Labels of an object of one version."""
+    return {**labels_for(resource, version=version), COMPONENT_LABEL: PREDICTOR}
+
+
+def metadata(resource: ModelDeployment, version: str) -> Manifest:
+    """Metadata of an object of one version."""
+    return {
+        "name": version_name(resource.metadata.name, version),
+        "namespace": resource.metadata.namespace,
+        "labels": labels(resource, version),
+        "ownerReferences": [owner_reference(resource)],
+    }
+
+
+def disruption_budget(resource: ModelDeployment, version: str) -> Manifest:
+    """The PodDisruptionBudget of a version: one pod at a time."""
+    return {
+        "apiVersion": "policy/v1",
+        "kind": "PodDisruptionBudget",
+        "metadata": metadata(resource, version),
+        "spec": {"maxUnavailable": 1, "selector": {"matchLabels": matching(resource, version)}},
+    }
+
+
+def pod(resource: ModelDeployment, version: Version, image: str) -> Manifest:
+    """The pod's spec.
+
+    Everything about security stands at the container: Seldon Core's operator replaces what stands at the pod.
+    """
+    return {
+        "serviceAccountName": ACCOUNT,
+        "automountServiceAccountToken": True,
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": GRACE_SECONDS,
+        "topologySpreadConstraints": [
+            {
+                "maxSkew": 1,
+                "topologyKey": "kubernetes.io/hostname",
+                "whenUnsatisfiable": "ScheduleAnyway",
+                "labelSelector": {"matchLabels": matching(resource, version.number)},
+            }
+        ],
+        "containers": [_container(resource, version, image)],
+        "volumes": [{"name": "tmp", "emptyDir": {}}],
+    }
+
+
+def _container(resource: ModelDeployment, version: Version, image: str) -> Manifest:
+    given = resource.spec.realtime.resources
+    return {
+        "name": PREDICTOR,
+        "image": image,
+        "imagePullPolicy": "IfNotPresent",
+        "command": ["python", "-m", "homeostat_services.predictor"],
+        "env": [
+            {"name": f"HOMEOSTAT_{name}", "value": value} for name, value in _environment(resource, version).items()
+        ],
+        "envFrom": [{"secretRef": {"name": SECRET}}],
+        "ports": [{"name": "http", "containerPort": PORT, "protocol": "TCP"}],
+        "resources": {"requests": {**REQUESTS, **given.requests}, "limits": {**LIMITS, **given.limits}},
+        # Until startup has succeeded the other probes wait: loading a model may take its time on a busy node.
+        "startupProbe": _probe("ready", period=1, failures=120),
+        "readinessProbe": _probe("ready", period=2, failures=2),
+        "livenessProbe": _probe("live", period=10, failures=3),
+        # Envoy learns of a leaving endpoint a moment later; until then the pod must still answer. A command, because
+        # operators that were built for an older Kubernetes drop the newer `sleep`.
+        "lifecycle": {"preStop": {"exec": {"command": ["sleep", "3"]}}},
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": USER,
+            "runAsGroup": USER,
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],  # noqa: S108 - a volume of the pod's own
+    }
+
+
+def _probe(what: str, *, period: int, failures: int) -> Manifest:
+    return {
+        "httpGet": {"path": f"/v2/health/{what}", "port": "http"},
+        "periodSeconds": period,
+        "timeoutSeconds": 2,
+        "failureThreshold": failures,
+    }
+
+
+def _environment(resource: ModelDeployment, version: Version) -> dict[str, str]:
+    observation = resource.spec.observation
+    return {
+        "NAMESPACE": resource.metadata.namespace,
+        "DEPLOYMENT": resource.metadata.name,
+        "VERSION": version.number,
+        "MODEL_URI": version.uri,
+        "MODEL_DIGEST": version.digest,
+        "FEATURES": resource.spec.realtime.features.value,
+        "ENTITY_FIELD": observation.entity_field,
+        "PAYLOAD_PERCENT": str(observation.payload.percent),
+    }
+
+
+def digest(template: Manifest) -> str:
+    """Digest of a pod's spec, for `TEMPLATE_ANNOTATION`."""
+    return hashlib.sha256(json.dumps(template, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def version_of(manifest: Mapping[str, Any]) -> str:
+    """Version that an object belongs to, by its label; empty if to none."""
+    return str(manifest["metadata"].get("labels", {}).get(VERSION_LABEL, ""))
+
+
+def complaint(found: Found, version: str) -> str:
+    """The first complaint of a version's pods; empty when they have none."""
+    told = (trouble(each) for each in found.get("Pod", ()) if version_of(each) == version)
+    return next((each for each in told if each), "")
+
+
+def serving(deployment: Manifest, *, has_service: bool, current: bool, trouble: str) -> Serving:
+    """The state of one version, from the Deployment that runs its pods.
+
+    Args:
+        deployment: The Deployment.
+        has_service: There is a Service for its pods.
+        current: Its template is the one that was asked for last.
+        trouble: What its pods complain about.
+    """
+    meta, status = deployment["metadata"], deployment.get("status", {})
+    desired = int(deployment.get("spec", {}).get("replicas", 1))
+    updated, total = int(status.get("updatedReplicas", 0)), int(status.get("replicas", 0))
+    seen = int(status.get("observedGeneration", 0)) >= int(meta.get("generation", 0))
+    return Serving(
+        desired=desired,
+        ready=int(status.get("readyReplicas", 0)),
+        current=current and seen and total == updated >= desired,
+        has_service=has_service,
+        trouble=trouble,
+    )
+
+
+def servings_by_template(
+    found: Found, wanted: Mapping[str, tuple[str, int]], served: Sequence[str], excuse: str
+) -> dict[str, Serving]:
+    """How versions fare whose Deployments are made by somebody else's operator.
+
+    Such an operator follows a moment later and need not say which spec its status is about. So a version is current only
+    when the template of its Deployment carries the digest that was asked for, whatever any status says.
+
+    Args:
+        found: What the cluster holds.
+        wanted: Digest of the template and number of pods, by version.
+        served: Versions that have a Service.
+        excuse: What is said of a version whose Deployment is not there.
+    """
+    by_version = {version_of(each): each for each in found.get("Deployment", ()) if version_of(each)}
+    seen = {
+        version: Serving(desired=replicas, ready=0, current=False, has_service=False, trouble=excuse)
+        for version, (_, replicas) in wanted.items()
+    }
+    for version, deployment in by_version.items():
+        annotations = deployment["spec"]["template"]["metadata"].get("annotations", {})
+        asked = wanted.get(version)
+        current = asked is not None and annotations.get(TEMPLATE_ANNOTATION) == asked[0]
+        told = complaint(found, version)
+        seen[version] = serving(deployment, has_service=version in served, current=current, trouble=told)
+    return seen

@@ -1,0 +1,109 @@
+"""Seldon Core 1 as a serving engine: one SeldonDeployment, in which each version is a predictor.
+
+Its status has no observedGeneration and says Creating to every failure, so it decides nothing here: the Deployments that
+its operator makes, and their pods, do.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from homeostat.api.v1alpha1.modeldeployment import ModelDeployment
+from homeostat.engines.serving import ROUTER, Found, Manifest, Serving, Version, predictor
+from homeostat.reconcile.names import VERSION_LABEL, labels_for, owner_reference, version_name
+from homeostat.settings import SeldonSettings
+
+NAME = "Seldon"
+API_VERSION = "machinelearning.seldon.io/v1"
+KIND = "SeldonDeployment"
+
+
+class SeldonServing:
+    """See ServingEngine.
+
+    Args:
+        settings: Who splits the traffic: our gateway, or the Istio or Ambassador that Seldon Core configures.
+    """
+
+    name = NAME
+    kinds = ((API_VERSION, KIND), ("apps/v1", "Deployment"), ("policy/v1", "PodDisruptionBudget"))
+
+    def __init__(self, settings: SeldonSettings) -> None:
+        self._ingress = settings.ingress_url.rstrip("/")
+
+    @property
+    def routing(self) -> str:
+        """See ServingEngine."""
+        return NAME if self._ingress else ROUTER
+
+    def objects(self, resource: ModelDeployment, versions: Sequence[Version], image: str) -> tuple[Manifest, ...]:
+        """See ServingEngine."""
+        if not versions:
+            return ()  # one without predictors would be refused
+        predictors = [_predictor(resource, each, image) for each in versions]
+        # Its webhook wants a whole from more than one; a first version that starts beside one that drains has no share yet.
+        predictors[0]["traffic"] = 100 - sum(each["traffic"] for each in predictors[1:])
+        deployment: Manifest = {
+            "apiVersion": API_VERSION,
+            "kind": KIND,
+            "metadata": {
+                "name": resource.metadata.name,
+                "namespace": resource.metadata.namespace,
+                "labels": labels_for(resource),
+                "ownerReferences": [owner_reference(resource)],
+            },
+            "spec": {"protocol": "v2", "predictors": predictors},
+        }
+        return (deployment, *(predictor.disruption_budget(resource, each.number) for each in versions))
+
+    def servings(self, found: Found) -> dict[str, Serving]:
+        """See ServingEngine."""
+        deployment = next(iter(found.get(KIND, ())), None)
+        status = (deployment or {}).get("status") or {}
+        wanted = dict(_asked(each) for each in (deployment or {}).get("spec", {}).get("predictors", []))
+        # It makes the Service of a predictor together with the Deployment, and names it in its status.
+        made = status.get("serviceStatus") or {}
+        name = deployment["metadata"]["name"] if deployment else ""
+        served = [version for version in wanted if version_name(name, version) in made]
+        told = status.get("description") or "Seldon Core's operator has made no Deployment of it"
+        return predictor.servings_by_template(found, wanted, served, f"SeldonDeployment {name}: {told}")
+
+    def service(self, resource: ModelDeployment, version: str) -> str:
+        """See ServingEngine."""
+        return version_name(resource.metadata.name, version)
+
+    def url(self, resource: ModelDeployment) -> str:
+        """See ServingEngine."""
+        meta = resource.metadata
+        return f"{self._ingress}/seldon/{meta.namespace}/{meta.name}" if self._ingress else ""
+
+
+def _predictor(resource: ModelDeployment, version: Version, image: str) -> Manifest:
+    pod = predictor.pod(resource, version, image)
+    return {
+        # With the name of the SeldonDeployment before it this is the name of its Service.
+        "name": f"v{version.number}",
+        "annotations": {"seldon.io/no-engine": "true"},
+        "replicas": resource.spec.realtime.replicas,
+        "traffic": version.weight,
+        "progressDeadlineSeconds": resource.spec.rollout.progress_deadline_seconds,
+        "graph": {
+            "name": predictor.PREDICTOR,
+            "type": "MODEL",
+            "endpoint": {"type": "REST", "httpPort": predictor.PORT},
+        },
+        "componentSpecs": [
+            {
+                "metadata": {
+                    "labels": predictor.labels(resource, version.number),
+                    "annotations": {predictor.TEMPLATE_ANNOTATION: predictor.digest(pod)},
+                },
+                "spec": pod,
+            }
+        ],
+    }
+
+
+def _asked(written: Any) -> tuple[str, tuple[str, int]]:
+    """Version, digest of the template and number of pods that a predictor of a SeldonDeployment asks for."""
+    meta = written["componentSpecs"][0]["metadata"]
+    return meta["labels"][VERSION_LABEL], (meta["annotations"][predictor.TEMPLATE_ANNOTATION], written["replicas"])

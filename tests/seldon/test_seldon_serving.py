@@ -1,0 +1,64 @@
+"""The engine Seldon on a real Seldon Core operator, beside the story that was told with it."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from kubernetes import client, config
+
+from contract.serving.real import RealStage, staged
+from contract.serving.suite import ServingSuite
+from demo.release import NAMESPACE, Platform
+from homeostat.engines.serving.seldon import API_VERSION, KIND, SeldonServing
+from homeostat.reconcile.errors import InvalidSpec
+from homeostat.settings import SeldonSettings
+from seldon.manifests import LABELS
+from seldon.manifests import NAMESPACE as OPERATORS
+
+OPERATOR = ",".join(f"{key}={value}" for key, value in LABELS.items())
+
+
+@pytest.fixture(scope="module")
+def api(seldon: Platform) -> Iterator[client.ApiClient]:
+    made = config.new_client_from_config(str(seldon.local.kubeconfig))  # type: ignore[no-untyped-call]
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def stage(api: client.ApiClient) -> Iterator[RealStage]:
+    yield from staged(SeldonServing(SeldonSettings()), api)
+
+
+class TestSeldon(ServingSuite):
+    def test_the_operator_killed_in_mid_work_changes_nothing_about_the_end(
+        self, stage: RealStage, seldon: Platform
+    ) -> None:
+        first, second = stage.versions
+        stage.apply(replace(first, weight=100))
+        before = {pod["metadata"]["uid"] for pod in self.complete(stage, first)["Pod"]}
+        stage.apply(replace(first, weight=75), replace(second, weight=25))
+        seldon.kubectl("-n", OPERATORS, "delete", "pod", "-l", OPERATOR, "--grace-period=0", "--force")
+        after = self.complete(stage, first, second)
+        assert before < {pod["metadata"]["uid"] for pod in after["Pod"]}
+        assert len(after["Deployment"]) == 2
+
+
+def test_the_webhooks_refusal_is_the_users_to_mend_and_comes_with_its_words(stage: RealStage) -> None:
+    shares = [replace(version, weight=weight) for version, weight in zip(stage.versions, (75, 25), strict=True)]
+    (deployment, *_) = stage.engine.objects(stage.resource, shares, stage.image)
+    deployment["spec"]["predictors"][0]["traffic"] = 50
+    del deployment["metadata"]["ownerReferences"]
+    with pytest.raises(InvalidSpec, match="Traffic must sum to 100"):
+        stage.cluster.apply(deployment)
+
+
+def test_the_story_was_served_by_seldon_core(seldon: Platform) -> None:
+    churn: Any = seldon.get("modeldeployment", "churn")
+    assert (churn["status"]["engine"], churn["status"]["routing"]) == ("Seldon", "Router")
+    deployment: Any = seldon.get(KIND.lower(), "churn")
+    assert deployment["apiVersion"] == API_VERSION
+    assert [each["name"] for each in deployment["spec"]["predictors"]] == [f"v{churn['status']['stable']['version']}"]
+    pods = seldon.listing("pods", NAMESPACE, "-l", "seldon-deployment-id=churn")
+    assert len(pods) == churn["spec"]["realtime"]["replicas"]

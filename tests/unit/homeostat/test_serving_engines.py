@@ -1,0 +1,128 @@
+"""Every serving engine against its counterparts in memory, and what is special to each."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from contract.serving.suite import ServingSuite
+from homeostat.engines.serving import ROUTER, Serving, ServingEngine, predictor
+from homeostat.engines.serving.deployment import DeploymentServing
+from homeostat.engines.serving.kserve import KServeServing
+from homeostat.engines.serving.seldon import SeldonServing
+from homeostat.settings import SeldonSettings
+from homeostat.testing.builders import a_model_deployment
+from unit.homeostat.serving_operators import MemoryStage
+
+ENGINES: tuple[ServingEngine, ...] = (DeploymentServing(), SeldonServing(SeldonSettings()), KServeServing())
+
+
+def a_stage(engine: ServingEngine) -> MemoryStage:
+    return MemoryStage(engine, a_model_deployment(realtime={"replicas": 1, "features": "Lookup"}))
+
+
+class TestInMemory(ServingSuite):
+    @pytest.fixture(params=ENGINES, ids=[engine.name for engine in ENGINES])
+    def stage(self, request: pytest.FixtureRequest) -> MemoryStage:
+        return a_stage(request.param)
+
+
+@pytest.mark.parametrize("engine", ENGINES[1:], ids=[engine.name for engine in ENGINES[1:]])
+def test_a_change_that_the_other_operator_has_not_got_to_is_not_taken_for_done(engine: ServingEngine) -> None:
+    stage = a_stage(engine)
+    first = replace(stage.versions[0], weight=100)
+    stage.apply(first)
+    stage.until("complete", lambda found: engine.servings(found)["1"].complete)
+    stage.apply(first, image="homeostat/services:2")
+    assert not engine.servings(stage.listed())["1"].complete, "its status is still about the old image"
+    stage.work()
+    assert engine.servings(stage.listed())["1"].complete
+
+
+@pytest.mark.parametrize("engine", ENGINES[1:], ids=[engine.name for engine in ENGINES[1:]])
+def test_a_version_that_the_other_operator_never_looked_at_says_so(engine: ServingEngine) -> None:
+    stage = a_stage(engine)
+    stage.apply(replace(stage.versions[0], weight=100))
+    seen = engine.servings(stage.listed())["1"]
+    assert (seen.desired, seen.ready, seen.complete) == (1, 0, False)
+    assert "no Deployment" in seen.trouble
+
+
+def test_what_seldon_core_says_of_its_own_failure_is_passed_on() -> None:
+    stage = a_stage(ENGINES[1])
+    stage.apply(replace(stage.versions[0], weight=100))
+    address = ("machinelearning.seldon.io/v1", "SeldonDeployment", "churn", "churn")
+    stage.cluster.change(address, status={"state": "Failed", "description": "quota exceeded"})
+    assert stage.engine.servings(stage.listed())["1"].trouble == "SeldonDeployment churn: quota exceeded"
+
+
+def test_shares_of_predictors_are_a_whole_even_before_anybody_has_one() -> None:
+    engine = ENGINES[1]
+    first, second = MemoryStage.versions
+
+    def shares(*versions: Any) -> list[int]:
+        (deployment, *_) = engine.objects(a_model_deployment(), versions, "i")
+        return [each["traffic"] for each in deployment["spec"]["predictors"]]
+
+    assert shares(first) == [100]
+    assert shares(first, second) == [100, 0]
+    assert shares(replace(first, weight=75), replace(second, weight=25)) == [75, 25]
+    assert engine.objects(a_model_deployment(), (), "i") == ()
+
+
+def test_traffic_goes_through_our_gateway_unless_seldon_core_has_an_ingress() -> None:
+    ours, theirs = ENGINES[1], SeldonServing(SeldonSettings(ingress_url="https://models.example.org/"))
+    resource = a_model_deployment()
+    assert (ours.routing, ours.url(resource)) == (ROUTER, "")
+    assert (theirs.routing, theirs.url(resource)) == ("Seldon", "https://models.example.org/seldon/churn/churn")
+
+
+def a_deployment(**status: Any) -> dict[str, Any]:
+    return {
+        "metadata": {"name": "churn-v1", "generation": 2, "labels": {"homeostat.dev/version": "1"}},
+        "spec": {"replicas": 2},
+        "status": {"observedGeneration": 2, "replicas": 2, "updatedReplicas": 2, "readyReplicas": 2, **status},
+    }
+
+
+A_SERVICE = {"metadata": {"name": "churn-v1", "labels": {"homeostat.dev/version": "1"}}}
+
+
+def seen(deployment: dict[str, Any], *pods: dict[str, Any], services: Any = (A_SERVICE,)) -> Serving:
+    found = {"Deployment": [deployment], "Service": services, "Pod": pods}
+    return ENGINES[0].servings(found)["1"]
+
+
+def test_a_version_is_complete_when_all_pods_of_the_newest_template_are_ready_and_it_has_a_service() -> None:
+    assert seen(a_deployment()).complete
+    assert not seen(a_deployment(), services=()).complete
+    assert not seen(a_deployment(readyReplicas=1)).complete
+    assert not seen(a_deployment(updatedReplicas=1)).complete
+    assert not seen(a_deployment(observedGeneration=1)).complete
+
+
+def a_pod(container: dict[str, Any] | None = None, **status: Any) -> dict[str, Any]:
+    meta = {"name": "p", "labels": {"homeostat.dev/version": "1"}}
+    return {"metadata": meta, "status": {"containerStatuses": [container] if container else [], **status}}
+
+
+def test_trouble_names_image_crash_probe_and_scheduling() -> None:
+    pull = a_pod({"state": {"waiting": {"reason": "ImagePullBackOff", "message": "no such image"}}})
+    crash = {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 10s"}}
+    crashed = a_pod({"state": crash, "lastState": {"terminated": {"exitCode": 137, "reason": "OOMKilled"}}})
+    probe = a_pod({"state": {"running": {"startedAt": "x"}}, "ready": False})
+    full = a_pod(conditions=[{"type": "PodScheduled", "status": "False", "message": "0/1 nodes: Insufficient memory"}])
+    starting = a_pod({"state": {"waiting": {"reason": "ContainerCreating"}}})
+    told = [seen(a_deployment(), pod).trouble for pod in (pull, crashed, probe, full, starting)]
+    assert told == [
+        "pod p: ImagePullBackOff, no such image",
+        "pod p: CrashLoopBackOff, it ended with exit code 137 (OOMKilled)",
+        "pod p: its readiness probe does not succeed yet",
+        "pod p cannot be scheduled: 0/1 nodes: Insufficient memory",
+        "",
+    ]
+
+
+def test_a_pod_without_service_links_is_not_told_of_services_by_variables_that_look_like_settings() -> None:
+    pod = predictor.pod(a_model_deployment(), MemoryStage.versions[0], "i")
+    assert pod["enableServiceLinks"] is False
