@@ -75,7 +75,7 @@ def on_cluster(totals: Totals, cluster: settings.Settings) -> None:
     try:
         ready(cluster)
         reach = {"KUBECONFIG": str(cluster.kubeconfig)}
-        early = _existing("tests/contract/crds", "tests/contract/router", "tests/contract/observer")
+        early = _existing(*(f"tests/contract/{part}" for part in ("crds", "router", "observer", "serving")))
         run(totals, "contract", "platform", early, **reach)
         # The adapters' contracts last: they need the release that the story leaves up to the end of the run.
         installed = _existing("tests/e2e", "tests/contract/operators", "tests/contract/engines")
