@@ -10,6 +10,7 @@ import yaml
 
 from cluster import settings
 from demo.release import Platform
+from e2e.conftest import platform, traffic, watch  # noqa: F401 - fixtures, by their names
 
 Object = dict[str, Any]
 

@@ -1,6 +1,7 @@
 """The engine Seldon on a real Seldon Core operator, beside the story that was told with it."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -10,6 +11,7 @@ from kubernetes import client, config
 from contract.serving.real import RealStage, staged
 from contract.serving.suite import ServingSuite
 from demo.release import NAMESPACE, Platform
+from e2e.watching import Watch
 from homeostat.engines.serving.seldon import API_VERSION, KIND, SeldonServing
 from homeostat.reconcile.errors import InvalidSpec
 from homeostat.settings import SeldonSettings
@@ -62,3 +64,40 @@ def test_the_story_was_served_by_seldon_core(seldon: Platform) -> None:
     assert [each["name"] for each in deployment["spec"]["predictors"]] == [f"v{churn['status']['stable']['version']}"]
     pods = seldon.listing("pods", NAMESPACE, "-l", "seldon-deployment-id=churn")
     assert len(pods) == churn["spec"]["realtime"]["replicas"]
+
+
+def test_no_request_fails_while_versions_change_and_seldon_cores_operator_is_killed(
+    seldon: Platform, watch: Watch, traffic: Callable[[], dict[str, Any]]
+) -> None:
+    before: Any = seldon.get("modeldeployment", "churn")
+    newest, older = before["status"]["stable"]["version"], "1"
+
+    def serve(model: dict[str, str], version: str) -> None:
+        """Asks for another version, kills the operator as soon as it has work, and waits until that version serves."""
+        change = {
+            "model": {"registered": {"name": "churn", "follow": None, "version": None, **model}},
+            "promotion": None,
+        }
+        seldon.kubectl(
+            "-n", NAMESPACE, "patch", "modeldeployment", "churn", "--type=merge", "-p", json.dumps({"spec": change})
+        )
+        watch.until(
+            f"version {version} is to start", KIND.lower(), "churn",
+            lambda d: f"v{version}" in [each["name"] for each in d["spec"]["predictors"]],
+        )  # fmt: skip
+        seldon.kubectl("-n", OPERATORS, "delete", "pod", "-l", OPERATOR, "--grace-period=0", "--force")
+        watch.until(
+            f"version {version} serves",
+            "modeldeployment",
+            "churn",
+            lambda m: m["status"]["stable"]["version"] == version,
+        )
+
+    answered = traffic()["answered"]
+    try:
+        serve({"version": older}, older)
+        serve({"follow": "Newest"}, newest)
+    finally:
+        patch = json.dumps({"spec": {"promotion": before["spec"]["promotion"]}})
+        seldon.kubectl("-n", NAMESPACE, "patch", "modeldeployment", "churn", "--type=merge", "-p", patch)
+    assert traffic()["answered"] > answered + 2000

@@ -95,7 +95,12 @@ def _predictor(resource: ModelDeployment, version: Version, image: str) -> Manif
             {
                 "metadata": {
                     "labels": predictor.labels(resource, version.number),
-                    "annotations": {predictor.TEMPLATE_ANNOTATION: predictor.digest(pod)},
+                    "annotations": {
+                        predictor.TEMPLATE_ANNOTATION: predictor.digest(pod),
+                        # In place of the path of Seldon's own executor, for a Prometheus that follows annotations.
+                        "prometheus.io/path": "/metrics",
+                        "prometheus.io/port": str(predictor.PORT),
+                    },
                 },
                 "spec": pod,
             }
