@@ -74,3 +74,11 @@ def test_every_image_of_the_chart_has_a_dockerfile() -> None:
     values = yaml.safe_load((REPOSITORY / "charts" / "homeostat" / "values.yaml").read_text())
 
     assert {recipe.name for recipe in recipes.recipes([])} == set(values["images"])
+
+
+def test_the_registry_of_the_chart_is_the_version_that_is_tried_here() -> None:
+    """The server is started with options that versions before 3.5 do not know."""
+    values = yaml.safe_load((REPOSITORY / "charts" / "homeostat" / "values.yaml").read_text())
+    tried = (REPOSITORY / "tools" / "images" / "mlflow" / "server.in").read_text().split()
+
+    assert f"mlflow=={values['images']['mlflow']['tag'].removeprefix('v')}" in tried
