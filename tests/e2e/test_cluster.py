@@ -233,13 +233,15 @@ def test_after_a_crash_it_comes_up_again_with_its_objects(local: Cluster) -> Non
     assert "remembered" in local.kubectl("get", "configmaps", "-o", "name")
 
 
-def test_a_port_in_use_is_named_with_its_user_and_the_way_out(tmp_path: Path, machine: Cluster) -> None:
-    crowded = Settings(tmp_path / "state", PORT_SLOT, machine.settings.cache)
+def test_a_port_in_use_is_named_with_its_user_and_the_way_out_before_anything_is_compiled(
+    tmp_path: Path, machine: Cluster
+) -> None:
+    crowded = Settings(tmp_path / "state", PORT_SLOT, tmp_path / "homeostat")
     with socket.socket() as taken:
         taken.bind((crowded.address, 30081))
         taken.listen()
 
-        refused = Cluster(crowded, machine.home).run("up")
+        refused = Cluster(crowded, machine.home).run("up", GOPROXY="off", GOMODCACHE=str(tmp_path / "modules"))
 
     told = " ".join(refused.stderr.split())
     assert refused.returncode == 1

@@ -75,6 +75,19 @@ def _addons(settings: Settings) -> None:
     api.kubectl(settings, "apply", "--server-side", "--force-conflicts", "-f", "-", stdin=manifest)
 
 
+def check(settings: Settings) -> None:
+    """Makes sure that nothing on this machine is in the way: minutes of compiling come after.
+
+    Raises:
+        UserError: something is; the message says what, and the way out.
+    """
+    preflight.machine()
+    preflight.packages(preflight.PACKAGES)
+    down.clear_processes(settings)  # what a crash may have left
+    preflight.ports(settings)
+    preflight.networks(settings, preflight.routes())
+
+
 def up(settings: Settings) -> None:
     """Makes sure that the cluster runs; a second call finds it running and changes nothing.
 
@@ -84,13 +97,9 @@ def up(settings: Settings) -> None:
     if running(settings):
         console.print(f"The cluster is up already: KUBECONFIG={settings.kubeconfig}")
         return
-    preflight.machine()
-    preflight.packages(preflight.PACKAGES)
+    check(settings)
     binaries = binary.build(settings)
     began = time.monotonic()
-    down.clear_processes(settings)  # what a crash may have left
-    preflight.ports(settings)
-    preflight.networks(settings, preflight.routes())
     _prepare(settings, binaries)
     _start_supervisor(settings)
     try:

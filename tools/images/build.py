@@ -90,8 +90,10 @@ def ready(cluster: Settings) -> list[Built]:
     """A running cluster with all images on it; Kubernetes is compiled while images are built.
 
     Raises:
-        UserError: either failed.
+        UserError: either failed, or the machine can run no cluster.
     """
+    if not up.running(cluster):
+        up.check(cluster)
     with ThreadPoolExecutor(1) as pool:
         running = pool.submit(up.up, cluster)
         built = build(cluster, [])

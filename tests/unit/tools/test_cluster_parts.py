@@ -1,5 +1,7 @@
 import ipaddress
 import itertools
+import os
+import platform
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from cryptography.x509.verification import PolicyBuilder, Store
 from cluster import certificates, preflight
 from cluster.components import all_components
 from cluster.settings import MAX_SLOT, Settings, UserError
+from images.build import ready
 
 
 def a_cluster(state: Path, slot: int = 0) -> Settings:
@@ -51,6 +54,37 @@ def test_a_route_of_the_host_that_overlaps_is_named(route: str, named: str) -> N
 
 def test_routes_that_do_not_overlap_are_no_conflict() -> None:
     preflight.networks(a_cluster(Path("/state")), [{"dst": "192.168.0.0/16"}, {"dst": "10.97.0.0/16"}])
+
+
+@pytest.mark.parametrize(
+    ("system", "user", "words"),
+    [("Darwin", 0, "needs Linux, this is Darwin"), ("Linux", 1000, "needs root: run `sudo -E make …`")],
+)
+def test_a_machine_that_can_run_no_cluster_is_told_the_ways_out(
+    monkeypatch: pytest.MonkeyPatch, system: str, user: int, words: str
+) -> None:
+    monkeypatch.setattr(platform, "system", lambda: system)
+    monkeypatch.setattr(os, "geteuid", lambda: user)
+
+    with pytest.raises(UserError, match=words) as refused:
+        preflight.machine()
+
+    assert "CONTEXT=<kubectl context> REGISTRY=<prefix>" in str(refused.value)
+
+
+def test_a_machine_that_can_run_no_cluster_is_told_so_before_an_image_is_built(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    engine, asked = tmp_path / "docker", tmp_path / "asked"
+    engine.write_text(f"#!/bin/sh\ntouch {asked}\n")
+    engine.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setattr(platform, "system", lambda: "Darwin")
+
+    with pytest.raises(UserError, match="needs Linux"):
+        ready(a_cluster(tmp_path))
+
+    assert not asked.exists()
 
 
 @pytest.fixture
