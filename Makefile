@@ -124,7 +124,7 @@ verify: generate ## Generated files up to date, linters, types, import law, char
 	@$(PLATFORM)/bin/mypy $(PLATFORM_SOURCES)
 	@$(PIPELINES)/bin/mypy $(PIPELINES_SOURCES)
 	@$(PLATFORM)/bin/lint-imports
-	@$(PLATFORM)/bin/shellcheck .ci/run tools/images/postgres/entrypoint.sh && echo "shellcheck: clean"
+	@$(PLATFORM)/bin/shellcheck .ci/run $$(git ls-files '*.sh') && echo "shellcheck: clean"
 	@$(TOOLS) -m validate
 
 .PHONY: test
