@@ -1,0 +1,57 @@
+"""What the chart grants and hands out, as it is rendered."""
+
+from typing import Any
+
+import pytest
+import yaml
+
+from cluster import settings
+from cluster.helm import helm
+from cluster.settings import REPOSITORY
+
+CHART = REPOSITORY / "charts" / "homeostat"
+SYSTEM = "homeostat-system"
+OPERATORS = {f"homeostat-operator-{kind}" for kind in ("featureset", "trainingjob", "modeldeployment", "monitor")}
+
+Object = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def objects() -> list[Object]:
+    words = ("template", "homeostat", str(CHART), "--namespace", SYSTEM, "--set", "namespaces={churn}")
+    return [found for found in yaml.safe_load_all(helm(settings.load(), *words)) if found]
+
+
+def _rights(objects: list[Object], role: str) -> set[tuple[str, str]]:
+    """Verbs and subresources of our kinds that a role gives."""
+    (found,) = (o for o in objects if o["kind"] in {"Role", "ClusterRole"} and o["metadata"]["name"] == role)
+    return {
+        (verb, resource.partition("/")[2])
+        for rule in found["rules"]
+        if "homeostat.dev" in rule["apiGroups"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+        if "/" in resource
+    }
+
+
+def test_each_role_gives_what_the_observer_asks_of_its_callers_and_nothing_else(objects: list[Object]) -> None:
+    assert _rights(objects, "homeostat-outcome-writer") == {("create", "outcomes"), ("create", "business")}
+    assert _rights(objects, "homeostat-predictor") == {("create", "predictions")}
+    assert _rights(objects, "homeostat-viewer") == {("get", "cohorts"), ("get", "outcomes")}
+
+
+def test_whoever_may_view_may_also_see_the_events_that_tell_the_story(objects: list[Object]) -> None:
+    (viewer,) = (o for o in objects if o["kind"] == "ClusterRole" and o["metadata"]["name"] == "homeostat-viewer")
+    assert {"apiGroups": [""], "resources": ["events"], "verbs": ["get", "list", "watch"]} in viewer["rules"]
+
+
+def test_only_who_reads_the_stores_is_given_their_credentials(objects: list[Object]) -> None:
+    pods = {o["metadata"]["name"]: o["spec"]["template"]["spec"] for o in objects if o["kind"] == "Deployment"}
+    given = {
+        name
+        for name, pod in pods.items()
+        for container in pod["containers"]
+        if {"secretRef": {"name": "homeostat-platform"}} in container.get("envFrom", [])
+    }
+    assert given == OPERATORS | {"homeostat-observer", "homeostat-features"}
