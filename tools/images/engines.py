@@ -147,20 +147,16 @@ class Buildah:
             fcntl.flock(lock, fcntl.LOCK_EX)
             for image in images:
                 self._run("push", "--quiet", image, f"oci:{layout}:{image}", what=f"buildah push {image}")
-            blobs = layout / "blobs" / "sha256"
+            forget_others(layout, {name for name, _ in self._listed()})
             index = json.loads((layout / "index.json").read_text())
             chosen = [each for each in index["manifests"] if each["annotations"][_REFERENCE] in images]
-            wanted: set[str] = set()
+            wanted = _blobs_of(layout, chosen)
             for each in chosen:
                 each["annotations"] = {"io.containerd.image.name": each["annotations"][_REFERENCE]}
-                manifest = json.loads((blobs / each["digest"].removeprefix("sha256:")).read_text())
-                wanted |= {each["digest"], manifest["config"]["digest"]}
-                wanted |= {layer["digest"] for layer in manifest["layers"]}
             with tarfile.open(target, "w") as archive:
                 archive.add(layout / "oci-layout", "oci-layout")
                 for digest in sorted(wanted - present):
-                    name = digest.removeprefix("sha256:")
-                    archive.add(blobs / name, f"blobs/sha256/{name}")
+                    archive.add(_blob(layout, digest), f"blobs/sha256/{digest.removeprefix('sha256:')}")
                 document = json.dumps({"schemaVersion": 2, "manifests": chosen}).encode()
                 entry = tarfile.TarInfo("index.json")
                 entry.size = len(document)
@@ -169,6 +165,30 @@ class Buildah:
     def push(self, image: str) -> None:
         """See `Engine`."""
         self._run("push", image, f"docker://{image}", what=f"buildah push {image}")
+
+
+def _blob(layout: Path, digest: str) -> Path:
+    return layout / "blobs" / "sha256" / digest.removeprefix("sha256:")
+
+
+def _blobs_of(layout: Path, manifests: list[dict[str, Any]]) -> set[str]:
+    """Digests of everything that these images consist of."""
+    found: set[str] = set()
+    for each in manifests:
+        manifest = json.loads(_blob(layout, each["digest"]).read_text())
+        found |= {each["digest"], manifest["config"]["digest"], *(layer["digest"] for layer in manifest["layers"])}
+    return found
+
+
+def forget_others(layout: Path, kept: set[str]) -> None:
+    """Removes from an OCI layout every image that is not `kept`, and the blobs that only such an image had."""
+    index = json.loads((layout / "index.json").read_text())
+    index["manifests"] = [each for each in index["manifests"] if each["annotations"][_REFERENCE] in kept]
+    needed = _blobs_of(layout, index["manifests"])
+    (layout / "index.json").write_text(json.dumps(index))
+    for path in (layout / "blobs" / "sha256").iterdir():
+        if f"sha256:{path.name}" not in needed:
+            path.unlink()
 
 
 def choose(settings: Settings) -> Engine:

@@ -1,3 +1,5 @@
+import hashlib
+import json
 import shutil
 import subprocess
 from pathlib import Path
@@ -6,7 +8,7 @@ import pytest
 import yaml
 
 from cluster.settings import REPOSITORY, UserError
-from images import recipes
+from images import engines, recipes
 from images.recipes import Recipe, content_tag
 
 
@@ -82,3 +84,37 @@ def test_the_registry_of_the_chart_is_the_version_that_is_tried_here() -> None:
     tried = (REPOSITORY / "tools" / "images" / "mlflow" / "server.in").read_text().split()
 
     assert f"mlflow=={values['images']['mlflow']['tag'].removeprefix('v')}" in tried
+
+
+def _stored(layout: Path, content: bytes) -> str:
+    name = hashlib.sha256(content).hexdigest()
+    (layout / "blobs" / "sha256" / name).write_bytes(content)
+    return f"sha256:{name}"
+
+
+def _add(layout: Path, image: str, *layers: bytes) -> None:
+    manifest = {
+        "config": {"digest": _stored(layout, image.encode())},
+        "layers": [{"digest": _stored(layout, layer)} for layer in layers],
+    }
+    entry = {
+        "digest": _stored(layout, json.dumps(manifest).encode()),
+        "annotations": {"org.opencontainers.image.ref.name": image},
+    }
+    index = layout / "index.json"
+    known = json.loads(index.read_text())["manifests"] if index.exists() else []
+    index.write_text(json.dumps({"schemaVersion": 2, "manifests": [*known, entry]}))
+
+
+def test_what_only_forgotten_images_had_leaves_the_cache_with_them(tmp_path: Path) -> None:
+    (tmp_path / "blobs" / "sha256").mkdir(parents=True)
+    _add(tmp_path, "one:old", b"base", b"old")
+    _add(tmp_path, "one:new", b"base", b"new")
+
+    engines.forget_others(tmp_path, {"one:new", "other:built"})
+
+    index = json.loads((tmp_path / "index.json").read_text())
+    assert [each["annotations"].popitem()[1] for each in index["manifests"]] == ["one:new"]
+    left = {path.read_bytes() for path in (tmp_path / "blobs" / "sha256").iterdir()}
+    assert left >= {b"base", b"new", b"one:new"}
+    assert len(left) == 4, "config, two layers, and the manifest"
