@@ -1,11 +1,14 @@
-"""`python -m validate`: the chart lints and renders, and its objects and the samples fit the kinds' schemas."""
+"""`python -m validate`: the chart lints and renders, and its objects and the samples fit the schemas of their kinds."""
 
+import json
 import sys
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import yaml
+from kubernetes.client import models
+from pydantic import ValidationError
 
 from cluster import settings
 from cluster.helm import helm
@@ -39,13 +42,28 @@ def _closed(schema: Any) -> Any:
     return closed
 
 
+def _misfits(document: dict[str, Any], where: str) -> list[str]:
+    """What is wrong with an object of Kubernetes' own kinds, whose schemas its client library carries."""
+    version = document["apiVersion"].rpartition("/")[2]
+    model = getattr(models, f"{version.capitalize()}{document['kind']}", None)
+    if model is None:
+        return [f"{where}: kind {document['kind']!r} of {document['apiVersion']} is unknown"]
+    try:
+        model.model_validate_json(json.dumps(document), strict=True)
+    except ValidationError as error:
+        return [f"{where}: {'.'.join(map(str, e['loc']))}: {e['msg']} ({e['input']!r})" for e in error.errors()]
+    return []
+
+
 def problems(document: dict[str, Any], known: dict[str, Any], where: str) -> list[str]:
-    """What is wrong with an object, each with its field and value; empty if it is none of our kinds."""
+    """What is wrong with an object, of our kinds or of Kubernetes' own, each with its field and value."""
     if not {"apiVersion", "kind", "metadata"} <= set(document):
         return [f"{where}: apiVersion, kind and metadata are needed"]
+    if not str(document["apiVersion"]).startswith("homeostat.dev/"):
+        return _misfits(document, f"{where} {document['metadata'].get('name')}")
     schema = known.get(document["kind"])
-    if schema is None or not str(document["apiVersion"]).startswith("homeostat.dev/"):
-        return []
+    if schema is None:
+        return [f"{where}: kind {document['kind']!r} is unknown"]
     spec = _closed(schema["properties"]["spec"])
     errors = jsonschema.Draft202012Validator(spec).iter_errors(document.get("spec"))
     return [f"{where}: spec.{'.'.join(map(str, error.absolute_path))}: {error.message}" for error in errors]
