@@ -33,16 +33,20 @@ _ELSEWHERE = (
 )
 
 
-def machine() -> None:
+def machine(what: str = "The local cluster", otherwise: str = _ELSEWHERE) -> None:
     """Linux and root are needed for namespaces, cgroups and mounts.
+
+    Args:
+        what: Who needs them.
+        otherwise: What can be done where they cannot be had.
 
     Raises:
         UserError: this is another system or another user.
     """
     if platform.system() != "Linux":
-        raise UserError(f"The local cluster needs Linux, this is {platform.system()}. {_ELSEWHERE}")
+        raise UserError(f"{what} needs Linux, this is {platform.system()}. {otherwise}")
     if os.geteuid() != 0:
-        raise UserError(f"The local cluster needs root: run `sudo -E make …`. {_ELSEWHERE}")
+        raise UserError(f"{what} needs root: run `sudo -E make …`. {otherwise}")
     if "overlay" not in Path("/proc/filesystems").read_text():
         subprocess.run(["modprobe", "overlay"], check=False, capture_output=True)
     if not Path("/proc/sys/net/bridge").exists():  # pods on one bridge must pass the Service rules, too

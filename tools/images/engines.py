@@ -199,6 +199,6 @@ def choose(settings: Settings) -> Engine:
         )
         if answered.returncode == 0:
             return Docker()
-    preflight.machine()
+    preflight.machine("Building images with buildah", "To build them otherwise, start a docker engine.")
     preflight.packages(_PACKAGES)
     return Buildah(settings)

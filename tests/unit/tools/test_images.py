@@ -1,5 +1,7 @@
 import hashlib
 import json
+import os
+import platform
 import shutil
 import subprocess
 from pathlib import Path
@@ -7,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from cluster.settings import REPOSITORY, UserError
+from cluster.settings import REPOSITORY, Settings, UserError
 from images import engines, recipes
 from images.recipes import Recipe, content_tag
 
@@ -118,3 +120,23 @@ def test_what_only_forgotten_images_had_leaves_the_cache_with_them(tmp_path: Pat
     left = {path.read_bytes() for path in (tmp_path / "blobs" / "sha256").iterdir()}
     assert left >= {b"base", b"new", b"one:new"}
     assert len(left) == 4, "config, two layers, and the manifest"
+
+
+@pytest.mark.parametrize(
+    ("system", "user", "words"),
+    [("Darwin", 0, "needs Linux, this is Darwin"), ("Linux", 1000, "needs root: run `sudo -E make …`")],
+)
+def test_who_can_build_no_image_is_told_to_start_docker(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, system: str, user: int, words: str
+) -> None:
+    (tmp_path / "docker").write_text("#!/bin/sh\nexit 1\n")
+    (tmp_path / "docker").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setattr(platform, "system", lambda: system)
+    monkeypatch.setattr(os, "geteuid", lambda: user)
+
+    with pytest.raises(UserError, match=words) as refused:
+        engines.choose(Settings(tmp_path / "state", 0, tmp_path / "cache"))
+
+    assert "docker engine" in str(refused.value)
+    assert "CONTEXT" not in str(refused.value), "it may have been given"
