@@ -14,7 +14,6 @@ from homeostat.api.v1alpha1.monitor import (
     SignalType,
 )
 from homeostat.signals import Cause, Seen, combined
-from homeostat.signals.estimate import SignalState as State
 from homeostat_operators.monitor.admission import Ruling
 from homeostat_operators.monitor.signals import breach_since, since_shift
 
@@ -30,13 +29,11 @@ def seen_together(pairs: Sequence[Pair], stale: tuple[str, ...]) -> Seen:
     breached = [status for _, status in drift if status.state is SignalState.BREACHED]
     shift = breach_since(breached)
     return Seen(
-        drift=combined([State(status.state.value) for _, status in drift]),
+        drift=combined([status.state for _, status in drift]),
         performance=combined(
             [since_shift(signal, status, shift) for signal, status in pairs if signal.type is SignalType.PERFORMANCE]
         ),
-        business=combined(
-            [State(status.state.value) for signal, status in pairs if signal.type is SignalType.BUSINESS]
-        ),
+        business=combined([status.state for signal, status in pairs if signal.type is SignalType.BUSINESS]),
         moved=_union(status.moved for status in breached),
         null=_union(status.missing for status in breached),
         stale_feature_sets=stale,

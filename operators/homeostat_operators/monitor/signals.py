@@ -10,7 +10,6 @@ from homeostat.api.v1alpha1 import monitor as api
 from homeostat.api.v1alpha1.modeldeployment import ServedVersion
 from homeostat.signals import (
     Metric,
-    Operator,
     SignalState,
     Streak,
     Threshold,
@@ -103,7 +102,7 @@ def judged(signal: api.Signal, data: WindowData, usual_coverage: float | None) -
 
 
 def _threshold(signal: api.Signal) -> Threshold:
-    return Threshold(Operator(signal.threshold.operator.value), float(signal.threshold.value))
+    return Threshold(signal.threshold.operator, float(signal.threshold.value))
 
 
 def _drift(signal: api.Signal, data: DriftWindow) -> Judged:
@@ -182,7 +181,7 @@ def status_of(
     """
     fresh = api.SignalStatus(
         name=signal.name,
-        state=api.SignalState.NOT_RIPE,
+        state=SignalState.NOT_RIPE,
         version=stable.version,
         since=now,
         detail=f"The first window of {signal.window} is not over, or its outcomes are not due.",
@@ -200,17 +199,17 @@ def status_of(
         streak = advance(streak, one.window, verdict.state)
         status = _after(signal, status, verdict, streak, note)
     if data.unavailable:
-        status = _changed(status, api.SignalState.NO_DATA, now, data.unavailable)
+        status = _changed(status, SignalState.NO_DATA, now, data.unavailable)
     return status
 
 
 def _after(
     signal: api.Signal, status: api.SignalStatus, verdict: Judged, streak: Streak, note: str
 ) -> api.SignalStatus:
-    state = api.SignalState(verdict.state.value)
+    state = verdict.state
     told = verdict.sentence
     if verdict.state is SignalState.BREACHED and not streak.confirmed(signal.consecutive):
-        state = api.SignalState.CALM
+        state = SignalState.CALM
         told = f"{told} Breach {streak.breaches} of {signal.consecutive} that must agree."
     figures = {
         "value": _decimal(verdict.value),
@@ -230,7 +229,7 @@ def _after(
     return _changed(status.model_copy(update=figures), state, streak.judged_through, told + note)
 
 
-def _changed(status: api.SignalStatus, state: api.SignalState, when: datetime | None, told: str) -> api.SignalStatus:
+def _changed(status: api.SignalStatus, state: SignalState, when: datetime | None, told: str) -> api.SignalStatus:
     since = status.since if status.state is state else when
     return status.model_copy(update={"state": state, "since": since, "detail": told[:DETAIL_LIMIT]})
 
@@ -245,7 +244,7 @@ def since_shift(signal: api.Signal, status: api.SignalStatus, shift: datetime | 
     While inputs have moved only predictions made since then count, and a breach that is not yet confirmed is no proof
     that all is well: both are NotRipe.
     """
-    state = SignalState(status.state.value)
+    state = status.state
     if state not in {SignalState.BREACHED, SignalState.CALM}:
         return state
     opened = status.judged_through - parse_duration(signal.window) if status.judged_through else None
@@ -256,5 +255,5 @@ def since_shift(signal: api.Signal, status: api.SignalStatus, shift: datetime | 
 
 def breach_since(statuses: Sequence[api.SignalStatus]) -> datetime | None:
     """Start of the earliest window of any confirmed breach."""
-    breached = [s.first_breach for s in statuses if s.state is api.SignalState.BREACHED and s.first_breach]
+    breached = [s.first_breach for s in statuses if s.state is SignalState.BREACHED and s.first_breach]
     return min(breached, default=None)

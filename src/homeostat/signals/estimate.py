@@ -14,6 +14,8 @@ from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 from scipy import special
 
+from homeostat.api.v1alpha1.monitor import Operator, SignalState
+
 CONFIDENCE = 0.95
 Z = float(special.ndtri(0.5 + CONFIDENCE / 2))
 """Standard normal quantile of the two-sided 95 % bounds."""
@@ -22,24 +24,6 @@ PROBABILITY_FLOOR = 1e-15
 """Probabilities are kept this far from 0, so that one certain error does not make the log loss infinite."""
 
 Floats = NDArray[np.float64]
-
-
-class SignalState(StrEnum):
-    """What a signal says about one window."""
-
-    CALM = "Calm"
-    BREACHED = "Breached"
-    NOT_RIPE = "NotRipe"
-    """The outcomes are not due yet: nothing is wrong, and nothing can be said."""
-    NO_DATA = "NoData"
-    """What should be there is not: source down, stale, NaN, or too small an effective sample."""
-
-
-class Operator(StrEnum):
-    """The side of a threshold that is the wrong one."""
-
-    GREATER_THAN = "GreaterThan"
-    LESS_THAN = "LessThan"
 
 
 class Metric(StrEnum):

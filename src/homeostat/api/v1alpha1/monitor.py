@@ -180,7 +180,9 @@ class SignalState(StrEnum):
     CALM = "Calm"
     BREACHED = "Breached"
     NOT_RIPE = "NotRipe"
+    """The outcomes are not due yet: nothing is wrong, and nothing can be said."""
     NO_DATA = "NoData"
+    """What should be there is not: source down, stale, NaN, or too small an effective sample."""
 
 
 class SignalStatus(StatusModel):
