@@ -10,7 +10,7 @@ from homeostat.api.v1alpha1.modeldeployment import FeatureMode, ModelDeployment,
 from homeostat.api.v1alpha1.monitor import Monitor, Signal, SignalType
 from homeostat.api.v1alpha1.trainingjob import TrainingJob
 from homeostat.engines.metrics import Series
-from homeostat.reconcile.errors import EngineUnavailable, ObjectNotFound
+from homeostat.reconcile.errors import EngineUnavailable, InvalidSpec, ObjectNotFound
 from homeostat.signals import Baseline, Moments, Window, counter_increase, sub_window_counts
 from homeostat.signals.histogram import NULL, UNSEEN
 from homeostat.signals.units import ABOVE, BELOW, SQUARE
@@ -39,7 +39,7 @@ def observe(resource: Monitor, clients: Clients) -> Observed:
     feature_sets = _feature_sets(namespace, clients)
     read = _signals(resource, deployment, clients, now)
     labels, silence = _labels(resource, clients)
-    outages = dict.fromkeys([*(data.unavailable for data in read.values() if data.unavailable), *silence])
+    silent = [data.unavailable for data in read.values() if data.unavailable and not data.mistaken]
     return Observed(
         deployment=deployment,
         signals=read,
@@ -49,7 +49,8 @@ def observe(resource: Monitor, clients: Clients) -> Observed:
         materialized={f.metadata.name: _through(f) for f in feature_sets},
         stale=_stale(deployment, feature_sets),
         labels=labels,
-        outages=tuple(outages),
+        outages=tuple(dict.fromkeys([*silent, *silence])),
+        mistakes=tuple(data.unavailable for data in read.values() if data.mistaken),
     )
 
 
@@ -116,6 +117,8 @@ def _read(reader: Callable[[Window], WindowData], needed: signals.Due) -> Signal
             windows.append(reader(window))
         except (EngineUnavailable, ObjectNotFound) as error:
             return SignalData(tuple(windows), needed.skipped, str(error))
+        except InvalidSpec as error:
+            return SignalData(tuple(windows), needed.skipped, str(error), mistaken=True)
     return SignalData(tuple(windows), needed.skipped)
 
 

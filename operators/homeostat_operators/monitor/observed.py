@@ -57,6 +57,8 @@ class SignalData:
     """Older windows left out, because too many were missed."""
     unavailable: str = ""
     """Which engine did not answer; windows that could not be read are judged when it is back."""
+    mistaken: bool = False
+    """It did answer, but refused what the spec asks of it; the same windows are judged once that is corrected."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,8 @@ class Observed:
     labels: LabelCount | None = None
     outages: tuple[str, ...] = ()
     """Engines that did not answer, as sentences."""
+    mistakes: tuple[str, ...] = ()
+    """What engines refused of the spec, as sentences."""
 
     def job(self, name: str) -> TrainingJob | None:
         """The TrainingJob of that name."""

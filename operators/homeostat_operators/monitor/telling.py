@@ -4,7 +4,7 @@ from datetime import datetime
 
 from homeostat.api.common import Condition
 from homeostat.api.v1alpha1.monitor import Monitor, MonitorReason, MonitorStatus
-from homeostat.reconcile.conditions import put, ready, reconciling
+from homeostat.reconcile.conditions import put, ready, reconciling, stalled
 from homeostat_operators.monitor.observed import Observed
 
 BREACHED = "Breached"
@@ -24,7 +24,10 @@ def waiting(resource: Monitor, status: MonitorStatus, now: datetime) -> list[Con
 def conditions(resource: Monitor, status: MonitorStatus, observed: Observed, now: datetime) -> list[Condition]:
     """Ready says whether every signal can be read; Breached what is beyond its bound, and what was decided."""
     generation = resource.metadata.generation
-    if observed.outages:
+    if observed.mistakes:
+        told = " ".join(observed.mistakes)
+        new = stalled(status.conditions, MonitorReason.INVALID_SPEC, told, generation, now)
+    elif observed.outages:
         told = " ".join(observed.outages)
         new = reconciling(status.conditions, MonitorReason.ENGINE_UNAVAILABLE, told, generation, now)
     elif resource.spec.suspend:

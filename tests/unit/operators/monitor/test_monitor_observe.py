@@ -17,6 +17,7 @@ from homeostat_operators.clients import Clients
 from homeostat_operators.monitor.observe import drift_window, observe
 from homeostat_operators.monitor.observed import CohortWindow, DriftWindow
 from homeostat_operators.settings import OperatorSettings
+from unit.operators.monitor.world import BUSINESS
 
 BASELINE = fit({"internet": ["dsl", "none"] * 500}, {"internet": FeatureKind.CATEGORICAL})
 MINUTE = timedelta(minutes=1)
@@ -141,6 +142,16 @@ def test_without_prometheus_no_drift_is_read_and_the_outage_is_named() -> None:
     assert seen.signals["drift"].windows == ()
     assert seen.signals["logloss"].windows
     assert "Prometheus" in seen.outages[0]
+
+
+def test_a_query_that_gives_no_number_blinds_its_own_signal_only() -> None:
+    watched = [signal.model_dump() for signal in a_monitor().spec.signals]
+    monitor = a_monitor(signals=[*watched, {**BUSINESS, "query": "sum by("}])
+    seen = observe(monitor, clients(served(LONG_AGO)))
+    assert seen.signals["retained"].windows == ()
+    assert seen.signals["drift"].windows
+    assert seen.outages == ()
+    assert "query 'sum by(' cannot be read" in seen.mistakes[0]
 
 
 class SilentOutcomes(MemoryOutcomes):

@@ -1,14 +1,15 @@
 """What a Monitor decides, as sentences."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from homeostat.api.common import parse_duration
-from homeostat.reconcile.conditions import is_true
+from homeostat.reconcile.conditions import get, is_true
 from homeostat.signals import FeatureKind, Moments, Window, count_cohort, fit
 from homeostat.testing.builders import a_model_deployment, a_monitor
-from homeostat_operators.monitor.observed import DriftWindow, Observed
+from homeostat_operators.monitor.observed import DriftWindow, Observed, SignalData
 from homeostat_operators.monitor.plan import plan
 from unit.operators.monitor.world import (
     BAD,
@@ -155,6 +156,19 @@ def test_while_prometheus_is_down_nothing_is_retrained_and_no_window_is_lost() -
     assert ready_reason(world.status) == "EngineUnavailable"
     world.down = ""
     assert world.live(MINUTE).made == ["churn-retrain-1"]
+
+
+def test_a_mistaken_query_is_told_and_tried_again_while_the_other_signals_are_judged() -> None:
+    watched = [signal.model_dump() for signal in a_monitor().spec.signals]
+    world = World(monitor=a_monitor(signals=[*watched, BUSINESS], **retrain()))
+    seen, told = world.observed(), "query 'up' gives 2 series; aggregate them to one, for example with sum()"
+    mistaken = {**seen.signals, "retained": SignalData(unavailable=told, mistaken=True)}
+    decided = plan(world.monitor, replace(seen, signals=mistaken, mistakes=(told,)), world.now)
+    stalled = get(decided.status.conditions, "Stalled")
+    assert stalled is not None
+    assert (stalled.status, stalled.reason, stalled.message) == ("True", "InvalidSpec", told)
+    assert {s.name: s.state.value for s in decided.status.signals}["retained"] == "NoData"
+    assert decided.requeue_in is not None
 
 
 def test_after_a_long_outage_only_the_newest_windows_are_judged_and_the_signal_says_so() -> None:
