@@ -8,6 +8,7 @@ import pytest
 from kubernetes import client
 from kubernetes.client.exceptions import ApiException
 
+from contract.crds.bounds import Beyond, beyond
 from contract.crds.cases import ACCEPTED, CHANGE_ACCEPTED, CHANGE_REFUSED, REFUSED
 from contract.crds.manifests import PLURALS, Case, Manifest, changed, valid
 from homeostat.api.common import GROUP, VERSION
@@ -77,6 +78,14 @@ def test_what_breaks_a_rule_is_refused_in_its_words(kinds: Kinds, case: Case) ->
         kinds.try_out(changed(valid(case.kind), case.changes))
     assert refused.value.status == 422
     assert case.message in words(refused.value)
+
+
+@pytest.mark.parametrize("case", list(beyond()), ids=str)
+def test_what_is_beyond_a_bound_is_refused_by_the_name_of_its_field(kinds: Kinds, case: Beyond) -> None:
+    with pytest.raises(ApiException) as refused:
+        kinds.try_out(case.manifest())
+    assert refused.value.status == 422
+    assert case.field in words(refused.value)
 
 
 @pytest.mark.parametrize("case", CHANGE_ACCEPTED, ids=str)
