@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from homeostat.api.v1alpha1.monitor import SignalState
 from homeostat.signals.drift import FeatureDrift, feature_drift, judge
-from homeostat.signals.estimate import SignalState
 from homeostat.signals.histogram import FeatureBaseline, FeatureKind
 
 FEATURES, BINS, TRAINING, PARTS = 20, 10, 5_000, 12

@@ -4,6 +4,7 @@ No I/O and no clock, so that training, serving, monitoring, gate and replay cann
 formulas with their sources and the measured error rates.
 """
 
+from homeostat.api.v1alpha1.monitor import Operator, SignalState
 from homeostat.signals.causes import Cause, Diagnosis, Seen, diagnose
 from homeostat.signals.drift import (
     DriftEstimate,
@@ -13,7 +14,7 @@ from homeostat.signals.drift import (
     judge,
     sub_window_counts,
 )
-from homeostat.signals.estimate import Estimate, Metric, Operator, SignalState, Threshold, combined, judge_value
+from homeostat.signals.estimate import Estimate, Metric, Threshold, combined, judge_value
 from homeostat.signals.gate import (
     GateMetric,
     GateReport,

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from homeostat.signals.estimate import SignalState, Stored
+from homeostat.api.v1alpha1.monitor import SignalState
+from homeostat.signals.estimate import Stored
 
 BREACHED, CALM, NOT_RIPE, NO_DATA = SignalState.BREACHED, SignalState.CALM, SignalState.NOT_RIPE, SignalState.NO_DATA
 

@@ -13,12 +13,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 from pydantic import Field, model_validator
 
+from homeostat.api.v1alpha1.monitor import Operator, SignalState
 from homeostat.signals.estimate import (
     Estimate,
     Floats,
     Metric,
-    Operator,
-    SignalState,
     Stored,
     Threshold,
     Z,
