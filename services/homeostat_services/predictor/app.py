@@ -9,6 +9,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
 from homeostat.api.v1alpha1.modeldeployment import FeatureMode
+from homeostat_services.predictor import seldon
 from homeostat_services.predictor.bridge import respond
 from homeostat_services.predictor.predictions import PredictionLog
 from homeostat_services.predictor.protocol import (
@@ -36,11 +37,13 @@ def web(predictor: Predictor) -> FastAPI:
     async def refused(_request: Request, error: InvalidRequest) -> Response:
         return JSONResponse({"error": str(error)}, error.status)
 
-    @app.post("/v2/models/{name}/infer", openapi_extra=_infer_document(), operation_id="infer")
+    @app.post("/v2/models/{name}/infer", openapi_extra=_v2_document(), operation_id="infer")
     async def infer(name: str, request: Request) -> Response:
         """Predict; one value per row."""
         status, content = await predictor.answer(name, await request.body())
         return Response(content, status, media_type=JSON)
+
+    _add_seldon(app, predictor)
 
     @app.get("/v2/health/live")
     async def live() -> dict[str, bool]:
@@ -72,6 +75,32 @@ def web(predictor: Predictor) -> FastAPI:
     return app
 
 
+def _add_seldon(app: FastAPI, predictor: Predictor) -> None:
+    """Seldon's v1 routes."""
+
+    async def predict(request: Request) -> Response:
+        """Predict; one row of the answer per row."""
+        status, content = await predictor.answer_seldon(await request.body())
+        return Response(content, status, media_type=JSON)
+
+    async def feedback() -> Response:
+        """Refused: outcomes go to the observer."""
+        return Response(msgspec.json.encode(seldon.failure(seldon.NO_FEEDBACK, 501)), 501, media_type=JSON)
+
+    document = _document(
+        seldon.SeldonMessage,
+        seldon.SeldonMessage,
+        seldon.Failure,
+        "Rows by data.names and data.ndarray, data.names and data.tensor (numbers only), or jsonData (objects).",
+    )
+    of = (predictor.settings.namespace, predictor.settings.deployment)
+    for path in seldon.paths(seldon.PREDICT, *of):
+        shown = path in seldon.PREDICT
+        app.add_api_route(path, predict, methods=["POST"], openapi_extra=document, include_in_schema=shown)
+    for path in seldon.paths(seldon.FEEDBACK, *of):
+        app.add_api_route(path, feedback, methods=["POST"], include_in_schema=False)
+
+
 def _metadata(predictor: Predictor) -> dict[str, Any]:
     settings, signature = predictor.settings, predictor.model.signature
     entity = {"name": settings.entity_field, "datatype": "BYTES", "shape": [-1]}
@@ -86,31 +115,31 @@ def _metadata(predictor: Predictor) -> dict[str, Any]:
     }
 
 
-def _infer_document() -> dict[str, Any]:
+def _v2_document() -> dict[str, Any]:
+    numbers = "; ".join(f"{ours}: {', '.join(theirs)}" for ours, theirs in ACCEPTED.items())
+    return _document(InferRequest, InferResponse, Refusal, f"Datatypes by the model's input: {numbers}.")
+
+
+def _document(request: type, response: type, refusal: type, description: str) -> dict[str, Any]:
     """The wire types of inference for the OpenAPI document; they are msgspec's, which FastAPI does not know."""
     template = "#/components/schemas/{name}"
-    (request, response, refusal), components = msgspec.json.schema_components(
-        (InferRequest, InferResponse, Refusal), ref_template=template
+    (asked, answered, refused), components = msgspec.json.schema_components(
+        (request, response, refusal), ref_template=template
     )
 
     def whole(schema: dict[str, Any]) -> dict[str, Any]:
         return {"content": {JSON: {"schema": _inlined(schema, components)}}}
 
-    numbers = "; ".join(f"{ours}: {', '.join(theirs)}" for ours, theirs in ACCEPTED.items())
     return {
-        "requestBody": {
-            "required": True,
-            "description": f"Datatypes by the model's input: {numbers}.",
-            **whole(request),
-        },
+        "requestBody": {"required": True, "description": description, **whole(asked)},
         "responses": {
-            "200": {"description": "Predictions.", **whole(response)},
+            "200": {"description": "Predictions.", **whole(answered)},
             "400": {
                 "description": "A mistake in the request; the text names field, value and remedy.",
-                **whole(refusal),
+                **whole(refused),
             },
-            "404": {"description": "Another model, or an entity that is not known.", **whole(refusal)},
-            "503": {"description": "The online store does not answer.", **whole(refusal)},
+            "404": {"description": "Another model, or an entity that is not known.", **whole(refused)},
+            "503": {"description": "The online store does not answer.", **whole(refused)},
         },
     }
 
@@ -141,6 +170,7 @@ class Application:
         self._web = web(predictor)
         self._name = predictor.settings.deployment
         self._hot = f"/v2/models/{self._name}/infer"
+        self._seldon = frozenset(seldon.paths(seldon.PREDICT, predictor.settings.namespace, self._name))
         self._sending: asyncio.Task[None] | None = None
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -159,9 +189,13 @@ class Application:
     async def __rsgi__(self, scope: Any, protocol: Any) -> None:
         body = await _body(scope, protocol)
         if body is None:
-            protocol.response_bytes(413, _HEADERS, msgspec.json.encode(Refusal(TOO_LONG)))
+            refusal = seldon.failure(TOO_LONG, 413) if scope.path in self._seldon else Refusal(TOO_LONG)
+            protocol.response_bytes(413, _HEADERS, msgspec.json.encode(refusal))
         elif scope.path == self._hot and scope.method == "POST":
             status, content = await self._predictor.answer(self._name, body)
+            protocol.response_bytes(status, _HEADERS, content)
+        elif scope.path in self._seldon and scope.method == "POST":
+            status, content = await self._predictor.answer_seldon(body)
             protocol.response_bytes(status, _HEADERS, content)
         else:
             await respond(self._web, scope, protocol, body)

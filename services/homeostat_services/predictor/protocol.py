@@ -1,6 +1,6 @@
 """The Open Inference Protocol v2 over REST: requests into columns, and mistakes into sentences."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +26,10 @@ _TYPES: Mapping[str, tuple[tuple[type, ...], str]] = {
     "INT64": ((int,), "a whole number"),
     "FP64": ((float, int), "a number"),
 }
+
+
+_PLACE = "inputs[{name}].data[{row}]"
+"""Where a value stands in a request."""
 
 
 class InvalidRequest(Exception):  # noqa: N818 - reads as what it says
@@ -88,11 +92,13 @@ class Rows:
         count: Number of rows.
         entities: Entity id per row, empty where the caller gave none.
         columns: Values by input name, one per row.
+        place: Where the request gave an entity id, with {name} and {row} to be filled in.
     """
 
     count: int
     entities: list[str]
     columns: dict[str, list[Any]]
+    place: str = _PLACE
 
 
 def decode(body: bytes) -> InferRequest:
@@ -113,11 +119,9 @@ def ids_only(request: InferRequest, entity_field: str) -> Rows:
     Raises:
         InvalidRequest: Something else was sent.
     """
-    _refuse_others(request, {entity_field})
+    check_names([tensor.name for tensor in request.inputs], {entity_field}, "inputs: tensor")
     rows = _entities(_only(request, entity_field), _count(request))
-    for row, entity in enumerate(rows):
-        if not entity:
-            raise InvalidRequest(f"inputs[{entity_field}].data[{row}] is empty; give the id of an entity")
+    check_all_named(rows, entity_field, _PLACE)
     return Rows(len(rows), rows, {})
 
 
@@ -128,7 +132,7 @@ def with_features(request: InferRequest, entity_field: str, signature: Signature
         InvalidRequest: A tensor is missing, or is not what the model takes.
     """
     wanted = {i.name: i.datatype for i in signature.inputs}
-    _refuse_others(request, wanted.keys() | {entity_field})
+    check_names([tensor.name for tensor in request.inputs], wanted.keys() | {entity_field}, "inputs: tensor")
     count = _count(request)
     columns = {name: _column(_only(request, name), datatype, count) for name, datatype in wanted.items()}
     named = any(tensor.name == entity_field for tensor in request.inputs)
@@ -136,16 +140,67 @@ def with_features(request: InferRequest, entity_field: str, signature: Signature
     return Rows(count, entities, columns)
 
 
-def _refuse_others(request: InferRequest, allowed: set[str]) -> None:
+def check_names(given: Sequence[str], allowed: Collection[str], field: str) -> None:
+    """Refuse names that are not inputs, or are given twice; a sentence begins with `field` and the name.
+
+    Raises:
+        InvalidRequest: For the first such name.
+    """
     seen = set()
-    for tensor in request.inputs:
-        if tensor.name not in allowed:
-            raise InvalidRequest(
-                f"inputs: tensor {tensor.name!r} is not taken here; the inputs are {', '.join(sorted(allowed))}"
-            )
-        if tensor.name in seen:
-            raise InvalidRequest(f"inputs: tensor {tensor.name!r} is given twice; give it once")
-        seen.add(tensor.name)
+    for name in given:
+        if name not in allowed:
+            raise InvalidRequest(f"{field} {name!r} is not taken here; the inputs are {', '.join(sorted(allowed))}")
+        if name in seen:
+            raise InvalidRequest(f"{field} {name!r} is given twice; give it once")
+        seen.add(name)
+
+
+def check_count(count: int, field: str) -> None:
+    """Refuse more rows than one request may have, or none.
+
+    Raises:
+        InvalidRequest: With the field that has them.
+    """
+    if not 1 <= count <= MAX_ROWS:
+        raise InvalidRequest(f"{field} has {count} rows; send 1 to {MAX_ROWS} in one request")
+
+
+def check_values(values: Sequence[Any], datatype: str, name: str, place: str) -> None:
+    """Refuse values that are not of the input's datatype; `place` says where one stands, by {name} and {row}.
+
+    Raises:
+        InvalidRequest: For the first such value.
+    """
+    types, noun = _TYPES[datatype]
+    for row, value in enumerate(values):
+        # Exact types: to Python a bool is an int, and true is no number to us.
+        if value is not None and type(value) not in types:
+            where = place.format(name=name, row=row)
+            raise InvalidRequest(f"{where} is {value!r}; give {noun}, or null if it is not known")
+
+
+def entity_ids(values: Sequence[Any], name: str, place: str) -> list[str]:
+    """Entity ids as text, empty where there is none; `name` and `place` as for `check_values`.
+
+    Raises:
+        InvalidRequest: A value is neither a string nor an integer.
+    """
+    for row, value in enumerate(values):
+        if value is not None and type(value) not in (str, int):
+            where = place.format(name=name, row=row)
+            raise InvalidRequest(f"{where} is {value!r}; an entity id is a string or an integer")
+    return ["" if value is None else str(value) for value in values]
+
+
+def check_all_named(entities: Sequence[str], name: str, place: str) -> None:
+    """Refuse rows without an entity id; `name` and `place` as for `check_values`.
+
+    Raises:
+        InvalidRequest: For the first such row.
+    """
+    for row, entity in enumerate(entities):
+        if not entity:
+            raise InvalidRequest(f"{place.format(name=name, row=row)} is empty; give the id of an entity")
 
 
 def _count(request: InferRequest) -> int:
@@ -153,8 +208,7 @@ def _count(request: InferRequest) -> int:
         raise InvalidRequest("inputs is empty; give at least one tensor")
     first = request.inputs[0]
     count = len(first.data)
-    if not 1 <= count <= MAX_ROWS:
-        raise InvalidRequest(f"inputs[{first.name}].data has {count} rows; send 1 to {MAX_ROWS} in one request")
+    check_count(count, f"inputs[{first.name}].data")
     return count
 
 
@@ -186,24 +240,12 @@ def _column(tensor: InputTensor, datatype: str, count: int) -> list[Any]:
         raise InvalidRequest(
             f"inputs[{tensor.name}].datatype is {tensor.datatype!r}; this model takes {' or '.join(ACCEPTED[datatype])}"
         )
-    types, noun = _TYPES[datatype]
     values = _values(tensor, count)
-    for row, value in enumerate(values):
-        # Exact types: to Python a bool is an int, and true is no number to us.
-        if value is not None and type(value) not in types:
-            raise InvalidRequest(
-                f"inputs[{tensor.name}].data[{row}] is {value!r}; give {noun}, or null if it is not known"
-            )
+    check_values(values, datatype, tensor.name, _PLACE)
     return values
 
 
 def _entities(tensor: InputTensor, count: int) -> list[str]:
     if tensor.datatype not in ("BYTES", "INT64"):
         raise InvalidRequest(f"inputs[{tensor.name}].datatype is {tensor.datatype!r}; an entity id is BYTES or INT64")
-    values = _values(tensor, count)
-    for row, value in enumerate(values):
-        if value is not None and type(value) not in (str, int):
-            raise InvalidRequest(
-                f"inputs[{tensor.name}].data[{row}] is {value!r}; an entity id is a string or an integer"
-            )
-    return ["" if value is None else str(value) for value in values]
+    return entity_ids(_values(tensor, count), tensor.name, _PLACE)

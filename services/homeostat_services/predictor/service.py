@@ -3,7 +3,7 @@
 import asyncio
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -11,6 +11,7 @@ import structlog
 
 from homeostat.api.v1alpha1.modeldeployment import FeatureMode
 from homeostat.reconcile.errors import PlatformError
+from homeostat_services.predictor import seldon
 from homeostat_services.predictor.counters import Counters
 from homeostat_services.predictor.model import Model
 from homeostat_services.predictor.predictions import Prediction, sampled
@@ -60,17 +61,27 @@ class Predictor:
 
     async def answer(self, name: str, body: bytes) -> tuple[int, bytes]:
         """Status and JSON body for the request body `body` to the model `name`; counts the request, never raises."""
+        return await self._counted(self._infer(name, body), lambda text, _status: Refusal(text))
+
+    async def answer_seldon(self, body: bytes) -> tuple[int, bytes]:
+        """Status and JSON body for the SeldonMessage in `body`; counts the request, never raises."""
+        return await self._counted(self._seldon(body), seldon.failure)
+
+    async def _counted(
+        self, answering: Awaitable[msgspec.Struct], refused: Callable[[str, int], msgspec.Struct]
+    ) -> tuple[int, bytes]:
         started = time.perf_counter()
         try:
-            status, content = 200, _encode(await self._infer(name, body))
+            status, content = 200, _encode(await answering)
         except InvalidRequest as error:
-            status, content = error.status, _encode(Refusal(str(error)))
+            status, content = error.status, _encode(refused(str(error), error.status))
         except PlatformError as error:
             _log.warning("features are not available", error=str(error))
-            status, content = 503, _encode(Refusal(str(error)))
+            status, content = 503, _encode(refused(str(error), 503))
         except Exception:  # noqa: BLE001 - a caller gets an answer, whatever broke
             _log.exception("a request failed")
-            status, content = 500, _encode(Refusal("the prediction failed; the predictor's log says why"))
+            text = "the prediction failed; the predictor's log says why"
+            status, content = 500, _encode(refused(text, 500))
         self.counters.request(status, time.perf_counter() - started)
         return status, content
 
@@ -89,15 +100,33 @@ class Predictor:
         request = decode(body)
         settings, signature = self.settings, self.model.signature
         if settings.features is FeatureMode.LOOKUP:
-            rows = await self._looked_up(ids_only(request, settings.entity_field))
+            rows = ids_only(request, settings.entity_field)
         else:
             rows = with_features(request, settings.entity_field, signature)
-        scores = self.model.scores(rows.columns)
         request_id = request.id or uuid.uuid4().hex
-        self.counters.served(rows.columns, scores)
-        self._log_rows(request_id, rows, scores)
+        scores = await self._predict(request_id, rows)
         output = OutputTensor(signature.output.name, "FP64", [rows.count], scores)
         return InferResponse(settings.deployment, settings.version, request_id, [output], self._about)
+
+    async def _seldon(self, body: bytes) -> seldon.SeldonMessage:
+        message = seldon.decode(body)
+        settings, signature = self.settings, self.model.signature
+        if settings.features is FeatureMode.LOOKUP:
+            rows = seldon.ids_only(message, settings.entity_field)
+        else:
+            rows = seldon.with_features(message, settings.entity_field, signature)
+        puid = message.meta.puid or uuid.uuid4().hex
+        scores = await self._predict(puid, rows)
+        return seldon.answer(message, puid, signature.output.name, scores, {**self._about, "version": settings.version})
+
+    async def _predict(self, request_id: str, rows: Rows) -> list[float]:
+        """Scores of the rows, counted and logged, whatever protocol they came by."""
+        if self.settings.features is FeatureMode.LOOKUP:
+            rows = await self._looked_up(rows)
+        scores = self.model.scores(rows.columns)
+        self.counters.served(rows.columns, scores)
+        self._log_rows(request_id, rows, scores)
+        return scores
 
     def _log_rows(self, request_id: str, rows: Rows, scores: list[float]) -> None:
         now, version, percent = time.time(), self.settings.version, self.settings.payload_percent
@@ -115,9 +144,9 @@ class Predictor:
         found = await asyncio.gather(*(self._online.lookup(namespace, name, rows.entities) for name in sets))
         for row, entity in enumerate(rows.entities):
             if all(entities[row] is None for entities in found):
-                field = self.settings.entity_field
+                place = rows.place.format(name=self.settings.entity_field, row=row)
                 raise InvalidRequest(
-                    f"inputs[{field}].data[{row}] is {entity!r}, which feature set {', '.join(sets)} does not know; "
+                    f"{place} is {entity!r}, which feature set {', '.join(sets)} does not know; "
                     "check the id, or wait until its features are materialised",
                     404,
                 )

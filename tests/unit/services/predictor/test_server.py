@@ -17,7 +17,7 @@ import pytest
 from unit.services.predictor import small_model
 from unit.services.predictor.process import ASKED, predictor
 
-INFER = "/v2/models/churn/infer"
+INFER, SELDON = "/v2/models/churn/infer", "/api/v1.0/predictions"
 # Forked children would share the event loop of pytest.
 SPAWN = multiprocessing.get_context("spawn")
 
@@ -66,13 +66,20 @@ async def test_the_hot_route_and_the_rest_share_one_process_and_its_counts(http:
         assert response.status_code == 200
         assert response.headers["content-type"] == "application/json"
         expected = [small_model.probability(row) for row in small_model.ROWS]
-        assert response.json()["outputs"][0]["data"] == pytest.approx(expected, abs=1e-6)
+        scores = response.json()["outputs"][0]["data"]
+        assert scores == pytest.approx(expected, abs=1e-6)
         mistaken = await http.post(base + INFER, content=b"{")
         assert (mistaken.status_code, list(mistaken.json())) == (400, ["error"])
+        asked = {"jsonData": {**small_model.ROWS[0], "customer_id": "f"}}
+        answered = (await http.post(base + SELDON, json=asked)).json()
+        assert answered["data"]["tensor"]["values"] == scores[:1]
         assert (await http.get(f"{base}/v2/models/none")).status_code == 404
         metrics = (await http.get(f"{base}/metrics")).text
-        assert 'homeostat_requests_total{code="200",deployment="churn",namespace="churn",version="1"} 1.0' in metrics
-        assert await asyncio.to_thread(log.recv) == list("abcde")
+        assert 'homeostat_requests_total{code="200",deployment="churn",namespace="churn",version="1"} 2.0' in metrics
+        logged: list[str] = []
+        while len(logged) < 6:
+            logged += await asyncio.to_thread(log.recv)
+        assert logged == list("abcdef")
 
 
 async def test_a_body_that_is_too_long_is_refused(http: httpx.AsyncClient) -> None:
@@ -86,6 +93,8 @@ async def test_a_body_that_is_too_long_is_refused(http: httpx.AsyncClient) -> No
 
         assert (await http.post(base + INFER, content=body)).status_code == 413
         assert (await http.post(base + INFER, content=unannounced())).status_code == 413
+        seldons = await http.post(base + SELDON, content=body)
+        assert (seldons.status_code, seldons.json()["status"]["code"]) == (413, 413)
 
 
 async def test_on_sigterm_requests_at_hand_are_answered_and_the_log_is_flushed(http: httpx.AsyncClient) -> None:
