@@ -7,6 +7,7 @@ MAKEFLAGS += --no-builtin-rules
 
 PLATFORM := .venv/platform
 PIPELINES := .venv/pipelines
+SELDON := .venv/seldon
 UV := .venv/uv/bin/uv
 PYTHON := $(PLATFORM)/bin/python
 TOOLS := PYTHONPATH=tools $(PYTHON)
@@ -18,7 +19,7 @@ GENERATED := manifests/crds manifests/rbac charts/homeostat/templates/crds chart
 ##@ To see it
 .PHONY: help
 help: ## This list
-	@awk 'BEGIN {FS = ":.*##"} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*##/ {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*##"} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*##/ {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: platform-ready ## The whole loop on real churn data, on a local Kubernetes (CONTEXT=name REGISTRY=prefix: on yours)
@@ -102,12 +103,19 @@ $(PIPELINES)/.stamp: requirements/pipelines-dev.txt pyproject.toml | $(UV)
 	@$(UV) pip install --quiet --python $(PIPELINES)/bin/python --no-deps --editable .
 	@touch $@
 
+# Seldon's package wants older versions of nearly everything, so it lives apart, and only where it is asked for.
+$(SELDON)/.stamp: requirements/seldon.txt | $(UV)
+	@echo "virtual environment $(SELDON)"
+	@[[ -x $(SELDON)/bin/python ]] || $(UV) venv --quiet --python python3 $(SELDON)
+	@$(UV) pip sync --quiet --python $(SELDON)/bin/python --require-hashes requirements/seldon.txt
+	@touch $@
+
 .PHONY: venv
 venv: $(PLATFORM)/.stamp $(PIPELINES)/.stamp ## The two virtual environments, from the locks
 
 .PHONY: lock
 lock: $(UV) ## Renews the locks from requirements/*.in
-	@cd requirements && for room in platform pipelines pipelines-dev; do ../$(LOCK) $$room.in -o $$room.txt; done
+	@cd requirements && for room in platform pipelines pipelines-dev seldon; do ../$(LOCK) $$room.in -o $$room.txt; done
 	@cd requirements && for room in operators services; do ../$(LOCK) -c platform.txt $$room.in -o $$room.txt; done
 
 .PHONY: generate
@@ -134,6 +142,10 @@ test: venv ## Every test; contract and end-to-end tests on a local Kubernetes of
 .PHONY: test-unit
 test-unit: venv ## Only what needs no cluster
 	@$(TOOLS) -m testing --unit
+
+.PHONY: test-seldon-python
+test-seldon-python: venv $(SELDON)/.stamp ## Seldon's own Python package asks the predictor, and its server serves our models
+	@$(TOOLS) -m pytest --quiet tests/seldon_python
 
 .PHONY: bench
 bench: venv ## Speed against named peers, interleaved; prints ratios with intervals

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal, TypeVar
 
 import numpy as np
@@ -54,6 +55,11 @@ class Signature(Record):
     feature_sets: tuple[str, ...] = Field(alias="featureSets")
     inputs: tuple[Input, ...] = Field(min_length=1)
     output: Output
+
+    @cached_property
+    def datatypes(self) -> dict[str, str]:
+        """Datatype of each input by its name."""
+        return {i.name: i.datatype for i in self.inputs}
 
 
 class Example(Record):

@@ -1,7 +1,8 @@
 """The Open Inference Protocol v2 over REST: requests into columns, and mistakes into sentences."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -82,6 +83,7 @@ class Refusal(msgspec.Struct):
 
 
 _decode = msgspec.json.Decoder(InferRequest).decode
+_name = attrgetter("name")
 
 
 @dataclass(frozen=True)
@@ -119,7 +121,7 @@ def ids_only(request: InferRequest, entity_field: str) -> Rows:
     Raises:
         InvalidRequest: Something else was sent.
     """
-    check_names([tensor.name for tensor in request.inputs], {entity_field}, "inputs: tensor")
+    check_names(map(_name, request.inputs), {entity_field}, "inputs: tensor")
     rows = _entities(_only(request, entity_field), _count(request))
     check_all_named(rows, entity_field, _PLACE)
     return Rows(len(rows), rows, {})
@@ -131,28 +133,28 @@ def with_features(request: InferRequest, entity_field: str, signature: Signature
     Raises:
         InvalidRequest: A tensor is missing, or is not what the model takes.
     """
-    wanted = {i.name: i.datatype for i in signature.inputs}
-    check_names([tensor.name for tensor in request.inputs], wanted.keys() | {entity_field}, "inputs: tensor")
+    wanted = signature.datatypes
+    given = check_names(map(_name, request.inputs), wanted.keys() | {entity_field}, "inputs: tensor")
     count = _count(request)
     columns = {name: _column(_only(request, name), datatype, count) for name, datatype in wanted.items()}
-    named = any(tensor.name == entity_field for tensor in request.inputs)
-    entities = _entities(_only(request, entity_field), count) if named else [""] * count
+    entities = _entities(_only(request, entity_field), count) if entity_field in given else [""] * count
     return Rows(count, entities, columns)
 
 
-def check_names(given: Sequence[str], allowed: Collection[str], field: str) -> None:
-    """Refuse names that are not inputs, or are given twice; a sentence begins with `field` and the name.
+def check_names(given: Iterable[str], allowed: Collection[str], field: str) -> set[str]:
+    """The names; refuse those that are not inputs, or are given twice, in a sentence that begins with `field`.
 
     Raises:
         InvalidRequest: For the first such name.
     """
-    seen = set()
+    seen: set[str] = set()
     for name in given:
         if name not in allowed:
             raise InvalidRequest(f"{field} {name!r} is not taken here; the inputs are {', '.join(sorted(allowed))}")
         if name in seen:
             raise InvalidRequest(f"{field} {name!r} is given twice; give it once")
         seen.add(name)
+    return seen
 
 
 def check_count(count: int, field: str) -> None:
@@ -174,7 +176,7 @@ def check_values(values: Sequence[Any], datatype: str, name: str, place: str) ->
     types, noun = _TYPES[datatype]
     for row, value in enumerate(values):
         # Exact types: to Python a bool is an int, and true is no number to us.
-        if value is not None and type(value) not in types:
+        if type(value) not in types and value is not None:
             where = place.format(name=name, row=row)
             raise InvalidRequest(f"{where} is {value!r}; give {noun}, or null if it is not known")
 
@@ -186,7 +188,7 @@ def entity_ids(values: Sequence[Any], name: str, place: str) -> list[str]:
         InvalidRequest: A value is neither a string nor an integer.
     """
     for row, value in enumerate(values):
-        if value is not None and type(value) not in (str, int):
+        if type(value) not in (str, int) and value is not None:
             where = place.format(name=name, row=row)
             raise InvalidRequest(f"{where} is {value!r}; an entity id is a string or an integer")
     return ["" if value is None else str(value) for value in values]

@@ -129,7 +129,7 @@ def ids_only(message: SeldonMessage, entity_field: str) -> Rows:
         InvalidRequest: Something else was sent.
     """
     table = _table(message)
-    check_names(list(table.columns), {entity_field}, table.names_field)
+    check_names(table.columns, {entity_field}, table.names_field)
     entities = _entities(table, entity_field)
     check_all_named(entities, entity_field, table.place)
     return Rows(len(entities), entities, {}, table.place)
@@ -142,8 +142,8 @@ def with_features(message: SeldonMessage, entity_field: str, signature: Signatur
         InvalidRequest: A column is missing, or is not what the model takes.
     """
     table = _table(message)
-    wanted = {i.name: i.datatype for i in signature.inputs}
-    check_names(list(table.columns), wanted.keys() | {entity_field}, table.names_field)
+    wanted = signature.datatypes
+    check_names(table.columns, wanted.keys() | {entity_field}, table.names_field)
     columns = {name: _column(table, name, datatype) for name, datatype in wanted.items()}
     count = len(next(iter(columns.values())))
     entities = _entities(table, entity_field) if entity_field in table.columns else [""] * count

@@ -31,6 +31,10 @@ _log = structlog.get_logger()
 _encode = msgspec.json.Encoder().encode
 
 
+def _refusal(text: str, _status: int) -> Refusal:
+    return Refusal(text)
+
+
 class OnlineFeatures(Protocol):
     """The online store, as a predictor reads it."""
 
@@ -59,13 +63,13 @@ class Predictor:
         self._online, self._record = online, record
         self._about = {"deployment": f"{settings.namespace}/{settings.deployment}", "model": model.signature.model}
 
-    async def answer(self, name: str, body: bytes) -> tuple[int, bytes]:
+    def answer(self, name: str, body: bytes) -> Awaitable[tuple[int, bytes]]:
         """Status and JSON body for the request body `body` to the model `name`; counts the request, never raises."""
-        return await self._counted(self._infer(name, body), lambda text, _status: Refusal(text))
+        return self._counted(self._infer(name, body), _refusal)
 
-    async def answer_seldon(self, body: bytes) -> tuple[int, bytes]:
+    def answer_seldon(self, body: bytes) -> Awaitable[tuple[int, bytes]]:
         """Status and JSON body for the SeldonMessage in `body`; counts the request, never raises."""
-        return await self._counted(self._seldon(body), seldon.failure)
+        return self._counted(self._seldon(body), seldon.failure)
 
     async def _counted(
         self, answering: Awaitable[msgspec.Struct], refused: Callable[[str, int], msgspec.Struct]
@@ -100,11 +104,11 @@ class Predictor:
         request = decode(body)
         settings, signature = self.settings, self.model.signature
         if settings.features is FeatureMode.LOOKUP:
-            rows = ids_only(request, settings.entity_field)
+            rows = await self._looked_up(ids_only(request, settings.entity_field))
         else:
             rows = with_features(request, settings.entity_field, signature)
         request_id = request.id or uuid.uuid4().hex
-        scores = await self._predict(request_id, rows)
+        scores = self._predict(request_id, rows)
         output = OutputTensor(signature.output.name, "FP64", [rows.count], scores)
         return InferResponse(settings.deployment, settings.version, request_id, [output], self._about)
 
@@ -112,17 +116,15 @@ class Predictor:
         message = seldon.decode(body)
         settings, signature = self.settings, self.model.signature
         if settings.features is FeatureMode.LOOKUP:
-            rows = seldon.ids_only(message, settings.entity_field)
+            rows = await self._looked_up(seldon.ids_only(message, settings.entity_field))
         else:
             rows = seldon.with_features(message, settings.entity_field, signature)
         puid = message.meta.puid or uuid.uuid4().hex
-        scores = await self._predict(puid, rows)
+        scores = self._predict(puid, rows)
         return seldon.answer(message, puid, signature.output.name, scores, {**self._about, "version": settings.version})
 
-    async def _predict(self, request_id: str, rows: Rows) -> list[float]:
+    def _predict(self, request_id: str, rows: Rows) -> list[float]:
         """Scores of the rows, counted and logged, whatever protocol they came by."""
-        if self.settings.features is FeatureMode.LOOKUP:
-            rows = await self._looked_up(rows)
         scores = self.model.scores(rows.columns)
         self.counters.served(rows.columns, scores)
         self._log_rows(request_id, rows, scores)
