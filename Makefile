@@ -136,11 +136,11 @@ verify: generate ## Generated files up to date, linters, types, import law, char
 	@$(TOOLS) -m validate
 
 .PHONY: test
-test: venv ## Every test; contract and end-to-end tests on a local Kubernetes of their own
+test: venv $(SELDON)/.stamp ## Every test; contract and end-to-end tests on a local Kubernetes of their own
 	@$(TOOLS) -m testing
 
 .PHONY: test-unit
-test-unit: venv ## Only what needs no cluster
+test-unit: venv $(SELDON)/.stamp ## Only what needs no cluster
 	@$(TOOLS) -m testing --unit
 
 .PHONY: test-seldon-python

@@ -63,6 +63,7 @@ def units(totals: Totals) -> None:
     ignored = [f"--ignore={path}" for path in PIPELINES_TESTS]
     run(totals, "unit", "platform", [*_existing("tests/unit", "tests/golden", "tests/faults"), *ignored])
     run(totals, "pipelines", "pipelines", _existing(*PIPELINES_TESTS))
+    run(totals, "seldon_python", "platform", _existing("tests/seldon_python"))
 
 
 def on_cluster(totals: Totals, cluster: settings.Settings) -> None:
