@@ -65,13 +65,16 @@ class MemoryStage:
     def _seldon(self) -> None:
         for owner in self.cluster.list(OWN, SELDON_DEPLOYMENT, NAMESPACE):
             meta, made = owner["metadata"], {}
-            for asked in owner["spec"]["predictors"]:
+            for place, asked in enumerate(owner["spec"]["predictors"]):
                 service = f"{meta['name']}-{asked['name']}"
                 made[service] = {"svcName": service}
                 template = copy.deepcopy(asked["componentSpecs"][0])
-                # The two habits that an adapter trips over.
+                # The habits that an adapter trips over.
                 template["metadata"]["labels"] |= {"app.kubernetes.io/managed-by": "seldon-core", "seldon-app": service}
                 template["spec"]["securityContext"] = {}
+                (container,) = template["spec"]["containers"]
+                if not any(port["name"] == "metrics" for port in container["ports"]):
+                    container["ports"].append({"name": "metrics", "containerPort": 6000 + place})
                 self._deploy(f"{service}-0-predictor", template, asked["replicas"], meta["uid"])
                 self._service(service, {"seldon-app": service}, asked["graph"]["endpoint"]["httpPort"])
             self._forget(meta["uid"], {f"{service}-0-predictor" for service in made})
@@ -121,9 +124,11 @@ class MemoryStage:
                 self.cluster.vanish(_address(one))
 
     def _pods(self) -> None:
-        deployments = self.cluster.list("apps/v1", "Deployment", NAMESPACE)
-        for one in deployments:
+        wanted = set()
+        for one in self.cluster.list("apps/v1", "Deployment", NAMESPACE):
             template, replicas = one["spec"]["template"], one["spec"]["replicas"]
+            name = f"{one['metadata']['name']}-{predictor.digest(template)}"
+            wanted.add(name)
             broken = template["spec"]["containers"][0]["image"] == NOWHERE
             waiting = {"ready": False, "state": {"waiting": {"reason": "ErrImagePull", "message": "not found"}}}
             self.cluster.apply(
@@ -131,7 +136,7 @@ class MemoryStage:
                     "apiVersion": "v1",
                     "kind": "Pod",
                     "metadata": {
-                        "name": one["metadata"]["name"],
+                        "name": name,
                         "namespace": NAMESPACE,
                         "labels": template["metadata"]["labels"],
                     },
@@ -142,7 +147,7 @@ class MemoryStage:
             counts = {"replicas": replicas, "updatedReplicas": replicas, "readyReplicas": ready}
             self.cluster.change(_address(one), status={**counts, "observedGeneration": one["metadata"]["generation"]})
         for pod in self.cluster.list("v1", "Pod", NAMESPACE):
-            if pod["metadata"]["name"] not in {one["metadata"]["name"] for one in deployments}:
+            if pod["metadata"]["name"] not in wanted:
                 self.cluster.vanish(_address(pod))
 
 

@@ -15,6 +15,8 @@ from homeostat.settings import SeldonSettings
 NAME = "Seldon"
 API_VERSION = "machinelearning.seldon.io/v1"
 KIND = "SeldonDeployment"
+METRICS_PORT = {"name": "metrics", "containerPort": 6000, "protocol": "TCP"}
+"""Seldon Core numbers a port that it adds by the place of a predictor, so that one that moves up would be restarted."""
 
 
 class SeldonServing:
@@ -79,6 +81,8 @@ class SeldonServing:
 
 def _predictor(resource: ModelDeployment, version: Version, image: str) -> Manifest:
     pod = predictor.pod(resource, version, image)
+    (container,) = pod["containers"]
+    container["ports"].append(METRICS_PORT)
     return {
         # With the name of the SeldonDeployment before it this is the name of its Service.
         "name": f"v{version.number}",
