@@ -67,9 +67,8 @@ kubeflow-down: venv ## Takes it away
 	@$(TOOLS) -m kubeflow down
 
 .PHONY: e2e-kubeflow
-e2e-kubeflow: platform-ready kubeflow-up ## The adapter's contract and the whole story, with trainings on Kubeflow Pipelines
-	@KUBECONFIG="$$($(TOOLS) -m cluster kubeconfig)" PYTHONPATH=tools $(PYTHON) -m pytest --quiet tests/kubeflow
-	@$(TOOLS) -m demo up --engine Kubeflow
+e2e-kubeflow: platform-ready ## The whole story with trainings on Kubeflow Pipelines, its faults and the adapter's contract
+	@$(TOOLS) -m testing --with kubeflow
 
 .PHONY: seldon-up seldon-down
 seldon-up: venv ## A real Seldon Core operator 1.16.0 on the local cluster
@@ -78,10 +77,8 @@ seldon-down: venv ## Takes it, its kind and every SeldonDeployment away
 	@$(TOOLS) -m seldon down
 
 .PHONY: e2e-seldon
-e2e-seldon: platform-ready seldon-up ## The whole story with models served by Seldon Core, then its faults and the adapter's contract
-	@mkdir -p build && $(TOOLS) -m demo up --serving Seldon | tee build/seldon.log
-	@HOMEOSTAT_STORY=build/seldon.log KUBECONFIG="$$($(TOOLS) -m cluster kubeconfig)" PYTHONPATH=tools \
-	  $(PYTHON) -m pytest --quiet tests/seldon tests/e2e/test_faults.py
+e2e-seldon: platform-ready ## The whole story with models served by Seldon Core, its faults and the adapter's contract
+	@$(TOOLS) -m testing --with seldon
 
 ##@ To work on it
 $(UV):

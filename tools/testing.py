@@ -4,16 +4,46 @@ import argparse
 import os
 import subprocess
 import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from xml.etree import ElementTree as ET
 
+from rich.table import Table
+
+import kubeflow.install
+import seldon.install
 from cluster import down, preflight, settings, up
 from cluster.progress import console
-from cluster.settings import REPOSITORY, UserError
+from cluster.settings import REPOSITORY, Settings, UserError
 from images.build import ready
 
 BUILD = REPOSITORY / "build"
+STORY = "tests/e2e/test_churn_story.py"
 PIPELINES_TESTS = ("tests/unit/pipelines", "tests/contract/feast")
+
+
+@dataclass(frozen=True)
+class Counterpart:
+    """A system that engines are tried against.
+
+    Attributes:
+        up: Puts it on the cluster.
+        told: What the story is told of it.
+        tests: Its tests, which look at the story's platform too.
+    """
+
+    up: Callable[[Settings], None]
+    told: tuple[str, ...]
+    tests: tuple[str, ...]
+
+
+COUNTERPARTS = {
+    "kubeflow": Counterpart(kubeflow.install.up, ("--engine", "Kubeflow"), ("tests/kubeflow",)),
+    "seldon": Counterpart(seldon.install.up, ("--serving", "Seldon"), ("tests/seldon",)),
+}
 
 
 @dataclass
@@ -66,7 +96,7 @@ def units(totals: Totals) -> None:
     run(totals, "seldon_python", "platform", _existing("tests/seldon_python"))
 
 
-def on_cluster(totals: Totals, cluster: settings.Settings) -> None:
+def on_cluster(totals: Totals, cluster: Settings) -> None:
     """Contract tests and the story on a cluster of their own, which is taken down after."""
     if up.running(cluster):
         raise UserError(
@@ -81,22 +111,82 @@ def on_cluster(totals: Totals, cluster: settings.Settings) -> None:
         # The adapters' contracts last: they need the release that the story leaves up to the end of the run.
         installed = _existing("tests/e2e", "tests/contract/operators", "tests/contract/engines")
         run(totals, "e2e", "platform", installed, **reach)
+        with_counterparts(totals, cluster, list(COUNTERPARTS), (STORY,))
     finally:
         down.down(cluster)
+
+
+def with_counterparts(totals: Totals, cluster: Settings, names: list[str], more: tuple[str, ...] = ()) -> None:
+    """The story with other engines, then what the adapters rely on, on its platform; a table of how long each took.
+
+    Args:
+        totals: Receives the counts.
+        cluster: A cluster that runs and has the images.
+        names: Of COUNTERPARTS.
+        more: Tests besides those of the counterparts.
+    """
+    name = "-".join(names)
+    log = BUILD / f"{name}.log"
+    took: dict[str, float] = {}
+    for each in names:
+        with _timed(took, f"{each} comes up, compiled where it was not"):
+            COUNTERPARTS[each].up(cluster)
+    with _timed(took, "the story"):
+        _tell(log, [word for each in names for word in COUNTERPARTS[each].told])
+    tests = _existing(*(path for each in names for path in COUNTERPARTS[each].tests), *more)
+    with _timed(took, "the tests on its platform"):
+        run(totals, name, "platform", tests, KUBECONFIG=str(cluster.kubeconfig), HOMEOSTAT_STORY=str(log))
+    table = Table("what", "seconds", title=f"the story with {' and '.join(names)}")
+    for what, seconds in took.items():
+        table.add_row(what, f"{seconds:.0f}")
+    console.print(table)
+
+
+@contextmanager
+def _timed(took: dict[str, float], what: str) -> Iterator[None]:
+    began = time.monotonic()
+    yield
+    took[what] = time.monotonic() - began
+
+
+def _tell(log: Path, options: list[str]) -> None:
+    """Tells the story, to be seen and to be read again.
+
+    Raises:
+        UserError: it did not come to its end.
+    """
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY / "tools")}
+    command = [sys.executable, "-m", "demo", "up", *options]
+    with (
+        log.open("w") as kept,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment) as told,
+    ):
+        for line in told.stdout or ():
+            print(line, end="", flush=True)
+            kept.write(line)
+    if told.returncode:
+        raise UserError(f"the story did not come to its end; see {log}")
 
 
 def main() -> int:
     """Runs the tests; 1 if any failed."""
     parser = argparse.ArgumentParser(prog="testing", description=__doc__)
     parser.add_argument("--unit", action="store_true", help="only what needs no cluster")
+    parser.add_argument(
+        "--with", dest="counterparts", nargs="+", choices=COUNTERPARTS, default=[],
+        help="only the story with these, its faults and their tests, on the cluster that is up",
+    )  # fmt: skip
     chosen = parser.parse_args()
     BUILD.mkdir(exist_ok=True)
     totals = Totals()
     try:
-        units(totals)
-        if not chosen.unit:
-            on_cluster(totals, settings.load())
-    except UserError as error:
+        if chosen.counterparts:
+            with_counterparts(totals, settings.load(), chosen.counterparts, (STORY, "tests/e2e/test_faults.py"))
+        else:
+            units(totals)
+            if not chosen.unit:
+                on_cluster(totals, settings.load())
+    except (UserError, TimeoutError, subprocess.CalledProcessError) as error:
         console.print(str(error), style="red", markup=False)
         totals.broken.append("cluster")
     if totals.broken:

@@ -29,8 +29,7 @@ def platform() -> Platform:
 def story() -> Iterator[str]:
     """What `make demo` said; the platform it leaves behind stays for all tests of the session.
 
-    HOMEOSTAT_STORY names the log of a telling whose platform is still up, for those who work on these tests;
-    HOMEOSTAT_STORY_OPTIONS is what `python -m demo up` is told otherwise, such as which engines to use.
+    HOMEOSTAT_STORY names the log of a telling whose platform is still up.
     """
     if told_before := os.environ.get("HOMEOSTAT_STORY"):
         yield Path(told_before).read_text()
@@ -40,11 +39,7 @@ def story() -> Iterator[str]:
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY / "tools")}
     with told.open("w") as log:
         done = subprocess.run(
-            [sys.executable, "-m", "demo", "up", *os.environ.get("HOMEOSTAT_STORY_OPTIONS", "").split()],
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            env=environment,
-            check=False,
+            [sys.executable, "-m", "demo", "up"], stdout=log, stderr=subprocess.STDOUT, env=environment, check=False
         )
     text = told.read_text()
     assert done.returncode == 0, f"the story did not come to its end:\n{text[-12000:]}"
