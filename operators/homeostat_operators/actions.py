@@ -6,7 +6,6 @@ Every action can be repeated: a crash after it, or a doubt whether it happened, 
 from dataclasses import dataclass
 from typing import assert_never
 
-from homeostat.api.v1alpha1 import TrainingJob
 from homeostat.engines.pipelines import Attempt, SeenRun
 from homeostat.reconcile.errors import PlatformError
 from homeostat_operators.clients import Clients, ClusterAccess, Conflict, Manifest
@@ -54,7 +53,6 @@ class Stop:
     """A run at an engine is ended."""
 
     engine: str
-    resource: TrainingJob
     run: SeenRun
 
 
@@ -106,8 +104,8 @@ def perform(action: Action, clients: Clients) -> None:
             clients.cluster.delete(api_version, kind, namespace, name, uid)
         case Launch(engine, attempt):
             clients.pipelines[engine].submit(attempt)
-        case Stop(engine, resource, run):
-            clients.pipelines[engine].stop(resource, run)
+        case Stop(engine, run):
+            clients.pipelines[engine].stop(run)
         case Register(model, intent, uri, digest, tags):
             clients.registry.register(model, intent, uri, digest, tags)
         case SetAlias(model, alias, version):

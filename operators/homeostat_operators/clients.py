@@ -34,9 +34,9 @@ class ClusterAccess(Protocol):
         ...
 
     def list(
-        self, api_version: str, kind: str, namespace: str | None, labels: Mapping[str, str] | None = None
+        self, api_version: str, kind: str, namespace: str | None, labels: Mapping[str, str | None] | None = None
     ) -> list[Manifest]:
-        """Objects of a namespace (None: of all) that carry the labels."""
+        """Objects of a namespace (None: of all) that carry the labels, and lack those whose value is None."""
         ...
 
     def apply(self, manifest: Manifest) -> Manifest:

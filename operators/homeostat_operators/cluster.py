@@ -20,10 +20,13 @@ TIMEOUT = (3, 20)
 """Seconds to connect and to read."""
 
 PLURALS: dict[tuple[str, str], str] = {
+    ("v1", "ConfigMap"): "configmaps",
     ("v1", "Event"): "events",
+    ("v1", "Namespace"): "namespaces",
     ("v1", "Pod"): "pods",
     ("v1", "Service"): "services",
     ("apps/v1", "Deployment"): "deployments",
+    ("argoproj.io/v1alpha1", "Workflow"): "workflows",
     ("batch/v1", "Job"): "jobs",
     ("policy/v1", "PodDisruptionBudget"): "poddisruptionbudgets",
     (seldon.API_VERSION, seldon.KIND): "seldondeployments",
@@ -44,10 +47,11 @@ class Cluster:
         return self._call("GET", _path(api_version, kind, namespace, name))
 
     def list(
-        self, api_version: str, kind: str, namespace: str | None, labels: Mapping[str, str] | None = None
+        self, api_version: str, kind: str, namespace: str | None, labels: Mapping[str, str | None] | None = None
     ) -> list[Manifest]:
         """See ClusterAccess."""
-        selector = ",".join(f"{label}={value}" for label, value in (labels or {}).items())
+        wanted = (labels or {}).items()
+        selector = ",".join(f"!{label}" if value is None else f"{label}={value}" for label, value in wanted)
         path = _path(api_version, kind, namespace)
         answer = self._call("GET", path, query={"labelSelector": selector} if selector else {})
         if answer is None:

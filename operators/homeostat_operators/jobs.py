@@ -117,12 +117,15 @@ class SeenJob(SeenRun):
             number=number_of(meta["name"]) or 0,
             uid=meta["uid"],
             owner=next((owner["uid"] for owner in owners if owner.get("controller")), ""),
+            namespace=meta["namespace"],
             deleting="deletionTimestamp" in meta,
             finished=end is not None,
             reason=end.get("reason", "") if end and end["type"] == "Failed" else "",
             message=end.get("message", "") if end and end["type"] == "Failed" else "",
+            start=_TIME.validate_python(meta["creationTimestamp"]) if "creationTimestamp" in meta else None,
             end=_TIME.validate_python(end["lastTransitionTime"]) if end and "lastTransitionTime" in end else None,
             document=_document(manifest),
+            logs=f"kubectl logs -n {meta['namespace']} job/{meta['name']}",
         )
 
 

@@ -47,6 +47,7 @@ class Operator(Generic[ResourceT, ObservedT]):
         plan: Decides; pure and total.
         children: Kinds of labelled children whose changes queue their parent, as (apiVersion, plural).
         told: Condition types of the kind, Unknown until it has ended, that repeat what Ready says when a turn fails.
+        sweep: Ends what objects of the kind left behind that are there no more; called from time to time.
     """
 
     resource: type[ResourceT]
@@ -54,6 +55,7 @@ class Operator(Generic[ResourceT, ObservedT]):
     plan: Callable[[ResourceT, ObservedT, datetime], Plan[Any]]
     children: tuple[tuple[str, str], ...] = ()
     told: tuple[str, ...] = ()
+    sweep: Callable[[Clients], None] | None = None
 
 
 AnyOperator = Operator[Any, Any]

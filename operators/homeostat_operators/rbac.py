@@ -32,10 +32,12 @@ class Rule:
     group: str
     resources: tuple[str, ...]
     verbs: tuple[str, ...]
+    names: tuple[str, ...] = ()
 
     def manifest(self) -> dict[str, Any]:
         """The rule as Kubernetes writes it."""
-        return {"apiGroups": [self.group], "resources": list(self.resources), "verbs": list(self.verbs)}
+        rule = {"apiGroups": [self.group], "resources": list(self.resources), "verbs": list(self.verbs)}
+        return {**rule, "resourceNames": list(self.names)} if self.names else rule
 
 
 def _own(plural: str) -> tuple[Rule, ...]:
@@ -54,6 +56,8 @@ RULES: dict[str, tuple[Rule, ...]] = {
         *_own(TrainingJob.PLURAL),
         Rule(GROUP, (FeatureSet.PLURAL, ModelDeployment.PLURAL), READ),
         Rule("batch", ("jobs",), MAKE),
+        # Its uid tells this cluster from others that use the same Kubeflow Pipelines.
+        Rule("", ("namespaces",), ("get",), ("kube-system",)),
     ),
     ModelDeployment.KIND: (
         *_own(ModelDeployment.PLURAL),

@@ -12,15 +12,18 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from homeostat.api.common import API_VERSION, GROUP, VERSION
 from homeostat.api.v1alpha1 import KINDS
 from homeostat.engines.metrics.prometheus import PrometheusMetrics
+from homeostat.engines.objects import ObjectStore
 from homeostat.engines.objects.s3 import S3Objects
 from homeostat.engines.outcomes.observer import ObserverOutcomes
 from homeostat.engines.pipelines import PipelineEngine, kubeflow
+from homeostat.engines.pipelines.packages import Packages
 from homeostat.engines.registry.mlflow import MlflowRegistry
 from homeostat.engines.serving import ServingEngine
 from homeostat.engines.serving.deployment import DeploymentServing
 from homeostat.engines.serving.kserve import KServeServing
 from homeostat.engines.serving.seldon import SeldonServing
 from homeostat.logs import log_as_json
+from homeostat.reconcile.errors import PlatformError
 from homeostat.reconcile.names import KIND_LABEL
 from homeostat.settings import (
     KServeSettings,
@@ -33,7 +36,7 @@ from homeostat.settings import (
     SeldonSettings,
     load,
 )
-from homeostat_operators.clients import Clients
+from homeostat_operators.clients import Clients, ClusterAccess
 from homeostat_operators.cluster import Cluster
 from homeostat_operators.dependents import dependencies_of
 from homeostat_operators.feed import Feed
@@ -75,25 +78,28 @@ def connect(operator: AnyOperator) -> Clients:
     settings.connection_pool_maxsize = WORKERS
     settings.retries = False  # the loop tries again, with its own back-off
     cluster = Cluster(client.ApiClient(settings), f"homeostat-{operator.resource.KIND.lower()}")
+    objects = S3Objects(load(S3Settings))
     return Clients(
         cluster=cluster,
-        objects=S3Objects(load(S3Settings)),
+        objects=objects,
         registry=MlflowRegistry(load(MlflowSettings)),
         metrics=PrometheusMetrics(load(PrometheusSettings)),
         outcomes=ObserverOutcomes(load(ObserverSettings)),
         settings=OperatorSettings.from_environment(),
-        pipelines=_pipelines(cluster),
+        pipelines=_pipelines(cluster, objects),
         serving=_serving(),
     )
 
 
-def _pipelines(cluster: Cluster) -> dict[str, PipelineEngine]:
+def _pipelines(cluster: Cluster, objects: ObjectStore) -> dict[str, PipelineEngine]:
     """Engines of trainings that the platform has, by the name that a spec gives them."""
-    engines: dict[str, PipelineEngine] = {local.NAME: local.LocalPipelines(cluster)}
+    compiled = Path(load(PipelinesSettings).compiled)
+    engines: dict[str, PipelineEngine] = {local.NAME: local.LocalPipelines(cluster, compiled)}
     kubeflow_settings = load(KubeflowSettings)
     if kubeflow_settings.url:
-        packages = Path(load(PipelinesSettings).compiled)
-        engines[kubeflow.NAME] = kubeflow.KubeflowPipelines(kubeflow_settings, packages, cluster.list)
+        packages = Packages(compiled, objects, cluster.get)
+        identity = cluster_identity(cluster)
+        engines[kubeflow.NAME] = kubeflow.KubeflowPipelines(kubeflow_settings, identity, packages, cluster.list)
     return engines
 
 
@@ -104,6 +110,18 @@ def _serving() -> dict[str, ServingEngine]:
     engines += [SeldonServing(seldon)] if seldon.enabled else []
     engines += [KServeServing()] if load(KServeSettings).enabled else []
     return {engine.name: engine for engine in engines}
+
+
+def cluster_identity(cluster: ClusterAccess) -> str:
+    """What tells this cluster from every other one.
+
+    Raises:
+        PlatformError: It may not be read.
+    """
+    found = cluster.get("v1", "Namespace", "", "kube-system")
+    if found is None:
+        raise PlatformError("namespace 'kube-system', whose uid stands for the cluster, does not exist; create it")
+    return str(found["metadata"]["uid"])
 
 
 async def serve(operator: AnyOperator, clients: Clients, port: int) -> None:

@@ -2,6 +2,8 @@
 
 import threading
 import time
+from collections.abc import Callable
+from functools import partial
 
 import structlog
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
@@ -12,6 +14,7 @@ from homeostat_operators.loop import REFUSED_RETRY, AnyOperator, Outcome, Turn, 
 from homeostat_operators.workqueue import Key, WorkQueue
 
 WORKERS = 4
+SWEEP_SECONDS = 15.0
 UNEXPECTED = "unexpected"
 
 log = structlog.get_logger(__name__)
@@ -20,11 +23,17 @@ log = structlog.get_logger(__name__)
 class Workers:
     """A few threads that take keys from a queue and reconcile them.
 
-    Each turn is bounded by the time limits of the clients that it uses, so a thread is never stuck for good.
+    Each turn is bounded by the time limits of the clients that it uses, so a thread is never stuck for good. One more thread
+    sweeps, where the kind leaves something behind that Kubernetes does not delete with it.
     """
 
     def __init__(
-        self, operator: AnyOperator, clients: Clients, queue: WorkQueue, registry: CollectorRegistry = REGISTRY
+        self,
+        operator: AnyOperator,
+        clients: Clients,
+        queue: WorkQueue,
+        registry: CollectorRegistry = REGISTRY,
+        sweep_seconds: float = SWEEP_SECONDS,
     ) -> None:
         self._operator = operator
         self._clients = clients
@@ -41,6 +50,11 @@ class Workers:
         self._threads = [
             threading.Thread(target=self._work, name=f"worker-{number}", daemon=True) for number in range(WORKERS)
         ]
+        self._stopped = threading.Event()
+        self._sweep_seconds = sweep_seconds
+        if operator.sweep is not None:
+            sweep = partial(self._sweep, operator.sweep)
+            self._threads.append(threading.Thread(target=sweep, name="sweeper", daemon=True))
 
     def start(self) -> None:
         """Starts the threads."""
@@ -54,6 +68,7 @@ class Workers:
     def stop(self, patience: float) -> None:
         """Lets every thread finish the turn it is at, at most for ``patience`` seconds; all a turn does can be repeated."""
         self._queue.close()
+        self._stopped.set()
         deadline = time.monotonic() + patience
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
@@ -63,6 +78,15 @@ class Workers:
             with self._seconds.labels(self._kind).time():
                 outcome = self._turn(key)
             self._turns.labels(self._kind, outcome).inc()
+
+    def _sweep(self, sweep: Callable[[Clients], None]) -> None:
+        while not self._stopped.wait(self._sweep_seconds):
+            try:
+                sweep(self._clients)
+            except PlatformError as error:
+                log.warning("not swept", kind=self._kind, detail=str(error))
+            except Exception:
+                log.exception("unexpected", kind=self._kind, key="sweep")
 
     def _turn(self, key: Key) -> str:
         try:

@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from homeostat.engines.pipelines.parameters import arguments
+from homeostat.engines.pipelines.parameters import Value, arguments
 from homeostat.reconcile.errors import InvalidData
 from homeostat_pipelines.bundles import digest_of
 
@@ -21,7 +21,7 @@ class Package:
     digest: str
     parameters: dict[str, dict[str, Any]]
 
-    def arguments(self, given: dict[str, str]) -> dict[str, int | float | str]:
+    def arguments(self, given: dict[str, str]) -> dict[str, Value]:
         """Parameters of a spec as the package declares them.
 
         Raises:

@@ -3,6 +3,7 @@
 import os
 import tempfile
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 
 from homeostat.engines.objects import ObjectStore
@@ -36,7 +37,7 @@ def run(job: TrainInput, objects: ObjectStore) -> None:
             tempfile.tempdir = None
 
 
-def _run_locally(path: Path, arguments: dict[str, object], digest: str, scratch: Path) -> None:
+def _run_locally(path: Path, arguments: Mapping[str, object], digest: str, scratch: Path) -> None:
     from kfp import components, local  # noqa: PLC0415 - slow to import, and a wrong parameter is told without it
 
     local.init(

@@ -30,14 +30,14 @@ class MemoryCluster:
         return copy.deepcopy(self.objects.get((api_version, kind, namespace, name)))
 
     def list(
-        self, api_version: str, kind: str, namespace: str | None, labels: Mapping[str, str] | None = None
+        self, api_version: str, kind: str, namespace: str | None, labels: Mapping[str, str | None] | None = None
     ) -> list[Manifest]:
         return [
             copy.deepcopy(manifest)
             for (api, kind_, namespace_, _), manifest in sorted(self.objects.items())
             if (api, kind_) == (api_version, kind)
             and namespace in (None, namespace_)
-            and (labels or {}).items() <= manifest["metadata"].get("labels", {}).items()
+            and all(manifest["metadata"].get("labels", {}).get(name) == value for name, value in (labels or {}).items())
         ]
 
     def apply(self, manifest: Manifest) -> Manifest:

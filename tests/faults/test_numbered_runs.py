@@ -46,6 +46,12 @@ LONG = 400
 def a_world_of_training(faults: list[Fault]) -> World:
     resource = a_training_job(retry={"limit": 10})
     world = World(TRAINING_JOBS, resource, TRAINED.model_dump_json(by_alias=True).encode(), deque(faults))
+    put_features(world)
+    return world
+
+
+def put_features(world: World) -> None:
+    """FeatureSet `customers` with a snapshot of its present features."""
     source = a_feature_set()
     snapshot = Snapshot(version=1, digest=DIGEST, uri="s3://homeostat/churn/featuresets/customers/1/", rows=100)
     manifest = a_feature_set(status={"snapshot": snapshot.model_dump(), "schema_hash": schema_hash(source)}).model_dump(
@@ -53,7 +59,6 @@ def a_world_of_training(faults: list[Fault]) -> World:
     )
     assert manifest["apiVersion"] == API_VERSION
     world.cluster.put(manifest)
-    return world
 
 
 def a_world_of_features(faults: list[Fault]) -> World:

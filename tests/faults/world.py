@@ -5,6 +5,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import Enum, auto
+from pathlib import Path
 from typing import Any
 
 from faults.cluster_twin import Address, MemoryCluster
@@ -12,6 +13,7 @@ from homeostat.api.common import API_VERSION, ConditionType, Resource
 from homeostat.engines.metrics.memory import MemoryMetrics
 from homeostat.engines.objects.memory import MemoryObjects
 from homeostat.engines.outcomes.memory import MemoryOutcomes
+from homeostat.engines.pipelines import PipelineEngine
 from homeostat.engines.registry.memory import MemoryRegistry
 from homeostat.reconcile.conditions import is_true
 from homeostat.reconcile.errors import EngineUnavailable
@@ -23,6 +25,7 @@ from homeostat_operators.settings import OperatorSettings
 from homeostat_operators.trainingjob.local import LocalPipelines
 from homeostat_operators.workqueue import Key
 
+COMPILED = Path(__file__).parents[2] / "pipelines" / "compiled"
 START = datetime(2026, 1, 5, 8, 0, 30, tzinfo=UTC)
 SETTINGS = OperatorSettings("homeostat", "homeostat/pipelines:1", "homeostat/services:1", "http://gateway")
 
@@ -87,11 +90,15 @@ class World:
         self.registry = FaultyRegistry(self)
         self.clients = Clients(
             self.cluster, self.objects, self.registry, MemoryMetrics(), MemoryOutcomes(), SETTINGS,
-            pipelines={"Local": LocalPipelines(self.cluster)},
+            pipelines=self.engines(),
         )  # fmt: skip
         manifest = self.resource.model_dump(mode="json", by_alias=True, exclude_none=True)
         self.own: Address = (API_VERSION, self.resource.kind, "churn", self.resource.metadata.name)
         self.cluster.put(manifest)
+
+    def engines(self) -> dict[str, PipelineEngine]:
+        """Engines of trainings."""
+        return {"Local": LocalPipelines(self.cluster, COMPILED)}
 
     def around(self, moment: str) -> None:
         """Called before and after every write."""

@@ -1,115 +1,158 @@
-"""The Kubeflow engine against a real Kubeflow Pipelines backend; `make e2e-kubeflow` brings one up."""
+"""The Kubeflow engine against a real Kubeflow Pipelines backend: what only a real one shows."""
 
-import time
+import copy
 import uuid
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import yaml
 
-from cluster import settings
 from cluster.settings import REPOSITORY
+from contract.waiting import until
 from demo.release import Platform
-from homeostat.api.v1alpha1.trainingjob import Resources
+from homeostat.api.v1alpha1.trainingjob import StepState
 from homeostat.engines.pipelines import Attempt, SeenRun
 from homeostat.engines.pipelines.kubeflow import KubeflowPipelines
-from homeostat.engines.pipelines.packages import SECRET, SECRET_KEYS
-from homeostat.runs import TrainInput
-from homeostat.settings import KubeflowSettings, NodePool
+from homeostat.engines.pipelines.packages import Package, parse, shipped
+from homeostat.engines.pipelines.rendering import SECRET_KEYS, rendered
+from homeostat.reconcile.errors import EngineUnavailable, InvalidSpec, PlatformError
 from homeostat.testing.builders import a_training_job
 
 NAMESPACE = "kubeflow"
-NODE = NodePool(node_selector={"kubernetes.io/os": "linux"})
-
-
-@pytest.fixture(scope="session")
-def platform() -> Platform:
-    return Platform(settings.load())
-
-
-@pytest.fixture(scope="session")
-def kubeflow(platform: Platform) -> Iterator[KubeflowPipelines]:
-    borrowed = platform.get("secret", SECRET, NAMESPACE) is None
-    if borrowed:  # else the release's own is there
-        given = [f"--from-literal={key}=http://nowhere.invalid" for key in SECRET_KEYS]
-        platform.kubectl("-n", NAMESPACE, "create", "secret", "generic", SECRET, *given)
-
-    def pods(_api: str, _kind: str, namespace: str, labels: Any) -> list[dict[str, Any]]:
-        selector = ",".join(f"{key}={value}" for key, value in labels.items())
-        return platform.listing("pods", namespace, "-l", selector)
-
-    with platform.forward("ml-pipeline", 8888, NAMESPACE) as address:
-        compiled = REPOSITORY / "pipelines" / "compiled"
-        engine = KubeflowPipelines(KubeflowSettings(url=f"http://{address}"), compiled, pods)
-        yield engine
-        engine.close()
-    if borrowed:
-        platform.kubectl("-n", NAMESPACE, "delete", "secret", SECRET)
+COMPILED = REPOSITORY / "pipelines" / "compiled"
+MakeAttempt = Callable[..., Attempt]
 
 
 @pytest.fixture
-def attempt() -> Callable[..., Attempt]:
-    """An attempt of a TrainingJob that nobody had before; its first step refuses what it is told."""
-    uid = str(uuid.uuid4())
-    images = yaml.safe_load(Path(settings.load().state / "images.yaml").read_text())["images"]["pipelines"]
+def seen(kubeflow: KubeflowPipelines) -> Callable[..., SeenRun]:
+    """A run of an attempt once it is as wanted."""
 
-    def make(number: int = 1, image: str = f"{images['repository']}:{images['tag']}") -> Attempt:
-        job = a_training_job("contract")
-        job = job.model_copy(update={"metadata": job.metadata.model_copy(update={"uid": uid})})
-        document = TrainInput(
-            namespace="churn", model="churn", feature_sets=[], labels=[], window_seconds=None, holdout_percent=20,
-            pipeline="tabular-classification", parameters={}, seed=1, image=image, gpus=0,
-            datasets="s3://none/d/", models="s3://none/m/", output="s3://none/o/",
-        )  # fmt: skip
-        resources = Resources(requests={"cpu": "20m"}, limits={"memory": "1Gi"})
-        return Attempt(job, number, f"contract-train-{number}", document, resources, NODE)
+    def wait(what: str, attempt: Attempt, done: Callable[[SeenRun], bool]) -> SeenRun:
+        def look() -> SeenRun | None:
+            return kubeflow.find(attempt.resource, attempt.number)
 
-    return make
+        run = until(what, look, lambda found: found is not None and done(found), seconds=300)
+        assert run is not None
+        return run
+
+    return wait
 
 
-def until(seen: Callable[[], SeenRun | None], done: Callable[[SeenRun], bool], seconds: float) -> SeenRun:
-    deadline = time.monotonic() + seconds
-    run = seen()
-    while run is None or not done(run):
-        assert time.monotonic() < deadline, f"not within {seconds:.0f} s: {run}"
-        time.sleep(0.5)
-        run = seen()
-    return run
+Seen = Callable[..., SeenRun]
+
+
+def pods_of(platform: Platform, run: SeenRun) -> list[dict[str, Any]]:
+    return platform.listing("pods", NAMESPACE, "-l", f"pipeline/runid={run.uid}")
+
+
+def main_container(pod: dict[str, Any]) -> dict[str, Any]:
+    return next(container for container in pod["spec"]["containers"] if container["name"] == "main")
 
 
 def test_the_backend_answers_with_its_health(kubeflow: KubeflowPipelines) -> None:
     assert isinstance(kubeflow.health(), str)
 
 
-def test_an_attempt_submitted_twice_is_one_run_whose_pods_are_where_and_as_large_as_asked(
-    kubeflow: KubeflowPipelines, attempt: Callable[..., Attempt], platform: Platform
+def test_the_pod_of_a_step_is_where_and_as_large_as_asked_and_its_failure_names_step_and_logs(
+    kubeflow: KubeflowPipelines, attempt: MakeAttempt, platform: Platform, seen: Seen
 ) -> None:
     one = attempt()
     kubeflow.submit(one)
-    kubeflow.submit(one)
-    (run,) = kubeflow.runs(one.resource)
-    assert (run.number, run.finished) == (1, False)
-    ended = until(lambda: kubeflow.find(one.resource, 1), lambda r: r.finished, 300)
-    assert ended.reason == "Failed"
-    assert TrainInput.model_validate_json(ended.document) == one.document
-    pods = platform.listing("pods", NAMESPACE, "-l", f"pipeline/runid={run.uid}")
-    (step,) = (pod for pod in pods if pod["spec"].get("nodeSelector") == NODE.node_selector)
-    main = next(c for c in step["spec"]["containers"] if c["name"] == "main")
+    ended = seen("the run ends", one, lambda run: run.finished)
+    assert (ended.reason, ended.message) == ("Failed", f"step build-dataset failed; see {ended.logs}")
+    assert [(step.name, step.state) for step in ended.steps] == [("build-dataset", StepState.FAILED)]
+    assert "homeostat_pipelines" in platform.kubectl(*ended.logs.split()[1:]), "the command shows the traceback"
+    (step,) = (pod for pod in pods_of(platform, ended) if pod["spec"].get("nodeSelector"))
+    assert step["spec"]["nodeSelector"] == {"kubernetes.io/os": "linux"}
+    main = main_container(step)
     assert main["image"] == one.document.image
     assert main["resources"]["requests"]["cpu"] == "20m"
-    assert {e["name"] for e in main["env"]} >= set(SECRET_KEYS)
+    assert {each["name"] for each in main["env"]} >= set(SECRET_KEYS)
 
 
-def test_a_step_without_an_image_is_named_within_half_a_minute_of_its_pod_and_the_run_can_be_stopped(
-    kubeflow: KubeflowPipelines, attempt: Callable[..., Attempt]
+def test_a_step_without_an_image_is_named_although_the_backend_says_running(
+    kubeflow: KubeflowPipelines, attempt: MakeAttempt, seen: Seen
 ) -> None:
     one = attempt(image="localhost/homeostat/nowhere:1")
     kubeflow.submit(one)
-    stuck = until(lambda: kubeflow.find(one.resource, 1), lambda r: bool(r.stuck), 120)
-    assert not stuck.finished, "the backend itself still says RUNNING"
+    stuck = seen("the step is named", one, lambda run: bool(run.stuck))
+    assert not stuck.finished
+    assert stuck.stuck.startswith("step build-dataset cannot start: ")
     assert "Image" in stuck.stuck
-    kubeflow.stop(one.resource, stuck)
-    ended = until(lambda: kubeflow.find(one.resource, 1), lambda r: r.finished, 120)
-    kubeflow.stop(one.resource, ended)
+    kubeflow.stop(stuck)
+    assert seen("the run ends", one, lambda run: run.finished).reason == "Canceled"
+
+
+def test_a_step_that_asks_for_a_gpu_where_there_is_none_is_named_and_its_pod_bears_the_request(
+    kubeflow: KubeflowPipelines, attempt: MakeAttempt, platform: Platform, seen: Seen
+) -> None:
+    one = attempt(gpus=1)
+    kubeflow.submit(one)
+    stuck = seen("the step is named", one, lambda run: bool(run.stuck))
+    assert "Insufficient nvidia.com/gpu" in stuck.stuck
+    limits = [main_container(pod)["resources"].get("limits", {}) for pod in pods_of(platform, stuck)]
+    assert [limit["nvidia.com/gpu"] for limit in limits if "nvidia.com/gpu" in limit] == ["1"]
+    kubeflow.stop(stuck)
+    seen("the run ends", one, lambda run: run.finished)
+
+
+def uploaded(kubeflow: KubeflowPipelines, package: Package, attempt: Attempt) -> tuple[str, str]:
+    """Name and version of a pipeline that a user has put there."""
+    name, version = f"of a user {uuid.uuid4().hex[:8]}", "2026-01 (third)"
+    content = rendered(replace(attempt, package=package)).encode()
+    files = {"uploadfile": ("own.yaml", content, "application/yaml")}
+    made = kubeflow._call("POST", "pipelines/upload", params={"name": name}, files=files)
+    wanted = {"name": version, "pipelineid": made["pipeline_id"]}
+    kubeflow._call("POST", "pipelines/upload_version", params=wanted, files=files)
+    return name, version
+
+
+def test_a_version_that_the_backend_has_is_run_as_it_stands_with_its_inputs_checked(
+    kubeflow: KubeflowPipelines, attempt: MakeAttempt, seen: Seen
+) -> None:
+    shipped_one = shipped(COMPILED, "tabular-classification")
+    name, version = uploaded(kubeflow, shipped_one, attempt())
+    package = kubeflow.package(a_training_job(pipeline={"name": name, "version": version}), None)
+    assert package.held is not None
+    assert package.declared.keys() == shipped_one.declared.keys()
+    one = attempt(package=package)
+    kubeflow.submit(one)
+    ended = seen("the run ends", one, lambda run: run.finished)
+    assert "build-dataset" in ended.message
+    (run,) = (each for each in kubeflow._listed("runs") if each["run_id"] == ended.uid)
+    assert run["pipeline_version_reference"]["pipeline_version_id"] == package.held[1]
+    with pytest.raises(PlatformError, match="has no version 'first' at Kubeflow Pipelines"):
+        kubeflow.package(a_training_job(pipeline={"name": name, "version": "first"}), None)
+    with pytest.raises(PlatformError, match="'nobody had it' is no pipeline at Kubeflow Pipelines"):
+        kubeflow.package(a_training_job(pipeline={"name": "nobody had it", "version": "1"}), None)
+
+
+def test_what_the_backend_refuses_comes_with_its_words(kubeflow: KubeflowPipelines, attempt: MakeAttempt) -> None:
+    one = attempt()
+    asked = one.document.model_copy(update={"parameters": {"max_iter": "1"}})
+    wrong = copy.deepcopy(one.package.spec)
+    wrong["root"]["inputDefinitions"]["parameters"]["max_iter"]["parameterType"] = "STRING"
+    package = replace(one.package, name="mistyped", spec=wrong)
+    kubeflow.submit(replace(one, document=asked, package=package))
+    mistaken = replace(kubeflow_package(kubeflow, package, one), spec=one.package.spec)
+    with pytest.raises(InvalidSpec, match="max_iter requires type string"):
+        kubeflow.submit(replace(one, number=2, document=asked, package=mistaken))
+    for run in kubeflow.runs(one.resource):
+        kubeflow.stop(run)
+
+
+def kubeflow_package(kubeflow: KubeflowPipelines, package: Package, attempt: Attempt) -> Package:
+    name, version = uploaded(kubeflow, package, attempt)
+    return kubeflow.package(a_training_job(pipeline={"name": name, "version": version}), None)
+
+
+def test_a_package_with_a_field_that_the_backend_does_not_know_is_no_outage(
+    kubeflow: KubeflowPipelines, attempt: MakeAttempt
+) -> None:
+    spec = {**shipped(COMPILED, "tabular-classification").spec, "newerThanTheBackend": {}}
+    package = parse(yaml.safe_dump(spec).encode(), "spec.pipeline.uri 'u'")
+    with pytest.raises(PlatformError, match=r"newerThanTheBackend.*no outage") as raised:
+        kubeflow.submit(attempt(package=replace(package, name=f"newer-{uuid.uuid4().hex[:8]}")))
+    assert not isinstance(raised.value, EngineUnavailable)

@@ -3,16 +3,14 @@
 from homeostat.api.common import parse_duration
 from homeostat.api.v1alpha1 import FeatureSet, TrainingJob
 from homeostat.api.v1alpha1.trainingjob import LabelSource, Resources
-from homeostat.engines.pipelines import Attempt
+from homeostat.engines.pipelines import Attempt, parameters
+from homeostat.engines.pipelines.packages import Package
 from homeostat.reconcile.errors import InvalidSpec
 from homeostat.reconcile.names import child_name
 from homeostat.runs import LabelInput, TrainInput, run_prefix
 from homeostat.settings import NodePool
 from homeostat_operators.featureset.children import feature_source
 from homeostat_operators.trainingjob.observe import PURPOSE, Observed
-
-PIPELINES = ("tabular-classification",)
-"""Pipelines that ship with the platform."""
 
 REQUESTS = {"cpu": "250m", "memory": "512Mi"}
 LIMITS = {"memory": "2Gi"}
@@ -23,15 +21,12 @@ def checked_pool(resource: TrainingJob, observed: Observed) -> NodePool | None:
     """The node pool that the spec names.
 
     Raises:
-        InvalidSpec: The platform has no pool, no pipeline or no engine of the name in the spec.
+        InvalidSpec: The platform has no pool or no engine of the name in the spec.
     """
     if observed.engine not in observed.engines:
         known = ", ".join(sorted(observed.engines))
         raise InvalidSpec(f"spec.engine {observed.engine!r} is not installed here; use one of {known}")
     pools = observed.pools
-    pipeline = resource.spec.pipeline.name
-    if pipeline not in PIPELINES:
-        raise InvalidSpec(f"spec.pipeline.name {pipeline!r} is unknown; use one of {', '.join(PIPELINES)}")
     name = resource.spec.placement.node_pool
     if name is None:
         return None
@@ -39,6 +34,26 @@ def checked_pool(resource: TrainingJob, observed: Observed) -> NodePool | None:
         known = f"use one of {', '.join(sorted(pools))}" if pools else "the platform has none: leave the field out"
         raise InvalidSpec(f"spec.placement.nodePool {name!r} is unknown; {known}")
     return pools[name]
+
+
+def checked_package(resource: TrainingJob, observed: Observed) -> Package:
+    """The pipeline that the spec names, with its parameters checked.
+
+    Raises:
+        InvalidSpec: The pipeline, or a parameter of it, is wrong.
+        ObjectNotFound: The pipeline is not there yet.
+    """
+    package = observed.package
+    assert package is not None  # noqa: S101 - whoever launches has observed it
+    if not isinstance(package, Package):
+        raise package
+    parameters.arguments(package.declared, given_parameters(resource))
+    return package
+
+
+def given_parameters(resource: TrainingJob) -> dict[str, str]:
+    """Parameters of the spec by name."""
+    return {parameter.name: parameter.value for parameter in resource.spec.pipeline.parameters}
 
 
 def entity_of(sets: list[FeatureSet]) -> str:
@@ -66,8 +81,8 @@ def train_input(resource: TrainingJob, sets: list[FeatureSet], attempt: int, obs
         labels=[_labels(source, entity, meta.namespace, bucket) for source in spec.dataset.labels],
         window_seconds=int(parse_duration(window.last).total_seconds()) if window else None,
         holdout_percent=spec.dataset.holdout.percent,
-        pipeline=spec.pipeline.name,
-        parameters={parameter.name: parameter.value for parameter in spec.pipeline.parameters},
+        pipeline=str(spec.pipeline),
+        parameters=given_parameters(resource),
         seed=spec.seed,
         image=observed.image,
         gpus=spec.placement.gpus_per_node,
@@ -100,7 +115,7 @@ def attempt_of(resource: TrainingJob, sets: list[FeatureSet], number: int, obser
         InvalidSpec: The spec cannot be carried out.
     """
     spec = resource.spec
-    pool = checked_pool(resource, observed)
+    pool, package = checked_pool(resource, observed), checked_package(resource, observed)
     given = spec.placement.resources
     # A default gives way where the user spoke of the resource at all: a request must not be above its limit.
     requests = {name: amount for name, amount in REQUESTS.items() if name not in given.limits} | given.requests
@@ -113,6 +128,7 @@ def attempt_of(resource: TrainingJob, sets: list[FeatureSet], number: int, obser
         number=number,
         name=child_name(resource.metadata.name, PURPOSE, number),
         document=train_input(resource, sets, number, observed),
+        package=package,
         resources=Resources(requests=requests, limits=limits),
         pool=pool,
     )

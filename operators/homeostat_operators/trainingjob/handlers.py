@@ -4,7 +4,13 @@ from homeostat.api.v1alpha1.trainingjob import SUCCEEDED, TrainingJob
 from homeostat_operators.loop import Operator
 from homeostat_operators.trainingjob.observe import Observed, observe
 from homeostat_operators.trainingjob.plan import plan
+from homeostat_operators.trainingjob.sweep import sweep
 
 OPERATOR: Operator[TrainingJob, Observed] = Operator(
-    resource=TrainingJob, observe=observe, plan=plan, children=(("batch/v1", "jobs"),), told=(SUCCEEDED,)
+    resource=TrainingJob,
+    observe=observe,
+    plan=plan,
+    children=(("batch/v1", "jobs"),),
+    told=(SUCCEEDED,),
+    sweep=sweep,
 )

@@ -1,10 +1,14 @@
 """The Local engine: an attempt is one Job, in which the pipeline's own local runner works."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from homeostat.api.v1alpha1 import TrainingJob
 from homeostat.engines.pipelines import Attempt, SeenRun
+from homeostat.engines.pipelines.packages import Package, shipped
+from homeostat.reconcile.errors import InvalidSpec
 from homeostat.reconcile.names import child_name, labels_for
+from homeostat.settings import NodePool
 from homeostat_operators.actions import create_once
 from homeostat_operators.clients import ClusterAccess, Manifest
 from homeostat_operators.jobs import JOB, JobShape, SeenJob, run_job
@@ -30,9 +34,26 @@ def train_job(attempt: Attempt) -> Manifest:
 
 @dataclass(frozen=True)
 class LocalPipelines:
-    """See PipelineEngine."""
+    """See PipelineEngine.
+
+    Attributes:
+        cluster: Where the Jobs are made.
+        compiled: Folder of the pipelines that ship with the platform, and so with the image of its runs.
+    """
 
     cluster: ClusterAccess
+    compiled: Path
+
+    def package(self, resource: TrainingJob, pool: NodePool | None) -> Package:
+        """See PipelineEngine."""
+        del pool
+        asked = resource.spec.pipeline
+        if asked.name is None or asked.version is not None:
+            raise InvalidSpec(
+                f"spec.pipeline {str(asked)!r} has steps with images of their own, which the engine Local cannot start; "
+                f"set spec.engine to Kubeflow, or spec.pipeline to the name of a pipeline that ships with the platform"
+            )
+        return shipped(self.compiled, asked.name)
 
     def find(self, resource: TrainingJob, number: int) -> SeenRun | None:
         """See PipelineEngine."""
@@ -45,10 +66,14 @@ class LocalPipelines:
         labelled = self.cluster.list(*JOB, resource.metadata.namespace, labels_for(resource, PURPOSE))
         return tuple(job for job in map(SeenJob.of, labelled) if job.owner == resource.metadata.uid)
 
+    def going(self) -> tuple[SeenRun, ...]:
+        """See PipelineEngine: Kubernetes deletes a Job with its owner."""
+        return ()
+
     def submit(self, attempt: Attempt) -> None:
         """See PipelineEngine."""
         create_once(train_job(attempt), self.cluster)
 
-    def stop(self, resource: TrainingJob, run: SeenRun) -> None:
+    def stop(self, run: SeenRun) -> None:
         """See PipelineEngine."""
-        self.cluster.delete(*JOB, resource.metadata.namespace, run.name, run.uid)
+        self.cluster.delete(*JOB, run.namespace, run.name, run.uid)

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field, replace
 from homeostat.api.common import API_VERSION
 from homeostat.api.v1alpha1 import FeatureSet, ModelDeployment, TrainingJob
 from homeostat.engines.pipelines import SeenRun
-from homeostat.reconcile.errors import EngineUnavailable
+from homeostat.engines.pipelines.packages import Package
+from homeostat.reconcile.errors import EngineUnavailable, InvalidSpec, ObjectNotFound
 from homeostat.runs import FAILURE, PROGRESS, RESULT, RunFailure, RunProgress, TrainResult, run_prefix
 from homeostat.settings import NodePool
 from homeostat_operators.clients import Clients
@@ -24,6 +25,7 @@ class Observed:
         engine: Engine of the current attempt, or of the next.
         engines: Engines that the platform has.
         pools: Node pools by name.
+        package: The pipeline, or why it cannot be had; None where nothing is to be launched.
         features: The FeatureSets that are joined, by name; None for one that does not exist.
         deployments: Names of the ModelDeployments that exist, of those whose outcomes are labels.
         run: Run with the name of the current attempt, whoever made it.
@@ -39,6 +41,7 @@ class Observed:
     engine: str = "Local"
     engines: frozenset[str] = frozenset({"Local"})
     pools: dict[str, NodePool] = field(default_factory=dict)
+    package: Package | InvalidSpec | ObjectNotFound | None = None
     features: dict[str, FeatureSet | None] = field(default_factory=dict)
     deployments: frozenset[str] = frozenset()
     run: SeenRun | None = None
@@ -75,9 +78,12 @@ def observe(resource: TrainingJob, clients: Clients) -> Observed:
     if status.model is not None:
         return replace(seen, version=clients.registry.find(model_name(resource), intent_of(resource)))
     seen = _with_inputs(seen, resource, clients)
-    if status.run is None or status.run.completion_time is not None:
-        return seen
-    return _with_attempt(seen, resource, clients)
+    if status.run is not None and status.run.completion_time is None:
+        seen = _with_attempt(seen, resource, clients)
+    runs = seen.run is not None and seen.run.owner == resource.metadata.uid
+    if runs or seen.result is not None or resource.spec.suspend:
+        return seen  # nothing is launched in this turn
+    return replace(seen, package=_package(seen, resource, clients))
 
 
 def _engine(resource: TrainingJob, default: str) -> str:
@@ -110,6 +116,16 @@ def _with_inputs(seen: Observed, resource: TrainingJob, clients: Clients) -> Obs
         features={name: FeatureSet.model_validate(raw) if raw else None for name, raw in found.items()},
         deployments=frozenset(name for name in sources if clients.cluster.get(API_VERSION, kind, namespace, name)),
     )
+
+
+def _package(seen: Observed, resource: TrainingJob, clients: Clients) -> Package | InvalidSpec | ObjectNotFound | None:
+    if seen.engine not in clients.pipelines:
+        return None
+    pool = seen.pools.get(resource.spec.placement.node_pool or "")
+    try:
+        return clients.pipelines[seen.engine].package(resource, pool)
+    except (InvalidSpec, ObjectNotFound) as error:
+        return error
 
 
 def _with_attempt(seen: Observed, resource: TrainingJob, clients: Clients) -> Observed:

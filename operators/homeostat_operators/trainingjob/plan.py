@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from homeostat.api.v1alpha1 import FeatureSet, TrainingJob, TrainingJobStatus
-from homeostat.api.v1alpha1.trainingjob import Progress, Provenance, Run, TrainingJobReason
+from homeostat.api.v1alpha1.trainingjob import Progress, Provenance, Run, StepState, TrainingJobReason
 from homeostat.engines.pipelines import SeenRun
-from homeostat.reconcile.errors import InvalidSpec
+from homeostat.reconcile.errors import InvalidSpec, ObjectNotFound
 from homeostat.reconcile.names import child_name
-from homeostat.runs import FailureReason
+from homeostat.runs import RESULT, FailureReason, RunProgress
 from homeostat_operators.actions import Action, Launch, Register, Stop
 from homeostat_operators.featureset.children import schema_hash
 from homeostat_operators.jobs import DEADLINE_EXCEEDED
@@ -54,7 +54,7 @@ def plan(resource: TrainingJob, observed: Observed, now: datetime) -> Plan[Train
     status = step.status.model_copy(
         update={"observed_generation": resource.metadata.generation, "conditions": conditions}
     )
-    stops = tuple(Stop(observed.engine, resource, run) for run in strays if not run.deleting)
+    stops = tuple(Stop(observed.engine, run) for run in strays if not run.deleting)
     return Plan(status, (*stops, *step.actions), STRAY_LOOK if strays and step.look is None else step.look)
 
 
@@ -100,12 +100,12 @@ def _attempt(  # noqa: PLR0911 - one return for each way an attempt can stand
     if observed.failure is not None:
         return _failed(resource, observed, observed.failure.reason, observed.failure.message, now)
     if job is not None and job.finished:
-        message = job.message or "it ended without a result; see its pod's log"
+        message = job.message or f"it ended without {RESULT}, which its last step has to write; see {job.logs}"
         return _failed(resource, observed, job.reason, f"Run {job.name}: {message}", now)
     if resource.spec.suspend:
         # Its run, if there is one, is a stray from now on: stopped, and waited for before the next attempt.
         return Step(_ended(resource, SUSPENDED, job, now), Said.suspended(), look=STRAY_LOOK if job else None)
-    if job is not None and now > _deadline(resource, run):
+    if job is not None and now > _deadline(resource, run, job):
         message = f"Run {job.name} took longer than {resource.spec.active_deadline_seconds} s{_because(job)}"
         return _failed(resource, observed, DEADLINE_EXCEEDED, message, now)
     if job is not None:
@@ -115,9 +115,12 @@ def _attempt(  # noqa: PLR0911 - one return for each way an attempt can stand
     return _create(resource, status, observed, now)
 
 
-def _deadline(resource: TrainingJob, run: Run) -> datetime:
-    """When an attempt is ended by us: some engines know no deadline, the others have had their chance by then."""
-    return run.start_time + timedelta(seconds=resource.spec.active_deadline_seconds) + DEADLINE_GRACE
+def _deadline(resource: TrainingJob, run: Run, job: SeenRun) -> datetime:
+    """When an attempt is ended by us: some engines know no deadline, the others have had their chance by then.
+
+    An engine that was away between reservation and start costs the attempt nothing.
+    """
+    return (job.start or run.start_time) + timedelta(seconds=resource.spec.active_deadline_seconds) + DEADLINE_GRACE
 
 
 def _because(run: SeenRun) -> str:
@@ -126,17 +129,25 @@ def _because(run: SeenRun) -> str:
 
 def _running(resource: TrainingJob, observed: Observed, job: SeenRun) -> Step:
     status, said = resource.status, observed.progress
-    run = status.run.model_copy(update={"uid": job.uid, "url": job.url}) if status.run else None
-    progress = status.progress
-    if said is not None:
-        total = max(said.total, 1)
-        summary = f"{min(100, 100 * said.done // total)}% {said.step}"[:160]
-        progress = Progress(step=said.step[:128], done=said.done, total=said.total, summary=summary)
+    seen = {"uid": job.uid, "url": job.url, "logs": job.logs}
+    run = status.run.model_copy(update=seen) if status.run else None
+    progress = _progress(said, job) or status.progress
     provenance = result.provenance(job, observed.image, resource) or status.provenance
-    status = status.model_copy(update={"run": run, "progress": progress, "provenance": provenance})
+    changes = {"run": run, "progress": progress, "steps": list(job.steps), "provenance": provenance}
+    status = status.model_copy(update=changes)
     doing = progress.step if progress and progress.step else "waiting for its pod"
     message = f"Attempt {status.attempt} runs: {doing}{_because(job)}."
     return Step(status, Said(TrainingJobReason.RUNNING, message), look=PROGRESS_LOOK)
+
+
+def _progress(said: RunProgress | None, job: SeenRun) -> Progress | None:
+    """How far a run is, as it says itself; else as its engine does, which does not know how many steps there will be."""
+    if said is not None:
+        summary = f"{min(100, 100 * said.done // max(said.total, 1))}% {said.step}"[:160]
+        return Progress(step=said.step[:128], done=said.done, total=said.total, summary=summary)
+    done = sum(step.state in {StepState.SUCCEEDED, StepState.SKIPPED} for step in job.steps)
+    going = next((step.name for step in job.steps if step.state is StepState.RUNNING), "")
+    return Progress(step=going, done=done, summary=f"{done} done {going}".strip()) if job.steps else None
 
 
 def _ended(resource: TrainingJob, message: str, job: SeenRun | None, now: datetime) -> TrainingJobStatus:
@@ -151,6 +162,7 @@ def _ended(resource: TrainingJob, message: str, job: SeenRun | None, now: dateti
         update={
             "run": run.model_copy(update={"completion_time": now, "message": message[:MESSAGE_LIMIT]}),
             "progress": None,
+            "steps": list(job.steps) if job is not None else status.steps,
             "gpu_seconds": status.gpu_seconds + used,
         }
     )
@@ -196,6 +208,7 @@ def _next_attempt(resource: TrainingJob, status: TrainingJobStatus, observed: Ob
             "attempt": attempt,
             "run": Run(engine=observed.engine, id=name, start_time=now),
             "progress": None,
+            "steps": [],
             "start_time": status.start_time or now,
         }
     )
@@ -212,12 +225,15 @@ def _create(resource: TrainingJob, status: TrainingJobStatus, observed: Observed
     sets = [feature_set for feature_set in observed.features.values() if feature_set is not None]
     try:
         children.checked_pool(resource, observed)
+        package = children.checked_package(resource, observed)
         if (said := _missing(resource, observed)) is not None:
             return Step(status, said, look=INPUTS_LOOK)
         attempt = children.attempt_of(resource, sets, status.attempt, observed)
+    except ObjectNotFound as error:
+        return Step(status, Said(TrainingJobReason.PENDING, f"{error}."), look=INPUTS_LOOK)
     except InvalidSpec as error:  # for good, because a spec cannot be changed
         return _final(status, Said.failure(TrainingJobReason.INVALID_SPEC, str(error)), now)
-    provenance = Provenance(image=observed.image, seed=resource.spec.seed)
+    provenance = Provenance(image=observed.image, seed=resource.spec.seed, pipeline_digest=package.digest)
     status = status.model_copy(update={"provenance": provenance})
     said = Said(TrainingJobReason.PENDING, f"Attempt {status.attempt} starts.")
     # Not every engine lets its runs be watched.

@@ -25,12 +25,13 @@ def taken(
         update={
             "run": status.run.model_copy(update={"completion_time": now}) if status.run else None,
             "progress": Progress(step="", done=1, total=1, summary="100%"),
+            "steps": list(job.steps) if job else status.steps,
             "metrics": [Metric(name=name, value=f"{value:.6f}") for name, value in metrics],
             "model": ModelVersion(name=model_name(resource), uri=delivered.model.uri, digest=delivered.model.digest),
             "dataset": DatasetRecord(**delivered.dataset.model_dump()),
             "provenance": known.model_copy(
                 update={
-                    "pipeline_digest": delivered.pipeline_digest,
+                    "pipeline_digest": delivered.pipeline_digest or known.pipeline_digest,
                     "parameters_hash": delivered.parameters_hash,
                     "environment_digest": delivered.environment_digest,
                 }

@@ -43,6 +43,10 @@ class Refused(PlatformError):  # noqa: N818 - reads as its siblings do
         self.code = code
 
 
+class Failed(EngineUnavailable):
+    """The engine answered 500: it runs, and something in it went wrong, or in what it was given."""
+
+
 class Engine:
     """Client of one engine.
 
@@ -71,11 +75,14 @@ class Engine:
         """Body of the answer, as JSON.
 
         Raises:
-            EngineUnavailable: No answer, 5xx, 408, 425, 429, or an answer that is no JSON.
+            Failed: 500.
+            EngineUnavailable: No answer, any other 5xx, 408, 425, 429, or an answer that is no JSON.
             Refused: Any other 4xx.
         """
         with self._reached():
             response = self._client.request(method, path, **request)
+        if response.status_code == httpx.codes.INTERNAL_SERVER_ERROR:
+            raise Failed(f"{self._name} at {self._url} fails ({method} {path}: 500 {_excerpt(response)}); see its log")
         if response.is_server_error or response.status_code in _LATER:
             raise self._unavailable(f"{method} {path}: {response.status_code} {_excerpt(response)}")
         if response.is_error:

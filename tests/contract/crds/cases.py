@@ -17,6 +17,8 @@ def a_label(**fields: Any) -> list[dict[str, Any]]:
 
 
 PARQUET = {"uri": "s3://homeostat/churn/labels/"}
+PACKAGE = "s3://homeostat/churn/pipelines/own.yaml"
+ONE_PIPELINE = "give exactly one of name, uri and configMapRef"
 TIMES = {"field": "churned", "timestampField": "predicted_at"}
 
 REFUSED = [
@@ -73,6 +75,16 @@ REFUSED = [
         "TrainingJob", {"pipeline.parameters": [{"name": "a", "value": "1"}, {"name": "a", "value": "2"}]}, "Duplicate"
     ),
     Case("TrainingJob", {"pipeline.parameters": [{"name": "a", "value": 1}]}, "must be of type string"),
+    Case("TrainingJob", {"pipeline": {}}, ONE_PIPELINE),
+    Case("TrainingJob", {"pipeline": {"name": "a", "uri": PACKAGE}}, ONE_PIPELINE),
+    Case("TrainingJob", {"pipeline": {"uri": PACKAGE, "configMapRef": {"name": "a"}}}, ONE_PIPELINE),
+    Case("TrainingJob", {"pipeline": {"uri": PACKAGE, "version": "1"}}, "version is given with name only"),
+    Case("TrainingJob", {"pipeline": {"uri": "https://example.org/a.yaml"}}, PATTERN),
+    Case("TrainingJob", {"pipeline": {"name": ""}}, "spec.pipeline.name"),
+    Case("TrainingJob", {"pipeline": {"name": "a", "version": ""}}, "spec.pipeline.version"),
+    Case("TrainingJob", {"pipeline": {"configMapRef": {"name": "A"}}}, PATTERN),
+    Case("TrainingJob", {"pipeline": {"configMapRef": {"name": "a", "key": "a/b"}}}, PATTERN),
+    Case("TrainingJob", {"pipeline": {"configMapRef": {"key": "a"}}}, "spec.pipeline.configMapRef.name"),
     Case("TrainingJob", {"placement.gpusPerNode": 17}, "less than or equal to 16"),
     Case("TrainingJob", {"placement.nodePool": "GPU pool"}, PATTERN),
     Case("TrainingJob", {"placement.resources": {"limits": {"memory": "lots"}}}, PATTERN),
@@ -145,6 +157,10 @@ ACCEPTED = [
     Case("TrainingJob", {"dataset.labels": [{"outcomesOf": "churn"}, {"parquet": PARQUET, **TIMES}]}),
     Case("TrainingJob", {"dataset.window": {"last": "2160h"}, "dataset.holdout": {"percent": 50}}),
     Case("TrainingJob", {"pipeline.parameters": [{"name": "learning_rate", "value": "0.1"}]}),
+    Case("TrainingJob", {"pipeline": {"name": "My pipeline", "version": "2026-01 (third)"}}),
+    Case("TrainingJob", {"pipeline": {"uri": PACKAGE, "parameters": [{"name": "a", "value": "1"}]}}),
+    Case("TrainingJob", {"pipeline": {"configMapRef": {"name": "own.pipelines"}}}),
+    Case("TrainingJob", {"pipeline": {"configMapRef": {"name": "own", "key": "one_step.yaml"}}}),
     Case(
         "TrainingJob",
         {"placement": {"nodePool": "gpu-a100", "gpusPerNode": 1, "resources": {"limits": {"cpu": "500m"}}}},

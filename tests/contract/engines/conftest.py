@@ -43,14 +43,14 @@ def kubectl() -> str:
 
 
 @contextmanager
-def forwarded(program: str, kubeconfig: Path, service: str, port: int) -> Iterator[str]:
-    """host:port on this machine that leads to a service of the release."""
+def forwarded(program: str, kubeconfig: Path, service: str, port: int, namespace: str = RELEASE) -> Iterator[str]:
+    """host:port on this machine that leads to a service, of the release if no namespace is given."""
     command = [
         program,
         "--kubeconfig",
         str(kubeconfig),
         "-n",
-        RELEASE,
+        namespace,
         "port-forward",
         f"service/{service}",
         f":{port}",
@@ -60,7 +60,7 @@ def forwarded(program: str, kubeconfig: Path, service: str, port: int) -> Iterat
             assert process.stdout is not None
             said = process.stdout.readline()
             found = re.match(r"Forwarding from (127\.0\.0\.1:\d+)", said)
-            assert found, f"kubectl port-forward to {RELEASE}/{service}: {said}{process.stdout.read()}"
+            assert found, f"kubectl port-forward to {namespace}/{service}: {said}{process.stdout.read()}"
             yield found[1]
         finally:
             process.terminate()

@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from homeostat.api.v1alpha1 import FeatureSet, TrainingJob
+from homeostat.engines.pipelines.packages import shipped
 from homeostat.settings import NodePool
 from homeostat.testing.builders import DIGEST, a_feature_set
 from homeostat_operators.actions import Launch
@@ -33,6 +34,7 @@ OBSERVED = Observed(
     bucket="homeostat",
     image="homeostat/pipelines:1",
     pools={"gpu-a100": POOL},
+    package=shipped(HERE.parents[2] / "pipelines" / "compiled", "tabular-classification"),
     features={"customers": the_features()},
     deployments=frozenset({"churn"}),
 )

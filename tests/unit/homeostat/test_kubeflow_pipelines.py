@@ -1,6 +1,7 @@
 """Kubeflow Pipelines as an engine: one run for an attempt, whatever gets lost, and the truth about those that cannot start."""
 
 from collections import deque
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,19 +11,34 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from faults.kubeflow_twin import Crash, Fault, KubeflowServer
 from homeostat.api.v1alpha1.trainingjob import Resources
-from homeostat.engines.pipelines import Attempt
+from homeostat.engines.objects.memory import MemoryObjects
+from homeostat.engines.pipelines import Attempt, SeenRun
 from homeostat.engines.pipelines.kubeflow import KubeflowPipelines
-from homeostat.engines.pipelines.packages import load, rendered
-from homeostat.reconcile.errors import EngineUnavailable, InvalidSpec
+from homeostat.engines.pipelines.packages import Packages, parse, shipped
+from homeostat.engines.pipelines.rendering import rendered
+from homeostat.reconcile.errors import EngineUnavailable, InvalidSpec, NotReadyYet, PlatformError
 from homeostat.runs import TrainInput
 from homeostat.settings import KubeflowSettings, NodePool
 from homeostat.testing.builders import a_training_job
-from unit.homeostat.kubeflow_server import Crash, Fault, KubeflowServer
 
 COMPILED = Path(__file__).parents[3] / "pipelines" / "compiled"
 SETTINGS = KubeflowSettings(url="http://kubeflow.example.org", ui_url="http://ui.example.org/")
 NAME = "tabular-classification"
+PACKAGE = shipped(COMPILED, NAME)
+CLUSTER = "5b1d3a0e-1c7f-4b55-9d0b-6c8c0b1f7a11"
+
+
+SMALL = parse(
+    b"""
+pipelineInfo: {name: small}
+schemaVersion: 2.1.0
+root: {inputDefinitions: {parameters: {job: {parameterType: STRING}}}}
+deploymentSpec: {executors: {exec-one: {container: {image: homeostat/pipelines}}}}
+""",
+    "a small one",
+)
 
 
 def an_attempt(number: int = 1, pool: NodePool | None = None, **spec: Any) -> Attempt:
@@ -44,26 +60,32 @@ def an_attempt(number: int = 1, pool: NodePool | None = None, **spec: Any) -> At
         output="s3://b/o/",
     )
     resources = Resources(requests={"cpu": "500m"}, limits={"memory": "2Gi"})
-    return Attempt(job, number, f"churn-first-train-{number}", document, resources, pool)
+    return Attempt(job, number, f"churn-first-train-{number}", document, PACKAGE, resources, pool)
 
 
-def engine(server: KubeflowServer, pods: list[dict[str, Any]] | None = None) -> KubeflowPipelines:
-    return KubeflowPipelines(SETTINGS, COMPILED, lambda *_: pods or [], httpx.MockTransport(server))
+def engine(server: KubeflowServer, settings: KubeflowSettings = SETTINGS, cluster: str = CLUSTER) -> KubeflowPipelines:
+    packages = Packages(COMPILED, MemoryObjects(), lambda *_: None)
+    return KubeflowPipelines(settings, cluster, packages, server.listed, httpx.MockTransport(server))
+
+
+def found(kubeflow: KubeflowPipelines, attempt: Attempt) -> SeenRun:
+    seen = kubeflow.find(attempt.resource, attempt.number)
+    assert seen is not None
+    return seen
 
 
 def test_an_attempt_becomes_one_run_of_an_uploaded_version_in_the_experiment_of_its_namespace() -> None:
     server = KubeflowServer()
-    kubeflow, attempt = engine(server), an_attempt(pipeline={"name": NAME, "parameters": []})
+    kubeflow, attempt = engine(server), an_attempt()
     kubeflow.submit(attempt)
     (run,) = server.objects["runs"]
     assert run["display_name"] == f"churn/churn-first-train-1 {attempt.resource.metadata.uid}/1"
     assert [e["display_name"] for e in server.objects["experiments"]] == ["churn"]
     assert run["service_account"] == "pipeline-runner"
-    seen = kubeflow.find(attempt.resource, 1)
-    assert seen is not None
-    assert (seen.name, seen.number, seen.owner) == ("churn-first-train-1", 1, attempt.resource.metadata.uid)
+    seen = found(kubeflow, attempt)
     assert seen.url == f"http://ui.example.org/#/runs/details/{run['run_id']}"
-    assert TrainInput.model_validate_json(seen.document) == attempt.document
+    assert seen.logs == f"kubectl logs -n kubeflow -l pipeline/runid={run['run_id']} -c main --prefix --tail=-1"
+    assert seen.start is not None
 
 
 def test_the_same_content_is_uploaded_once_and_used_again() -> None:
@@ -77,24 +99,42 @@ def test_the_same_content_is_uploaded_once_and_used_again() -> None:
     assert len(server.uploads) == 3, "another pool is another content"
 
 
-FAULTS = st.lists(st.sampled_from(list(Fault)), max_size=12)
+FAULTS = st.lists(st.sampled_from([Fault.NONE] * 8 + list(Fault)), max_size=12)
 
 
-@settings(max_examples=200, deadline=None)
-@given(FAULTS)
-def test_whatever_gets_lost_there_is_never_a_second_run_and_in_the_end_there_is_one(faults: list[Fault]) -> None:
+@settings(max_examples=400, deadline=None)
+@given(FAULTS, st.lists(st.booleans(), max_size=12))
+def test_whatever_gets_lost_there_is_never_a_second_run_and_in_the_end_there_is_one(
+    faults: list[Fault], agent_is_there: list[bool]
+) -> None:
+    agent = deque(agent_is_there)
     server = KubeflowServer(deque(faults))
-    attempt = an_attempt()
-    while server.faults or not server.objects["runs"]:
+    attempt = replace(an_attempt(), package=SMALL)
+    while True:
         try:
             engine(server).submit(attempt)
-        except (EngineUnavailable, Crash):
-            pass
+        except (PlatformError, Crash):
+            assert len(server.runs_at_work()) <= 1
+            if not agent or agent.popleft():
+                server.passes(1)
         else:
             break
-        assert len(server.objects["runs"]) <= 1
     engine(server).submit(attempt)
     assert len(server.objects["runs"]) == 1
+    assert len(server.runs_at_work()) == 1
+
+
+def test_nothing_is_started_beside_a_workflow_whose_run_the_backend_did_not_get_to_record() -> None:
+    upload_and_experiment = [Fault.NONE] * 3
+    server = KubeflowServer(deque([*upload_and_experiment, Fault.HALF]))
+    kubeflow, attempt = engine(server), an_attempt()
+    with pytest.raises(EngineUnavailable):
+        kubeflow.submit(attempt)
+    with pytest.raises(NotReadyYet, match="no record of its run"):
+        kubeflow.submit(attempt)
+    server.passes(1)
+    kubeflow.submit(attempt)
+    assert len(server.runs_at_work()) == 1
 
 
 def test_of_two_runs_of_one_attempt_the_older_counts_and_the_other_is_shown_to_be_stopped() -> None:
@@ -102,73 +142,188 @@ def test_of_two_runs_of_one_attempt_the_older_counts_and_the_other_is_shown_to_b
     kubeflow, attempt = engine(server), an_attempt()
     kubeflow.submit(attempt)
     server.objects["runs"].append({**server.objects["runs"][0], "run_id": "late", "created_at": "2026-01-05T09:59:00Z"})
+    server.workflows.append(
+        {"metadata": {"name": "w", "labels": {"pipeline/runid": "late"}}, "spec": {}, "status": {"phase": "Running"}}
+    )
     runs = kubeflow.runs(attempt.resource)
     assert [(run.uid == "late", run.number) for run in runs] == [(False, 1), (True, 0)]
-    kubeflow.stop(attempt.resource, runs[1])
+    kubeflow.stop(runs[1])
     assert [run.deleting for run in kubeflow.runs(attempt.resource)] == [False, True]
 
 
-def test_stopping_a_run_that_has_ended_or_is_gone_is_well() -> None:
+def test_stopping_a_run_that_is_gone_is_well() -> None:
     server = KubeflowServer()
     kubeflow, attempt = engine(server), an_attempt()
     kubeflow.submit(attempt)
     (run,) = kubeflow.runs(attempt.resource)
-    server.objects["runs"][0]["state"] = "FAILED"
-    kubeflow.stop(attempt.resource, run)
-    server.objects["runs"].clear()
-    kubeflow.stop(attempt.resource, run)
+    server.vanish(run.uid)
+    kubeflow.stop(run)
+
+
+def test_runs_that_go_on_are_listed_for_their_own_cluster_alone() -> None:
+    server = KubeflowServer()
+    ours, theirs = engine(server), engine(server, cluster="another cluster")
+    for number in (1, 2, 3):
+        ours.submit(an_attempt(number))
+    theirs.submit(an_attempt(4))
+    ended = found(ours, an_attempt(2))
+    server.ends(ended.uid, "Succeeded")
+    assert sorted(run.number for run in ours.going()) == [1, 3]
+    assert [run.number for run in theirs.going()] == [4]
 
 
 def test_a_step_whose_image_cannot_be_had_is_named_although_the_backend_says_running() -> None:
-    waiting = {"name": "main", "state": {"waiting": {"reason": "ErrImagePull", "message": "not found"}}}
-    node = {"workflows.argoproj.io/node-name": "tabular-abc.root.train"}
-    pod = {
-        "metadata": {"name": "tabular-abc-1", "annotations": node},
-        "status": {"phase": "Pending", "containerStatuses": [waiting]},
-    }
-    server = KubeflowServer()
-    kubeflow, attempt = engine(server, [pod]), an_attempt()
-    kubeflow.submit(attempt)
-    server.objects["runs"][0]["state"] = "RUNNING"
-    seen = kubeflow.find(attempt.resource, 1)
-    assert seen is not None
-    assert seen.stuck == "step train cannot start: pod tabular-abc-1: ErrImagePull, not found"
-
-
-def test_a_failed_run_names_the_step_and_an_unknown_state_is_taken_for_going_on() -> None:
     server = KubeflowServer()
     kubeflow, attempt = engine(server), an_attempt()
     kubeflow.submit(attempt)
-    details = {
-        "task_details": [{"display_name": "train", "state": "FAILED"}, {"display_name": "root", "state": "FAILED"}]
+    waiting = {"name": "main", "state": {"waiting": {"reason": "ErrImagePull", "message": "not found"}}}
+    node = {"workflows.argoproj.io/node-name": "tabular-abc.root.train"}
+    labels = {"pipeline/runid": server.objects["runs"][0]["run_id"]}
+    pod = {
+        "metadata": {"name": "tabular-abc-1", "annotations": node, "labels": labels},
+        "status": {"phase": "Pending", "containerStatuses": [waiting]},
     }
-    server.objects["runs"][0] |= {"state": "FAILED", "finished_at": "2026-01-05T10:00:00Z", "run_details": details}
-    (failed,) = kubeflow.runs(attempt.resource)
-    assert (failed.finished, failed.reason) == (True, "Failed")
-    assert failed.message.startswith("step train failed")
-    server.objects["runs"][0] |= {"state": "HIBERNATING"}
-    (going,) = kubeflow.runs(attempt.resource)
-    assert not going.finished
+    server.pods.append(pod)
+    server.objects["runs"][0]["state"] = "RUNNING"
+    assert found(kubeflow, attempt).stuck == "step train cannot start: pod tabular-abc-1: ErrImagePull, not found"
 
 
-@pytest.mark.parametrize(
-    ("parameters", "words"),
-    [
-        ([{"name": "rate", "value": "1"}], "'rate' is unknown; the pipeline has l2_regularization, learning_rate"),
-        ([{"name": "max_iter", "value": "many"}], "'max_iter' is 'many'; write a whole number"),
-    ],
-)
-def test_parameters_are_checked_before_anything_is_launched(parameters: list[dict[str, str]], words: str) -> None:
+def test_a_run_has_ended_when_its_workflow_says_so_although_the_backend_lags() -> None:
     server = KubeflowServer()
-    with pytest.raises(InvalidSpec, match=words):
-        engine(server).submit(an_attempt(pipeline={"name": NAME, "parameters": parameters}))
-    assert server.objects["runs"] == []
+    kubeflow, attempt = engine(server), an_attempt()
+    kubeflow.submit(attempt)
+    run_id = server.objects["runs"][0]["run_id"]
+    server.ends(run_id, "Succeeded", reported=False)
+    seen = found(kubeflow, attempt)
+    assert (seen.finished, seen.reason) == (True, "")
+    server.ends(run_id, "Error", reported=False)
+    assert (found(kubeflow, attempt).finished, found(kubeflow, attempt).reason) == (True, "Error")
+
+
+def test_a_backend_whose_workflows_may_not_be_read_is_believed() -> None:
+    server = KubeflowServer()
+    packages = Packages(COMPILED, MemoryObjects(), lambda *_: None)
+
+    def forbidden(*_: Any) -> list[dict[str, Any]]:
+        raise PlatformError("not permitted")
+
+    kubeflow = KubeflowPipelines(SETTINGS, CLUSTER, packages, forbidden, httpx.MockTransport(server))
+    attempt = an_attempt()
+    kubeflow.submit(attempt)
+    assert not found(kubeflow, attempt).finished
+
+
+def test_what_was_terminated_is_canceled_and_not_failed() -> None:
+    server = KubeflowServer()
+    kubeflow, attempt = engine(server), an_attempt()
+    kubeflow.submit(attempt)
+    kubeflow.stop(found(kubeflow, attempt))
+    assert found(kubeflow, attempt).deleting
+    server.passes(1)
+    assert server.objects["runs"][0]["state"] == "FAILED", "the backend never says CANCELED"
+    seen = found(kubeflow, attempt)
+    assert (seen.finished, seen.reason, seen.message) == (
+        True,
+        "Canceled",
+        "it was terminated at Kubeflow Pipelines",
+    )
+
+
+def test_a_failed_run_names_the_step_and_where_its_logs_are() -> None:
+    server = KubeflowServer()
+    kubeflow, attempt = engine(server), an_attempt()
+    kubeflow.submit(attempt)
+    run = server.objects["runs"][0]
+    tasks = [
+        {"display_name": "tabular-x1", "state": "FAILED", "child_tasks": [{"pod_name": "tabular-x1-12"}]},
+        {"display_name": "root", "state": "FAILED"},
+        {"display_name": "root-driver", "state": "SUCCEEDED"},
+        {
+            "display_name": "build-dataset",
+            "state": "SUCCEEDED",
+            "start_time": "2026-01-05T09:00:00Z",
+            "end_time": "2026-01-05T09:01:00Z",
+        },
+        {"display_name": "train", "state": "FAILED", "start_time": "2026-01-05T09:01:00Z"},
+        {"display_name": "executor", "state": "FAILED", "start_time": "2026-01-05T09:01:00Z"},
+    ]
+    run["run_details"] = {"task_details": tasks}
+    server.ends(run["run_id"], "Failed")
+    seen = found(kubeflow, attempt)
+    assert (seen.finished, seen.reason) == (True, "Failed")
+    assert seen.message == f"step train failed; see {seen.logs}"
+    assert [(step.name, step.state.value, step.completion_time is None) for step in seen.steps] == [
+        ("build-dataset", "Succeeded", False),
+        ("train", "Failed", True),
+    ]
+
+
+def test_a_step_in_a_loop_is_shown_once_as_the_worst_of_its_rounds() -> None:
+    server = KubeflowServer()
+    kubeflow, attempt = engine(server), an_attempt()
+    kubeflow.submit(attempt)
+    states = ["SUCCEEDED", "FAILED", "RUNNING"]
+    tasks = [
+        {"display_name": "fit", "state": state, "start_time": f"2026-01-05T09:0{n}:00Z"}
+        for n, state in enumerate(states)
+    ]
+    server.objects["runs"][0]["run_details"] = {"task_details": tasks}
+    assert [(step.name, step.state.value) for step in found(kubeflow, attempt).steps] == [("fit", "Failed")]
+
+
+def test_an_unknown_state_is_taken_for_going_on() -> None:
+    server = KubeflowServer()
+    kubeflow, attempt = engine(server), an_attempt()
+    kubeflow.submit(attempt)
+    server.objects["runs"][0] |= {"state": "HIBERNATING"}
+    assert not found(kubeflow, attempt).finished
+
+
+def test_a_refusal_is_the_users_and_comes_with_the_words_of_the_backend() -> None:
+    server = KubeflowServer()
+    server.refusal = httpx.Response(400, json={"code": 3, "message": "parameter depth is not an input"})
+    with pytest.raises(InvalidSpec, match="parameter depth is not an input"):
+        engine(server).submit(an_attempt())
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_lacking_permission_is_not_the_users_fault(status: int) -> None:
+    server = KubeflowServer()
+    server.refusal = httpx.Response(status, json={"code": 16, "message": "who are you"})
+    with pytest.raises(PlatformError, match="who are you") as raised:
+        engine(server).submit(an_attempt())
+    assert not isinstance(raised.value, InvalidSpec | EngineUnavailable)
+
+
+def test_a_500_of_a_healthy_backend_is_no_outage() -> None:
+    server = KubeflowServer()
+    server.refusal = httpx.Response(500, json={"code": 13, "message": "unknown template format"})
+    with pytest.raises(PlatformError, match=r"500 .*unknown template format.*no outage") as raised:
+        engine(server).submit(an_attempt())
+    assert not isinstance(raised.value, EngineUnavailable)
+
+
+def test_a_503_is_an_outage() -> None:
+    server = KubeflowServer()
+    server.refusal = httpx.Response(503, text="no healthy upstream")
+    with pytest.raises(EngineUnavailable, match="HOMEOSTAT_KUBEFLOW_URL"):
+        engine(server).submit(an_attempt())
+
+
+def test_a_projected_token_is_read_again_for_every_request(tmp_path: Path) -> None:
+    server = KubeflowServer()
+    token = tmp_path / "token"
+    kubeflow = engine(server, SETTINGS.model_copy(update={"token_file": str(token)}))
+    for content in ("first", "second"):
+        token.write_text(content)
+        kubeflow.health()
+    assert server.tokens == ["Bearer first", "Bearer second"]
 
 
 def test_a_package_carries_image_secret_nodes_and_resources() -> None:
     pool = NodePool(node_selector={"pool": "a100"}, resource_name="example.org/gpu")
     attempt = an_attempt(pool=pool, placement={"node_pool": "gpu", "gpus_per_node": 2})
-    spec, platform = yaml.safe_load_all(rendered(load(COMPILED, NAME), attempt))
+    spec, platform = yaml.safe_load_all(rendered(attempt))
     for executor in spec["deploymentSpec"]["executors"].values():
         assert executor["container"]["image"] == "registry.example.org/pipelines:7"
         assert executor["container"]["resources"] == {
@@ -186,4 +341,4 @@ def test_a_package_carries_image_secret_nodes_and_resources() -> None:
 def test_tolerations_which_the_backend_cannot_set_are_refused_with_a_remedy() -> None:
     pool = NodePool(tolerations=[{"key": "gpu", "operator": "Exists"}])
     with pytest.raises(InvalidSpec, match="a pool without taints"):
-        rendered(load(COMPILED, NAME), an_attempt(pool=pool))
+        engine(KubeflowServer()).package(a_training_job(placement={"node_pool": "gpu"}), pool)

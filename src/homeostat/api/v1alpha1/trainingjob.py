@@ -25,6 +25,7 @@ from homeostat.api.common import (
 )
 
 Quantity = Annotated[str, StringConstraints(pattern=r"^[0-9]+(\.[0-9]+)?(m|k|Ki|M|Mi|G|Gi|T|Ti)?$", max_length=32)]
+PipelineName = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 
 
 class TriggerType(StrEnum):
@@ -126,16 +127,67 @@ class Parameter(SpecModel):
     value: Annotated[Text, Field(description="Value; numbers as text.")]
 
 
-class PipelineRef(SpecModel):
-    """A pipeline that ships with the platform."""
+class ConfigMapKey(SpecModel):
+    """An entry of a ConfigMap of the same namespace."""
 
-    name: Annotated[ResourceName, Field(description="Name of the pipeline.")]
+    name: Annotated[
+        str,
+        Field(
+            description="Name of the ConfigMap.",
+            pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$",
+            max_length=253,
+        ),
+    ]
+    key: Annotated[str, Field(description="Key of the entry.", pattern=r"^[-._a-zA-Z0-9]+$", max_length=253)] = (
+        "pipeline.yaml"
+    )
+
+
+class PipelineRef(SpecModel):
+    """A pipeline: one that ships with the platform, a version that Kubeflow Pipelines has, or a compiled package."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "x-kubernetes-validations": [
+                rule(
+                    "[has(self.name), has(self.uri), has(self.configMapRef)].filter(given, given).size() == 1",
+                    "give exactly one of name, uri and configMapRef",
+                ),
+                rule("has(self.name) || !has(self.version)", "version is given with name only"),
+            ]
+        }
+    )
+
+    name: Annotated[
+        PipelineName | None,
+        Field(description="A pipeline that ships with the platform; with version, one that Kubeflow Pipelines has."),
+    ] = None
+    version: Annotated[
+        PipelineName | None, Field(description="Version at Kubeflow Pipelines; it is run as it stands there.")
+    ] = None
+    uri: Annotated[S3Uri | None, Field(description="Compiled package (YAML) in the object store.")] = None
+    config_map_ref: Annotated[
+        ConfigMapKey | None, Field(description="Compiled package (YAML) in a ConfigMap of the same namespace.")
+    ] = None
     parameters: Annotated[
         list[Parameter],
         Field(
             description="Parameters that differ from the defaults.", max_length=64, json_schema_extra=map_list("name")
         ),
     ] = []
+
+    @model_validator(mode="after")
+    def _one_pipeline(self) -> Self:
+        if sum(given is not None for given in (self.name, self.uri, self.config_map_ref)) != 1:
+            raise ValueError("give exactly one of name, uri and configMapRef")
+        if self.version is not None and self.name is None:
+            raise ValueError("version is given with name only")
+        return self
+
+    def __str__(self) -> str:
+        if self.config_map_ref is not None:
+            return f"configmap/{self.config_map_ref.name}/{self.config_map_ref.key}"
+        return self.uri or (f"{self.name}@{self.version}" if self.version else str(self.name))
 
 
 class Resources(SpecModel):
@@ -213,6 +265,7 @@ class Run(StatusModel):
     url: Annotated[
         str, Field(description="Where people look at it; empty if there is no such place.", max_length=1024)
     ] = ""
+    logs: Annotated[str, Field(description="Command that shows its logs, once seen.", max_length=512)] = ""
     start_time: Annotated[datetime, Field(description="When the attempt was reserved.")]
     completion_time: Annotated[datetime | None, Field(description="When its end was seen; absent while it runs.")] = (
         None
@@ -227,6 +280,25 @@ class Progress(StatusModel):
     done: Annotated[int, Field(description="Steps finished.", ge=0)] = 0
     total: Annotated[int, Field(description="Steps in all.", ge=0)] = 0
     summary: Annotated[str, Field(description="The same in a few words.", max_length=160)] = ""
+
+
+class StepState(StrEnum):
+    """How a step of a run stands."""
+
+    PENDING = "Pending"
+    RUNNING = "Running"
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
+    SKIPPED = "Skipped"
+
+
+class Step(StatusModel):
+    """A step of the run, where its engine tells of steps."""
+
+    name: Annotated[str, Field(description="Name of the step in its pipeline.", max_length=128)]
+    state: Annotated[StepState, Field(description="How it stands.")]
+    start_time: Annotated[datetime | None, Field(description="When it began.")] = None
+    completion_time: Annotated[datetime | None, Field(description="When it ended.")] = None
 
 
 class Metric(StatusModel):
@@ -276,6 +348,14 @@ class TrainingJobStatus(StatusModel):
     failures: Annotated[int, Field(description="Failed attempts.", ge=0)] = 0
     run: Annotated[Run | None, Field(description="Run of the current attempt.")] = None
     progress: Annotated[Progress | None, Field(description="How far the run is.")] = None
+    steps: Annotated[
+        list[Step],
+        Field(
+            description="Steps of the current attempt, where its engine tells of them.",
+            max_length=64,
+            json_schema_extra=map_list("name"),
+        ),
+    ] = []
     metrics: Annotated[
         list[Metric],
         Field(

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-from homeostat.api.v1alpha1.trainingjob import Resources, TrainingJob
+from homeostat.api.v1alpha1.trainingjob import Resources, Step, TrainingJob
+from homeostat.engines.pipelines.packages import Package
 from homeostat.runs import TrainInput
 from homeostat.settings import NodePool
 
@@ -22,6 +23,7 @@ class Attempt:
         number: Number of the attempt, reserved in its status.
         name: Name of the run, for people; the same whenever it is asked for.
         document: What the run is told.
+        package: The pipeline, as the engine gave it.
         resources: Requests and limits by resource, accelerators included.
         pool: Nodes to run on; None: any.
     """
@@ -30,6 +32,7 @@ class Attempt:
     number: int
     name: str
     document: TrainInput
+    package: Package
     resources: Resources
     pool: NodePool | None = None
 
@@ -43,28 +46,36 @@ class SeenRun:
         number: Number of the attempt; 0 if it has none.
         uid: Its identifier at the engine.
         owner: uid of the TrainingJob that it belongs to, empty if it has none.
+        namespace: Namespace of that TrainingJob.
         deleting: Somebody ends it; its pods may still run.
         finished: It has ended; no pod of it runs.
         reason: Why it failed, in a word; empty if it did not.
         message: The same as a sentence.
+        start: When the engine took it on.
         end: When it ended.
         document: The input that it was given.
         stuck: Which step cannot start, and why, as a sentence; empty while all is well.
         url: Where people look at it; empty if there is no such place.
+        logs: Command that shows its logs.
+        steps: Its steps so far, where the engine tells of them.
     """
 
     name: str
     number: int
     uid: str
     owner: str
+    namespace: str = ""
     deleting: bool = False
     finished: bool = False
     reason: str = ""
     message: str = ""
+    start: datetime | None = None
     end: datetime | None = None
     document: str = field(default="", repr=False)
     stuck: str = ""
     url: str = ""
+    logs: str = ""
+    steps: tuple[Step, ...] = ()
 
 
 class PipelineEngine(Protocol):
@@ -72,6 +83,15 @@ class PipelineEngine(Protocol):
 
     Every method raises EngineUnavailable when the engine does not answer, and PlatformError with its words when it refuses.
     """
+
+    def package(self, resource: TrainingJob, pool: NodePool | None) -> Package:
+        """The pipeline that the spec asks for, with the inputs that it declares.
+
+        Raises:
+            InvalidSpec: The engine cannot do what the spec asks for, on nodes of that pool.
+            ObjectNotFound: The pipeline is not there yet.
+        """
+        ...
 
     def find(self, resource: TrainingJob, number: int) -> SeenRun | None:
         """The run of an attempt, or whatever else bears its name; None if there is none."""
@@ -81,14 +101,18 @@ class PipelineEngine(Protocol):
         """All runs of a TrainingJob."""
         ...
 
+    def going(self) -> tuple[SeenRun, ...]:
+        """Runs of this cluster's TrainingJobs that go on, and that nobody ends when their TrainingJob is deleted."""
+        ...
+
     def submit(self, attempt: Attempt) -> None:
         """Starts a run of the attempt, unless there is one.
 
         Raises:
-            InvalidSpec: The engine cannot do what the spec asks for.
+            InvalidSpec: The engine refuses what is asked for.
         """
         ...
 
-    def stop(self, resource: TrainingJob, run: SeenRun) -> None:
+    def stop(self, run: SeenRun) -> None:
         """Ends a run; one that has ended already is well."""
         ...

@@ -3,46 +3,44 @@
 The backend has no idempotent create. So a run bears the uid of its TrainingJob and its number in its display name, and is
 searched by it before every create, and again after one whose answer did not arrive. Should two creates have gone through all
 the same, everybody agrees on the older run, and the other one is shown without a number, to be stopped.
+
+What the backend says of a run lags behind its Workflow, and of a step that cannot start it says nothing: Workflow and pods
+are read as well, where that is permitted.
 """
 
 import hashlib
 import json
-import re
-from collections.abc import Callable, Mapping
-from datetime import datetime
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
 import structlog
-from pydantic import TypeAdapter
 
 from homeostat.api.v1alpha1.trainingjob import TrainingJob
-from homeostat.engines.http import Engine, Refused, ServiceAccountToken
-from homeostat.engines.pipelines import Attempt, SeenRun, packages
-from homeostat.reconcile.errors import EngineUnavailable, InvalidSpec, PlatformError
-from homeostat.reconcile.pods import trouble
-from homeostat.settings import KubeflowSettings
+from homeostat.engines.http import Engine, Failed, Refused, ServiceAccountToken
+from homeostat.engines.pipelines import Attempt, SeenRun, kubeflow_seen
+from homeostat.engines.pipelines.kubeflow_seen import GOING, RUN_LABEL, display_name
+from homeostat.engines.pipelines.packages import Package, Packages, parse
+from homeostat.engines.pipelines.rendering import rendered
+from homeostat.reconcile.errors import EngineUnavailable, InvalidSpec, NotReadyYet, ObjectNotFound, PlatformError
+from homeostat.settings import KubeflowSettings, NodePool
 
 NAME = "Kubeflow"
 API = "/apis/v2beta1"
-RUN_LABEL = "pipeline/runid"
-STEP_ANNOTATION = "workflows.argoproj.io/node-name"
-ENDED = frozenset({"SUCCEEDED", "FAILED", "CANCELED", "SKIPPED"})
-GOING = frozenset({"RUNTIME_STATE_UNSPECIFIED", "PENDING", "RUNNING", "PAUSED", "CANCELING"})
+WORKFLOW = ("argoproj.io/v1alpha1", "Workflow")
+RUN_NAME = "pipelines.kubeflow.org/run_name"
+RECORDED = "pipeline/persistedFinalState"
 PAGE = 100
+LOST_LOOK = timedelta(seconds=5)
 
-_NAMED = re.compile(r" (?P<uid>\S+)/(?P<number>[0-9]+)$")
-_TIME: TypeAdapter[datetime] = TypeAdapter(datetime)
-
-ListPods = Callable[[str, str, str, Mapping[str, str]], list[dict[str, Any]]]
+ListObjects = Callable[[str, str, str, Mapping[str, str | None]], list[dict[str, Any]]]
+"""Objects by apiVersion, kind, namespace and labels; a label with the value None is one that they lack."""
 
 log = structlog.get_logger(__name__)
-
-
-def display_name(resource: TrainingJob, name: str, number: int) -> str:
-    """What a run is called: for people first, then for us."""
-    return f"{resource.metadata.namespace}/{name} {resource.metadata.uid}/{number}"
 
 
 class KubeflowPipelines:
@@ -50,66 +48,94 @@ class KubeflowPipelines:
 
     Args:
         settings: Where it is.
-        compiled: Folder of the compiled pipelines.
-        pods: Lists objects of a namespace by (apiVersion, kind, namespace, labels): a run that cannot start is RUNNING to
-            the backend, and only its pods know why.
+        cluster: uid of the cluster whose TrainingJobs are run: others may use the same backend.
+        packages: Where pipelines are read from.
+        objects: Lists objects of Kubernetes.
         transport: Replaces the network.
     """
 
     def __init__(
-        self, settings: KubeflowSettings, compiled: Path, pods: ListPods, transport: httpx.BaseTransport | None = None
+        self,
+        settings: KubeflowSettings,
+        cluster: str,
+        packages: Packages,
+        objects: ListObjects,
+        transport: httpx.BaseTransport | None = None,
     ) -> None:
         self._settings = settings
-        self._compiled = compiled
-        self._pods = pods
+        self._cluster = cluster
+        self._packages = packages
+        self._objects = objects
         auth = ServiceAccountToken(Path(settings.token_file)) if settings.token_file else None
         self._engine = Engine("Kubeflow Pipelines", settings.url, "HOMEOSTAT_KUBEFLOW_URL", auth, transport)
+
+    def package(self, resource: TrainingJob, pool: NodePool | None) -> Package:
+        """See PipelineEngine."""
+        if pool is not None and pool.tolerations:
+            raise InvalidSpec(
+                f"spec.placement.nodePool {resource.spec.placement.node_pool!r} has tolerations, which Kubeflow "
+                "Pipelines 2.0 cannot set; use spec.engine Local, or a pool without taints"
+            )
+        if resource.spec.pipeline.version is None:
+            return self._packages.load(resource)
+        return self._held(resource, resource.spec.pipeline.version)
 
     def find(self, resource: TrainingJob, number: int) -> SeenRun | None:
         """See PipelineEngine."""
         found = next((run for run in self.runs(resource) if run.number == number), None)
-        if found is None or found.finished:
-            return found
-        return SeenRun(**{**vars(found), "stuck": self._stuck(found.uid)})
+        if found is None:
+            return None
+        if not found.finished:
+            return replace(found, stuck=kubeflow_seen.stuck(self._of_run("v1", "Pod", found)))
+        # The backend's record of a run that was terminated may say no more than FAILED.
+        return self._bridged(found) if found.reason == "Failed" else found
 
     def runs(self, resource: TrainingJob) -> tuple[SeenRun, ...]:
         """See PipelineEngine."""
-        raw = self._listed("runs", "IS_SUBSTRING", "display_name", f" {resource.metadata.uid}/")
+        raw = self._listed("runs", _contains("display_name", f" {resource.metadata.uid}/"))
         seen: dict[int, str] = {}
         runs = []
         for one in sorted(raw, key=lambda run: (run["created_at"], run["run_id"])):
-            run = self._seen(one)
+            run = kubeflow_seen.seen(one, self._settings)
             if seen.setdefault(run.number, run.uid) != run.uid:
-                run = SeenRun(**{**vars(run), "number": 0})
-            runs.append(run)
+                run = replace(run, number=0)
+            runs.append(run if run.finished else self._bridged(run))
         return tuple(runs)
+
+    def going(self) -> tuple[SeenRun, ...]:
+        """See PipelineEngine."""
+        states = {"operation": "IN", "key": "state", "string_values": {"values": sorted(GOING)}}
+        raw = self._listed("runs", _contains("description", self._cluster), states)
+        return tuple(run for run in (kubeflow_seen.seen(one, self._settings) for one in raw) if run.owner)
 
     def submit(self, attempt: Attempt) -> None:
         """See PipelineEngine."""
-        if any(run.number == attempt.number for run in self.runs(attempt.resource)):
+        if self._is_there(attempt):
             return
-        package = packages.load(self._compiled, attempt.document.pipeline)
-        pipeline, version = self._uploaded(package.name, packages.rendered(package, attempt))
+        name = display_name(attempt.resource, attempt.name, attempt.number)
+        self._check_lost(name)
+        package = attempt.package
+        with self._told_apart():
+            pipeline, version = package.held or self._uploaded(package.name, rendered(attempt))
+            experiment = self._experiment(attempt.resource.metadata.namespace)
         body = {
-            "display_name": display_name(attempt.resource, attempt.name, attempt.number),
-            "description": f"Attempt {attempt.number} of TrainingJob {attempt.resource.metadata.name}.",
-            "experiment_id": self._experiment(attempt.resource.metadata.namespace),
+            "display_name": name,
+            "description": f"Attempt {attempt.number} of {attempt.resource.metadata.name}, cluster {self._cluster}.",
+            "experiment_id": experiment,
             "pipeline_version_reference": {"pipeline_id": pipeline, "pipeline_version_id": version},
-            "runtime_config": {"parameters": package.arguments(attempt)},
+            "runtime_config": {"parameters": package.arguments(attempt.document)},
             "service_account": self._settings.service_account,
         }
-        try:
-            self._call("POST", "runs", json=body)
-        except Refused as refused:
-            raise InvalidSpec(f"Kubeflow Pipelines refuses the run: {refused}") from refused
-        except EngineUnavailable:
-            # It may have been created although the answer did not arrive.
-            if not any(run.number == attempt.number for run in self.runs(attempt.resource)):
-                raise
+        with self._told_apart():
+            try:
+                self._call("POST", "runs", json=body)
+            except EngineUnavailable:
+                # It may have been created although the answer did not arrive.
+                if not self._is_there(attempt):
+                    raise
 
-    def stop(self, resource: TrainingJob, run: SeenRun) -> None:
+    def stop(self, run: SeenRun) -> None:
         """See PipelineEngine."""
-        del resource
         try:
             self._call("POST", f"runs/{run.uid}:terminate", json={})
         except Refused as refused:
@@ -132,10 +158,24 @@ class KubeflowPipelines:
     def _call(self, method: str, path: str, **request: Any) -> Any:
         return self._engine.call(method, f"{API}/{path}", **request)
 
-    def _listed(self, path: str, operation: str, key: str, value: str) -> list[dict[str, Any]]:
-        """Every object whose field is as asked for."""
-        predicate = {"operation": operation, "key": key, "string_value": value}
-        query = {"filter": json.dumps({"predicates": [predicate]}), "page_size": PAGE, "page_token": ""}
+    @contextmanager
+    def _told_apart(self) -> Iterator[None]:
+        """Tells a refusal and an answer that will not change from an outage, which passes."""
+        try:
+            yield
+        except Refused as refused:
+            if refused.status in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
+                raise  # of us, not of what the user wrote
+            raise InvalidSpec(f"Kubeflow Pipelines refuses the run: {refused}") from refused
+        except Failed as failed:
+            self.health()
+            raise PlatformError(
+                f"{failed}; it is healthy otherwise, so this is no outage, and the pipeline itself may be the reason"
+            ) from failed
+
+    def _listed(self, path: str, *predicates: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Every object for which all predicates hold."""
+        query = {"filter": json.dumps({"predicates": predicates}), "page_size": PAGE, "page_token": ""}
         field = path.rpartition("/")[2].replace("versions", "pipeline_versions")
         found: list[dict[str, Any]] = []
         while True:
@@ -145,45 +185,67 @@ class KubeflowPipelines:
             if not query["page_token"]:
                 return found
 
-    def _seen(self, run: dict[str, Any]) -> SeenRun:
-        named = _NAMED.search(run["display_name"])
-        state = run.get("state", "RUNTIME_STATE_UNSPECIFIED")
-        if state not in ENDED | GOING:
-            log.warning("a state that is not known is taken for going on", run=run["run_id"], state=state)
-        failed = state in ENDED and state != "SUCCEEDED"
-        parameters = run.get("runtime_config", {}).get("parameters", {})
-        ui = self._settings.ui_url.rstrip("/")
-        return SeenRun(
-            name=run["display_name"].partition(" ")[0].rpartition("/")[2],
-            number=int(named["number"]) if named else 0,
-            uid=run["run_id"],
-            owner=named["uid"] if named else "",
-            deleting=state == "CANCELING",
-            finished=state in ENDED,
-            reason=state.capitalize() if failed else "",
-            message=_failure(run) if failed else "",
-            end=_TIME.validate_python(run["finished_at"]) if state in ENDED else None,
-            document=str(parameters.get("job", "")),
-            url=f"{ui}/#/runs/details/{run['run_id']}" if ui else "",
-        )
+    def _is_there(self, attempt: Attempt) -> bool:
+        return any(run.number == attempt.number for run in self.runs(attempt.resource))
 
-    def _stuck(self, run: str) -> str:
-        """Which step of a run cannot start, and why."""
+    def _check_lost(self, name: str) -> None:
+        """Nothing is started while a Workflow of the attempt is there whose run the backend did not get to record.
+
+        Its persistence agent finds such a Workflow and takes it away.
+        """
+        for workflow in self._readable(*WORKFLOW, {RECORDED: None}):
+            if workflow["metadata"].get("annotations", {}).get(RUN_NAME) == name:
+                raise NotReadyYet(
+                    f"Kubeflow Pipelines has Workflow {workflow['metadata']['name']} of this attempt, but no record of "
+                    "its run; the attempt starts again once its persistence agent took the Workflow away",
+                    LOST_LOOK,
+                )
+
+    def _bridged(self, run: SeenRun) -> SeenRun:
+        found = self._of_run(*WORKFLOW, run)
+        return kubeflow_seen.with_workflow(run, found[0]) if found else run
+
+    def _of_run(self, api_version: str, kind: str, run: SeenRun) -> list[dict[str, Any]]:
+        return self._readable(api_version, kind, {RUN_LABEL: run.uid})
+
+    def _readable(self, api_version: str, kind: str, labels: Mapping[str, str | None]) -> list[dict[str, Any]]:
+        """Objects in the namespace of the runs; none where they cannot be read, as with a backend in another cluster."""
         try:
-            pods = self._pods("v1", "Pod", self._settings.namespace, {RUN_LABEL: run})
+            return self._objects(api_version, kind, self._settings.namespace, labels)
+        except EngineUnavailable:
+            raise
         except PlatformError as error:
-            log.warning("the pods of a run cannot be read", run=run, error=str(error))
-            return ""
-        for pod in pods:
-            told = trouble(pod) if pod.get("status", {}).get("phase") == "Pending" else ""
-            if told:
-                step = pod["metadata"].get("annotations", {}).get(STEP_ANNOTATION, "").rpartition(".")[2]
-                return f"step {step or pod['metadata']['name']} cannot start: {told}"
-        return ""
+            log.warning("objects of runs cannot be read", kind=kind, error=str(error))
+            return []
+
+    def _held(self, resource: TrainingJob, version: str) -> Package:
+        """A version that the backend has."""
+        placement, name = resource.spec.placement, str(resource.spec.pipeline.name)
+        asked = {
+            "nodePool": placement.node_pool,
+            "gpusPerNode": placement.gpus_per_node,
+            "resources": placement.resources.requests or placement.resources.limits,
+        }
+        if unmet := [field for field, value in asked.items() if value]:
+            raise InvalidSpec(
+                f"spec.placement.{unmet[0]} does not reach a version that Kubeflow Pipelines has; set it in the "
+                "pipeline, or give the compiled package by uri or configMapRef"
+            )
+        where = f"spec.pipeline.name {name!r}"
+        pipelines = self._listed("pipelines", _equals("name", name))
+        if not pipelines:
+            raise ObjectNotFound(f"{where} is no pipeline at Kubeflow Pipelines; upload it there")
+        identifier = pipelines[0]["pipeline_id"]
+        versions = self._listed(f"pipelines/{identifier}/versions", _equals("name", version))
+        if not versions:
+            raise ObjectNotFound(f"{where} has no version {version!r} at Kubeflow Pipelines; upload it there")
+        told = versions[0].get("pipeline_spec", {})
+        content = json.dumps(told.get("pipeline_spec", told), sort_keys=True).encode()
+        return parse(content, f"{where}, version {version!r},", (identifier, versions[0]["pipeline_version_id"]))
 
     def _experiment(self, namespace: str) -> str:
         return self._once(
-            lambda: self._listed("experiments", "EQUALS", "name", namespace),
+            lambda: self._listed("experiments", _equals("name", namespace)),
             lambda: self._call("POST", "experiments", json={"display_name": namespace}),
             "experiment_id",
         )
@@ -194,13 +256,13 @@ class KubeflowPipelines:
         digest = hashlib.sha256(package.encode()).hexdigest()[:16]
         files = {"uploadfile": (f"{named}.yaml", package.encode(), "application/yaml")}
         pipeline = self._once(
-            lambda: self._listed("pipelines", "EQUALS", "name", named),
+            lambda: self._listed("pipelines", _equals("name", named)),
             lambda: self._call("POST", "pipelines/upload", params={"name": named}, files=files),
             "pipeline_id",
         )
         wanted = {"name": digest, "pipelineid": pipeline}
         version = self._once(
-            lambda: self._listed(f"pipelines/{pipeline}/versions", "EQUALS", "name", digest),
+            lambda: self._listed(f"pipelines/{pipeline}/versions", _equals("name", digest)),
             lambda: self._call("POST", "pipelines/upload_version", params=wanted, files=files),
             "pipeline_version_id",
         )
@@ -219,11 +281,9 @@ class KubeflowPipelines:
             raise
 
 
-def _failure(run: dict[str, Any]) -> str:
-    tasks = run.get("run_details", {}).get("task_details", [])
-    steps = sorted(
-        {t["display_name"] for t in tasks if t.get("state") == "FAILED" and t.get("display_name")} - {"root"}
-    )
-    told = str(run.get("error", {}).get("message", ""))
-    failed = f"step {', '.join(steps)} failed" if steps else f"it ended as {run['state']}"
-    return f"{failed}: {told}" if told else f"{failed}; see the logs of its pods"
+def _equals(key: str, value: str) -> dict[str, str]:
+    return {"operation": "EQUALS", "key": key, "string_value": value}
+
+
+def _contains(key: str, value: str) -> dict[str, str]:
+    return {"operation": "IS_SUBSTRING", "key": key, "string_value": value}

@@ -1,33 +1,26 @@
-"""Compiled pipelines as an engine outside this process takes them: with our image, Secret, nodes and resources inside."""
+"""Compiled pipelines: what one declares, and where one is read from."""
 
-import copy
+import functools
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
-from kubernetes.utils import quantity
+from pydantic import BaseModel, Field, ValidationError
 
-from homeostat.engines.pipelines import Attempt, parameters
-from homeostat.reconcile.errors import InvalidSpec
-from homeostat.settings import NodePool
+from homeostat.api.v1alpha1.trainingjob import TrainingJob
+from homeostat.engines.objects import ObjectStore
+from homeostat.engines.pipelines import parameters
+from homeostat.reconcile.errors import InvalidSpec, ObjectNotFound
+from homeostat.runs import TrainInput
 
-SECRET = "homeostat-platform"  # noqa: S105 - the name of a Secret
-SECRET_KEYS = (
-    "HOMEOSTAT_S3_ENDPOINT",
-    "HOMEOSTAT_S3_ACCESS_KEY",
-    "HOMEOSTAT_S3_SECRET_KEY",
-    "HOMEOSTAT_S3_BUCKET",
-    "HOMEOSTAT_ONLINE_STORE_URL",
-    "HOMEOSTAT_FEAST_REGISTRY_URL",
-)
-"""What the steps need to know of the platform."""
+GetObject = Callable[[str, str, str, str], dict[str, Any] | None]
+"""Object by apiVersion, kind, namespace and name."""
 
-IMAGE = "homeostat/pipelines"
-"""Image that the compiled packages name; the platform's own takes its place."""
-
-GIGA = 10**9
+JOB = "job"
+DIGEST = "pipeline_digest"
 
 
 @dataclass(frozen=True)
@@ -38,82 +31,157 @@ class Package:
         name: Its name.
         digest: Digest of its text.
         spec: Its pipeline spec.
+        platforms: What it asks of each platform, as its platform spec says it.
+        held: Identifiers of the pipeline and of its version, where the engine has it already.
     """
 
     name: str
     digest: str
-    spec: dict[str, Any]
+    spec: dict[str, Any] = field(repr=False)
+    platforms: dict[str, Any] = field(default_factory=dict, repr=False)
+    held: tuple[str, str] | None = None
 
-    def arguments(self, attempt: Attempt) -> dict[str, Any]:
-        """Values of the declared inputs.
+    @property
+    def declared(self) -> dict[str, dict[str, Any]]:
+        """Its input parameters by name."""
+        inputs: dict[str, dict[str, Any]] = self.spec["root"].get("inputDefinitions", {}).get("parameters", {})
+        return inputs
+
+    def arguments(self, document: TrainInput) -> dict[str, parameters.Value]:
+        """Values of its inputs for a run that is told this.
 
         Raises:
-            InvalidSpec: A parameter is unknown, or its text is not of its type.
+            InvalidSpec: A parameter is unknown, its text is not of its type, or one that it needs is not given.
         """
-        declared = self.spec["root"]["inputDefinitions"]["parameters"]
-        own = {"job": attempt.document.model_dump_json(by_alias=True), "pipeline_digest": self.digest}
-        return {**own, **parameters.arguments(declared, attempt.document.parameters)}
+        own: dict[str, parameters.Value] = {JOB: document.model_dump_json(by_alias=True)}
+        if DIGEST in self.declared:
+            own[DIGEST] = self.digest
+        return {**own, **parameters.arguments(self.declared, document.parameters)}
 
 
-def load(folder: Path, name: str) -> Package:
-    """The compiled pipeline of that name.
+class _Inputs(BaseModel):
+    parameters: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    artifacts: dict[str, dict[str, Any]] = Field(default_factory=dict)
+
+
+class _Root(BaseModel):
+    inputDefinitions: _Inputs = Field(default_factory=_Inputs)  # noqa: N815 - as the format spells it
+
+
+class _Info(BaseModel):
+    name: str = Field(min_length=1, max_length=100)
+
+
+class _Deployment(BaseModel):
+    executors: dict[str, dict[str, Any]] = Field(min_length=1)
+
+
+class _Format(BaseModel):
+    """The parts of a pipeline spec that are relied on."""
+
+    pipelineInfo: _Info  # noqa: N815 - as the format spells it
+    schemaVersion: Literal["2.1.0"]  # noqa: N815 - as above
+    root: _Root
+    deploymentSpec: _Deployment  # noqa: N815 - as above
+
+
+def parse(content: bytes, where: str, held: tuple[str, str] | None = None) -> Package:
+    """A compiled pipeline from its YAML.
+
+    Args:
+        content: The text.
+        where: Field and value of the spec that led to it, for messages.
+        held: Identifiers at the engine.
+
+    Raises:
+        InvalidSpec: It is no compiled pipeline, or not one that a training can be.
+    """
+    try:
+        documents = [document for document in yaml.safe_load_all(content) if isinstance(document, dict)]
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InvalidSpec(f"{where} is no YAML: {' '.join(str(error).split())}; {_REMEDY}") from error
+    specs = [document for document in documents if "pipelineInfo" in document]
+    if len(specs) != 1:
+        raise InvalidSpec(f"{where} holds {len(specs)} pipeline specs where one is needed; {_REMEDY}")
+    try:
+        known = _Format.model_validate(specs[0])
+    except ValidationError as error:
+        first = error.errors()[0]
+        field_ = ".".join(map(str, first["loc"]))
+        raise InvalidSpec(f"{where} is no compiled pipeline: {field_}: {first['msg']}; {_REMEDY}") from error
+    inputs = known.root.inputDefinitions
+    if inputs.parameters.get(JOB, {}).get("parameterType") != "STRING":
+        raise InvalidSpec(
+            f"{where} declares no input {JOB!r} of type STRING; declare it: it receives what the run is told, and where "
+            "its result belongs"
+        )
+    needed = sorted(name for name, said in inputs.artifacts.items() if not said.get("isOptional"))
+    if needed:
+        raise InvalidSpec(f"{where} needs the input artifact {needed[0]!r}, which nothing can give; make it optional")
+    platforms: dict[str, Any] = next((document["platforms"] for document in documents if "platforms" in document), {})
+    return Package(known.pipelineInfo.name, _digest(content), specs[0], platforms, held)
+
+
+_REMEDY = "give the YAML that kfp 2 compiles"
+
+
+def _digest(content: bytes) -> str:
+    return f"sha256:{hashlib.sha256(content).hexdigest()}"
+
+
+@functools.cache
+def shipped(folder: Path, name: str) -> Package:
+    """The pipeline of that name that ships with the platform.
 
     Raises:
         InvalidSpec: There is none.
     """
-    path = folder / f"{name}.yaml"
-    if not path.is_file():
-        known = ", ".join(sorted(each.stem for each in folder.glob("*.yaml")))
-        raise InvalidSpec(f"spec.pipeline.name {name!r} is unknown; use one of {known}")
-    content = path.read_bytes()
-    return Package(name, f"sha256:{hashlib.sha256(content).hexdigest()}", yaml.safe_load(content))
+    known = sorted(each.stem for each in folder.glob("*.yaml"))
+    if name not in known:
+        raise InvalidSpec(f"spec.pipeline.name {name!r} is unknown; use one of {', '.join(known)}")
+    return parse((folder / f"{name}.yaml").read_bytes(), f"spec.pipeline.name {name!r}")
 
 
-def rendered(package: Package, attempt: Attempt) -> str:
-    """The package for one attempt: pipeline spec and platform spec, equal whenever image, nodes and resources are.
+@dataclass(frozen=True)
+class Packages:
+    """Packages by what a spec names: shipped ones, files in the object store, entries of ConfigMaps.
 
-    Raises:
-        InvalidSpec: The node pool asks for what a package cannot say.
+    Attributes:
+        folder: Folder of the pipelines that ship with the platform.
+        objects: The object store.
+        get: Reads an object of Kubernetes.
     """
-    if attempt.pool is not None and attempt.pool.tolerations:
-        raise InvalidSpec(
-            f"spec.placement.nodePool {attempt.resource.spec.placement.node_pool!r} has tolerations, which Kubeflow "
-            "Pipelines 2.0 cannot set; use spec.engine Local, or a pool without taints"
-        )
-    spec = copy.deepcopy(package.spec)
-    executors = spec["deploymentSpec"]["executors"]
-    for executor in executors.values():
-        container = executor["container"]
-        if container["image"] == IMAGE:
-            container["image"] = attempt.document.image
-        container["resources"] = _resources(attempt)
-    platform = dict.fromkeys(executors, _platform(attempt.pool))
-    documents = [spec, {"platforms": {"kubernetes": {"deploymentSpec": {"executors": platform}}}}]
-    return yaml.safe_dump_all(copy.deepcopy(documents), sort_keys=True)
 
+    folder: Path
+    objects: ObjectStore
+    get: GetObject
 
-def _platform(pool: NodePool | None) -> dict[str, Any]:
-    keys = [{"secretKey": key, "envVar": key} for key in SECRET_KEYS]
-    said: dict[str, Any] = {"secretAsEnv": [{"secretName": SECRET, "keyToEnv": keys}]}
-    if pool is not None and pool.node_selector:
-        said["nodeSelector"] = {"labels": dict(pool.node_selector)}
-    return said
+    def load(self, resource: TrainingJob) -> Package:
+        """The package that a spec names.
 
+        Raises:
+            InvalidSpec: It is no compiled pipeline, or not one that a training can be.
+            ObjectNotFound: It is not there.
+            EngineUnavailable: The object store or Kubernetes does not answer.
+        """
+        asked = resource.spec.pipeline
+        if asked.config_map_ref is not None:
+            return self._of_config_map(resource.metadata.namespace, asked.config_map_ref.name, asked.config_map_ref.key)
+        if asked.uri is not None:
+            where = f"spec.pipeline.uri {asked.uri!r}"
+            try:
+                return parse(self.objects.read(asked.uri), where)
+            except ObjectNotFound:
+                raise ObjectNotFound(f"{where} is not there; put the compiled pipeline there") from None
+        return shipped(self.folder, str(asked.name))
 
-def _resources(attempt: Attempt) -> dict[str, Any]:
-    asked, spec = attempt.resources, attempt.resource.spec
-    said: dict[str, Any] = {}
-    for amounts, kind in ((asked.requests, "Request"), (asked.limits, "Limit")):
-        if "cpu" in amounts:
-            said[f"cpu{kind}"] = _number(amounts["cpu"])
-        if "memory" in amounts:
-            said[f"memory{kind}"] = _number(amounts["memory"]) / GIGA
-    if spec.placement.gpus_per_node:
-        name = attempt.pool.resource_name if attempt.pool else NodePool().resource_name
-        said["accelerator"] = {"type": name, "count": str(spec.placement.gpus_per_node)}
-    return said
-
-
-def _number(amount: str) -> float:
-    parse: Any = quantity.parse_quantity  # the client has no types there
-    return float(parse(amount))
+    def _of_config_map(self, namespace: str, name: str, key: str) -> Package:
+        where = f"spec.pipeline.configMapRef {name!r}"
+        found = self.get("v1", "ConfigMap", namespace, name)
+        if found is None:
+            raise ObjectNotFound(f"{where} does not exist in namespace {namespace!r}; create the ConfigMap")
+        entries = found.get("data", {})
+        if key not in entries:
+            has = f"it has {', '.join(sorted(entries))}" if entries else "it is empty"
+            raise ObjectNotFound(f"{where} has no entry {key!r}: {has}; add the compiled pipeline under that key")
+        return parse(entries[key].encode(), f"{where}, entry {key!r},")

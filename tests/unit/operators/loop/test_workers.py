@@ -1,9 +1,10 @@
 """The threads that turn the loop: nothing that goes wrong in a turn ends one, and all of it is counted."""
 
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -87,7 +88,7 @@ def shops() -> Iterator[Callable[..., Shop]]:
         shop.workers.stop(PATIENCE)
 
 
-def a_bug() -> None:
+def a_bug() -> NoReturn:
     raise ZeroDivisionError
 
 
@@ -113,6 +114,26 @@ def test_a_bug_ends_no_thread(shops: Callable[..., Shop]) -> None:
     shop.queue.add(Key("churn", "customers"))
     assert shop.planned.wait(PATIENCE)
     assert shop.workers.alive()
+
+
+def test_a_sweep_that_fails_is_tried_again_until_the_workers_stop() -> None:
+    fates = deque([EngineUnavailable("away"), ZeroDivisionError(), None])
+    swept = threading.Event()
+
+    def sweep(_clients: Clients) -> None:
+        if not fates:
+            swept.set()
+        elif (fate := fates.popleft()) is not None:
+            raise fate
+
+    clients = Clients(MemoryCluster(), MemoryObjects(), MemoryRegistry(), MemoryMetrics(), MemoryOutcomes(), SETTINGS)
+    operator: Operator[FeatureSet, None] = Operator(FeatureSet, lambda *_: None, lambda *_: a_bug(), sweep=sweep)
+    workers = Workers(operator, clients, WorkQueue(), CollectorRegistry(), sweep_seconds=0.01)
+    workers.start()
+    assert swept.wait(PATIENCE)
+    assert workers.alive()
+    workers.stop(PATIENCE)
+    assert not workers.alive()
 
 
 def test_a_turn_in_progress_is_finished_before_the_workers_stop(shops: Callable[..., Shop]) -> None:

@@ -2,14 +2,17 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from homeostat.api.common import ConditionType
 from homeostat.api.v1alpha1 import FeatureSet, TrainingJobStatus
-from homeostat.api.v1alpha1.trainingjob import SUCCEEDED, TrainingJobReason
+from homeostat.api.v1alpha1.trainingjob import SUCCEEDED, Step, StepState, TrainingJobReason
+from homeostat.engines.pipelines.packages import shipped
 from homeostat.reconcile.conditions import get, is_true
+from homeostat.reconcile.errors import InvalidSpec, ObjectNotFound
 from homeostat.runs import FailureReason, RunFailure, RunProgress, StoredDataset, StoredModel, TrainInput, TrainResult
 from homeostat.settings import NodePool
 from homeostat.testing.builders import DIGEST, a_feature_set, a_training_job
@@ -23,6 +26,7 @@ from homeostat_operators.trainingjob.observe import Observed
 from homeostat_operators.trainingjob.plan import plan
 
 NOW = datetime(2026, 1, 5, 9, tzinfo=UTC)
+NAME = "tabular-classification"
 EARLIER = NOW - timedelta(minutes=2)
 UID = a_training_job().metadata.uid
 POOL = NodePool(
@@ -36,7 +40,14 @@ def features(**status: Any) -> FeatureSet:
     return a_feature_set(status={"snapshot": snapshot, "schema_hash": schema_hash(a_feature_set()), **status})
 
 
-READY = Observed("homeostat", "homeostat/pipelines:1", pools={"gpu-a100": POOL}, features={"customers": features()})
+PACKAGE = shipped(Path(__file__).parents[4] / "pipelines" / "compiled", "tabular-classification")
+READY = Observed(
+    "homeostat",
+    "homeostat/pipelines:1",
+    pools={"gpu-a100": POOL},
+    package=PACKAGE,
+    features={"customers": features()},
+)
 
 
 def running(attempt: int = 1, **status: Any) -> dict[str, Any]:
@@ -112,7 +123,7 @@ def test_outcomes_of_a_deployment_that_does_not_exist_are_waited_for() -> None:
     ("spec", "words"),
     [
         ({"placement": {"node_pool": "h100"}}, "'h100' is unknown; use one of gpu-a100"),
-        ({"pipeline": {"name": "regression"}}, "'regression' is unknown; use one of tabular-classification"),
+        ({"pipeline": {"name": NAME, "parameters": [{"name": "rate", "value": "1"}]}}, "'rate' is unknown"),
     ],
 )
 def test_what_the_platform_does_not_have_is_named_with_what_it_has(spec: dict[str, Any], words: str) -> None:
@@ -122,6 +133,29 @@ def test_what_the_platform_does_not_have_is_named_with_what_it_has(spec: dict[st
     condition = get(status.conditions, SUCCEEDED)
     assert condition is not None
     assert words in condition.message
+
+
+def test_a_pipeline_that_is_wrong_ends_the_training_with_the_reason() -> None:
+    status = plan(a_training_job(), replace(READY, package=InvalidSpec("it is no YAML")), NOW).status
+    assert said(status) == ("False", TrainingJobReason.INVALID_SPEC)
+    assert status.completion_time == NOW
+
+
+def test_a_pipeline_that_is_not_there_yet_is_waited_for() -> None:
+    decided = plan(a_training_job(), replace(READY, package=ObjectNotFound("it is not there; put it there")), NOW)
+    assert said(decided.status) == ("Unknown", TrainingJobReason.PENDING)
+    assert (decided.actions, decided.status.attempt) == ((), 0)
+    assert decided.requeue_in is not None
+
+
+def test_the_digest_of_the_pipeline_is_known_from_the_start_and_stays_where_the_run_does_not_tell() -> None:
+    started = plan(a_training_job(), READY, NOW).status
+    assert started.provenance is not None
+    assert started.provenance.pipeline_digest == PACKAGE.digest
+    result = RESULT.model_copy(update={"pipeline_digest": ""})
+    ended = plan(a_training_job(status=started), replace(READY, run=a_job(finished=True), result=result), NOW).status
+    assert ended.provenance is not None
+    assert ended.provenance.pipeline_digest == PACKAGE.digest
 
 
 def test_feature_sets_of_different_entities_cannot_be_joined() -> None:
@@ -160,6 +194,41 @@ def test_progress_is_shown_while_the_job_runs() -> None:
     assert decided.status.progress is not None
     assert decided.status.progress.summary == "33% train"
     assert decided.requeue_in == timedelta(seconds=3)
+
+
+STEPS = (
+    Step(name="build", state=StepState.SUCCEEDED, start_time=EARLIER, completion_time=NOW),
+    Step(name="train", state=StepState.RUNNING, start_time=NOW),
+)
+
+
+def test_steps_and_logs_are_shown_and_are_progress_where_the_run_tells_of_none() -> None:
+    job = a_job(steps=STEPS, logs="kubectl logs job/churn-first-train-1")
+    seen = replace(READY, run=job, runs=(job,))
+    status = plan(a_training_job(status=running()), seen, NOW).status
+    assert status.steps == list(STEPS)
+    assert status.run is not None
+    assert status.run.logs == "kubectl logs job/churn-first-train-1"
+    assert status.progress is not None
+    assert (status.progress.step, status.progress.summary) == ("train", "1 done train")
+    own = replace(seen, progress=RunProgress(step="train", done=1, total=3))
+    shown = plan(a_training_job(status=running()), own, NOW).status.progress
+    assert shown is not None
+    assert shown.summary == "33% train"
+
+
+def test_the_steps_of_an_attempt_stay_until_the_next_one_begins() -> None:
+    job = a_job(steps=STEPS, finished=True, reason="Failed")
+    status = plan(a_training_job(status=running()), replace(READY, run=job, runs=(job,)), NOW).status
+    assert status.steps == list(STEPS)
+    assert plan(a_training_job(status=status), READY, NOW + timedelta(minutes=1)).status.steps == []
+
+
+def test_a_run_that_ended_without_a_result_says_what_its_last_step_has_to_do() -> None:
+    job = a_job(finished=True, logs="kubectl logs job/churn-first-train-1")
+    status = plan(a_training_job(retry={"limit": 0}, status=running()), replace(READY, run=job), NOW).status
+    message = get(status.conditions, SUCCEEDED).message  # type: ignore[union-attr]
+    assert "without result.json, which its last step has to write; see kubectl logs job/churn-first-train-1" in message
 
 
 def test_provenance_is_what_the_job_was_told_not_what_is_true_now() -> None:
@@ -247,6 +316,15 @@ def test_a_run_that_its_engine_does_not_end_is_ended_after_the_deadline_and_says
     assert said(decided.status) == ("False", TrainingJobReason.DEADLINE_EXCEEDED)
     assert "ErrImagePull" in get(decided.status.conditions, SUCCEEDED).message  # type: ignore[union-attr]
     assert deleted(decided) == ["churn-first-train-1"]
+
+
+def test_an_engine_that_was_away_before_the_start_costs_an_attempt_none_of_its_time() -> None:
+    late = EARLIER + timedelta(hours=2)
+    job = a_job(start=late)
+    seen = replace(READY, run=job, runs=(job,))
+    spec = a_training_job(active_deadline_seconds=60, status=running())
+    assert plan(spec, seen, late + timedelta(seconds=80)).status.failures == 0
+    assert plan(spec, seen, late + timedelta(seconds=91)).status.failures == 1
 
 
 def test_an_engine_that_the_platform_lacks_is_refused_with_those_it_has() -> None:

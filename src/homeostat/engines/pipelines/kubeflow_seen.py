@@ -1,0 +1,135 @@
+"""What a run of Kubeflow Pipelines says, and what its Workflow and pods say beyond that; pure."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+import structlog
+from pydantic import TypeAdapter
+
+from homeostat.api.v1alpha1.trainingjob import Step, StepState, TrainingJob
+from homeostat.engines.pipelines import SeenRun
+from homeostat.reconcile.pods import trouble
+from homeostat.settings import KubeflowSettings
+
+RUN_LABEL = "pipeline/runid"
+STEP_ANNOTATION = "workflows.argoproj.io/node-name"
+ENDED = frozenset({"SUCCEEDED", "FAILED", "CANCELED", "SKIPPED"})
+GOING = frozenset({"RUNTIME_STATE_UNSPECIFIED", "PENDING", "RUNNING", "PAUSED", "CANCELING"})
+CANCELED = "Canceled"
+STEPS_LIMIT = 64
+
+_NAMED = re.compile(r"^(?P<namespace>[^/ ]*)/(?P<name>\S+) (?P<uid>\S+)/(?P<number>[0-9]+)$")
+_TIME: TypeAdapter[datetime] = TypeAdapter(datetime)
+_NEVER = 1970
+_STATES = {
+    "PENDING": StepState.PENDING,
+    "RUNNING": StepState.RUNNING,
+    "SUCCEEDED": StepState.SUCCEEDED,
+    "FAILED": StepState.FAILED,
+    "SKIPPED": StepState.SKIPPED,
+}
+# A step in a loop has one name and several states: the one that people must see.
+_LOUDER = (StepState.SUCCEEDED, StepState.SKIPPED, StepState.PENDING, StepState.RUNNING, StepState.FAILED)
+
+log = structlog.get_logger(__name__)
+
+
+def display_name(resource: TrainingJob, name: str, number: int) -> str:
+    """What a run is called: for people first, then for us."""
+    return f"{resource.metadata.namespace}/{name} {resource.metadata.uid}/{number}"
+
+
+def seen(run: Mapping[str, Any], settings: KubeflowSettings) -> SeenRun:
+    """A run as the backend has it."""
+    named = _NAMED.match(run["display_name"])
+    state = run.get("state", "RUNTIME_STATE_UNSPECIFIED")
+    if state not in ENDED | GOING:
+        log.warning("a state that is not known is taken for going on", run=run["run_id"], state=state)
+    ui = settings.ui_url.rstrip("/")
+    known = SeenRun(
+        name=named["name"] if named else run["display_name"],
+        number=int(named["number"]) if named else 0,
+        uid=run["run_id"],
+        owner=named["uid"] if named else "",
+        namespace=named["namespace"] if named else "",
+        deleting=state == "CANCELING",
+        start=_TIME.validate_python(run["created_at"]),
+        document=str((run.get("runtime_config") or {}).get("parameters", {}).get("job", "")),
+        url=f"{ui}/#/runs/details/{run['run_id']}" if ui else "",
+        logs=f"kubectl logs -n {settings.namespace} -l {RUN_LABEL}={run['run_id']} -c main --prefix --tail=-1",
+        steps=_steps((run.get("run_details") or {}).get("task_details", [])),
+    )
+    if state not in ENDED:
+        return known
+    canceled = state == "CANCELED" or any(past.get("state") == "CANCELING" for past in run.get("state_history", []))
+    return _ended(known, _time(run.get("finished_at")), _word(state, canceled=canceled))
+
+
+def with_workflow(run: SeenRun, workflow: Mapping[str, Any]) -> SeenRun:
+    """The run with what its Workflow knows already, while the backend's own record of it lags."""
+    phase = workflow.get("status", {}).get("phase", "")
+    canceled = workflow.get("spec", {}).get("activeDeadlineSeconds") == 0  # how the backend terminates
+    if phase not in {"Succeeded", "Failed", "Error"}:
+        return replace(run, deleting=True) if canceled and not run.finished else run
+    return _ended(run, run.end or _time(workflow["status"].get("finishedAt")), _word(phase, canceled=canceled))
+
+
+def stuck(pods: Iterable[Mapping[str, Any]]) -> str:
+    """Which step of a run cannot start, and why; empty when all can."""
+    for pod in pods:
+        told = trouble(pod) if pod.get("status", {}).get("phase") == "Pending" else ""
+        if told:
+            step = pod["metadata"].get("annotations", {}).get(STEP_ANNOTATION, "").rpartition(".")[2]
+            return f"step {step or pod['metadata']['name']} cannot start: {told}"
+    return ""
+
+
+def _word(state: str, *, canceled: bool) -> str:
+    """Why a run did not end well, in a word; empty if it did."""
+    if state.upper() == "SUCCEEDED":
+        return ""
+    return CANCELED if canceled else state.capitalize()
+
+
+def _ended(run: SeenRun, end: datetime | None, reason: str) -> SeenRun:
+    message = ""
+    if reason == CANCELED:
+        message = "it was terminated at Kubeflow Pipelines"
+    elif reason:
+        failed = ", ".join(step.name for step in run.steps if step.state is StepState.FAILED)
+        message = f"{f'step {failed} failed' if failed else f'it ended as {reason}'}; see {run.logs}"
+    return replace(run, finished=True, deleting=False, end=end, reason=reason, message=message)
+
+
+def _steps(tasks: Iterable[Mapping[str, Any]]) -> tuple[Step, ...]:
+    """Steps by name in the order of their start; a Workflow's helpers are left out."""
+    found: dict[str, Step] = {}
+    for task in sorted(tasks, key=lambda each: str(each.get("start_time", ""))):
+        name, state = str(task.get("display_name", ""))[:128], _STATES.get(task.get("state", ""))
+        if state is None or name in {"", "root", "executor"} or name.endswith("-driver") or _is_whole(task):
+            continue
+        step = Step(
+            name=name,
+            state=state,
+            start_time=_time(task.get("start_time")),
+            completion_time=_time(task.get("end_time")),
+        )
+        other = found.get(name)
+        if other is None or _LOUDER.index(state) > _LOUDER.index(other.state):
+            found[name] = step
+    return tuple(found.values())[:STEPS_LIMIT]
+
+
+def _is_whole(task: Mapping[str, Any]) -> bool:
+    """Whether a task stands for the Workflow itself, which bears the name of its own pod."""
+    return any(
+        child.get("pod_name", "").startswith(f"{task['display_name']}-") for child in task.get("child_tasks", [])
+    )
+
+
+def _time(text: str | None) -> datetime | None:
+    moment = _TIME.validate_python(text) if text else None
+    return moment if moment is not None and moment.year > _NEVER else None

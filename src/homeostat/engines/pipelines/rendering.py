@@ -1,0 +1,82 @@
+"""A package as an engine outside this process takes it: with our image, Secret, nodes and resources inside."""
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+from kubernetes.utils import quantity
+
+from homeostat.engines.pipelines import Attempt
+from homeostat.settings import NodePool
+
+SECRET = "homeostat-platform"  # noqa: S105 - the name of a Secret
+SECRET_KEYS = (
+    "HOMEOSTAT_S3_ENDPOINT",
+    "HOMEOSTAT_S3_ACCESS_KEY",
+    "HOMEOSTAT_S3_SECRET_KEY",
+    "HOMEOSTAT_S3_BUCKET",
+    "HOMEOSTAT_ONLINE_STORE_URL",
+    "HOMEOSTAT_FEAST_REGISTRY_URL",
+)
+"""What the steps need to know of the platform."""
+
+IMAGE = "homeostat/pipelines"
+"""Image that a package names for ours; the platform's own takes its place."""
+
+GIGA = 10**9
+
+
+def rendered(attempt: Attempt) -> str:
+    """The package for one attempt: pipeline spec and platform spec, equal whenever package, image, nodes and resources are.
+
+    What a step asks for by itself stays: image, resources, and what it asks of Kubernetes.
+    """
+    spec = copy.deepcopy(attempt.package.spec)
+    platforms = copy.deepcopy(attempt.package.platforms)
+    steps = platforms.setdefault("kubernetes", {}).setdefault("deploymentSpec", {}).setdefault("executors", {})
+    for label, executor in spec["deploymentSpec"]["executors"].items():
+        container = executor.get("container")
+        if container is None:
+            continue  # an importer, which has no container of its own
+        if container["image"] == IMAGE:
+            container["image"] = attempt.document.image
+        container["resources"] = _understood(container.get("resources", {})) or _resources(attempt)
+        steps[label] = _placed(steps.get(label, {}), attempt.pool)
+    return yaml.safe_dump_all([spec, {"platforms": platforms}], sort_keys=True)
+
+
+def _placed(own: Mapping[str, Any], pool: NodePool | None) -> dict[str, Any]:
+    keys = [{"secretKey": key, "envVar": key} for key in SECRET_KEYS]
+    said = {**own, "secretAsEnv": [*own.get("secretAsEnv", []), {"secretName": SECRET, "keyToEnv": keys}]}
+    if pool is not None and pool.node_selector:
+        said["nodeSelector"] = {"labels": {**own.get("nodeSelector", {}).get("labels", {}), **pool.node_selector}}
+    return said
+
+
+def _understood(resources: Mapping[str, Any]) -> dict[str, Any]:
+    """Resources without the second spelling of each amount, which newer kfp writes beside the first and the backend 2.0 refuses."""
+    return {
+        name: _understood(value) if isinstance(value, dict) else value
+        for name, value in resources.items()
+        if not name.startswith("resource")
+    }
+
+
+def _resources(attempt: Attempt) -> dict[str, Any]:
+    asked, spec = attempt.resources, attempt.resource.spec
+    said: dict[str, Any] = {}
+    for amounts, kind in ((asked.requests, "Request"), (asked.limits, "Limit")):
+        if "cpu" in amounts:
+            said[f"cpu{kind}"] = _number(amounts["cpu"])
+        if "memory" in amounts:
+            said[f"memory{kind}"] = _number(amounts["memory"]) / GIGA
+    if spec.placement.gpus_per_node:
+        name = attempt.pool.resource_name if attempt.pool else NodePool().resource_name
+        said["accelerator"] = {"type": name, "count": str(spec.placement.gpus_per_node)}
+    return said
+
+
+def _number(amount: str) -> float:
+    parse: Any = quantity.parse_quantity  # the client has no types there
+    return float(parse(amount))

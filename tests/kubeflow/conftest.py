@@ -1,0 +1,77 @@
+"""A real Kubeflow Pipelines backend and the engine on it; `make e2e-kubeflow` brings one up."""
+
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from cluster import settings
+from cluster.settings import REPOSITORY
+from demo.release import Platform
+from homeostat.api.v1alpha1.trainingjob import Resources
+from homeostat.engines.objects.memory import MemoryObjects
+from homeostat.engines.pipelines import Attempt
+from homeostat.engines.pipelines.kubeflow import KubeflowPipelines
+from homeostat.engines.pipelines.packages import Package, Packages, shipped
+from homeostat.engines.pipelines.rendering import SECRET, SECRET_KEYS
+from homeostat.runs import TrainInput
+from homeostat.settings import KubeflowSettings, NodePool
+from homeostat.testing.builders import a_training_job
+
+NAMESPACE = "kubeflow"
+COMPILED = REPOSITORY / "pipelines" / "compiled"
+NODE = NodePool(node_selector={"kubernetes.io/os": "linux"})
+PLURALS = {"Pod": "pods", "Workflow": "workflows"}
+# Not the installed operator's own, which ends runs that have no TrainingJob.
+IDENTITY = "the tests of the backend"
+
+MakeAttempt = Callable[..., Attempt]
+
+
+@pytest.fixture(scope="session")
+def platform() -> Platform:
+    return Platform(settings.load())
+
+
+@pytest.fixture(scope="session")
+def kubeflow(platform: Platform) -> Iterator[KubeflowPipelines]:
+    borrowed = platform.get("secret", SECRET, NAMESPACE) is None
+    if borrowed:  # else the release's own is there
+        given = [f"--from-literal={key}=http://nowhere.invalid" for key in SECRET_KEYS]
+        platform.kubectl("-n", NAMESPACE, "create", "secret", "generic", SECRET, *given)
+
+    def objects(_api: str, kind: str, namespace: str, labels: Mapping[str, str | None]) -> list[dict[str, Any]]:
+        selector = ",".join(f"!{key}" if value is None else f"{key}={value}" for key, value in labels.items())
+        return platform.listing(PLURALS[kind], namespace, "-l", selector)
+
+    with platform.forward("ml-pipeline", 8888, NAMESPACE) as address:
+        packages = Packages(COMPILED, MemoryObjects(), lambda *_: None)
+        engine = KubeflowPipelines(KubeflowSettings(url=f"http://{address}"), IDENTITY, packages, objects)
+        yield engine
+        engine.close()
+    if borrowed:
+        platform.kubectl("-n", NAMESPACE, "delete", "secret", SECRET)
+
+
+@pytest.fixture
+def attempt() -> MakeAttempt:
+    """An attempt of a TrainingJob that nobody had before; its first step refuses what it is told."""
+    uid = str(uuid.uuid4())
+    images = yaml.safe_load(Path(settings.load().state / "images.yaml").read_text())["images"]["pipelines"]
+    own = f"{images['repository']}:{images['tag']}"
+
+    def make(number: int = 1, image: str = own, package: Package | None = None, gpus: int = 0) -> Attempt:
+        job = a_training_job("contract", uid=uid, placement={"gpus_per_node": gpus})
+        document = TrainInput(
+            namespace="churn", model="churn", feature_sets=[], labels=[], window_seconds=None, holdout_percent=20,
+            pipeline="tabular-classification", parameters={}, seed=1, image=image, gpus=gpus,
+            datasets="s3://none/d/", models="s3://none/m/", output="s3://none/o/",
+        )  # fmt: skip
+        resources = Resources(requests={"cpu": "20m"}, limits={"memory": "1Gi"})
+        chosen = package or shipped(COMPILED, "tabular-classification")
+        return Attempt(job, number, f"contract-train-{number}", document, chosen, resources, NODE)
+
+    return make
