@@ -70,6 +70,10 @@ kubeflow-down: venv ## Takes it away
 e2e-kubeflow: platform-ready ## The whole story with trainings on Kubeflow Pipelines, its faults and the adapter's contract
 	@$(TOOLS) -m testing --with kubeflow
 
+.PHONY: bench-kubeflow
+bench-kubeflow: venv ## Seconds and pods of a training, Local against Kubeflow, on what `make e2e-kubeflow` leaves behind
+	@PYTHONPATH=tools $(PYTHON) tests/kubeflow/benchmark.py
+
 .PHONY: seldon-up seldon-down
 seldon-up: venv ## A real Seldon Core operator 1.16.0 on the local cluster
 	@$(TOOLS) -m seldon up
