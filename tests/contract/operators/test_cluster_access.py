@@ -73,6 +73,13 @@ def test_a_list_holds_what_carries_the_labels_and_says_what_it_is(cluster: Clust
     assert len(cluster.list(*SERVICE, namespace, {"colour": "red"})) == 2
 
 
+def test_a_list_leaves_out_what_carries_a_label_that_is_to_be_lacking(cluster: ClusterAccess, namespace: str) -> None:
+    cluster.create(a_service(namespace, "one", colour="red", shape="round"))
+    cluster.create(a_service(namespace, "two", colour="red"))
+    found = cluster.list(*SERVICE, namespace, {"colour": "red", "shape": None})
+    assert [one["metadata"]["name"] for one in found] == ["two"]
+
+
 def test_apply_makes_an_object_and_changes_it(cluster: ClusterAccess, namespace: str) -> None:
     made = cluster.apply(a_service(namespace))
     changed = cluster.apply(a_service(namespace, colour="red"))
