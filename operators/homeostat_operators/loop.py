@@ -6,7 +6,7 @@ between any two steps is repaired by the next turn, which asks for the same agai
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Generic, TypeVar
@@ -176,6 +176,8 @@ def _failed(operator: AnyOperator, clients: Clients, manifest: Manifest, error: 
     If the object is not as this turn knows it (a lost answer may have been a success), the next turn looks first.
     """
     turn = _turn_after(error)
+    if turn.outcome is Outcome.INVALID and operator.told:
+        turn = replace(turn, requeue_in=REFUSED_RETRY)  # a kind that ends: its plan decides that this was the end
     status = dict(manifest.get("status", {}))
     generation = manifest["metadata"].get("generation", 0)
     told = _told(_conditions(status), error, generation, now, operator.told)

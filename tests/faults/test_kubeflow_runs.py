@@ -19,7 +19,7 @@ from homeostat.api.v1alpha1.trainingjob import SUCCEEDED
 from homeostat.engines.pipelines import PipelineEngine
 from homeostat.engines.pipelines.kubeflow import KubeflowPipelines
 from homeostat.engines.pipelines.packages import Packages
-from homeostat.reconcile.conditions import is_true
+from homeostat.reconcile.conditions import get, is_true
 from homeostat.reconcile.errors import PlatformError
 from homeostat.runs import FAILURE, RESULT, FailureReason, RunFailure
 from homeostat.settings import KubeflowSettings
@@ -157,3 +157,15 @@ def test_the_run_of_a_deleted_training_is_terminated_and_no_other(remote: list[k
         with suppress(PlatformError, kubeflow_twin.Crash):
             sweep(world.clients)
     assert [run.deleting for run in kubeflow.going() if run.uid == "kept"] == [False]
+
+
+def test_a_training_that_the_backend_refuses_has_ended_with_its_words() -> None:
+    world = a_world([], [])
+    world.server.refusal = httpx.Response(400, json={"code": 3, "message": "parameter depth is not an input"})
+    world.turn()
+    world.turn()
+    condition = get(world.status().conditions, SUCCEEDED)
+    assert condition is not None
+    assert (condition.status.value, condition.reason) == ("False", "InvalidSpec")
+    assert "parameter depth is not an input" in condition.message
+    assert world.status().completion_time is not None

@@ -7,9 +7,11 @@ next attempt is reserved as soon as nothing stands against it.
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from homeostat.api.common import ConditionStatus
 from homeostat.api.v1alpha1 import FeatureSet, TrainingJob, TrainingJobStatus
-from homeostat.api.v1alpha1.trainingjob import Progress, Provenance, Run, StepState, TrainingJobReason
+from homeostat.api.v1alpha1.trainingjob import SUCCEEDED, Progress, Provenance, Run, StepState, TrainingJobReason
 from homeostat.engines.pipelines import SeenRun
+from homeostat.reconcile.conditions import get
 from homeostat.reconcile.errors import InvalidSpec, ObjectNotFound
 from homeostat.reconcile.names import child_name
 from homeostat.runs import RESULT, FailureReason, RunProgress
@@ -68,6 +70,11 @@ def _step(resource: TrainingJob, observed: Observed, now: datetime) -> Step:
         return Step(status, telling.ended(resource))
     if status.model is not None:
         return _registering(resource, status, observed.version, now)
+    refused = get(status.conditions, SUCCEEDED)
+    if refused is not None and refused.status is ConditionStatus.FALSE:
+        # Told by the loop, when an engine refused what was launched: for good, because a spec cannot be changed.
+        status = _ended(resource, refused.message, None, now) if _is_active(status) else status
+        return _final(status, Said.failure(TrainingJobReason.INVALID_SPEC, refused.message), now)
     if not _is_active(status):
         return _next_attempt(resource, status, observed, now)
     if observed.result is not None:

@@ -286,11 +286,11 @@ def test_a_refusal_is_the_users_and_comes_with_the_words_of_the_backend() -> Non
         engine(server).submit(an_attempt())
 
 
-@pytest.mark.parametrize("status", [401, 403])
-def test_a_lacking_permission_is_not_the_users_fault(status: int) -> None:
+@pytest.mark.parametrize("status", [401, 403, 404, 409])
+def test_a_lacking_permission_or_a_conflict_is_not_the_users_fault(status: int) -> None:
     server = KubeflowServer()
-    server.refusal = httpx.Response(status, json={"code": 16, "message": "who are you"})
-    with pytest.raises(PlatformError, match="who are you") as raised:
+    server.refusal = httpx.Response(status, json={"code": 16, "message": "not so"})
+    with pytest.raises(PlatformError, match="not so") as raised:
         engine(server).submit(an_attempt())
     assert not isinstance(raised.value, InvalidSpec | EngineUnavailable)
 

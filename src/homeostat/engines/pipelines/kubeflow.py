@@ -164,8 +164,8 @@ class KubeflowPipelines:
         try:
             yield
         except Refused as refused:
-            if refused.status in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
-                raise  # of us, not of what the user wrote
+            if refused.status != httpx.codes.BAD_REQUEST:
+                raise  # of us, or for now; not of what the user wrote
             raise InvalidSpec(f"Kubeflow Pipelines refuses the run: {refused}") from refused
         except Failed as failed:
             self.health()

@@ -11,7 +11,7 @@ from homeostat.api.common import ConditionType
 from homeostat.api.v1alpha1 import FeatureSet, TrainingJobStatus
 from homeostat.api.v1alpha1.trainingjob import SUCCEEDED, Step, StepState, TrainingJobReason
 from homeostat.engines.pipelines.packages import shipped
-from homeostat.reconcile.conditions import get, is_true
+from homeostat.reconcile.conditions import get, is_true, put
 from homeostat.reconcile.errors import InvalidSpec, ObjectNotFound
 from homeostat.runs import FailureReason, RunFailure, RunProgress, StoredDataset, StoredModel, TrainInput, TrainResult
 from homeostat.settings import NodePool
@@ -139,6 +139,17 @@ def test_a_pipeline_that_is_wrong_ends_the_training_with_the_reason() -> None:
     status = plan(a_training_job(), replace(READY, package=InvalidSpec("it is no YAML")), NOW).status
     assert said(status) == ("False", TrainingJobReason.INVALID_SPEC)
     assert status.completion_time == NOW
+
+
+def test_what_an_engine_refused_to_launch_has_ended_for_good() -> None:
+    started = plan(a_training_job(), READY, NOW).status
+    refusal = "Kubeflow Pipelines refuses the run: parameter depth is not an input"
+    told = put(started.conditions, SUCCEEDED, "False", "InvalidSpec", refusal, 1, NOW)
+    refused = started.model_copy(update={"conditions": told})
+    decided = plan(a_training_job(status=refused), READY, NOW)
+    assert (decided.actions, decided.status.completion_time) == ((), NOW)
+    assert said(decided.status) == ("False", TrainingJobReason.INVALID_SPEC)
+    assert get(decided.status.conditions, SUCCEEDED).message == refusal  # type: ignore[union-attr]
 
 
 def test_a_pipeline_that_is_not_there_yet_is_waited_for() -> None:
