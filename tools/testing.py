@@ -33,15 +33,22 @@ class Counterpart:
         up: Puts it on the cluster.
         told: What the story is told of it.
         tests: Its tests, which look at the story's platform too.
+        variables: What they are told by their environment.
     """
 
     up: Callable[[Settings], None]
     told: tuple[str, ...]
     tests: tuple[str, ...]
+    variables: dict[str, str] = field(default_factory=dict)
 
 
 COUNTERPARTS = {
-    "kubeflow": Counterpart(kubeflow.install.up, ("--engine", "Kubeflow"), ("tests/kubeflow",)),
+    "kubeflow": Counterpart(
+        kubeflow.install.up,
+        ("--engine", "Kubeflow"),
+        ("tests/kubeflow", "tests/contract/engines/test_pipelines.py"),
+        {"HOMEOSTAT_CONTRACT_KUBEFLOW": "yes"},
+    ),
     "seldon": Counterpart(seldon.install.up, ("--serving", "Seldon"), ("tests/seldon",)),
 }
 
@@ -134,8 +141,10 @@ def with_counterparts(totals: Totals, cluster: Settings, names: list[str], more:
     with _timed(took, "the story"):
         _tell(log, [word for each in names for word in COUNTERPARTS[each].told])
     tests = _existing(*(path for each in names for path in COUNTERPARTS[each].tests), *more)
+    variables = {key: value for each in names for key, value in COUNTERPARTS[each].variables.items()}
+    variables |= {"KUBECONFIG": str(cluster.kubeconfig), "HOMEOSTAT_STORY": str(log)}
     with _timed(took, "the tests on its platform"):
-        run(totals, name, "platform", tests, KUBECONFIG=str(cluster.kubeconfig), HOMEOSTAT_STORY=str(log))
+        run(totals, name, "platform", tests, **variables)
     table = Table("what", "seconds", title=f"the story with {' and '.join(names)}")
     for what, seconds in took.items():
         table.add_row(what, f"{seconds:.0f}")
