@@ -218,6 +218,7 @@ def _training_job(o: TrainingJob) -> Card:
     status = o.status
     facts = _facts(
         ("Trigger", o.spec.trigger.type.value),
+        ("Engine", status.run and status.run.engine),
         ("Model", status.model and f"{status.model.name} v{status.model.version or '…'}"),
         ("Rows", status.dataset and f"{status.dataset.rows:,} + {status.dataset.holdout_rows:,} holdout"),
         *((metric.name, metric.value) for metric in status.metrics[:3]),
@@ -237,6 +238,7 @@ def _deployment(o: ModelDeployment) -> Card:
         ("Candidate", candidate and f"v{candidate.version} at {candidate.weight} %"),
         ("Ready pods", o.status.replicas),
         ("Features", o.spec.realtime.features.value),
+        ("Engine", o.status.engine),
     )
     return Card(o.metadata.name, tone, state, message, facts)
 

@@ -25,8 +25,29 @@ def document(resource: Any) -> Document:
 
 def the_loop_in_mid_rollout() -> Snapshot:
     """The churn example after its first retraining, with the second version in its canary step."""
-    served = {"digest": DIGEST, "uri": "s3://homeostat/churn/models/churn/ab/", "featureSet": "customers"}
-    features = a_feature_set(
+    return Snapshot(
+        {
+            "featuresets": [document(_the_features())],
+            "trainingjobs": [document(each) for each in _the_trainings()],
+            "modeldeployments": [document(_the_deployment())],
+            "monitors": [document(_the_monitor())],
+        },
+        [
+            {
+                "metadata": {"namespace": "churn", "name": "e1", "creationTimestamp": "2026-01-05T08:57:00Z"},
+                "involvedObject": {"kind": "Monitor", "name": "churn"},
+                "reason": "CovariateShift",
+                "message": "drift and logloss are in breach",
+                "type": "Warning",
+                "lastTimestamp": "2026-01-05T08:57:00Z",
+                "count": 3,
+            }
+        ],
+    )
+
+
+def _the_features() -> Any:
+    return a_feature_set(
         status={
             "snapshot": {
                 "version": 2,
@@ -45,9 +66,13 @@ def the_loop_in_mid_rollout() -> Snapshot:
             "conditions": [condition("Ready", "True", "Materialized", "5174 rows are in service.")],
         }
     )
+
+
+def _the_trainings() -> tuple[Any, Any]:
     first = a_training_job(
         status={
             "attempt": 1,
+            "run": {"engine": "Kubeflow", "id": "churn-first-train-1", "startTime": "2026-01-05T08:10:00Z"},
             "completionTime": "2026-01-05T08:20:00Z",
             "metrics": [{"name": "auc", "value": "0.781"}, {"name": "logloss", "value": "0.402"}],
             "model": {"name": "churn.churn", "version": "1", "uri": "s3://b/m", "digest": DIGEST},
@@ -65,8 +90,45 @@ def the_loop_in_mid_rollout() -> Snapshot:
             "conditions": [condition("Succeeded", "Unknown", "Running", "Attempt 1 runs.")],
         },
     )
-    deployment = a_model_deployment(
+    return first, second
+
+
+GATE = {
+    "version": "2",
+    "champion": "1",
+    "verdict": "Promote",
+    "rows": 1104,
+    "time": "2026-01-05T09:01:30Z",
+    "metrics": [
+        {
+            "name": "logloss",
+            "challenger": "0.421",
+            "champion": "0.683",
+            "difference": "0.262",
+            "lower": "0.198",
+            "upper": "0.331",
+        },
+        {
+            "name": "auc",
+            "challenger": "0.824",
+            "champion": "0.717",
+            "difference": "0.107",
+            "lower": "0.071",
+            "upper": "0.144",
+        },
+    ],
+    "sentences": [
+        "auc 0.824 is at least 0.70",
+        "logloss beats the champion: its lower bound 0.198 is above the margin 0.01",
+    ],
+}
+
+
+def _the_deployment() -> Any:
+    served = {"digest": DIGEST, "uri": "s3://homeostat/churn/models/churn/ab/", "featureSet": "customers"}
+    return a_model_deployment(
         status={
+            "engine": "Seldon",
             "stable": served | {"version": "1", "since": "2026-01-05T08:25:00Z"},
             "candidate": served
             | {
@@ -81,35 +143,7 @@ def the_loop_in_mid_rollout() -> Snapshot:
                 {"version": "1", "service": "churn-v1", "weight": 75},
                 {"version": "2", "service": "churn-v2", "weight": 25},
             ],
-            "gate": {
-                "version": "2",
-                "champion": "1",
-                "verdict": "Promote",
-                "rows": 1104,
-                "time": "2026-01-05T09:01:30Z",
-                "metrics": [
-                    {
-                        "name": "logloss",
-                        "challenger": "0.421",
-                        "champion": "0.683",
-                        "difference": "0.262",
-                        "lower": "0.198",
-                        "upper": "0.331",
-                    },
-                    {
-                        "name": "auc",
-                        "challenger": "0.824",
-                        "champion": "0.717",
-                        "difference": "0.107",
-                        "lower": "0.071",
-                        "upper": "0.144",
-                    },
-                ],
-                "sentences": [
-                    "auc 0.824 is at least 0.70",
-                    "logloss beats the champion: its lower bound 0.198 is above the margin 0.01",
-                ],
-            },
+            "gate": GATE,
             "history": [
                 {
                     "version": "1",
@@ -123,25 +157,6 @@ def the_loop_in_mid_rollout() -> Snapshot:
             "url": "http://127.0.0.1:30080/churn/churn",
             "conditions": [condition("Ready", "True", "Canary", "Version 2 answers 25 % of the requests.")],
         }
-    )
-    return Snapshot(
-        {
-            "featuresets": [document(features)],
-            "trainingjobs": [document(first), document(second)],
-            "modeldeployments": [document(deployment)],
-            "monitors": [document(_the_monitor())],
-        },
-        [
-            {
-                "metadata": {"namespace": "churn", "name": "e1", "creationTimestamp": "2026-01-05T08:57:00Z"},
-                "involvedObject": {"kind": "Monitor", "name": "churn"},
-                "reason": "CovariateShift",
-                "message": "drift and logloss are in breach",
-                "type": "Warning",
-                "lastTimestamp": "2026-01-05T08:57:00Z",
-                "count": 3,
-            }
-        ],
     )
 
 

@@ -37,6 +37,12 @@ def test_a_rollout_shows_who_answers_which_share_and_the_gates_intervals(cluster
     assert "0.198 … 0.331" in render_sections(overview(cluster.snapshot, "churn", ALL), None)["rollout"]
 
 
+def test_a_training_and_a_deployment_name_the_engine_that_they_are_with(cluster: Any) -> None:
+    html = "".join(render_sections(overview(cluster.snapshot, "churn", ALL), None).values())
+    assert "Kubeflow" in html
+    assert "Seldon" in html
+
+
 def test_signals_carry_the_windows_seen_since_the_console_started(cluster: Any) -> None:
     seen = {("churn", "churn", "drift"): [(datetime(2026, 1, 5, tzinfo=UTC), value) for value in (0.01, 0.3, 0.884)]}
     drift, logloss = overview(cluster.snapshot, "churn", ALL, seen).signals
