@@ -17,7 +17,7 @@ from homeostat.engines.pipelines import Attempt, SeenRun
 from homeostat.engines.pipelines.kubeflow import KubeflowPipelines
 from homeostat.engines.pipelines.packages import Package, parse, shipped
 from homeostat.engines.pipelines.rendering import SECRET_KEYS, rendered
-from homeostat.reconcile.errors import EngineUnavailable, InvalidSpec, PlatformError
+from homeostat.reconcile.errors import InvalidSpec, PlatformError
 from homeostat.testing.builders import a_training_job
 
 NAMESPACE = "kubeflow"
@@ -148,11 +148,8 @@ def kubeflow_package(kubeflow: KubeflowPipelines, package: Package, attempt: Att
     return kubeflow.package(a_training_job(pipeline={"name": name, "version": version}), None)
 
 
-def test_a_package_with_a_field_that_the_backend_does_not_know_is_no_outage(
-    kubeflow: KubeflowPipelines, attempt: MakeAttempt
-) -> None:
+def test_a_package_that_the_backend_cannot_read_is_refused(kubeflow: KubeflowPipelines, attempt: MakeAttempt) -> None:
     spec = {**shipped(COMPILED, "tabular-classification").spec, "newerThanTheBackend": {}}
     package = parse(yaml.safe_dump(spec).encode(), "spec.pipeline.uri 'u'")
-    with pytest.raises(PlatformError, match=r"newerThanTheBackend.*no outage") as raised:
+    with pytest.raises(InvalidSpec, match="pipeline spec is invalid"):
         kubeflow.submit(attempt(package=replace(package, name=f"newer-{uuid.uuid4().hex[:8]}")))
-    assert not isinstance(raised.value, EngineUnavailable)

@@ -177,7 +177,7 @@ def test_a_step_whose_image_cannot_be_had_is_named_although_the_backend_says_run
     kubeflow, attempt = engine(server), an_attempt()
     kubeflow.submit(attempt)
     waiting = {"name": "main", "state": {"waiting": {"reason": "ErrImagePull", "message": "not found"}}}
-    node = {"workflows.argoproj.io/node-name": "tabular-abc.root.train"}
+    node = {"workflows.argoproj.io/node-name": "tabular-abc.root.train.executor"}
     labels = {"pipeline/runid": server.objects["runs"][0]["run_id"]}
     pod = {
         "metadata": {"name": "tabular-abc-1", "annotations": node, "labels": labels},
@@ -198,6 +198,23 @@ def test_a_run_has_ended_when_its_workflow_says_so_although_the_backend_lags() -
     assert (seen.finished, seen.reason) == (True, "")
     server.ends(run_id, "Error", reported=False)
     assert (found(kubeflow, attempt).finished, found(kubeflow, attempt).reason) == (True, "Error")
+
+
+def test_the_steps_of_a_workflow_are_newer_than_those_of_the_record() -> None:
+    server = KubeflowServer()
+    kubeflow, attempt = engine(server), an_attempt()
+    kubeflow.submit(attempt)
+    record = [{"display_name": "build-dataset", "state": "RUNNING", "start_time": "2026-01-05T09:00:00Z"}]
+    server.objects["runs"][0]["run_details"] = {"task_details": record}
+    whole = {"displayName": "tabular-x1", "phase": "Failed", "children": ["tabular-x1-12"]}
+    times = {"startedAt": "2026-01-05T09:00:00Z", "finishedAt": "2026-01-05T09:01:00Z"}
+    built = {"displayName": "build-dataset", "phase": "Error", "children": ["tabular-x1-13"], **times}
+    omitted = {"displayName": "train", "phase": "Omitted", "children": None, **times}
+    nodes = {"1": whole, "2": built, "3": omitted, "4": {**built, "displayName": "executor"}}
+    server.workflows[0]["status"]["nodes"] = nodes
+    assert [(step.name, step.state.value) for step in found(kubeflow, attempt).steps] == [("build-dataset", "Failed")]
+    server.ends(server.objects["runs"][0]["run_id"], "Failed", reported=False)
+    assert found(kubeflow, attempt).message.startswith("step build-dataset failed; see kubectl logs")
 
 
 def test_a_backend_whose_workflows_may_not_be_read_is_believed() -> None:
@@ -301,6 +318,13 @@ def test_a_500_of_a_healthy_backend_is_no_outage() -> None:
     with pytest.raises(PlatformError, match=r"500 .*unknown template format.*no outage") as raised:
         engine(server).submit(an_attempt())
     assert not isinstance(raised.value, EngineUnavailable)
+
+
+def test_a_package_that_the_backend_cannot_read_is_the_users_although_it_answers_500() -> None:
+    server = KubeflowServer()
+    server.refusal = httpx.Response(500, json={"error_message": "InvalidInputError: pipeline spec is invalid"})
+    with pytest.raises(InvalidSpec, match="pipeline spec is invalid"):
+        engine(server).submit(an_attempt())
 
 
 def test_a_503_is_an_outage() -> None:

@@ -34,6 +34,8 @@ API = "/apis/v2beta1"
 WORKFLOW = ("argoproj.io/v1alpha1", "Workflow")
 RUN_NAME = "pipelines.kubeflow.org/run_name"
 RECORDED = "pipeline/persistedFinalState"
+WRONG_INPUT = "InvalidInputError"
+"""In the text of a 500 where an upload was refused for what it holds."""
 PAGE = 100
 LOST_LOOK = timedelta(seconds=5)
 
@@ -168,6 +170,8 @@ class KubeflowPipelines:
                 raise  # of us, or for now; not of what the user wrote
             raise InvalidSpec(f"Kubeflow Pipelines refuses the run: {refused}") from refused
         except Failed as failed:
+            if WRONG_INPUT in str(failed):
+                raise InvalidSpec(f"Kubeflow Pipelines refuses the pipeline: {failed}") from failed
             self.health()
             raise PlatformError(
                 f"{failed}; it is healthy otherwise, so this is no outage, and the pipeline itself may be the reason"

@@ -29,6 +29,7 @@ _STATES = {
     "RUNNING": StepState.RUNNING,
     "SUCCEEDED": StepState.SUCCEEDED,
     "FAILED": StepState.FAILED,
+    "ERROR": StepState.FAILED,
     "SKIPPED": StepState.SKIPPED,
 }
 # A step in a loop has one name and several states: the one that people must see.
@@ -70,11 +71,13 @@ def seen(run: Mapping[str, Any], settings: KubeflowSettings) -> SeenRun:
 
 def with_workflow(run: SeenRun, workflow: Mapping[str, Any]) -> SeenRun:
     """The run with what its Workflow knows already, while the backend's own record of it lags."""
-    phase = workflow.get("status", {}).get("phase", "")
+    status = workflow.get("status", {})
+    phase = status.get("phase", "")
+    run = replace(run, steps=_steps(map(_task, status.get("nodes", {}).values())) or run.steps)
     canceled = workflow.get("spec", {}).get("activeDeadlineSeconds") == 0  # how the backend terminates
     if phase not in {"Succeeded", "Failed", "Error"}:
         return replace(run, deleting=True) if canceled and not run.finished else run
-    return _ended(run, run.end or _time(workflow["status"].get("finishedAt")), _word(phase, canceled=canceled))
+    return _ended(run, run.end or _time(status.get("finishedAt")), _word(phase, canceled=canceled))
 
 
 def stuck(pods: Iterable[Mapping[str, Any]]) -> str:
@@ -82,7 +85,8 @@ def stuck(pods: Iterable[Mapping[str, Any]]) -> str:
     for pod in pods:
         told = trouble(pod) if pod.get("status", {}).get("phase") == "Pending" else ""
         if told:
-            step = pod["metadata"].get("annotations", {}).get(STEP_ANNOTATION, "").rpartition(".")[2]
+            path = pod["metadata"].get("annotations", {}).get(STEP_ANNOTATION, "").removesuffix(".executor")
+            step = path.rpartition(".")[2]
             return f"step {step or pod['metadata']['name']} cannot start: {told}"
     return ""
 
@@ -125,9 +129,19 @@ def _steps(tasks: Iterable[Mapping[str, Any]]) -> tuple[Step, ...]:
 
 def _is_whole(task: Mapping[str, Any]) -> bool:
     """Whether a task stands for the Workflow itself, which bears the name of its own pod."""
-    return any(
-        child.get("pod_name", "").startswith(f"{task['display_name']}-") for child in task.get("child_tasks", [])
-    )
+    pods = (str(child.get("pod_name", "")) for child in task.get("child_tasks", []))
+    return any(pod.rpartition("-")[0] == task["display_name"] for pod in pods)
+
+
+def _task(node: Mapping[str, Any]) -> dict[str, Any]:
+    """A node of a Workflow as the backend will tell of it."""
+    return {
+        "display_name": node.get("displayName", ""),
+        "state": node.get("phase", "").upper(),
+        "start_time": node.get("startedAt"),
+        "end_time": node.get("finishedAt"),
+        "child_tasks": [{"pod_name": child} for child in node.get("children") or []],
+    }
 
 
 def _time(text: str | None) -> datetime | None:
