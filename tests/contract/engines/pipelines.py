@@ -33,12 +33,14 @@ class Place:
         outlives: Its runs outlive their TrainingJob, because Kubernetes knows nothing of them.
         objects: Where packages are read from.
         passes: Lets time go by, where it does not by itself.
+        close: Closes connections.
     """
 
     engine: PipelineEngine
     outlives: bool = False
     objects: MemoryObjects = field(default_factory=MemoryObjects)
     passes: Callable[[], None] = lambda: None
+    close: Callable[[], None] = lambda: None
 
     def ended(self, look: Callable[[], SeenRun | None]) -> SeenRun | None:
         """A run that is being stopped, once it has ended; None if nothing is left of it."""
@@ -79,4 +81,4 @@ def _kubeflow(
     packages = Packages(COMPILED, objects, lambda *_: None)
     settings = KubeflowSettings(url=f"http://{address}")
     engine = KubeflowPipelines(settings, IDENTITY, packages, listed, transport)
-    return Place(engine, outlives=True, objects=objects, passes=passes)
+    return Place(engine, outlives=True, objects=objects, passes=passes, close=engine.close)

@@ -40,17 +40,19 @@ def backend(kubeconfig: Path) -> Iterator[str]:
 
 
 @pytest.fixture(params=PLACES)
-def place(request: pytest.FixtureRequest) -> Place:
+def place(request: pytest.FixtureRequest) -> Iterator[Place]:
     match request.param:
         case "local on the twin":
-            return pipelines.local_on_twin()
+            chosen = pipelines.local_on_twin()
         case "local":
-            return pipelines.local(request.getfixturevalue("kubernetes_client"))
+            chosen = pipelines.local(request.getfixturevalue("kubernetes_client"))
         case "kubeflow on the twin":
-            return pipelines.kubeflow_on_twin()
+            chosen = pipelines.kubeflow_on_twin()
         case _:
             api = request.getfixturevalue("kubernetes_client")
-            return pipelines.kubeflow(api, request.getfixturevalue("backend"))
+            chosen = pipelines.kubeflow(api, request.getfixturevalue("backend"))
+    yield chosen
+    chosen.close()
 
 
 @pytest.fixture
