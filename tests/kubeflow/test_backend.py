@@ -2,7 +2,7 @@
 
 import copy
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -83,6 +83,29 @@ def test_a_step_without_an_image_is_named_although_the_backend_says_running(
     assert "Image" in stuck.stuck
     kubeflow.stop(stuck)
     assert seen("the run ends", one, lambda run: run.finished).reason == "Canceled"
+
+
+@pytest.fixture
+def nobody_reports(platform: Platform) -> Iterator[None]:
+    """The persistence agent is away."""
+    agent = ("-n", NAMESPACE, "scale", "deployment/ml-pipeline-persistenceagent")
+    platform.kubectl(*agent, "--replicas=0")
+    label = "app=ml-pipeline-persistenceagent"
+    platform.kubectl("-n", NAMESPACE, "wait", "--for=delete", "pod", "-l", label, "--timeout=120s")
+    yield
+    platform.kubectl(*agent, "--replicas=1")
+
+
+@pytest.mark.usefixtures("nobody_reports")
+def test_a_run_ends_and_its_steps_are_told_although_nobody_reports_to_the_backend(
+    kubeflow: KubeflowPipelines, attempt: MakeAttempt, seen: Seen
+) -> None:
+    one = attempt()
+    kubeflow.submit(one)
+    ended = seen("the run ends", one, lambda run: run.finished)
+    assert (ended.reason, [step.name for step in ended.steps]) == ("Failed", ["build-dataset"])
+    (record,) = (each for each in kubeflow._listed("runs") if each["run_id"] == ended.uid)
+    assert record["state"] == "PENDING", "the backend itself knows nothing yet"
 
 
 def test_a_step_that_asks_for_a_gpu_where_there_is_none_is_named_and_its_pod_bears_the_request(

@@ -99,19 +99,6 @@ def test_whoever_is_killed_in_mid_work_there_is_one_run_and_it_ends_well(
     assert len(workflows(platform, job)) == 1
 
 
-def test_a_training_ends_although_nobody_reports_to_the_backend(
-    platform: Platform, watch: Watch, train: Callable[..., None]
-) -> None:
-    agent = ("-n", BACKEND, "scale", "deployment/ml-pipeline-persistenceagent")
-    platform.kubectl(*agent, "--replicas=0")
-    platform.kubectl("-n", BACKEND, "wait", "--for=delete", "pod", "-l", AGENT[1], "--timeout=120s")
-    try:
-        train("unreported")
-        watch.until("the training ends well", "trainingjob", "unreported", succeeded, seconds=420)
-    finally:
-        platform.kubectl(*agent, "--replicas=1")
-
-
 def test_the_run_of_a_deleted_training_is_terminated(
     platform: Platform, watch: Watch, train: Callable[..., None]
 ) -> None:
