@@ -3,6 +3,7 @@
 import copy
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -14,10 +15,11 @@ from contract.waiting import until
 from demo.release import Platform
 from homeostat.api.v1alpha1.trainingjob import StepState
 from homeostat.engines.pipelines import Attempt, SeenRun
-from homeostat.engines.pipelines.kubeflow import KubeflowPipelines
+from homeostat.engines.pipelines.kubeflow import RUN_NAME, KubeflowPipelines
+from homeostat.engines.pipelines.kubeflow_seen import RUN_LABEL, display_name
 from homeostat.engines.pipelines.packages import Package, parse, shipped
 from homeostat.engines.pipelines.rendering import SECRET_KEYS, rendered
-from homeostat.reconcile.errors import InvalidSpec, PlatformError
+from homeostat.reconcile.errors import InvalidSpec, NotReadyYet, PlatformError
 from homeostat.testing.builders import a_training_job
 
 NAMESPACE = "kubeflow"
@@ -85,27 +87,59 @@ def test_a_step_without_an_image_is_named_although_the_backend_says_running(
     assert seen("the run ends", one, lambda run: run.finished).reason == "Canceled"
 
 
-@pytest.fixture
+@contextmanager
 def nobody_reports(platform: Platform) -> Iterator[None]:
     """The persistence agent is away."""
     agent = ("-n", NAMESPACE, "scale", "deployment/ml-pipeline-persistenceagent")
     platform.kubectl(*agent, "--replicas=0")
     label = "app=ml-pipeline-persistenceagent"
     platform.kubectl("-n", NAMESPACE, "wait", "--for=delete", "pod", "-l", label, "--timeout=120s")
-    yield
-    platform.kubectl(*agent, "--replicas=1")
+    try:
+        yield
+    finally:
+        platform.kubectl(*agent, "--replicas=1")
 
 
-@pytest.mark.usefixtures("nobody_reports")
-def test_a_run_ends_and_its_steps_are_told_although_nobody_reports_to_the_backend(
-    kubeflow: KubeflowPipelines, attempt: MakeAttempt, seen: Seen
+def test_nothing_is_started_beside_a_workflow_without_a_record_which_the_agent_takes_away(
+    kubeflow: KubeflowPipelines, attempt: MakeAttempt, platform: Platform
 ) -> None:
     one = attempt()
+    lost: dict[str, Any] = {
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "Workflow",
+        "metadata": {
+            "name": f"lost-{uuid.uuid4().hex[:8]}",
+            "namespace": NAMESPACE,
+            "labels": {RUN_LABEL: str(uuid.uuid4())},
+            "annotations": {RUN_NAME: display_name(one.resource, one.name, one.number)},
+        },
+        "spec": {"entrypoint": "waits", "templates": [{"name": "waits", "suspend": {}}]},
+    }
+    with nobody_reports(platform):
+        platform.kubectl("create", "-f", "-", text=yaml.safe_dump(lost))
+        with pytest.raises(NotReadyYet, match=lost["metadata"]["name"]):
+            kubeflow.submit(one)
+        assert kubeflow.runs(one.resource) == ()
+    until(
+        "the agent takes the Workflow away",
+        lambda: platform.get("workflow.argoproj.io", lost["metadata"]["name"], NAMESPACE),
+        lambda found: found is None,
+    )
     kubeflow.submit(one)
-    ended = seen("the run ends", one, lambda run: run.finished)
-    assert (ended.reason, [step.name for step in ended.steps]) == ("Failed", ["build-dataset"])
-    (record,) = (each for each in kubeflow._listed("runs") if each["run_id"] == ended.uid)
+    (run,) = kubeflow.runs(one.resource)
+    kubeflow.stop(run)
+
+
+def test_a_run_ends_and_its_steps_are_told_although_nobody_reports_to_the_backend(
+    kubeflow: KubeflowPipelines, attempt: MakeAttempt, platform: Platform, seen: Seen
+) -> None:
+    one = attempt()
+    with nobody_reports(platform):
+        kubeflow.submit(one)
+        ended = seen("the run ends", one, lambda run: run.finished)
+        (record,) = (each for each in kubeflow._listed("runs") if each["run_id"] == ended.uid)
     assert record["state"] == "PENDING", "the backend itself knows nothing yet"
+    assert (ended.reason, [step.name for step in ended.steps]) == ("Failed", ["build-dataset"])
 
 
 def test_a_step_that_asks_for_a_gpu_where_there_is_none_is_named_and_its_pod_bears_the_request(
