@@ -2,7 +2,6 @@
 
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +13,7 @@ from demo.release import Platform
 from homeostat.api.v1alpha1.trainingjob import Resources
 from homeostat.engines.objects.memory import MemoryObjects
 from homeostat.engines.pipelines import Attempt
-from homeostat.engines.pipelines.kubeflow import KubeflowPipelines
+from homeostat.engines.pipelines.kubeflow import KubeflowPipelines, ListObjects
 from homeostat.engines.pipelines.packages import Package, Packages, shipped
 from homeostat.engines.pipelines.rendering import SECRET, SECRET_KEYS
 from homeostat.runs import TrainInput
@@ -37,35 +36,58 @@ def platform() -> Platform:
 
 
 @pytest.fixture(scope="session")
-def kubeflow(platform: Platform) -> Iterator[KubeflowPipelines]:
-    borrowed = platform.get("secret", SECRET, NAMESPACE) is None
-    if borrowed:  # else the release's own is there
-        # An object store that answers at once, and refuses.
-        known = {"HOMEOSTAT_S3_ENDPOINT": "http://minio-service.kubeflow:9000"}
-        given = [f"--from-literal={key}={known.get(key, 'nobody')}" for key in SECRET_KEYS]
-        platform.kubectl("-n", NAMESPACE, "create", "secret", "generic", SECRET, *given)
+def objects(platform: Platform) -> ListObjects:
+    """Lists objects of Kubernetes."""
 
-    def objects(_api: str, kind: str, namespace: str, labels: Mapping[str, str | None]) -> list[dict[str, Any]]:
+    def listed(_api: str, kind: str, namespace: str, labels: Mapping[str, str | None]) -> list[dict[str, Any]]:
         selector = ",".join(f"!{key}" if value is None else f"{key}={value}" for key, value in labels.items())
         return platform.listing(PLURALS[kind], namespace, "-l", selector)
 
+    return listed
+
+
+@pytest.fixture(scope="session")
+def image(platform: Platform) -> str:
+    """Image of the platform's own runs."""
+    built = yaml.safe_load((platform.local.state / "images.yaml").read_text())["images"]["pipelines"]
+    return f"{built['repository']}:{built['tag']}"
+
+
+@pytest.fixture(scope="session")
+def secret(platform: Platform) -> Iterator[str]:
+    """The Secret that steps read: a release's own, else one that leads to the object store of the backend."""
+    if platform.get("secret", SECRET, NAMESPACE) is not None:
+        yield SECRET
+        return
+    own = platform.secret("mlpipeline-minio-artifact", NAMESPACE)
+    known = {
+        "HOMEOSTAT_S3_ENDPOINT": "http://minio-service.kubeflow:9000",
+        "HOMEOSTAT_S3_ACCESS_KEY": own["accesskey"],
+        "HOMEOSTAT_S3_SECRET_KEY": own["secretkey"],
+        "HOMEOSTAT_S3_BUCKET": "mlpipeline",
+    }
+    given = [f"--from-literal={key}={known.get(key, 'nobody')}" for key in SECRET_KEYS]
+    platform.kubectl("-n", NAMESPACE, "create", "secret", "generic", SECRET, *given)
+    yield SECRET
+    platform.kubectl("-n", NAMESPACE, "delete", "secret", SECRET)
+
+
+@pytest.fixture(scope="module")
+def kubeflow(platform: Platform, objects: ListObjects, secret: str) -> Iterator[KubeflowPipelines]:
+    assert secret
     with platform.forward("ml-pipeline", 8888, NAMESPACE) as address:
         packages = Packages(COMPILED, MemoryObjects(), lambda *_: None)
         engine = KubeflowPipelines(KubeflowSettings(url=f"http://{address}"), IDENTITY, packages, objects)
         yield engine
         engine.close()
-    if borrowed:
-        platform.kubectl("-n", NAMESPACE, "delete", "secret", SECRET)
 
 
 @pytest.fixture
-def attempt() -> MakeAttempt:
+def attempt(image: str) -> MakeAttempt:
     """An attempt of a TrainingJob that nobody had before; its first step refuses what it is told."""
     uid = str(uuid.uuid4())
-    images = yaml.safe_load(Path(settings.load().state / "images.yaml").read_text())["images"]["pipelines"]
-    own = f"{images['repository']}:{images['tag']}"
 
-    def make(number: int = 1, image: str = own, package: Package | None = None, gpus: int = 0) -> Attempt:
+    def make(number: int = 1, image: str = image, package: Package | None = None, gpus: int = 0) -> Attempt:
         job = a_training_job("contract", uid=uid, placement={"gpus_per_node": gpus})
         document = TrainInput(
             namespace="churn", model="churn", feature_sets=[], labels=[], window_seconds=None, holdout_percent=20,
