@@ -52,6 +52,7 @@ def build(cluster: Settings, names: list[str]) -> list[Built]:
     prefix = registry or "localhost/homeostat"
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         built = list(pool.map(lambda recipe: _build(engine, recipe, prefix), recipes(names)))
+    engine.forget_old({each.image.rsplit(":", 1)[0] for each in built if not each.cached})
     if registry:
         for each in built:
             with step(f"push {each.image}"):

@@ -8,6 +8,8 @@ import shutil
 import subprocess
 import tarfile
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -42,6 +44,10 @@ class Engine(Protocol):
         """Builds it, with the repository as context."""
         ...
 
+    def forget_old(self, repositories: set[str]) -> None:
+        """Removes builds of these that nobody is likely to want again."""
+        ...
+
     def archive(self, images: list[str], present: set[str], target: Path) -> None:
         """Writes one tar file that containerd can import: all `images`, without the blobs `present` there already."""
         ...
@@ -70,6 +76,9 @@ class Docker:
     def build(self, recipe: Recipe, image: str) -> None:
         """See `Engine`."""
         _checked(["docker", "build", "-f", str(recipe.dockerfile), "-t", image, "."], f"docker build of {recipe.name}")
+
+    def forget_old(self, repositories: set[str]) -> None:
+        """See `Engine`. A docker engine is its owner's, and so is what it keeps."""
 
     def archive(self, images: list[str], present: set[str], target: Path) -> None:
         """See `Engine`. Docker saves images whole."""
@@ -127,8 +136,15 @@ class Buildah:
         """See `Engine`."""
         options = ["--isolation=chroot", "--layers", f"--build-arg=BASE={self._base()}", *self._host_files()]
         target = [f"--file={recipe.dockerfile}", f"--tag={image}", str(REPOSITORY)]
-        self._run("bud", *options, *target, what=f"buildah bud of {recipe.name}")
-        self._forget_old(image.rsplit(":", 1)[0])
+        with self._storage(fcntl.LOCK_SH):
+            self._run("bud", *options, *target, what=f"buildah bud of {recipe.name}")
+
+    @contextmanager
+    def _storage(self, mode: int) -> Iterator[None]:
+        """Shared by builds, of other checkouts too; alone when images go, whose layers a build may be looking at."""
+        with (self.cache / "storage.lock").open("w") as lock:
+            fcntl.flock(lock, mode)
+            yield
 
     def _listed(self) -> list[tuple[str, dict[str, Any]]]:
         """Every named image with its name, oldest first."""
@@ -136,9 +152,13 @@ class Buildah:
         named = [(name, each) for each in told for name in each.get("names") or []]
         return sorted(named, key=lambda pair: str(pair[1]["createdatraw"]))
 
-    def _forget_old(self, repository: str) -> None:
-        for name in [name for name, _ in self._listed() if name.startswith(f"{repository}:")][:-_KEPT]:
-            self._run("rmi", name, what=f"buildah rmi {name}")
+    def forget_old(self, repositories: set[str]) -> None:
+        """See `Engine`. While others build, nothing goes: the next build comes by here, too."""
+        with suppress(BlockingIOError), self._storage(fcntl.LOCK_EX | fcntl.LOCK_NB):
+            names = [name for name, _ in self._listed()]
+            for repository in repositories:
+                for name in [name for name in names if name.startswith(f"{repository}:")][:-_KEPT]:
+                    self._run("rmi", name, what=f"buildah rmi {name}")
 
     def archive(self, images: list[str], present: set[str], target: Path) -> None:
         """See `Engine`. The OCI layout is kept: a layer is compressed once, however many images and builds share it."""

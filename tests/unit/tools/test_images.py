@@ -1,3 +1,4 @@
+import fcntl
 import hashlib
 import json
 import os
@@ -140,3 +141,21 @@ def test_who_can_build_no_image_is_told_to_start_docker(
 
     assert "docker engine" in str(refused.value)
     assert "CONTEXT" not in str(refused.value), "it may have been given"
+
+
+class Unasked(engines.Buildah):
+    """Buildah that nobody may call."""
+
+    def _run(self, *args: str, what: str) -> str:
+        raise AssertionError(f"{what}: {args}")
+
+
+def test_no_image_goes_while_another_checkout_builds(tmp_path: Path) -> None:
+    building = engines.Buildah(Settings(state=tmp_path / "other", slot=1, cache=tmp_path / "cache"))
+    tidying = Unasked(Settings(state=tmp_path / "own", slot=0, cache=tmp_path / "cache"))
+
+    with building._storage(fcntl.LOCK_SH):
+        tidying.forget_old({"localhost/homeostat/services"})
+
+    with pytest.raises(AssertionError, match="buildah images"):
+        tidying.forget_old({"localhost/homeostat/services"})
