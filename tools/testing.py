@@ -22,6 +22,7 @@ from images.build import ready
 
 BUILD = REPOSITORY / "build"
 STORY = "tests/e2e/test_churn_story.py"
+DISTURBED = ("tests/e2e/test_faults.py", "tests/e2e/test_faults_monitor.py", "tests/e2e/test_faults_rollout.py")
 PIPELINES_TESTS = ("tests/unit/pipelines", "tests/contract/feast")
 
 
@@ -33,12 +34,14 @@ class Counterpart:
         up: Puts it on the cluster.
         told: What the story is told of it.
         tests: Its tests, which look at the story's platform too.
+        faults: Tests that take long, because they disturb what runs; not part of all tests.
         variables: What they are told by their environment.
     """
 
     up: Callable[[Settings], None]
     told: tuple[str, ...]
     tests: tuple[str, ...]
+    faults: tuple[str, ...]
     variables: dict[str, str] = field(default_factory=dict)
 
 
@@ -46,10 +49,13 @@ COUNTERPARTS = {
     "kubeflow": Counterpart(
         kubeflow.install.up,
         ("--engine", "Kubeflow"),
-        ("tests/kubeflow", "tests/contract/engines/test_pipelines.py"),
+        ("tests/kubeflow/test_backend.py", "tests/contract/engines/test_pipelines.py"),
+        ("tests/kubeflow/test_loop.py", "tests/kubeflow/test_trainings.py", *DISTURBED),
         {"HOMEOSTAT_CONTRACT_KUBEFLOW": "yes"},
     ),
-    "seldon": Counterpart(seldon.install.up, ("--serving", "Seldon"), ("tests/seldon",)),
+    "seldon": Counterpart(
+        seldon.install.up, ("--serving", "Seldon"), ("tests/seldon",), (*DISTURBED, "tests/e2e/test_faults_training.py")
+    ),
 }
 
 
@@ -118,19 +124,19 @@ def on_cluster(totals: Totals, cluster: Settings) -> None:
         # The adapters' contracts last: they need the release that the story leaves up to the end of the run.
         installed = _existing("tests/e2e", "tests/contract/operators", "tests/contract/engines")
         run(totals, "e2e", "platform", installed, **reach)
-        with_counterparts(totals, cluster, list(COUNTERPARTS), (STORY,))
+        with_counterparts(totals, cluster, list(COUNTERPARTS), faults=False)
     finally:
         down.down(cluster)
 
 
-def with_counterparts(totals: Totals, cluster: Settings, names: list[str], more: tuple[str, ...] = ()) -> None:
+def with_counterparts(totals: Totals, cluster: Settings, names: list[str], *, faults: bool) -> None:
     """The story with other engines, then what the adapters rely on, on its platform; a table of how long each took.
 
     Args:
         totals: Receives the counts.
         cluster: A cluster that runs and has the images.
         names: Of COUNTERPARTS.
-        more: Tests besides those of the counterparts.
+        faults: Whether what runs is disturbed as well.
     """
     name = "-".join(names)
     log = BUILD / f"{name}.log"
@@ -140,7 +146,9 @@ def with_counterparts(totals: Totals, cluster: Settings, names: list[str], more:
             COUNTERPARTS[each].up(cluster)
     with _timed(took, "the story"):
         _tell(log, [word for each in names for word in COUNTERPARTS[each].told])
-    tests = _existing(*(path for each in names for path in COUNTERPARTS[each].tests), *more)
+    tests = [STORY, *(path for each in names for path in COUNTERPARTS[each].tests)]
+    if faults:
+        tests += dict.fromkeys(path for each in names for path in COUNTERPARTS[each].faults)
     variables = {key: value for each in names for key, value in COUNTERPARTS[each].variables.items()}
     variables |= {"KUBECONFIG": str(cluster.kubeconfig), "HOMEOSTAT_STORY": str(log)}
     with _timed(took, "the tests on its platform"):
@@ -190,7 +198,7 @@ def main() -> int:
     totals = Totals()
     try:
         if chosen.counterparts:
-            with_counterparts(totals, settings.load(), chosen.counterparts, (STORY, "tests/e2e/test_faults.py"))
+            with_counterparts(totals, settings.load(), chosen.counterparts, faults=True)
         else:
             units(totals)
             if not chosen.unit:
