@@ -14,6 +14,8 @@ import pytest
 from cluster import settings
 from cluster.settings import NODE_PORTS, REPOSITORY
 from demo.release import Platform
+from demo.story import RATE
+from demo.traffic import write_json
 from e2e.watching import Watch
 
 Object = dict[str, Any]
@@ -61,18 +63,18 @@ def counts(platform: Platform) -> Callable[[], Object]:
 
 @pytest.fixture
 def traffic(platform: Platform) -> Iterator[Callable[[], Object]]:
-    """Fifty customers a second while a test disturbs something; none of their requests may fail."""
+    """As many customers a second as in the story while a test disturbs something; none of their requests may fail."""
     directory = platform.local.state / "demo"
     path = directory / "traffic.json"
     before = json.loads(path.read_text())
-    path.write_text(json.dumps({**before, "rate": 50.0}))
+    write_json(path, {**before, "rate": RATE})
 
     def read() -> Object:
         return dict(json.loads((directory / "counts.json").read_text()))
 
     failed = read()["failed"]
     yield read
-    path.write_text(json.dumps(before))
+    write_json(path, before)
     after = read()
     assert after["failed"] == failed, after["failures"]
 

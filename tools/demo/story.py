@@ -18,7 +18,7 @@ from demo.traffic import Plan, write_json
 
 SAMPLES = REPOSITORY / "manifests" / "samples" / "churn"
 TRAFFIC = "demo.traffic"
-RATE = 40.0
+RATE = 50.0
 TRICKLE = 3.0
 FIBRE_SHARE = 0.28
 PATIENCE = 900.0
