@@ -79,7 +79,8 @@ def test_no_request_fails_and_no_evaluation_is_repeated_while_the_deployment_ope
     made = set(runs(platform, "churn", "evaluate")) - evaluated
     assert made == {f"churn-evaluate-{number + 1}", f"churn-evaluate-{number + 2}"}
     by_version = traffic()["by_version"]
-    assert all(by_version[version] > start["by_version"][version] for version in (older["version"], newest))
+    for version in (older["version"], newest):
+        assert by_version[version] > start["by_version"][version], f"version {version} answered no customer"
 
 
 def _killed_twice_on_the_way(platform: Platform, watch: Watch, version: str, number: int) -> None:

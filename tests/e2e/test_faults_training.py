@@ -80,6 +80,7 @@ def test_a_suspended_training_leaves_nothing_running_and_goes_on_with_its_next_a
     found = watch.until("training ends well", "trainingjob", "paused", _succeeded, seconds=420)
     assert (field(found, "status.attempt"), field(found, "status.failures")) == (2, 0)
     assert runs(platform, "paused", "train") == ["paused-train-2"]
+    delete(platform, "trainingjob", "paused")
 
 
 def test_a_training_beyond_its_deadline_is_ended_and_says_so(platform: Platform, watch: Watch, slow: Object) -> None:
