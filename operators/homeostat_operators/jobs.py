@@ -20,6 +20,7 @@ from homeostat_operators.clients import Manifest
 JOB = ("batch/v1", "Job")
 SECRET = "homeostat-platform"  # noqa: S105 - the name of a Secret
 USER = 65532
+GRACE_SECONDS = 5
 
 DEADLINE_EXCEEDED = "DeadlineExceeded"
 
@@ -52,6 +53,8 @@ def run_job(
     labels = labels_for(owner, purpose, number=number)
     pod: Manifest = {
         "restartPolicy": "Never",
+        # A run writes its result last: one that is ended early has nothing to save.
+        "terminationGracePeriodSeconds": GRACE_SECONDS,
         "serviceAccountName": "homeostat-run",
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
