@@ -73,10 +73,14 @@ def missing(platform: Platform, uri: str) -> Iterator[None]:
             store.put_object(bucket_name=bucket, object_name=key, data=BytesIO(content), length=len(content))
 
 
-def kill(platform: Platform, operator: str) -> None:
+def sigkill(platform: Platform, namespace: str, label: str) -> None:
     """SIGKILL: a pod deleted without grace gets no chance to tidy up."""
-    label = f"app.kubernetes.io/component=operator-{operator}"
-    platform.kubectl("-n", SYSTEM, "delete", "pod", "-l", label, "--grace-period=0", "--force")
+    platform.kubectl("-n", namespace, "delete", "pod", "-l", label, "--grace-period=0", "--force")
+
+
+def kill(platform: Platform, operator: str) -> None:
+    """SIGKILL for one of our operators."""
+    sigkill(platform, SYSTEM, f"app.kubernetes.io/component=operator-{operator}")
 
 
 def scale(platform: Platform, name: str, replicas: int) -> None:

@@ -17,6 +17,7 @@ from minio import Minio
 from cluster.settings import REPOSITORY
 from demo.release import NAMESPACE, SYSTEM, Platform
 from demo.story import condition, field
+from e2e.acting import sigkill
 from e2e.watching import Watch
 from homeostat.engines.pipelines.rendering import SECRET, SECRET_KEYS
 
@@ -59,10 +60,6 @@ def runs_step(job: Object) -> bool:
     return any(step["state"] == "Running" for step in field(job, "status.steps") or [])
 
 
-def kill(platform: Platform, namespace: str, label: str) -> None:
-    platform.kubectl("-n", namespace, "delete", "pod", "-l", label, "--grace-period=0", "--force")
-
-
 def workflows(platform: Platform, job: Object) -> list[Object]:
     """Workflows of a TrainingJob, by the name of their runs."""
     uid = job["metadata"]["uid"]
@@ -83,10 +80,10 @@ def test_whoever_is_killed_in_mid_work_there_is_one_run_and_it_ends_well(
     train(name)
     watch.until("the attempt is reserved", "trainingjob", name, lambda job: field(job, "status.attempt") == 1)
     for victim in victims:
-        kill(platform, *victim)
+        sigkill(platform, *victim)
     watch.until("a step runs", "trainingjob", name, runs_step)
     for victim in victims:
-        kill(platform, *victim)
+        sigkill(platform, *victim)
     job = watch.until("the training ends well", "trainingjob", name, succeeded, seconds=600)
     assert (field(job, "status.attempt"), field(job, "status.failures") or 0) == (1, 0)
     assert field(job, "status.model.version") == "1", "registered once"
@@ -129,7 +126,11 @@ def in_object_store(platform: Platform, package: Path) -> Object:
             access_key=secret["HOMEOSTAT_S3_ACCESS_KEY"],
             secret_key=secret["HOMEOSTAT_S3_SECRET_KEY"],
         )
-        store.fput_object(secret["HOMEOSTAT_S3_BUCKET"], f"{NAMESPACE}/pipelines/one_step.yaml", str(package))
+        store.fput_object(
+            bucket_name=secret["HOMEOSTAT_S3_BUCKET"],
+            object_name=f"{NAMESPACE}/pipelines/one_step.yaml",
+            file_path=str(package),
+        )
     return {"uri": f"s3://{secret['HOMEOSTAT_S3_BUCKET']}/{NAMESPACE}/pipelines/one_step.yaml"}
 
 

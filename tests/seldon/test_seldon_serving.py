@@ -11,6 +11,7 @@ from kubernetes import client, config
 from contract.serving.real import RealStage, staged
 from contract.serving.suite import ServingSuite
 from demo.release import NAMESPACE, Platform
+from e2e.acting import sigkill
 from e2e.watching import Watch
 from homeostat.engines.serving.seldon import API_VERSION, KIND, SeldonServing
 from homeostat.reconcile.errors import InvalidSpec
@@ -41,7 +42,7 @@ class TestSeldon(ServingSuite):
         stage.apply(replace(first, weight=100))
         before = {pod["metadata"]["uid"] for pod in self.complete(stage, first)["Pod"]}
         stage.apply(replace(first, weight=75), replace(second, weight=25))
-        seldon.kubectl("-n", OPERATORS, "delete", "pod", "-l", OPERATOR, "--grace-period=0", "--force")
+        sigkill(seldon, OPERATORS, OPERATOR)
         after = self.complete(stage, first, second)
         assert before < {pod["metadata"]["uid"] for pod in after["Pod"]}
         assert len(after["Deployment"]) == 2
@@ -85,7 +86,7 @@ def test_no_request_fails_while_versions_change_and_seldon_cores_operator_is_kil
             f"version {version} is to start", KIND.lower(), "churn",
             lambda d: f"v{version}" in [each["name"] for each in d["spec"]["predictors"]],
         )  # fmt: skip
-        seldon.kubectl("-n", OPERATORS, "delete", "pod", "-l", OPERATOR, "--grace-period=0", "--force")
+        sigkill(seldon, OPERATORS, OPERATOR)
         watch.until(
             f"version {version} serves",
             "modeldeployment",
