@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TextIO
 from xml.etree import ElementTree as ET
 
 from rich.table import Table
@@ -126,6 +127,7 @@ def on_cluster(totals: Totals, cluster: Settings) -> None:
         run(totals, "e2e", "platform", installed, **reach)
         with_counterparts(totals, cluster, list(COUNTERPARTS), faults=False)
     finally:
+        _demo("down")  # its customers are a process of this machine, not of the cluster
         down.down(cluster)
 
 
@@ -172,17 +174,23 @@ def _tell(log: Path, options: list[str]) -> None:
     Raises:
         UserError: it did not come to its end.
     """
+    with log.open("w") as kept:
+        if _demo("up", *options, kept=kept):
+            raise UserError(f"the story did not come to its end; see {log}")
+
+
+def _demo(*words: str, kept: TextIO | None = None) -> int:
+    """Runs the demo's command, shows what it says and keeps a copy; its exit status."""
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY / "tools")}
-    command = [sys.executable, "-m", "demo", "up", *options]
-    with (
-        log.open("w") as kept,
-        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment) as told,
-    ):
+    command = [sys.executable, "-m", "demo", *words]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
+    ) as told:
         for line in told.stdout or ():
             print(line, end="", flush=True)
-            kept.write(line)
-    if told.returncode:
-        raise UserError(f"the story did not come to its end; see {log}")
+            if kept is not None:
+                kept.write(line)
+    return told.returncode
 
 
 def main() -> int:

@@ -220,8 +220,10 @@ def _next_attempt(resource: TrainingJob, status: TrainingJobStatus, observed: Ob
         }
     )
     step = _create(resource, reserved, observed, now)
-    # What cannot be created now is not reserved either.
-    return step if step.actions or step.status.completion_time else Step(status, step.said, look=step.look)
+    if step.actions:
+        return step
+    # What cannot be created, now or ever, is not reserved either.
+    return Step(status.model_copy(update={"completion_time": step.status.completion_time}), step.said, look=step.look)
 
 
 def _create(resource: TrainingJob, status: TrainingJobStatus, observed: Observed, now: datetime) -> Step:
