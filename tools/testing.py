@@ -127,7 +127,8 @@ def on_cluster(totals: Totals, cluster: Settings) -> None:
         run(totals, "e2e", "platform", installed, **reach)
         with_counterparts(totals, cluster, list(COUNTERPARTS), faults=False)
     finally:
-        _demo("down")  # its customers are a process of this machine, not of the cluster
+        if up.running(cluster):
+            _demo("down")  # its customers are a process of this machine, not of the cluster
         down.down(cluster)
 
 
