@@ -6,23 +6,28 @@ What it claims is held against the real API server by the suite in tests/contrac
 import copy
 import itertools
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
+from homeostat.api.common import format_time
 from homeostat.reconcile.errors import InvalidSpec
 from homeostat_operators.clients import Conflict, Manifest
 
 Address = tuple[str, str, str, str]
+EARLY = datetime(2026, 1, 5, 8, tzinfo=UTC)
 
 
 class MemoryCluster:
-    """See ClusterAccess; ``around`` is called before and after every write and may raise."""
+    """See ClusterAccess; ``around`` is called before and after every write and may raise, ``now`` is the API server's clock."""
 
-    def __init__(self, around: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(
+        self, around: Callable[[str], None] = lambda _: None, now: Callable[[], datetime] = lambda: EARLY
+    ) -> None:
         self.objects: dict[Address, Manifest] = {}
         self.created: list[tuple[str, str, str]] = []
         self.events: dict[tuple[str, ...], str] = {}
         self._around = around
+        self._now = now
         self._versions = itertools.count(1)
         self._uids = itertools.count(1)
 
@@ -113,7 +118,11 @@ class MemoryCluster:
             del self.objects[address]
 
     def _identity(self) -> Manifest:
-        return {"uid": f"uid-{next(self._uids)}", "generation": 1, "creationTimestamp": "2026-01-05T08:00:00Z"}
+        return {
+            "uid": f"uid-{next(self._uids)}",
+            "generation": 1,
+            "creationTimestamp": format_time(self._now()),
+        }
 
     def _store(self, manifest: Manifest) -> None:
         manifest["metadata"] = {**manifest["metadata"], "resourceVersion": str(next(self._versions))}

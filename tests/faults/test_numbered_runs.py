@@ -4,7 +4,7 @@ from collections import deque
 from datetime import UTC, datetime
 from itertools import chain
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from faults.world import Fate, Fault, World
@@ -103,6 +103,7 @@ def test_features_are_never_materialised_twice_at_once_and_are_there_in_the_end(
     assert status.run.outcome in {None, RunOutcome.MATERIALIZED}
 
 
+@example(faults=[], wishes=[(False, True), (True, False)], fates=[Fate.SUCCEEDS, Fate.FAILS] * 4)
 @settings(max_examples=100, deadline=None)
 @given(FAULTS, st.lists(st.tuples(st.booleans(), st.booleans()), max_size=6), FATES)
 def test_suspending_and_resuming_never_leaves_two_attempts_alive(

@@ -85,7 +85,7 @@ class World:
     depth: int = 0
 
     def __post_init__(self) -> None:
-        self.cluster = MemoryCluster(self.around)
+        self.cluster = MemoryCluster(self.around, lambda: self.now)
         self.objects = MemoryObjects()
         self.registry = FaultyRegistry(self)
         self.clients = Clients(
