@@ -8,7 +8,7 @@ from itertools import chain
 from typing import Any
 
 import httpx
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from faults import kubeflow_twin
@@ -120,6 +120,11 @@ def test_a_training_at_kubeflow_is_never_run_or_registered_twice_and_succeeds_in
     assert status.failures <= sum(fate in {Fate.FAILS, Fate.IS_KILLED, Fate.VANISHES} for fate in fates)
 
 
+@example(
+    faults=[],
+    remote=[*[kubeflow_twin.Fault.NONE] * 3, kubeflow_twin.Fault.HALF],
+    wishes=[(False, False), (True, False)],
+)
 @settings(max_examples=100, deadline=None)
 @given(FAULTS, REMOTE, st.lists(st.tuples(st.booleans(), st.booleans()), max_size=6))
 def test_suspending_and_resuming_never_leaves_two_runs_alive_and_counts_no_failure(

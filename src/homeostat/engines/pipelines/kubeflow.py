@@ -112,10 +112,11 @@ class KubeflowPipelines:
 
     def submit(self, attempt: Attempt) -> None:
         """See PipelineEngine."""
-        if self._is_there(attempt):
+        runs = self.runs(attempt.resource)
+        if any(run.number == attempt.number for run in runs):
             return
         name = display_name(attempt.resource, attempt.name, attempt.number)
-        self._check_lost(name)
+        self._check_lost(attempt.resource, {run.uid for run in runs})
         package = attempt.package
         with self._told_apart():
             pipeline, version = package.held or self._uploaded(package.name, rendered(attempt))
@@ -192,16 +193,18 @@ class KubeflowPipelines:
     def _is_there(self, attempt: Attempt) -> bool:
         return any(run.number == attempt.number for run in self.runs(attempt.resource))
 
-    def _check_lost(self, name: str) -> None:
-        """Nothing is started while a Workflow of the attempt is there whose run the backend did not get to record.
+    def _check_lost(self, resource: TrainingJob, recorded: set[str]) -> None:
+        """Nothing is started while a Workflow of any attempt is there whose run the backend did not get to record.
 
         Its persistence agent finds such a Workflow and takes it away.
         """
         for workflow in self._readable(*WORKFLOW, {RECORDED: None}):
-            if workflow["metadata"].get("annotations", {}).get(RUN_NAME) == name:
+            meta = workflow["metadata"]
+            ours = f" {resource.metadata.uid}/" in meta.get("annotations", {}).get(RUN_NAME, "")
+            if ours and meta.get("labels", {}).get(RUN_LABEL) not in recorded:
                 raise NotReadyYet(
-                    f"Kubeflow Pipelines has Workflow {workflow['metadata']['name']} of this attempt, but no record of "
-                    "its run; the attempt starts again once its persistence agent took the Workflow away",
+                    f"Kubeflow Pipelines has Workflow {meta['name']} of an attempt, but no record of "
+                    "its run; the next run starts once its persistence agent took the Workflow away",
                     LOST_LOOK,
                 )
 
