@@ -50,6 +50,9 @@ def _own(plural: str) -> tuple[Rule, ...]:
     )
 
 
+COHORTS = Rule(GROUP, (f"{ModelDeployment.PLURAL}/cohorts",), ("get",))
+"""Not the API server's but the observer's, which asks for the permission to tell how predictions fared."""
+
 RULES: dict[str, tuple[Rule, ...]] = {
     FeatureSet.KIND: (*_own(FeatureSet.PLURAL), Rule("batch", ("jobs",), MAKE)),
     TrainingJob.KIND: (
@@ -67,13 +70,13 @@ RULES: dict[str, tuple[Rule, ...]] = {
         Rule("", ("services",), CONVERGE),
         Rule("policy", ("poddisruptionbudgets",), CONVERGE),
         Rule("", ("pods",), READ),
+        COHORTS,
     ),
     Monitor.KIND: (
         *_own(Monitor.PLURAL),
         Rule(GROUP, (FeatureSet.PLURAL, ModelDeployment.PLURAL), READ),
         Rule(GROUP, (TrainingJob.PLURAL,), (*READ, "create")),
-        # Not the API server's but the observer's: it asks for the permission to answer with cohorts.
-        Rule(GROUP, (f"{ModelDeployment.PLURAL}/cohorts",), ("get",)),
+        COHORTS,
     ),
 }
 

@@ -63,6 +63,39 @@ def test_a_version_that_cannot_start_is_rolled_back_while_the_stable_one_serves(
     assert traffic()["by_version"].get(version) == start["by_version"].get(version), "it answered nobody"
 
 
+def test_a_version_in_shadow_answers_nobody_and_is_compared_with_what_callers_got(
+    platform: Platform, watch: Watch, traffic: Traffic, older: Object
+) -> None:
+    version = older["version"]
+    steps = [{"mirror": 100, "hold": "30s", "minRequests": 1000}, {"weight": 25, "hold": "5s", "minRequests": 50}]
+    with borrowed(platform, *CHURN) as before:
+        newest, spec = field(before, "status.stable.version"), _pinned(before, version, {})
+        put_spec(platform, *CHURN, spec | {"rollout": spec["rollout"] | {"steps": steps}})
+        watch.until(
+            f"version {version} is in shadow", *CHURN, lambda m: condition(m, "Ready").get("reason") == "Shadow"
+        )
+        start = traffic()
+        kill(platform, "modeldeployment")
+        kill(platform, "router")
+        shadow = watch.until(
+            "hundreds of copies are compared", *CHURN, lambda m: (field(m, "status.candidate.shadow.pairs") or 0) >= 500
+        )
+        seen = traffic()
+        told = field(shadow, "status.candidate.shadow")
+        found = watch.until(f"version {version} is promoted", *CHURN, lambda m: bool(_ended(m, version, "Promoted")))
+    watch.until(f"version {newest} serves again", *CHURN, lambda m: field(m, "status.stable.version") == newest)
+
+    assert [(t["version"], t["weight"], t["mirror"]) for t in field(shadow, "status.traffic")] == [
+        (newest, 100, 0),
+        (version, 0, 100),
+    ]
+    assert seen["answered"] > start["answered"] + 500
+    assert seen["by_version"].get(version) == start["by_version"].get(version), "it answered a customer"
+    assert 0 < float(told["distance"]) <= float(told["largestDistance"]) <= 1, "two models never agree on everything"
+    assert "copies its scores were" in condition(shadow, "Ready")["message"]
+    assert "copies its scores were" in _ended(found, version, "Promoted")["reason"]
+
+
 def test_no_request_fails_and_no_evaluation_is_repeated_while_the_deployment_operator_is_killed(
     platform: Platform, watch: Watch, traffic: Traffic, older: Object
 ) -> None:

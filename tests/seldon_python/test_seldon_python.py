@@ -113,7 +113,9 @@ def printed_by(program: str, base: str, *more: str) -> str:
 def answered(base: str) -> int:
     """How many requests the predictor answered with predictions."""
     text = httpx.get(f"http://{base}/metrics", trust_env=False).text
-    (count,) = re.findall(r'^homeostat_requests_total\{code="200",.*\} ([0-9.]+)$', text, re.MULTILINE)
+    (count,) = re.findall(
+        r'^homeostat_requests_total\{code="200",.*mirrored="false",.*\} ([0-9.]+)$', text, re.MULTILINE
+    )
     return int(float(count))
 
 

@@ -4,6 +4,7 @@ import json
 from datetime import datetime
 from typing import assert_never
 
+from homeostat.api.common import decimal
 from homeostat.api.v1alpha1.modeldeployment import (
     Candidate,
     Gate,
@@ -136,7 +137,7 @@ def _record(status: ModelDeploymentStatus, candidate: Candidate, report: GateRep
         metrics=[
             MetricComparison(
                 name=metric.name.value,
-                challenger=_decimal(metric.challenger),
+                challenger=decimal(metric.challenger),
                 champion=_optional(metric.champion),
                 difference=_optional(metric.difference),
                 lower=_optional(metric.lower),
@@ -150,12 +151,8 @@ def _record(status: ModelDeploymentStatus, candidate: Candidate, report: GateRep
     )
 
 
-def _decimal(value: float) -> str:
-    return f"{value:.6f}"
-
-
 def _optional(value: float | None) -> str | None:
-    return None if value is None else _decimal(value)
+    return None if value is None else decimal(value)
 
 
 def verdict_tag(resource: ModelDeployment, record: GateRecord, dataset: str, champion: str) -> tuple[str, str]:

@@ -14,6 +14,7 @@ from homeostat.reconcile.errors import EngineUnavailable, InvalidSpec, ObjectNot
 from homeostat.reconcile.names import child_name, labels_for, number_of
 from homeostat.runs import FAILURE, RESULT, EvaluateResult, RunFailure, StoredModel
 from homeostat.signals import counter_increase
+from homeostat.signals.shadow import ShadowComparison
 from homeostat_operators.clients import Clients
 from homeostat_operators.modeldeployment import children
 from homeostat_operators.modeldeployment.observed import (
@@ -60,6 +61,7 @@ def observe(resource: ModelDeployment, clients: Clients) -> Observed:
         evaluation=_evaluation(resource, jobs, installation.bucket, clients),
         highest_evaluation=max((number_of(job["metadata"]["name"]) or 0 for job in jobs), default=0),
         step=_step(resource, clients),
+        shadow=_shadow(resource, clients),
         champion_alias=alias,
         registry_answers=answers,
     )
@@ -165,6 +167,17 @@ def _step(resource: ModelDeployment, clients: Clients) -> StepTraffic | None:
         requests=sum(count for _, count in counted),
         errors=sum(count for code, count in counted if code.startswith("5")),
     )
+
+
+def _shadow(resource: ModelDeployment, clients: Clients) -> ShadowComparison | None:
+    """What the candidate said on its shadow step; a rollout never waits for it."""
+    candidate, meta = resource.status.candidate, resource.metadata
+    if candidate is None or candidate.step_since is None or not candidate.mirror:
+        return None
+    try:
+        return clients.outcomes.shadow(meta.namespace, meta.name, candidate.version, candidate.step_since)
+    except PlatformError:
+        return None
 
 
 def _champion_alias(resource: ModelDeployment, clients: Clients) -> tuple[str | None, bool]:

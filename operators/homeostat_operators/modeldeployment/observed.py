@@ -7,6 +7,7 @@ from homeostat.engines.serving import Child, Serving, ServingEngine
 from homeostat.engines.serving.deployment import DeploymentServing
 from homeostat.runs import StoredModel
 from homeostat.signals.gate import GateReport
+from homeostat.signals.shadow import ShadowComparison
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,8 @@ class Observed:
     """Largest number of any evaluate Job of this object."""
     step: StepTraffic | None = None
     """None: not on a step, or Prometheus does not answer."""
+    shadow: ShadowComparison | None = None
+    """None: not on a shadow step, or the observer does not answer."""
     champion_alias: str | None = None
     registry_answers: bool = False
 

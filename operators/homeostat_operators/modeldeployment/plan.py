@@ -1,6 +1,6 @@
 """What to do about a ModelDeployment: a pure function of its spec, its status, the world and the clock.
 
-One turn runs choose → judge → advance → retire over the status; every action follows from the status that comes out, so
+One turn runs choose → judge → compare → advance → retire over the status; every action follows from the status that comes out, so
 that a turn which is repeated, or stopped half way, asks for the same again.
 """
 
@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from homeostat.api.common import parse_duration
 from homeostat.api.v1alpha1.modeldeployment import Candidate, ModelDeployment, ModelDeploymentStatus
 from homeostat_operators.actions import Action, Apply, CreateOnce, Delete, SetAlias, TagVersion
-from homeostat_operators.modeldeployment import candidates, children, gate, rollout, telling
+from homeostat_operators.modeldeployment import candidates, children, gate, rollout, shadow, telling
 from homeostat_operators.modeldeployment.observed import DRAIN, Observed
 from homeostat_operators.planning import Plan
 
@@ -32,7 +32,7 @@ def plan(resource: ModelDeployment, observed: Observed, now: datetime) -> Plan[M
             "replicas": sum(serving.ready for serving in observed.servings.values()),
         }
     )
-    for turn in (candidates.choose, gate.judge, rollout.advance):
+    for turn in (candidates.choose, gate.judge, shadow.record, rollout.advance):
         status = turn(resource, status, observed, now)
     retirement = rollout.retire(before, status, observed, now)
     traffic = rollout.traffic(resource, status, observed)

@@ -1,17 +1,17 @@
-"""The canary: from the first ready pod to promotion or back, one step at a time."""
+"""The rollout: from the first ready pod by shadow and canary to promotion, or back, one step at a time."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from homeostat.api.common import parse_duration
 from homeostat.api.v1alpha1.modeldeployment import (
-    CanaryStep,
     Candidate,
     ModelDeployment,
     ModelDeploymentStatus,
     Outcome,
     RetiringVersion,
     RollbackTrigger,
+    RolloutStep,
     TrafficTarget,
 )
 from homeostat.engines.serving import Child, Serving, Version
@@ -43,11 +43,12 @@ def advance(
     following = 0 if candidate.step_since is None else candidate.step + 1
     if following >= len(steps):
         return finish(resource, status, Outcome.PROMOTED, _success(resource, candidate), now)
-    update = {"step": following, "step_since": now, "weight": steps[following].weight}
+    step = steps[following]
+    update = {"step": following, "step_since": now, "weight": step.weight or 0, "mirror": step.mirror or 0}
     return status.model_copy(update={"candidate": candidate.model_copy(update=update)})
 
 
-def step_of(resource: ModelDeployment, candidate: Candidate) -> CanaryStep | None:
+def step_of(resource: ModelDeployment, candidate: Candidate) -> RolloutStep | None:
     """The step that the candidate is on; None before the first, or when the spec has fewer steps by now."""
     steps = resource.spec.rollout.steps
     return steps[candidate.step] if candidate.step_since is not None and candidate.step < len(steps) else None
@@ -56,7 +57,8 @@ def step_of(resource: ModelDeployment, candidate: Candidate) -> CanaryStep | Non
 def _success(resource: ModelDeployment, candidate: Candidate) -> str:
     if candidate.step_since is None:
         return "All its pods were ready."
-    return f"It passed {len(resource.spec.rollout.steps)} canary steps."
+    shadow = f" {candidate.shadow.sentence}" if candidate.shadow else ""
+    return f"It passed {len(resource.spec.rollout.steps)} steps.{shadow}".rstrip()
 
 
 def _readiness_problem(resource: ModelDeployment, candidate: Candidate, serving: Serving | None, now: datetime) -> str:
@@ -68,7 +70,7 @@ def _readiness_problem(resource: ModelDeployment, candidate: Candidate, serving:
             return f"has {ready} of {desired} pods ready after {_seconds(deadline)}{trouble}."
         return ""
     if serving is None or ready == 0:
-        return f"lost its last ready pod at {candidate.weight} % of the traffic{trouble}."
+        return f"lost its last ready pod with {candidate.share}{trouble}."
     step = step_of(resource, candidate)
     patience = deadline + (parse_duration(step.hold) if step else timedelta())
     if not serving.complete and now - candidate.step_since > patience:
@@ -89,7 +91,7 @@ def _error_problem(resource: ModelDeployment, candidate: Candidate, observed: Ob
     if rate <= bound:
         return ""
     return (
-        f"failed {seen.errors:.0f} of {seen.requests:.0f} requests ({rate:.1%}) at {candidate.weight} % of the traffic, "
+        f"failed {seen.errors:.0f} of {seen.requests:.0f} requests ({rate:.1%}) with {candidate.share}, "
         f"more than rollback.maxErrorRate of {bound:.1%}."
     )
 
@@ -118,23 +120,27 @@ def traffic(resource: ModelDeployment, status: ModelDeploymentStatus, observed: 
     A version is named from when all its pods were ready. The champion stays named when its pods are gone: they come back
     under the same Service, and there is nothing better to send requests to.
     """
-    weight = status.candidate.weight if status.candidate else 0
-    shares = []
+    candidate, targets = status.candidate, []
+
+    def name(version: str, weight: int, mirror: int = 0) -> None:
+        service = observed.engine.service(resource, version)
+        targets.append(TrafficTarget(version=version, service=service, weight=weight, mirror=mirror))
+
     if status.stable:
-        shares.append((status.stable.version, 100 - weight))
-    if status.candidate and weight > 0:
-        shares.append((status.candidate.version, weight))
-    return [TrafficTarget(version=v, service=observed.engine.service(resource, v), weight=w) for v, w in shares]
+        name(status.stable.version, 100 - (candidate.weight if candidate else 0))
+    if candidate and (candidate.weight or candidate.mirror):
+        name(candidate.version, candidate.weight, candidate.mirror)
+    return targets
 
 
 def running(status: ModelDeploymentStatus, now: datetime) -> list[Version]:
     """Versions that are kept running: those with a role and, while their last requests are answered, those that drain."""
-    weights = {target.version: target.weight for target in status.traffic}
+    shares = {target.version: (target.weight, target.mirror) for target in status.traffic}
     gated = status.candidate if status.candidate and status.candidate.gated else None
     # One that was found without a record of what it is cannot be asked for again.
     draining = [entry for entry in status.retiring if entry.uri and now - entry.since < DRAIN]
     return [
-        Version(one.version, one.digest, one.uri, weights.get(one.version, 0))
+        Version(one.version, one.digest, one.uri, *shares.get(one.version, (0, 0)))
         for one in (status.stable, gated, *draining)
         if one is not None
     ]

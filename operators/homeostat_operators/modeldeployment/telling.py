@@ -82,13 +82,15 @@ def _candidate(resource: ModelDeployment, candidate: Candidate, observed: Observ
     pods = f"{ready_pods} of {desired} pods ready{trouble}"
     if candidate.step_since is None:
         return ModelDeploymentReason.STARTING, f"Version {version} is starting: {pods}."
-    return ModelDeploymentReason.CANARY, _canary(resource, candidate, observed, pods)
+    reason = ModelDeploymentReason.SHADOW if candidate.mirror else ModelDeploymentReason.CANARY
+    return reason, _step(resource, candidate, observed, pods)
 
 
-def _canary(resource: ModelDeployment, candidate: Candidate, observed: Observed, pods: str) -> str:
+def _step(resource: ModelDeployment, candidate: Candidate, observed: Observed, pods: str) -> str:
     steps = len(resource.spec.rollout.steps)
     step = rollout.step_of(resource, candidate)
-    told = f"Version {candidate.version} answers {candidate.weight} % of requests, step {candidate.step + 1} of {steps}, {pods}"
+    place = f"step {candidate.step + 1} of {steps}"
+    told = f"Version {candidate.version} answers {candidate.share}, {place}, {pods}"
     if step is None:
         return f"{told}."
     before = resource.status.candidate
@@ -99,7 +101,14 @@ def _canary(resource: ModelDeployment, candidate: Candidate, observed: Observed,
     counted = (
         f", {observed.step.requests:.0f} of {step.min_requests} requests" if observed.step and step.min_requests else ""
     )
-    return f"{told}, for at least {step.hold}{counted}."
+    compared = _compared(candidate, observed) if goes_on and candidate.mirror else ""
+    return f"{told}, for at least {step.hold}{counted}. {compared}".rstrip()
+
+
+def _compared(candidate: Candidate, observed: Observed) -> str:
+    if observed.shadow is None:
+        return "Its scores are not compared now: the observer does not answer."
+    return candidate.shadow.sentence if candidate.shadow else ""
 
 
 def _ended(status: ModelDeploymentStatus) -> Told | None:

@@ -99,7 +99,7 @@ def untried_version(deployment: ModelDeployment, jobs: tuple[TrainingJob, ...]) 
 def _candidate_in_flight(case: Case) -> Ruling | None:
     candidate, stable = case.deployment.status.candidate, case.deployment.status.stable
     if candidate is not None:
-        doing = f"answers {candidate.weight} % of requests" if candidate.weight else "is on its way"
+        doing = f"answers {candidate.share}" if candidate.share else "is on its way"
         return _wait(MonitorReason.CANDIDATE_IN_FLIGHT, f"Version {candidate.version} {doing}.")
     untried = untried_version(case.deployment, case.observed.jobs)
     if untried is not None:

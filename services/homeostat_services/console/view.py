@@ -72,12 +72,22 @@ class SignalView:
 
 
 @dataclass(frozen=True)
+class ShareView:
+    """A version's part of the requests: percentages that it answers, and that it gets a copy of."""
+
+    version: str
+    role: str
+    weight: int
+    mirror: int
+
+
+@dataclass(frozen=True)
 class RolloutView:
     """Who answers the requests of one deployment, and what the gate said."""
 
     name: str
     url: str
-    shares: tuple[tuple[str, str, int], ...]
+    shares: tuple[ShareView, ...]
     steps: str
     gate: GateRecord | None
     history: tuple[HistoryEntry, ...]
@@ -235,7 +245,7 @@ def _deployment(o: ModelDeployment) -> Card:
     stable, candidate = o.status.stable, o.status.candidate
     facts = _facts(
         ("Stable", stable and f"v{stable.version}"),
-        ("Candidate", candidate and f"v{candidate.version} at {candidate.weight} %"),
+        ("Candidate", candidate and " with ".join(filter(None, (f"v{candidate.version}", candidate.share)))),
         ("Ready pods", o.status.replicas),
         ("Features", o.spec.realtime.features.value),
         ("Engine", o.status.engine),
@@ -308,12 +318,13 @@ def _rollout(o: ModelDeployment) -> RolloutView:
     roles = {stable.version: "stable"} if stable else {}
     if candidate:
         roles[candidate.version] = "candidate"
-    shares = tuple((t.version, roles.get(t.version, "retiring"), t.weight) for t in o.status.traffic)
+    shares = tuple(ShareView(t.version, roles.get(t.version, "retiring"), t.weight, t.mirror) for t in o.status.traffic)
     steps = o.spec.rollout.steps
     step = ""
-    if candidate and candidate.weight and candidate.step < len(steps):
+    if candidate and candidate.share and candidate.step < len(steps):
         now = steps[candidate.step]
-        step = f"Step {candidate.step + 1} of {len(steps)}: {now.weight} % for {now.hold}, {now.min_requests} requests"
+        place = f"Step {candidate.step + 1} of {len(steps)}"
+        step = f"{place}: v{candidate.version} answers {candidate.share} for {now.hold}, at least {now.min_requests}"
     return RolloutView(o.metadata.name, o.status.url, shares, step, o.status.gate, tuple(o.status.history[:5]))
 
 

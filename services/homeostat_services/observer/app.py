@@ -11,6 +11,7 @@ from pydantic import AwareDatetime
 
 from homeostat.reconcile.errors import EngineUnavailable
 from homeostat.signals.performance import CohortCounts
+from homeostat.signals.shadow import ShadowComparison
 from homeostat_services.access import Access, Caller, Forbidden, Guard, Refused
 from homeostat_services.observer.export import Exporter
 from homeostat_services.observer.messages import (
@@ -140,6 +141,14 @@ def _add_reads(app: FastAPI, store: Store, exporter: Exporter, guard: Guard) -> 
         """Predictions made after `from`, up to and including `to`, with the outcomes known of them."""
         await _require(guard, caller, "get", "cohorts", (namespace, deployment))
         return await asyncio.to_thread(store.cohort, namespace, deployment, version, start, end)
+
+    @app.get("/v1/shadow")
+    async def shadow(
+        caller: Authenticated, namespace: Namespace, deployment: Deployment, version: str, since: AwareDatetime
+    ) -> ShadowComparison:
+        """What a version said about copies of requests after `since`, beside what the callers were told."""
+        await _require(guard, caller, "get", "cohorts", (namespace, deployment))
+        return await asyncio.to_thread(store.shadow, namespace, deployment, version, since)
 
     @app.get("/v1/labels")
     async def labels(

@@ -20,7 +20,7 @@ import sqlalchemy as sa
 from homeostat.engines.objects import ObjectStore
 from homeostat_services.observer.messages import ExportAnswer
 from homeostat_services.observer.store import Store
-from homeostat_services.observer.tables import business, exports, outcomes, pending, predictions
+from homeostat_services.observer.tables import business, exports, mirrored, outcomes, pending, predictions
 
 PART_ROWS = 50_000
 PRUNE_ROWS = 10_000
@@ -200,6 +200,7 @@ class Exporter:
         with self._store.writing() as connection:
             connection.execute(sa.delete(pending).where(pending.c.received_at < cutoff))
             connection.execute(sa.delete(business).where(business.c.time < cutoff))
+            connection.execute(sa.delete(mirrored).where(mirrored.c.time < cutoff))
         return forgotten
 
     def _forget_some(self, cutoff: float) -> int:

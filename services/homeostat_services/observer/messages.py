@@ -44,6 +44,9 @@ class Prediction(Wire):
     time: Annotated[AwareDatetime, Field(description="When it was answered: RFC 3339, or seconds since 1970.")]
     score: Annotated[float, Field(ge=0, le=1, description="Probability of the positive class.")]
     inputs: Annotated[dict[str, Any] | None, Field(description="Feature values, where payloads are logged.")] = None
+    mirrored: Annotated[
+        bool, Field(description="Made on a copy of a request: nobody got it, and no outcome belongs to it.")
+    ] = False
 
 
 class Predictions(Addressed):

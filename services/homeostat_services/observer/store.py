@@ -19,6 +19,7 @@ from alembic.config import Config
 from sqlalchemy.dialects.sqlite import insert
 
 from homeostat.signals.performance import CohortCounts, count_cohort
+from homeostat.signals.shadow import BOUNDARY, ShadowComparison
 from homeostat_services.observer import matching
 from homeostat_services.observer.messages import (
     BusinessAnswer,
@@ -28,7 +29,7 @@ from homeostat_services.observer.messages import (
     Prediction,
     PredictionsAnswer,
 )
-from homeostat_services.observer.tables import business, exports, outcomes, pending, predictions
+from homeostat_services.observer.tables import business, exports, mirrored, outcomes, pending, predictions
 
 BUSY_SECONDS = 30
 MAX_NAMES = 100
@@ -83,19 +84,24 @@ class Store:
     def add_predictions(self, namespace: str, deployment: str, batch: Sequence[Prediction]) -> PredictionsAnswer:
         """Record predictions that are not known by their id, and match outcomes that were waiting for them."""
         key = {"namespace": namespace, "deployment": deployment}
-        rows = [
+        answered = [
             key
             | {"id": p.id, "version": p.version, "entity": p.entity, "time": p.time.timestamp(), "score": p.score}
             | {"inputs": None if p.inputs is None else json.dumps(p.inputs, separators=(",", ":"))}
             for p in batch
+            if not p.mirrored
+        ]
+        copies = [
+            key | {"id": p.id, "version": p.version, "time": p.time.timestamp(), "score": p.score}
+            for p in batch
+            if p.mirrored
         ]
         with self.writing() as connection:
             before = _last(connection, predictions.c.seq)
-            connection.execute(insert(predictions).on_conflict_do_nothing(), rows)
-            accepted = _count(connection, predictions.c.seq > before)
+            accepted = _insert_new(connection, predictions, answered) + _insert_new(connection, mirrored, copies)
             found = matching.waiting_for_predictions(connection, before, self._tolerance)
             matching.settle(connection, found, self._clock())
-        return PredictionsAnswer(accepted=accepted, duplicate=len(rows) - accepted)
+        return PredictionsAnswer(accepted=accepted, duplicate=len(batch) - accepted)
 
     def add_outcomes(self, namespace: str, deployment: str, batch: Sequence[Outcome]) -> OutcomesAnswer:
         """Record outcomes: matched with their predictions, or kept until those arrive."""
@@ -109,8 +115,7 @@ class Store:
         ]
         with self.writing() as connection:
             before = _last(connection, pending.c.seq)
-            connection.execute(insert(pending).on_conflict_do_nothing(), rows)
-            new = _count(connection, pending.c.seq > before)
+            new = _insert_new(connection, pending, rows)
             found = matching.newly_pending(connection, before, self._tolerance)
             settled = matching.settle(connection, found, now)
         return OutcomesAnswer(
@@ -138,9 +143,7 @@ class Store:
                     f"values: {len(names)} names for deployment {deployment!r}; use at most {MAX_NAMES}, "
                     "each is a time series in Prometheus"
                 )
-            before = _last(connection, business.c.seq)
-            connection.execute(insert(business).on_conflict_do_nothing(), rows)
-            accepted = _count(connection, business.c.seq > before)
+            accepted = _insert_new(connection, business, rows)
         return BusinessAnswer(accepted=accepted, duplicate=len(rows) - accepted)
 
     def newest_business(self) -> list[tuple[str, str, str, float]]:
@@ -172,6 +175,36 @@ class Store:
         matured = pairs[~np.isnan(pairs[:, 1])]
         return count_cohort(matured[:, 0], matured[:, 1].astype(bool), len(pairs))
 
+    def shadow(self, namespace: str, deployment: str, version: str, start: datetime) -> ShadowComparison:
+        """What a version said about copies of requests after `start`, beside what the callers got."""
+        same = (
+            (predictions.c.namespace == mirrored.c.namespace)
+            & (predictions.c.deployment == mirrored.c.deployment)
+            & (predictions.c.id == mirrored.c.id)
+        )
+        difference = mirrored.c.score - predictions.c.score
+        sides = (mirrored.c.score >= BOUNDARY) != (predictions.c.score >= BOUNDARY)
+        query = (
+            sa.select(
+                sa.func.count(mirrored.c.seq),
+                sa.func.count(predictions.c.seq),
+                sa.func.coalesce(sa.func.sum(difference), 0.0),
+                sa.func.coalesce(sa.func.sum(sa.func.abs(difference)), 0.0),
+                sa.func.coalesce(sa.func.max(sa.func.abs(difference)), 0.0),
+                sa.func.coalesce(sa.func.sum(sa.cast(sides, sa.Integer)), 0),
+            )
+            .select_from(mirrored.join(predictions, same, isouter=True))
+            .where(
+                mirrored.c.namespace == namespace,
+                mirrored.c.deployment == deployment,
+                mirrored.c.version == version,
+                mirrored.c.time > start.timestamp(),
+            )
+        )
+        with self.engine.connect() as connection:
+            row = connection.execute(query).one()
+        return ShadowComparison(**dict(zip(ShadowComparison.model_fields, row, strict=True)))
+
     def labelled_entities(self, namespace: str, deployment: str, since: datetime) -> int:
         """Distinct entities with an exported outcome of a prediction made at or after `since`."""
         exported = (
@@ -199,5 +232,10 @@ def _last(connection: sa.Connection, column: sa.Column[Any]) -> int:
     return int(connection.scalar(sa.select(sa.func.coalesce(sa.func.max(column), 0))) or 0)
 
 
-def _count(connection: sa.Connection, where: sa.ColumnElement[bool]) -> int:
-    return int(connection.scalar(sa.select(sa.func.count()).where(where)) or 0)
+def _insert_new(connection: sa.Connection, table: sa.Table, rows: list[dict[str, Any]]) -> int:
+    """Insert the rows whose key is not known yet; how many."""
+    if not rows:
+        return 0
+    before = _last(connection, table.c.seq)
+    connection.execute(insert(table).on_conflict_do_nothing(), rows)
+    return int(connection.scalar(sa.select(sa.func.count()).where(table.c.seq > before)) or 0)

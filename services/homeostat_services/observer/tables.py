@@ -22,6 +22,22 @@ predictions = Table(
     sqlite_autoincrement=True,
 )
 
+# Predictions on copies of requests. The prediction that the caller got has the same id; no outcome belongs to the copy.
+mirrored = Table(
+    "mirrored",
+    metadata,
+    Column("seq", Integer, primary_key=True),
+    Column("namespace", String, nullable=False),
+    Column("deployment", String, nullable=False),
+    Column("version", String, nullable=False),
+    Column("id", String, nullable=False),
+    Column("time", Float, nullable=False),
+    Column("score", Float, nullable=False),
+    UniqueConstraint("namespace", "deployment", "version", "id"),
+    Index("mirrored_by_time", "namespace", "deployment", "version", "time"),
+    sqlite_autoincrement=True,
+)
+
 # Outcomes whose prediction has not arrived. The label is part of the key: a contradiction is noticed at the match.
 pending = Table(
     "pending",

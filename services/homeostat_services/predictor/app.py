@@ -9,6 +9,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
 from homeostat.api.v1alpha1.modeldeployment import FeatureMode
+from homeostat_services.origin import origin_of
 from homeostat_services.predictor import seldon
 from homeostat_services.predictor.bridge import respond
 from homeostat_services.predictor.predictions import PredictionLog
@@ -40,7 +41,7 @@ def web(predictor: Predictor) -> FastAPI:
     @app.post("/v2/models/{name}/infer", openapi_extra=_v2_document(), operation_id="infer")
     async def infer(name: str, request: Request) -> Response:
         """Predict; one value per row."""
-        status, content = await predictor.answer(name, await request.body())
+        status, content = await predictor.answer(name, await request.body(), origin_of(request.headers))
         return Response(content, status, media_type=JSON)
 
     _add_seldon(app, predictor)
@@ -80,7 +81,7 @@ def _add_seldon(app: FastAPI, predictor: Predictor) -> None:
 
     async def predict(request: Request) -> Response:
         """Predict; one row of the answer per row."""
-        status, content = await predictor.answer_seldon(await request.body())
+        status, content = await predictor.answer_seldon(await request.body(), origin_of(request.headers))
         return Response(content, status, media_type=JSON)
 
     async def feedback() -> Response:
@@ -192,10 +193,10 @@ class Application:
             refusal = seldon.failure(TOO_LONG, 413) if scope.path in self._seldon else Refusal(TOO_LONG)
             protocol.response_bytes(413, _HEADERS, msgspec.json.encode(refusal))
         elif scope.path == self._hot and scope.method == "POST":
-            status, content = await self._predictor.answer(self._name, body)
+            status, content = await self._predictor.answer(self._name, body, origin_of(scope.headers))
             protocol.response_bytes(status, _HEADERS, content)
         elif scope.path in self._seldon and scope.method == "POST":
-            status, content = await self._predictor.answer_seldon(body)
+            status, content = await self._predictor.answer_seldon(body, origin_of(scope.headers))
             protocol.response_bytes(status, _HEADERS, content)
         else:
             await respond(self._web, scope, protocol, body)

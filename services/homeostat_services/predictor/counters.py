@@ -65,15 +65,15 @@ class Counters(Collector):
         self._features = {feature.name: Bins(feature) for feature in baseline.features}
         self._distances = {f.name: Distances(f.mean) for f in baseline.features if f.mean is not None}
         self._score = None if baseline.score is None else Bins(baseline.score)
-        self._requests = dict.fromkeys(EXPECTED_CODES, 0)
+        self._requests = {(code, copy): 0 for code in EXPECTED_CODES for copy in ("false", "true")}
         self._buckets = [0] * (len(SECONDS) + 1)
         self._seconds = 0.0
         self.dropped = 0
 
-    def request(self, status: int, seconds: float) -> None:
-        """Count an answered request."""
-        code = str(status)
-        self._requests[code] = self._requests.get(code, 0) + 1
+    def request(self, status: int, seconds: float, *, mirrored: bool = False) -> None:
+        """Count an answered request; `mirrored`: it was a copy."""
+        key = (str(status), "true" if mirrored else "false")
+        self._requests[key] = self._requests.get(key, 0) + 1
         self._buckets[bisect_left(SECONDS, seconds)] += 1
         self._seconds += seconds
 
@@ -90,9 +90,13 @@ class Counters(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """All metrics; called at each scrape."""
-        requests = CounterMetricFamily("homeostat_requests", "Answered requests by status.", labels=(*LABELS, "code"))
-        for code, count in self._requests.items():
-            requests.add_metric((*self._labels, code), count)
+        requests = CounterMetricFamily(
+            "homeostat_requests",
+            "Answered requests by status; a mirrored one is a copy whose answer reached nobody.",
+            labels=(*LABELS, "code", "mirrored"),
+        )
+        for key, count in self._requests.items():
+            requests.add_metric((*self._labels, *key), count)
         yield requests
         yield self._durations()
         features = CounterMetricFamily(

@@ -23,14 +23,15 @@ TOKEN = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
 _log = structlog.get_logger()
 
 
-class Prediction(msgspec.Struct):
-    """One row that was answered."""
+class Prediction(msgspec.Struct, omit_defaults=True):
+    """One row that was answered; `mirrored`: for nobody, as the request was a copy."""
 
     id: str
     version: str
     entity: str
     time: float
     score: float
+    mirrored: bool = False
 
 
 class Undelivered(Exception):  # noqa: N818 - reads as what it says

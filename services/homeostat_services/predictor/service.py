@@ -11,6 +11,7 @@ import structlog
 
 from homeostat.api.v1alpha1.modeldeployment import FeatureMode
 from homeostat.reconcile.errors import PlatformError
+from homeostat_services.origin import Origin
 from homeostat_services.predictor import seldon
 from homeostat_services.predictor.counters import Counters
 from homeostat_services.predictor.model import Model
@@ -29,6 +30,7 @@ from homeostat_services.predictor.settings import PredictorSettings
 
 _log = structlog.get_logger()
 _encode = msgspec.json.Encoder().encode
+_DIRECT = Origin()
 
 
 def _refusal(text: str, _status: int) -> Refusal:
@@ -63,16 +65,16 @@ class Predictor:
         self._online, self._record = online, record
         self._about = {"deployment": f"{settings.namespace}/{settings.deployment}", "model": model.signature.model}
 
-    def answer(self, name: str, body: bytes) -> Awaitable[tuple[int, bytes]]:
+    def answer(self, name: str, body: bytes, origin: Origin = _DIRECT) -> Awaitable[tuple[int, bytes]]:
         """Status and JSON body for the request body `body` to the model `name`; counts the request, never raises."""
-        return self._counted(self._infer(name, body), _refusal)
+        return self._counted(self._infer(name, body, origin), _refusal, origin)
 
-    def answer_seldon(self, body: bytes) -> Awaitable[tuple[int, bytes]]:
+    def answer_seldon(self, body: bytes, origin: Origin = _DIRECT) -> Awaitable[tuple[int, bytes]]:
         """Status and JSON body for the SeldonMessage in `body`; counts the request, never raises."""
-        return self._counted(self._seldon(body), seldon.failure)
+        return self._counted(self._seldon(body, origin), seldon.failure, origin)
 
     async def _counted(
-        self, answering: Awaitable[msgspec.Struct], refused: Callable[[str, int], msgspec.Struct]
+        self, answering: Awaitable[msgspec.Struct], refused: Callable[[str, int], msgspec.Struct], origin: Origin
     ) -> tuple[int, bytes]:
         started = time.perf_counter()
         try:
@@ -86,7 +88,7 @@ class Predictor:
             _log.exception("a request failed")
             text = "the prediction failed; the predictor's log says why"
             status, content = 500, _encode(refused(text, 500))
-        self.counters.request(status, time.perf_counter() - started)
+        self.counters.request(status, time.perf_counter() - started, mirrored=origin.mirrored)
         return status, content
 
     def check_name(self, name: str) -> None:
@@ -99,7 +101,7 @@ class Predictor:
             served = self.settings.deployment
             raise InvalidRequest(f"model {name!r} is not served here; ask for /v2/models/{served}", 404)
 
-    async def _infer(self, name: str, body: bytes) -> InferResponse:
+    async def _infer(self, name: str, body: bytes, origin: Origin) -> InferResponse:
         self.check_name(name)
         request = decode(body)
         settings, signature = self.settings, self.model.signature
@@ -107,36 +109,38 @@ class Predictor:
             rows = await self._looked_up(ids_only(request, settings.entity_field))
         else:
             rows = with_features(request, settings.entity_field, signature)
-        request_id = request.id or uuid.uuid4().hex
-        scores = self._predict(request_id, rows)
+        request_id = request.id or origin.id or uuid.uuid4().hex
+        scores = self._predict(request_id, rows, origin)
         output = OutputTensor(signature.output.name, "FP64", [rows.count], scores)
         return InferResponse(settings.deployment, settings.version, request_id, [output], self._about)
 
-    async def _seldon(self, body: bytes) -> seldon.SeldonMessage:
+    async def _seldon(self, body: bytes, origin: Origin) -> seldon.SeldonMessage:
         message = seldon.decode(body)
         settings, signature = self.settings, self.model.signature
         if settings.features is FeatureMode.LOOKUP:
             rows = await self._looked_up(seldon.ids_only(message, settings.entity_field))
         else:
             rows = seldon.with_features(message, settings.entity_field, signature)
-        puid = message.meta.puid or uuid.uuid4().hex
-        scores = self._predict(puid, rows)
+        puid = message.meta.puid or origin.id or uuid.uuid4().hex
+        scores = self._predict(puid, rows, origin)
         return seldon.answer(message, puid, signature.output.name, scores, {**self._about, "version": settings.version})
 
-    def _predict(self, request_id: str, rows: Rows) -> list[float]:
+    def _predict(self, request_id: str, rows: Rows, origin: Origin) -> list[float]:
         """Scores of the rows, counted and logged, whatever protocol they came by."""
         scores = self.model.scores(rows.columns)
-        self.counters.served(rows.columns, scores)
-        self._log_rows(request_id, rows, scores)
+        if not origin.mirrored:
+            # Nobody is served by the answer to a copy; whoever answered the request itself has counted its values.
+            self.counters.served(rows.columns, scores)
+        self._log_rows(request_id, rows, scores, mirrored=origin.mirrored)
         return scores
 
-    def _log_rows(self, request_id: str, rows: Rows, scores: list[float]) -> None:
+    def _log_rows(self, request_id: str, rows: Rows, scores: list[float], *, mirrored: bool) -> None:
         now, version, percent = time.time(), self.settings.version, self.settings.payload_percent
         for row, (entity, score) in enumerate(zip(rows.entities, scores, strict=True)):
             prediction_id = request_id if rows.count == 1 else f"{request_id}-{row}"
             # Without an entity no outcome could ever be matched by it.
             if entity and sampled(prediction_id, percent):
-                self._record(Prediction(prediction_id, version, entity, now, score))
+                self._record(Prediction(prediction_id, version, entity, now, score, mirrored))
 
     async def _looked_up(self, rows: Rows) -> Rows:
         """The same rows with their features; one that is not in the store is missing, as it was in training."""

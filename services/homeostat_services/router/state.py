@@ -9,10 +9,11 @@ PREDICTOR = "predictor"
 
 @dataclass(frozen=True)
 class Share:
-    """A version's share of a deployment's requests."""
+    """A version's share of a deployment's requests: percentages that it answers, and that it gets a copy of."""
 
     version: str
     weight: int
+    mirror: int = 0
 
 
 @dataclass(frozen=True)

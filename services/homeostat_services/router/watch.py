@@ -31,7 +31,7 @@ def deployment_from(resource: Mapping[str, Any]) -> Deployment:
     """The traffic of a ModelDeployment, read from its status."""
     status = ModelDeploymentStatus.model_validate(resource.get("status") or {})
     meta = resource["metadata"]
-    shares = tuple(Share(t.version, t.weight) for t in status.traffic)
+    shares = tuple(Share(t.version, t.weight, t.mirror) for t in status.traffic)
     return Deployment(meta["namespace"], meta["name"], shares)
 
 

@@ -11,6 +11,7 @@ What keeps requests from failing:
 - Envoy takes clusters and routes one after the other, in either order. So a cluster is there from a version's first pod
   to its last, longer than any route leads to it, and never without addresses while it has a pod.
 - All weights of a deployment are one resource: a change is seen as a whole or not at all.
+- A copy of a request is sent off and forgotten: nobody waits for its answer, and its failure reaches nobody.
 """
 
 import hashlib
@@ -19,6 +20,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from homeostat.reconcile.names import version_name
+from homeostat_services.origin import PREDICTION_HEADER
 from homeostat_services.router.state import PREDICTOR, Deployment, Pod, Share, State
 
 ROUTES = "homeostat"
@@ -135,17 +137,37 @@ def _route(state: State, deployment: Deployment) -> dict[str, Any]:
             f"ModelDeployment {deployment.namespace}/{deployment.name} has no version in service yet; try again later"
         )
         return _refusal({"prefix": prefix}, 503, text)
+
+    def name(share: Share) -> str:
+        return _cluster_name(deployment.namespace, deployment.name, share.version)
+
+    mirrored = [share for share in deployment.shares if share.mirror and _has_ready_pod(state, deployment, share)]
     able = [share for share in served if _has_ready_pod(state, deployment, share)] or served
-    names = [_cluster_name(deployment.namespace, deployment.name, share.version) for share in able]
-    weights = [{"name": name, "weight": share.weight} for name, share in zip(names, able, strict=True)]
     return {
         "match": {"prefix": prefix},
         "route": {
             "prefix_rewrite": "/",
-            "weighted_clusters": {"clusters": weights},
+            # Envoy marks a copy by `-shadow` after the host; a caller's own host must not look like one.
+            "host_rewrite_literal": deployment.name,
+            "weighted_clusters": {"clusters": [{"name": name(share), "weight": share.weight} for share in able]},
+            "request_mirror_policies": [_mirror(name(share), share.mirror) for share in mirrored],
             "timeout": REQUEST_TIMEOUT,
             "retry_policy": RETRY_POLICY,
         },
+        # One for a request and its copies, so that their predictions can be compared.
+        "request_headers_to_add": [
+            {
+                "header": {"key": PREDICTION_HEADER, "value": "%STREAM_ID%"},
+                "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
+            }
+        ],
+    }
+
+
+def _mirror(cluster: str, percent: int) -> dict[str, Any]:
+    return {
+        "cluster": cluster,
+        "runtime_fraction": {"default_value": {"numerator": percent, "denominator": "HUNDRED"}},
     }
 
 

@@ -31,6 +31,11 @@ Digest = Annotated[str, StringConstraints(pattern=DIGEST_PATTERN, max_length=71)
 Text = Annotated[str, StringConstraints(max_length=1024)]
 
 
+def decimal(value: float) -> str:
+    """A number as `Decimal` writes it, to six places."""
+    return f"{value:.6f}"
+
+
 def map_list(*keys: str) -> dict[str, Any]:
     """Schema markers of a list whose items are told apart by ``keys``, as server-side apply wants to know."""
     return {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": list(keys)}

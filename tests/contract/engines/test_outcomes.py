@@ -24,6 +24,13 @@ MINUTE = timedelta(minutes=1)
 Add = Callable[[str, list[Prediction]], None]
 
 
+def pair(number: int, told: float, said: float) -> list[Prediction]:
+    """A prediction that a caller got from version 1, and what version 2 said to the copy of the request."""
+    time, name = START + number * MINUTE, f"request-{number}"
+    copy = Prediction("2", name, time, said, id=name, mirrored=True)
+    return [Prediction("1", name, time, told, id=name), copy]
+
+
 def at(minutes: int, score: float, label: int | None = None, entity: str = "", version: str = "1") -> Prediction:
     return Prediction(version, entity or f"customer-{minutes}", START + minutes * MINUTE, score, label)
 
@@ -76,9 +83,10 @@ def told(request: pytest.FixtureRequest) -> Iterator[tuple[Outcomes, Add]]:
         httpx.post(f"{settings.url}{path}", json=body, headers=headers).raise_for_status()
 
     def add(deployment: str, predictions: list[Prediction]) -> None:
-        made = [(str(uuid.uuid4()), prediction) for prediction in predictions]
+        made = [(prediction.id or str(uuid.uuid4()), prediction) for prediction in predictions]
         sent = [
             {"id": i, "version": p.version, "entity": p.entity, "time": p.time.isoformat(), "score": p.score}
+            | {"mirrored": p.mirrored}
             for i, p in made
         ]
         post("/v1/predictions", deployment, "predictions", sent)
@@ -117,6 +125,20 @@ def test_versions_do_not_mix(told: tuple[Outcomes, Add], deployment: str) -> Non
     outcomes, add = told
     add(deployment, [at(1, 0.5, 1), at(2, 0.5, 1, version="2")])
     assert outcomes.cohort(NAMESPACE, deployment, "2", START, START + 5 * MINUTE).predictions == 1
+
+
+def test_a_version_in_shadow_is_compared_request_by_request_and_is_in_no_cohort(
+    told: tuple[Outcomes, Add], deployment: str
+) -> None:
+    outcomes, add = told
+    lone = Prediction("2", "lone", START + 4 * MINUTE, 0.9, id="lone", mirrored=True)
+    add(deployment, [*pair(1, 0.1, 0.9), *pair(2, 0.4, 0.6), *pair(3, 0.3, 0.2), lone])
+    seen = outcomes.shadow(NAMESPACE, deployment, "2", START + MINUTE)
+    assert (seen.mirrored, seen.paired, seen.changed) == (3, 2, 1)
+    assert seen.difference_sum == pytest.approx(0.1)
+    assert [seen.distance_sum, seen.largest_distance] == pytest.approx([0.3, 0.2])
+    assert outcomes.cohort(NAMESPACE, deployment, "2", START, START + 9 * MINUTE).predictions == 0
+    assert outcomes.shadow(NAMESPACE, deployment, "1", START).mirrored == 0
 
 
 def test_an_empty_cohort_is_all_zero(told: tuple[Outcomes, Add], deployment: str) -> None:

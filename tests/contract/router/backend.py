@@ -1,4 +1,7 @@
-"""A backend that says its name: `python backend.py PORT NAME`; a process of its own, so that it can be killed."""
+"""A backend that says its name: `python backend.py PORT NAME`; a process of its own, so that it can be killed.
+
+It prints host and prediction id of every request.
+"""
 
 import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -10,6 +13,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["content-length"]))
+        sys.stdout.write(f"{self.headers['host']} {self.headers['x-homeostat-prediction']}\n")
+        sys.stdout.flush()
         body = f"{sys.argv[2]} {self.path}".encode()
         self.send_response(200)
         self.send_header("content-length", str(len(body)))

@@ -87,6 +87,17 @@ class Gateway:
         draft.write_text(json.dumps(content))
         draft.replace(self.state_file)
 
+    def mirror(self, percent: int) -> None:
+        """All requests to v1, and copies of some to v2."""
+        self.deployments["churn"] = [Share("v1", 100), Share("v2", 0, percent)]
+        self.publish()
+
+    def seen_by(self, version: str) -> list[tuple[str, str]]:
+        """(host, prediction id) of every request that the pods of a version got."""
+        logs = (self.folder / f"{name}.log" for name, pod in self.pods.items() if pod.version == version)
+        pairs = (line.rpartition(" ") for log in logs for line in log.read_text().splitlines())
+        return [(host, prediction) for host, _, prediction in pairs]
+
     def split(self, **weights: int) -> None:
         """Weights by version, as in `split(v1=75, v2=25)`."""
         self.deployments["churn"] = [Share(v, weight) for v, weight in weights.items()]

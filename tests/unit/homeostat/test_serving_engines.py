@@ -70,6 +70,19 @@ def test_shares_of_predictors_are_a_whole_even_before_anybody_has_one() -> None:
     assert engine.objects(a_model_deployment(), (), "i") == ()
 
 
+def test_a_version_in_shadow_is_seldon_cores_shadow_only_where_its_ingress_makes_the_copies() -> None:
+    first, second = MemoryStage.versions
+    versions = (replace(first, weight=100), replace(second, mirror=40))
+
+    def predictors(engine: ServingEngine) -> list[tuple[int, bool]]:
+        (deployment, *_) = engine.objects(a_model_deployment(), versions, "i")
+        return [(each["traffic"], each.get("shadow", False)) for each in deployment["spec"]["predictors"]]
+
+    assert predictors(ENGINES[1]) == [(100, False), (0, False)]
+    theirs = SeldonServing(SeldonSettings(ingress_url="https://models.example.org/"))
+    assert predictors(theirs) == [(100, False), (40, True)]
+
+
 def test_traffic_goes_through_our_gateway_unless_seldon_core_has_an_ingress() -> None:
     ours, theirs = ENGINES[1], SeldonServing(SeldonSettings(ingress_url="https://models.example.org/"))
     resource = a_model_deployment()

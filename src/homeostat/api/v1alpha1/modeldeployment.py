@@ -1,4 +1,4 @@
-"""ModelDeployment: a model in realtime service, rolled out by canary behind a gate, rolled back by itself."""
+"""ModelDeployment: a model in realtime service, rolled out step by step behind a gate, rolled back by itself."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -101,18 +101,44 @@ class Realtime(SpecModel):
     resources: Annotated[Resources, Field(description="Compute resources of each pod.")] = Resources()
 
 
-class CanaryStep(SpecModel):
-    """A share of the traffic for a time."""
+class RolloutStep(SpecModel):
+    """A share of the requests for a time: the candidate's to answer (canary), or copies of them (shadow)."""
 
-    weight: Annotated[int, Field(description="Percentage of requests that the candidate answers.", ge=1, le=99)]
+    model_config = ConfigDict(
+        json_schema_extra={
+            "x-kubernetes-validations": [
+                rule("has(self.weight) != has(self.mirror)", "give exactly one of weight and mirror")
+            ]
+        }
+    )
+
+    weight: Annotated[
+        int | None, Field(description="Percentage of requests that the candidate answers.", ge=1, le=99)
+    ] = None
+    mirror: Annotated[
+        int | None,
+        Field(
+            description="Percentage of requests that the candidate gets a copy of; its answers reach nobody.",
+            ge=1,
+            le=100,
+        ),
+    ] = None
     hold: Annotated[Duration, Field(description="Shortest time on this step.")] = "60s"
     min_requests: Annotated[int, Field(description="Fewest requests answered by the candidate on it.", ge=0)] = 0
+
+    @model_validator(mode="after")
+    def _one_share(self) -> Self:
+        if (self.weight is None) == (self.mirror is None):
+            raise ValueError("a step of spec.rollout.steps has exactly one of weight and mirror")
+        return self
 
 
 class Rollout(SpecModel):
     """How a candidate takes over."""
 
-    steps: Annotated[list[CanaryStep], Field(description="Canary steps; none: all at once.", max_length=16)] = []
+    steps: Annotated[
+        list[RolloutStep], Field(description="Shadow and canary steps; none: all at once.", max_length=16)
+    ] = []
     progress_deadline_seconds: Annotated[
         int, Field(description="A version not ready within this is taken back.", ge=10, le=86400)
     ] = 600
@@ -209,6 +235,18 @@ class ServedVersion(StatusModel):
     since: Annotated[datetime, Field(description="When it took this role.")]
 
 
+class ShadowRecord(StatusModel):
+    """What a candidate said about copies of requests, beside what the callers got."""
+
+    copies: Annotated[int, Field(description="Predictions made on copies.", ge=0)]
+    pairs: Annotated[int, Field(description="Of them, those compared with what the caller got.", ge=0)]
+    difference: Annotated[Decimal, Field(description="Mean of the candidate's score less the caller's.")]
+    distance: Annotated[Decimal, Field(description="Mean of the same without sign.")]
+    largest_distance: Annotated[Decimal, Field(description="The largest of them.")]
+    changed: Annotated[int, Field(description="Pairs on different sides of a score of 0.5.", ge=0)]
+    sentence: Annotated[Text, Field(description="The comparison in words.")] = ""
+
+
 class Candidate(ServedVersion):
     """A version on its way."""
 
@@ -216,9 +254,19 @@ class Candidate(ServedVersion):
     evaluation_failures: Annotated[int, Field(description="Evaluate Jobs of it that failed.", ge=0)] = 0
     gated: Annotated[bool, Field(description="The gate said Promote.")] = False
     champion_digest: Annotated[str, Field(description="Champion that the verdict compares with.", max_length=80)] = ""
-    step: Annotated[int, Field(description="Index of the canary step.", ge=0)] = 0
+    step: Annotated[int, Field(description="Index of the rollout's step.", ge=0)] = 0
     step_since: Annotated[datetime | None, Field(description="When that step began to receive traffic.")] = None
     weight: Annotated[int, Field(description="Percentage of requests that it answers.", ge=0, le=100)] = 0
+    mirror: Annotated[int, Field(description="Percentage of requests that it gets a copy of.", ge=0, le=100)] = 0
+
+    shadow: Annotated[ShadowRecord | None, Field(description="How it fared on its last shadow step.")] = None
+
+    @property
+    def share(self) -> str:
+        """Its part of the traffic in words; empty before its first step."""
+        if self.mirror:
+            return f"a copy of {self.mirror} % of requests"
+        return f"{self.weight} % of requests" if self.weight else ""
 
 
 class MetricComparison(StatusModel):
@@ -274,6 +322,7 @@ class TrafficTarget(StatusModel):
     version: Annotated[str, Field(description="Version in the registry.", max_length=32)]
     service: Annotated[str, Field(description="Service of the version.", max_length=63)]
     weight: Annotated[int, Field(description="Percentage of requests.", ge=0, le=100)]
+    mirror: Annotated[int, Field(description="Percentage of requests that are copied to it.", ge=0, le=100)] = 0
 
 
 class RetiringVersion(StatusModel):
@@ -314,7 +363,7 @@ class ModelDeploymentStatus(StatusModel):
 
 
 class ModelDeployment(Resource[ModelDeploymentSpec, ModelDeploymentStatus]):
-    """A model in realtime service, rolled out by canary behind a gate, rolled back by itself."""
+    """A model in realtime service, rolled out step by step behind a gate, rolled back by itself."""
 
     KIND: ClassVar[str] = "ModelDeployment"
     PLURAL: ClassVar[str] = "modeldeployments"
@@ -325,6 +374,7 @@ class ModelDeployment(Resource[ModelDeploymentSpec, ModelDeploymentStatus]):
         PrinterColumn(name="Stable", path=".status.stable.version"),
         PrinterColumn(name="Candidate", path=".status.candidate.version"),
         PrinterColumn(name="Weight", path=".status.candidate.weight", type="integer"),
+        PrinterColumn(name="Mirror", path=".status.candidate.mirror", type="integer", priority=1),
         PrinterColumn(name="Engine", path=".status.engine", priority=1),
         PrinterColumn(name="URL", path=".status.url"),
         PrinterColumn(name="Age", path=".metadata.creationTimestamp", type="date"),
@@ -351,6 +401,7 @@ class ModelDeploymentReason(StrEnum):
     WAITING_FOR_MODEL = "WaitingForModel"
     EVALUATING = "Evaluating"
     STARTING = "Starting"
+    SHADOW = "Shadow"
     CANARY = "Canary"
     SERVING = "Serving"
     UNAVAILABLE = "Unavailable"

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Protocol
 
 from homeostat.signals.performance import CohortCounts
+from homeostat.signals.shadow import ShadowComparison
 
 
 class Outcomes(Protocol):
@@ -14,6 +15,10 @@ class Outcomes(Protocol):
 
     def cohort(self, namespace: str, deployment: str, version: str, start: datetime, end: datetime) -> CohortCounts:
         """Predictions of one version made after start, up to and including end, with the outcomes known now."""
+        ...
+
+    def shadow(self, namespace: str, deployment: str, version: str, since: datetime) -> ShadowComparison:
+        """What a version said about copies of requests after since, beside what the callers were told."""
         ...
 
     def labelled_entities(self, namespace: str, deployment: str, since: datetime) -> int:

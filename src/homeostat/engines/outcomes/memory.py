@@ -4,37 +4,53 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from homeostat.signals.performance import CohortCounts, count_cohort
+from homeostat.signals.shadow import ShadowComparison, compare
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """A prediction and what became of it; label is None while that is unknown."""
+    """A prediction and what became of it; label is None while that is unknown.
+
+    One that is mirrored was made on a copy of the request whose answer has the same id.
+    """
 
     version: str
     entity: str
     time: datetime
     score: float
     label: int | None = None
+    id: str = ""
+    mirrored: bool = False
 
 
 class MemoryOutcomes:
     """Predictions in memory, by (namespace, deployment); every labelled one counts as exported."""
 
     def __init__(self) -> None:
-        self.predictions: dict[tuple[str, str], list[Prediction]] = {}
+        self._all: dict[tuple[str, str], list[Prediction]] = {}
 
     def add(self, namespace: str, deployment: str, *predictions: Prediction) -> None:
         """Adds predictions."""
-        self.predictions.setdefault((namespace, deployment), []).extend(predictions)
+        self._all.setdefault((namespace, deployment), []).extend(predictions)
 
     def cohort(self, namespace: str, deployment: str, version: str, start: datetime, end: datetime) -> CohortCounts:
         """See Outcomes."""
-        known = self.predictions.get((namespace, deployment), [])
+        known = self._answered(namespace, deployment)
         made = [p for p in known if p.version == version and start < p.time <= end]
         matured = [p for p in made if p.label is not None]
         return count_cohort([p.score for p in matured], [p.label for p in matured if p.label is not None], len(made))
 
+    def shadow(self, namespace: str, deployment: str, version: str, since: datetime) -> ShadowComparison:
+        """See Outcomes."""
+        told = {p.id: p.score for p in self._answered(namespace, deployment) if p.id}
+        every = self._all.get((namespace, deployment), [])
+        copies = [p for p in every if p.mirrored and p.version == version and p.time > since]
+        return compare(len(copies), [(p.score, told[p.id]) for p in copies if p.id in told])
+
+    def _answered(self, namespace: str, deployment: str) -> list[Prediction]:
+        return [p for p in self._all.get((namespace, deployment), []) if not p.mirrored]
+
     def labelled_entities(self, namespace: str, deployment: str, since: datetime) -> int:
         """See Outcomes."""
-        known = self.predictions.get((namespace, deployment), [])
+        known = self._answered(namespace, deployment)
         return len({p.entity for p in known if p.label is not None and p.time >= since})

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from pathlib import Path
+from typing import TypeVar
 
 import httpx
 from pydantic import ValidationError
@@ -9,7 +10,11 @@ from pydantic import ValidationError
 from homeostat.engines.http import TOKEN_PATH, Engine, ServiceAccountToken
 from homeostat.reconcile.errors import EngineUnavailable
 from homeostat.settings import ObserverSettings
+from homeostat.signals.estimate import Stored
 from homeostat.signals.performance import CohortCounts
+from homeostat.signals.shadow import ShadowComparison
+
+Counts = TypeVar("Counts", bound=Stored)
 
 
 class ObserverOutcomes:
@@ -25,18 +30,26 @@ class ObserverOutcomes:
         """See Outcomes."""
         span = {"from": start.isoformat(), "to": end.isoformat()}
         query = {"namespace": namespace, "deployment": deployment, "version": version, **span}
-        answer = self._engine.call("GET", "/v1/cohorts", params=query)
-        try:
-            return CohortCounts.model_validate(answer)
-        except ValidationError as error:
-            raise EngineUnavailable(
-                f"the observer's cohort cannot be read: {error}; are both of the same release?"
-            ) from error
+        return self._counts(CohortCounts, "/v1/cohorts", query)
+
+    def shadow(self, namespace: str, deployment: str, version: str, since: datetime) -> ShadowComparison:
+        """See Outcomes."""
+        query = {"namespace": namespace, "deployment": deployment, "version": version, "since": since.isoformat()}
+        return self._counts(ShadowComparison, "/v1/shadow", query)
 
     def labelled_entities(self, namespace: str, deployment: str, since: datetime) -> int:
         """See Outcomes."""
         query = {"namespace": namespace, "deployment": deployment, "since": since.isoformat()}
         return int(self._engine.call("GET", "/v1/labels", params=query)["entities"])
+
+    def _counts(self, kind: type[Counts], path: str, query: dict[str, str]) -> Counts:
+        answer = self._engine.call("GET", path, params=query)
+        try:
+            return kind.model_validate(answer)
+        except ValidationError as error:
+            raise EngineUnavailable(
+                f"the observer's answer to {path} cannot be read: {error}; are both of the same release?"
+            ) from error
 
     def close(self) -> None:
         """Closes the connections."""

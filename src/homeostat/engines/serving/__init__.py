@@ -30,12 +30,14 @@ class Version:
         digest: Digest that the TrainingJob recorded.
         uri: Folder of the model's files.
         weight: Percentage of the requests that it answers.
+        mirror: Percentage of the requests that it gets a copy of.
     """
 
     number: str
     digest: str
     uri: str
     weight: int = 0
+    mirror: int = 0
 
 
 @dataclass(frozen=True)

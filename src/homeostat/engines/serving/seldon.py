@@ -42,8 +42,10 @@ class SeldonServing:
         if not versions:
             return ()  # one without predictors would be refused
         predictors = [_predictor(resource, each, image) for each in versions]
+        if self._ingress:
+            _mark_shadows(versions, predictors)
         # Its webhook wants a whole from more than one; a first version that starts beside one that drains has no share yet.
-        predictors[0]["traffic"] = 100 - sum(each["traffic"] for each in predictors[1:])
+        predictors[0]["traffic"] = 100 - sum(each["traffic"] for each in predictors[1:] if "shadow" not in each)
         deployment: Manifest = {
             "apiVersion": API_VERSION,
             "kind": KIND,
@@ -77,6 +79,16 @@ class SeldonServing:
         """See ServingEngine."""
         meta = resource.metadata
         return f"{self._ingress}/seldon/{meta.namespace}/{meta.name}" if self._ingress else ""
+
+
+def _mark_shadows(versions: Sequence[Version], predictors: Sequence[Manifest]) -> None:
+    """Predictors of the versions that get copies, as its ingress is to know them: `traffic` is the share of copies.
+
+    Under our gateway it need not know: it gives the pods of a shadow a label, which restarts them twice.
+    """
+    for version, each in zip(versions, predictors, strict=True):
+        if version.mirror:
+            each.update(shadow=True, traffic=version.mirror)
 
 
 def _predictor(resource: ModelDeployment, version: Version, image: str) -> Manifest:

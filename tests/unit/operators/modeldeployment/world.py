@@ -10,6 +10,7 @@ from homeostat.reconcile.conditions import get, is_true
 from homeostat.runs import StoredModel
 from homeostat.signals import Metric
 from homeostat.signals.gate import GateReport, RuleKind, RuleOutcome, RuleResult, Verdict
+from homeostat.signals.shadow import ShadowComparison
 from homeostat.testing.builders import a_model_deployment
 from homeostat_operators.actions import Action, Apply, CreateOnce, Delete, SetAlias, TagVersion
 from homeostat_operators.modeldeployment.observed import (
@@ -60,6 +61,8 @@ class World:
     failure: str = ""
     health: dict[str, Serving] = field(default_factory=dict)
     traffic: StepTraffic | None = field(default_factory=lambda: StepTraffic(1000, 0))
+    comparison: ShadowComparison | None = None
+    """What the observer says of a version in shadow."""
     registry_answers: bool = True
     now: datetime = START
     served: dict[str, None] = field(default_factory=dict)
@@ -87,6 +90,7 @@ class World:
             evaluation=evaluation,
             highest_evaluation=len(self.jobs),
             step=self.traffic if candidate is not None and candidate.step_since else None,
+            shadow=self.comparison if candidate is not None and candidate.mirror else None,
             champion_alias=self.alias,
             registry_answers=self.registry_answers,
         )

@@ -7,7 +7,7 @@ import pytest
 
 from homeostat_services.console.cluster import PLURALS, Snapshot
 from homeostat_services.console.pages import Viewer, render_sections
-from homeostat_services.console.view import overview
+from homeostat_services.console.view import ShareView, overview
 
 ALL = frozenset(PLURALS)
 ADA = {"Authorization": "Bearer token-ada"}
@@ -32,8 +32,8 @@ def test_the_overview_tells_cause_action_reason_and_figures_of_the_last_decision
 
 def test_a_rollout_shows_who_answers_which_share_and_the_gates_intervals(cluster: Any) -> None:
     rollout = overview(cluster.snapshot, "churn", ALL).rollouts[0]
-    assert rollout.shares == (("1", "stable", 75), ("2", "candidate", 25))
-    assert rollout.steps == "Step 1 of 1: 25 % for 20s, 200 requests"
+    assert rollout.shares == (ShareView("1", "stable", 75, 0), ShareView("2", "candidate", 25, 0))
+    assert rollout.steps == "Step 1 of 1: v2 answers 25 % of requests for 20s, at least 200"
     assert "0.198 … 0.331" in render_sections(overview(cluster.snapshot, "churn", ALL), None)["rollout"]
 
 

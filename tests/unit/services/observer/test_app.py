@@ -43,6 +43,38 @@ async def test_a_cohort_counts_predictions_of_a_version_by_time_with_the_outcome
     assert CohortCounts.model_validate(cohort.json()) == count_cohort([0.9, 0.4], [1, 1], 4)
 
 
+async def test_a_version_in_shadow_is_compared_with_what_callers_got_to_the_same_requests(
+    client: httpx.AsyncClient, bearer: Bearer
+) -> None:
+    told = [a_prediction(n, score=score) for n, score in ((1, 0.4), (2, 0.3))]
+    copies = [
+        a_prediction(n, version="2", score=score, mirrored=True)
+        for n, score in ((0, 0.9), (1, 0.6), (2, 0.2), (3, 0.5))
+    ]
+    body = predictions(*told, *copies)
+    for known in ({"accepted": 6, "duplicate": 0}, {"accepted": 0, "duplicate": 6}):
+        assert (await client.post("/v1/predictions", json=body, headers=bearer("predictor"))).json() == known
+    asked = OWNER | {"version": "2", "since": START.isoformat()}
+    answer = await client.get("/v1/shadow", params=asked, headers=bearer("monitor"))
+    assert answer.json() == pytest.approx(
+        {"mirrored": 3, "paired": 2, "differenceSum": 0.1, "distanceSum": 0.3, "largestDistance": 0.2, "changed": 1}
+    )
+    assert (await client.get("/v1/shadow", params=asked, headers=bearer("seller"))).status_code == 403
+
+
+async def test_copies_are_in_no_cohort_and_no_outcome_belongs_to_them(
+    client: httpx.AsyncClient, bearer: Bearer
+) -> None:
+    body = predictions(a_prediction(1, version="2", mirrored=True))
+    await client.post("/v1/predictions", json=body, headers=bearer("predictor"))
+    outcome = {"entity": "e1", "predictedAt": (START + timedelta(seconds=5)).isoformat(), "label": 1}
+    answer = await client.post("/v1/outcomes", json=OWNER | {"outcomes": [outcome]}, headers=bearer("seller"))
+    assert answer.json()["unknown"] == 1
+    window = {"from": START.isoformat(), "to": (START + timedelta(seconds=10)).isoformat()}
+    cohort = await client.get("/v1/cohorts", params=OWNER | window | {"version": "2"}, headers=bearer("monitor"))
+    assert cohort.json()["predictions"] == 0
+
+
 async def test_times_may_be_seconds_since_1970(client: httpx.AsyncClient, bearer: Bearer) -> None:
     body = predictions(a_prediction(1, time=START.timestamp()))
     assert (await client.post("/v1/predictions", json=body, headers=bearer("predictor"))).status_code == 200

@@ -1,3 +1,4 @@
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -103,7 +104,10 @@ async def test_every_bin_is_exported_at_zero_before_the_first_request(client: Ma
     labels = 'deployment="churn",feature="contract",namespace="churn",version="1"'
     for label in ("monthly", "yearly", "__null__", "__below__", "__above__", "__unseen__"):
         assert f'homeostat_feature_bin_total{{bin="{label}",{labels}}} 0.0' in text
-    assert 'homeostat_requests_total{code="500",deployment="churn",namespace="churn",version="1"} 0.0' in text
+    assert (
+        'homeostat_requests_total{code="500",deployment="churn",mirrored="false",namespace="churn",version="1"} 0.0'
+        in text
+    )
     assert 'homeostat_score_bin_total{bin="__null__"' in text
     assert "homeostat_prediction_log_dropped_total{" in text
 
@@ -120,11 +124,45 @@ async def test_served_values_and_answers_are_counted_and_refused_ones_are_not(cl
         f'homeostat_feature_bin_total{{bin="monthly",deployment="churn",feature="contract",{of}}} 1.0',
         f'homeostat_feature_bin_total{{bin="__null__",deployment="churn",feature="charges",{of}}} 1.0',
         f'homeostat_feature_bin_total{{bin="True",deployment="churn",feature="senior",{of}}} 2.0',
-        f'homeostat_requests_total{{code="200",deployment="churn",{of}}} 1.0',
-        f'homeostat_requests_total{{code="400",deployment="churn",{of}}} 1.0',
+        f'homeostat_requests_total{{code="200",deployment="churn",mirrored="false",{of}}} 1.0',
+        f'homeostat_requests_total{{code="400",deployment="churn",mirrored="false",{of}}} 1.0',
         f'homeostat_request_duration_seconds_count{{deployment="churn",{of}}} 2.0',
     ):
         assert line in text
+
+
+async def test_a_copy_of_a_request_is_answered_but_counts_as_served_to_nobody(
+    client: Make, recorded: list[Prediction]
+) -> None:
+    copy = {"host": "churn-shadow:8080"}
+    async with client() as http:
+        answer = await http.post(INFER, json=small_model.request(ROWS[:1], ["a"]), headers=copy)
+        await http.post(INFER, json=changed("tenure", shape=[9]), headers=copy)
+        text = (await http.get("/metrics")).text
+    assert answer.status_code == 200
+    assert [(p.entity, p.mirrored) for p in recorded] == [("a", True)]
+    of = 'namespace="churn",version="1"'
+    for line in (
+        f'homeostat_requests_total{{code="200",deployment="churn",mirrored="true",{of}}} 1.0',
+        f'homeostat_requests_total{{code="400",deployment="churn",mirrored="true",{of}}} 1.0',
+        f'homeostat_requests_total{{code="200",deployment="churn",mirrored="false",{of}}} 0.0',
+        f'homeostat_feature_bin_total{{bin="monthly",deployment="churn",feature="contract",{of}}} 0.0',
+    ):
+        assert line in text
+    assert not re.search(r"^homeostat_score_bin_total.* [1-9]", text, re.MULTILINE)
+
+
+async def test_a_prediction_has_the_id_of_its_request_or_else_the_gateways(
+    client: Make, recorded: list[Prediction]
+) -> None:
+    async with client() as http:
+        for given in ({}, {"id": "mine"}):
+            asked = small_model.request(ROWS[:1], ["a"], **given)
+            answer = await http.post(INFER, json=asked, headers={"x-homeostat-prediction": "one-of-a-kind"})
+            assert answer.json()["id"] == recorded[-1].id
+        await http.post(INFER, json=small_model.request(ROWS[:1], ["a"]))
+    assert [p.id for p in recorded[:2]] == ["one-of-a-kind", "mine"]
+    assert len(recorded[2].id) == 32
 
 
 async def test_metadata_tells_what_to_send(client: Make) -> None:

@@ -68,6 +68,7 @@ async def test_the_hot_route_and_the_rest_share_one_process_and_its_counts(http:
         expected = [small_model.probability(row) for row in small_model.ROWS]
         scores = response.json()["outputs"][0]["data"]
         assert scores == pytest.approx(expected, abs=1e-6)
+        await http.post(base + INFER, json=small_model.request(small_model.ROWS), headers={"host": "churn-shadow"})
         mistaken = await http.post(base + INFER, content=b"{")
         assert (mistaken.status_code, list(mistaken.json())) == (400, ["error"])
         asked = {"jsonData": {**small_model.ROWS[0], "customer_id": "f"}}
@@ -75,7 +76,9 @@ async def test_the_hot_route_and_the_rest_share_one_process_and_its_counts(http:
         assert answered["data"]["tensor"]["values"] == scores[:1]
         assert (await http.get(f"{base}/v2/models/none")).status_code == 404
         metrics = (await http.get(f"{base}/metrics")).text
-        assert 'homeostat_requests_total{code="200",deployment="churn",namespace="churn",version="1"} 2.0' in metrics
+        for mirrored, count in (("false", 2.0), ("true", 1.0)):
+            of = f'deployment="churn",mirrored="{mirrored}",namespace="churn",version="1"'
+            assert f'homeostat_requests_total{{code="200",{of}}} {count}' in metrics
         logged: list[str] = []
         while len(logged) < 6:
             logged += await asyncio.to_thread(log.recv)

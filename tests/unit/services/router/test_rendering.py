@@ -119,3 +119,21 @@ async def test_polls_are_refused_before_the_state_is_loaded_held_without_news_an
         assert (await http.post("/v3/discovery:clusters", json=known)).status_code == 304
         source.board.put(pods={})
         assert (await http.post("/v3/discovery:clusters", json=known)).json()["version_info"] != known["version_info"]
+
+
+def test_a_version_in_shadow_gets_copies_and_answers_nothing() -> None:
+    shares = (Share("1", 100), Share("2", 0, 30))
+    pods = [pod("a1", "1"), pod("b2", "2")]
+    given = State({"churn/churn": Deployment("churn", "churn", shares)}, {p.name: p for p in pods})
+    assert weights(given) == {"churn/churn-v1": 100}
+    route = xds.routes(given).resources[0]["virtual_hosts"][0]["routes"][0]["route"]
+    share = {"default_value": {"numerator": 30, "denominator": "HUNDRED"}}
+    assert route["request_mirror_policies"] == [{"cluster": "churn/churn-v2", "runtime_fraction": share}]
+
+
+def test_a_version_in_shadow_without_a_ready_pod_gets_no_copies() -> None:
+    shares = (Share("1", 100), Share("2", 0, 30))
+    pods = [pod("a1", "1"), pod("b2", "2", ready=False)]
+    given = State({"churn/churn": Deployment("churn", "churn", shares)}, {p.name: p for p in pods})
+    route = xds.routes(given).resources[0]["virtual_hosts"][0]["routes"][0]["route"]
+    assert route["request_mirror_policies"] == []
