@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from demo.release import NAMESPACE, Platform
+from demo.release import NAMESPACE, SYSTEM, Platform
 from demo.story import condition, field
-from e2e.acting import borrowed, kill, missing, put_spec, runs
+from e2e.acting import borrowed, kill, missing, put_spec, runs, sigkill
 from e2e.watching import Watch
 
 Object = dict[str, Any]
@@ -66,25 +66,30 @@ def test_a_version_that_cannot_start_is_rolled_back_while_the_stable_one_serves(
 def test_a_version_in_shadow_answers_nobody_and_is_compared_with_what_callers_got(
     platform: Platform, watch: Watch, traffic: Traffic, older: Object
 ) -> None:
-    version = older["version"]
-    steps = [{"mirror": 100, "hold": "30s", "minRequests": 1000}, {"weight": 25, "hold": "5s", "minRequests": 50}]
+    version, never = older["version"], 10**6
     with borrowed(platform, *CHURN) as before:
-        newest, spec = field(before, "status.stable.version"), _pinned(before, version, {})
-        put_spec(platform, *CHURN, spec | {"rollout": spec["rollout"] | {"steps": steps}})
+        newest, spec = field(before, "status.stable.version"), _pinned(before, older["version"], {})
+
+        def ask(copies: int) -> None:
+            steps = [{"mirror": 100, "hold": "5s", "minRequests": copies}, {"weight": 25, "hold": "5s"}]
+            put_spec(platform, *CHURN, spec | {"rollout": spec["rollout"] | {"steps": steps}})
+
+        ask(never)
         watch.until(
             f"version {version} is in shadow", *CHURN, lambda m: condition(m, "Ready").get("reason") == "Shadow"
         )
         start = traffic()
         kill(platform, "modeldeployment")
-        kill(platform, "router")
+        sigkill(platform, SYSTEM, "app.kubernetes.io/component=router")
         shadow = watch.until(
             "hundreds of copies are compared", *CHURN, lambda m: (field(m, "status.candidate.shadow.pairs") or 0) >= 500
         )
         seen = traffic()
-        told = field(shadow, "status.candidate.shadow")
+        ask(500)
         found = watch.until(f"version {version} is promoted", *CHURN, lambda m: bool(_ended(m, version, "Promoted")))
     watch.until(f"version {newest} serves again", *CHURN, lambda m: field(m, "status.stable.version") == newest)
 
+    told = field(shadow, "status.candidate.shadow")
     assert [(t["version"], t["weight"], t["mirror"]) for t in field(shadow, "status.traffic")] == [
         (newest, 100, 0),
         (version, 0, 100),

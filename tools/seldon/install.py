@@ -52,7 +52,7 @@ def _served(cluster: Settings) -> bool:
     return any(each["type"] == "Established" and each["status"] == "True" for each in conditions)
 
 
-def _validates(cluster: Settings) -> bool:
+def validates(cluster: Settings) -> bool:
     """Whether the webhook answers: nothing else refuses a deployment without predictors."""
     try:
         api.kubectl(cluster, "create", "--dry-run=server", "-f", "-", stdin=json.dumps(_REFUSED))
@@ -84,7 +84,7 @@ def up(cluster: Settings) -> None:
         rollout = ("rollout", "status", f"deployment/{manifests.NAME}", f"--timeout={_TIMEOUT:.0f}s")
         api.kubectl(cluster, "-n", manifests.NAMESPACE, *rollout)
     with step("its webhook"):
-        until(lambda: _validates(cluster), _TIMEOUT, "The operator's webhook did not answer")
+        until(lambda: validates(cluster), _TIMEOUT, "The operator's webhook did not answer")
     console.print(f"Seldon Core operator {version} is up after {time.monotonic() - began:.0f} s")
 
 
