@@ -166,7 +166,9 @@ class Story:
         self.url = field(found, "status.url")
         self._start_traffic()
         counts = self._await_counts("first prediction", lambda c: c["answered"] > 0)
-        self.tell(f"serving at {self.url}; customers are predicted for, the latest with churn probability {counts['last_probability']:.3f}")
+        self.tell(
+            f"serving at {self.url}; customers are predicted for, the latest with churn probability {counts['last_probability']:.3f}"
+        )
         self.note("first prediction")
 
     def calm(self) -> None:

@@ -19,7 +19,7 @@ from alembic.config import Config
 from sqlalchemy.dialects.sqlite import insert
 
 from homeostat.signals.performance import CohortCounts, count_cohort
-from homeostat.signals.shadow import BOUNDARY, ShadowComparison
+from homeostat.signals.shadow import BOUNDARY, NEWEST, ShadowComparison
 from homeostat_services.observer import matching
 from homeostat_services.observer.messages import (
     BusinessAnswer,
@@ -176,31 +176,34 @@ class Store:
         return count_cohort(matured[:, 0], matured[:, 1].astype(bool), len(pairs))
 
     def shadow(self, namespace: str, deployment: str, version: str, start: datetime) -> ShadowComparison:
-        """What a version said about copies of requests after `start`, beside what the callers got."""
-        same = (
-            (predictions.c.namespace == mirrored.c.namespace)
-            & (predictions.c.deployment == mirrored.c.deployment)
-            & (predictions.c.id == mirrored.c.id)
-        )
-        difference = mirrored.c.score - predictions.c.score
-        sides = (mirrored.c.score >= BOUNDARY) != (predictions.c.score >= BOUNDARY)
-        query = (
-            sa.select(
-                sa.func.count(mirrored.c.seq),
-                sa.func.count(predictions.c.seq),
-                sa.func.coalesce(sa.func.sum(difference), 0.0),
-                sa.func.coalesce(sa.func.sum(sa.func.abs(difference)), 0.0),
-                sa.func.coalesce(sa.func.max(sa.func.abs(difference)), 0.0),
-                sa.func.coalesce(sa.func.sum(sa.cast(sides, sa.Integer)), 0),
-            )
-            .select_from(mirrored.join(predictions, same, isouter=True))
+        """What a version said about the newest copies of requests after `start`, beside what the callers got."""
+        copies = (
+            sa.select(mirrored)
             .where(
                 mirrored.c.namespace == namespace,
                 mirrored.c.deployment == deployment,
                 mirrored.c.version == version,
                 mirrored.c.time > start.timestamp(),
             )
+            .order_by(mirrored.c.time.desc())
+            .limit(NEWEST)
+            .subquery()
         )
+        same = (
+            (predictions.c.namespace == copies.c.namespace)
+            & (predictions.c.deployment == copies.c.deployment)
+            & (predictions.c.id == copies.c.id)
+        )
+        difference = copies.c.score - predictions.c.score
+        sides = (copies.c.score >= BOUNDARY) != (predictions.c.score >= BOUNDARY)
+        query = sa.select(
+            sa.func.count(copies.c.seq),
+            sa.func.count(predictions.c.seq),
+            sa.func.coalesce(sa.func.sum(difference), 0.0),
+            sa.func.coalesce(sa.func.sum(sa.func.abs(difference)), 0.0),
+            sa.func.coalesce(sa.func.max(sa.func.abs(difference)), 0.0),
+            sa.func.coalesce(sa.func.sum(sa.cast(sides, sa.Integer)), 0),
+        ).select_from(copies.join(predictions, same, isouter=True))
         with self.engine.connect() as connection:
             row = connection.execute(query).one()
         return ShadowComparison(**dict(zip(ShadowComparison.model_fields, row, strict=True)))

@@ -6,6 +6,8 @@ from pydantic import Field
 
 from homeostat.signals.estimate import Stored
 
+NEWEST = 20_000
+"""Copies that are compared at most, the newest: the rest of a long step would change no figure and cost every look."""
 BOUNDARY = 0.5
 """Score from which on a prediction counts as positive, as for accuracy."""
 

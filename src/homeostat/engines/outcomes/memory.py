@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from homeostat.signals.performance import CohortCounts, count_cohort
-from homeostat.signals.shadow import ShadowComparison, compare
+from homeostat.signals.shadow import NEWEST, ShadowComparison, compare
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,8 @@ class MemoryOutcomes:
         """See Outcomes."""
         told = {p.id: p.score for p in self._answered(namespace, deployment) if p.id}
         every = self._all.get((namespace, deployment), [])
-        copies = [p for p in every if p.mirrored and p.version == version and p.time > since]
+        made = (p for p in every if p.mirrored and p.version == version and p.time > since)
+        copies = sorted(made, key=lambda p: p.time)[-NEWEST:]
         return compare(len(copies), [(p.score, told[p.id]) for p in copies if p.id in told])
 
     def _answered(self, namespace: str, deployment: str) -> list[Prediction]:
