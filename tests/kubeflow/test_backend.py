@@ -100,7 +100,7 @@ def nobody_reports(platform: Platform) -> Iterator[None]:
         platform.kubectl(*agent, "--replicas=1")
 
 
-def test_nothing_is_started_beside_a_workflow_without_a_record_which_the_agent_takes_away(
+def test_no_attempt_is_started_beside_a_workflow_without_a_record_which_the_agent_takes_away(
     kubeflow: KubeflowPipelines, attempt: MakeAttempt, platform: Platform
 ) -> None:
     one = attempt()
@@ -117,8 +117,9 @@ def test_nothing_is_started_beside_a_workflow_without_a_record_which_the_agent_t
     }
     with nobody_reports(platform):
         platform.kubectl("create", "-f", "-", text=yaml.safe_dump(lost))
-        with pytest.raises(NotReadyYet, match=lost["metadata"]["name"]):
-            kubeflow.submit(one)
+        for number in (one.number, one.number + 1):
+            with pytest.raises(NotReadyYet, match=lost["metadata"]["name"]):
+                kubeflow.submit(replace(one, number=number))
         assert kubeflow.runs(one.resource) == ()
     until(
         "the agent takes the Workflow away",
