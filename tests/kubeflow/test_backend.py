@@ -53,8 +53,8 @@ def main_container(pod: dict[str, Any]) -> dict[str, Any]:
     return next(container for container in pod["spec"]["containers"] if container["name"] == "main")
 
 
-def test_the_backend_answers_with_its_health(kubeflow: KubeflowPipelines) -> None:
-    assert isinstance(kubeflow.health(), str)
+def test_the_backend_tells_its_version(kubeflow: KubeflowPipelines) -> None:
+    assert kubeflow.health() == "2.0.5"
 
 
 def test_the_pod_of_a_step_is_where_and_as_large_as_asked_and_its_failure_names_step_and_logs(

@@ -38,6 +38,8 @@ WRONG_INPUT = "InvalidInputError"
 """In the text of a 500 where an upload was refused for what it holds."""
 PAGE = 100
 LOST_LOOK = timedelta(seconds=5)
+UNKNOWN = "unknown"
+"""What a backend says of its version that was built without one."""
 
 ListObjects = Callable[[str, str, str, Mapping[str, str | None]], list[dict[str, Any]]]
 """Objects by apiVersion, kind, namespace and labels; a label with the value None is one that they lack."""
@@ -70,6 +72,7 @@ class KubeflowPipelines:
         self._objects = objects
         auth = ServiceAccountToken(Path(settings.token_file)) if settings.token_file else None
         self._engine = Engine("Kubeflow Pipelines", settings.url, "HOMEOSTAT_KUBEFLOW_URL", auth, transport)
+        self._version = ""
 
     def package(self, resource: TrainingJob, pool: NodePool | None) -> Package:
         """See PipelineEngine."""
@@ -105,9 +108,10 @@ class KubeflowPipelines:
         return tuple(runs)
 
     def going(self) -> tuple[SeenRun, ...]:
-        """See PipelineEngine."""
+        """See PipelineEngine; asked all the time, and so where a new version of the backend is noticed."""
         states = {"operation": "IN", "key": "state", "string_values": {"values": sorted(GOING)}}
         raw = self._listed("runs", _contains("description", self._cluster), states)
+        self._tell_version()
         return tuple(run for run in (kubeflow_seen.seen(one, self._settings) for one in raw) if run.owner)
 
     def submit(self, attempt: Attempt) -> None:
@@ -152,11 +156,23 @@ class KubeflowPipelines:
             EngineUnavailable: It does not answer.
         """
         answer = self._call("GET", "healthz")
-        return str(answer.get("tag_name", "") or answer.get("commit_sha", ""))
+        told = (str(answer.get(name, "")) for name in ("tag_name", "commit_sha"))
+        return next((one for one in told if one not in ("", UNKNOWN)), UNKNOWN)
 
     def close(self) -> None:
         """Closes the connections."""
         self._engine.close()
+
+    def _tell_version(self) -> None:
+        """Logs the backend's version when it is first reached, and when it is another one than before."""
+        try:
+            version = self.health()
+        except PlatformError as error:  # runs can be had: whoever hides the version stands in the way of nothing
+            log.debug("the version of the backend cannot be had", detail=str(error))
+            return
+        if version != self._version:
+            log.info("backend reached", engine=NAME, url=self._settings.url, version=version, before=self._version)
+            self._version = version
 
     def _call(self, method: str, path: str, **request: Any) -> Any:
         return self._engine.call(method, f"{API}/{path}", **request)
