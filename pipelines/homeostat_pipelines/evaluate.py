@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from homeostat.api.v1alpha1.modeldeployment import Gate
 from homeostat.engines.objects import ObjectStore
+from homeostat.reconcile.errors import InvalidData
 from homeostat.runs import EvaluateInput, EvaluateResult, StoredModel
 from homeostat.signals.estimate import Metric
 from homeostat.signals.gate import GateRule, RuleKind, judge_gate
@@ -28,16 +29,16 @@ def run(job: EvaluateInput, objects: ObjectStore) -> None:
     """
     report = Report(objects, job.output)
     report.progress("score", 0, len(STEPS))
-    holdout = dataset.read(objects, job.dataset, dataset.HOLDOUT)
-    entity, challenger = _scored(objects, job.challenger, holdout)
-    champion = None if job.champion is None else _scored(objects, job.champion, holdout)[1]
+    challenger = _Model(objects, job.challenger)
+    champion = None if job.champion is None else _Model(objects, job.champion)
+    holdout = _unseen(dataset.read(objects, job.dataset, dataset.HOLDOUT), [m for m in (challenger, champion) if m])
+    scores = challenger.scores(holdout), None if champion is None else champion.scores(holdout)
     report.progress("judge", 1, len(STEPS))
     verdict = judge_gate(
         rules_of(job.gate),
         holdout.column(LABEL).to_numpy(),
-        challenger,
-        champion,
-        holdout.column(entity).to_pylist(),
+        *scores,
+        holdout.column(challenger.signature.entity).to_pylist(),
         seed=job.seed,
     )
     report.result(EvaluateResult(report=verdict))
@@ -55,8 +56,31 @@ def _rule(kind: RuleKind, metric: str, bound: str | None) -> GateRule:
     return GateRule(kind=kind, metric=Metric(metric), bound=None if bound is None else float(Decimal(bound)))
 
 
-def _scored(objects: ObjectStore, model: StoredModel, holdout: pa.Table) -> tuple[str, NDArray[np.float64]]:
-    """Entity column of a model, and its scores."""
-    files = bundles.fetch(objects, model, [signature.MODEL, signature.SIGNATURE])
-    described = Signature.model_validate_json(files[signature.SIGNATURE])
-    return described.entity, signature.score(files[signature.MODEL], signature.feeds(holdout, described.inputs))
+class _Model:
+    """A stored model, checked against its digest."""
+
+    def __init__(self, objects: ObjectStore, stored: StoredModel) -> None:
+        files = bundles.fetch(objects, stored, [signature.MODEL, signature.SIGNATURE])
+        self.signature = Signature.model_validate_json(files[signature.SIGNATURE])
+        self._content = files[signature.MODEL]
+
+    def scores(self, rows: pa.Table) -> NDArray[np.float64]:
+        return signature.score(self._content, signature.feeds(rows, self.signature.inputs))
+
+
+def _unseen(holdout: pa.Table, models: list[_Model]) -> pa.Table:
+    """The rows that none of the models was trained on: the holdout may have grown since one of them was made.
+
+    Raises:
+        InvalidData: Too few are left.
+    """
+    rows = holdout
+    for each in models:
+        of, percent = each.signature, each.signature.holdout_percent
+        rows = rows if percent is None else dataset.untouched(rows, of.model, of.entity, percent)
+    if rows.num_rows < min(dataset.LEAST_HOLDOUT, holdout.num_rows):
+        raise InvalidData(
+            f"of {holdout.num_rows} rows of the holdout {rows.num_rows} were seen by neither model, needed are "
+            f"{dataset.LEAST_HOLDOUT}; spec.dataset.holdout.percent of a TrainingJob may shrink, but not grow"
+        )
+    return rows

@@ -70,6 +70,8 @@ class Signature(BaseModel):
     inputs: list[ModelInput]
     output: ModelOutput = ModelOutput()
     positive: str
+    holdout_percent: int | None = Field(None, alias="holdoutPercent")
+    """Share of entities that it was not trained on; unknown of models that were made before this was recorded."""
 
 
 def signature_of(job: TrainInput) -> Signature:
@@ -97,6 +99,7 @@ def signature_of(job: TrainInput) -> Signature:
         feature_sets=[source.name for source in job.feature_sets],
         inputs=inputs,
         positive=job.labels[0].field,
+        holdout_percent=job.holdout_percent,
     )
 
 

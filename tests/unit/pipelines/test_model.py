@@ -160,6 +160,35 @@ def test_a_model_against_itself_is_held_and_a_minimum_alone_promotes() -> None:
     assert verdicts == [Verdict.PROMOTE, Verdict.HOLD]
 
 
+@pytest.mark.parametrize("grown", [20, 50])
+def test_a_gate_judges_no_model_on_rows_that_it_was_trained_on_although_the_holdout_has_grown(grown: int) -> None:
+    objects, _, trained = a_trained_world()
+    train, holdout = dataset.split(rows(), "churn.churn", "customer_id", grown)
+    stored = bundles.store(objects, "s3://homeostat/churn/datasets", {dataset.HOLDOUT: parquet_bytes(holdout)})
+    wider = signature_of(train_input(holdout_percent=grown))
+    challenger = bundles.store(objects, "s3://homeostat/churn/models", model.train(train, wider, QUICK, seed=1))
+    job = {
+        "namespace": "churn", "challenger": challenger, "champion": json.loads(trained), "seed": 1, "output": OUTPUT,
+        "dataset": {"uri": stored.uri, "digest": stored.digest}, "gate": {"mustBeat": [{"metric": "logloss"}]},
+    }  # fmt: skip
+    evaluate.run(EvaluateInput.model_validate(job), objects)
+    report = EvaluateResult.model_validate_json(objects.read(f"{OUTPUT}result.json")).report
+    assert report.rows == dataset.split(rows(), "churn.churn", "customer_id", 20)[1].num_rows
+    assert holdout.num_rows > report.rows or grown == 20
+
+
+def test_a_gate_without_a_row_that_neither_model_has_seen_says_what_may_not_grow() -> None:
+    objects, _, trained = a_trained_world()
+    seen, _ = dataset.split(rows(), "churn.churn", "customer_id", 20)
+    stored = bundles.store(objects, "s3://homeostat/churn/datasets", {dataset.HOLDOUT: parquet_bytes(seen)})
+    job = {
+        "namespace": "churn", "challenger": json.loads(trained), "champion": None, "seed": 1, "output": OUTPUT,
+        "dataset": {"uri": stored.uri, "digest": stored.digest}, "gate": {"minimum": [{"metric": "auc", "value": "0.5"}]},
+    }  # fmt: skip
+    with pytest.raises(InvalidData, match=r"holdout.percent of a TrainingJob may shrink, but not grow"):
+        evaluate.run(EvaluateInput.model_validate(job), objects)
+
+
 @pytest.mark.parametrize(
     ("error", "reason"),
     [
