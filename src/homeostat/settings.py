@@ -91,7 +91,7 @@ class KubeflowSettings(BaseSettings):
     ui_url: str = Field("", description="Base of its pages, for links; empty: no links.")
     namespace: str = Field("kubeflow", description="Namespace in which its runs are.")
     service_account: str = Field("pipeline-runner", description="ServiceAccount of its runs.")
-    token_file: str = Field("", description="File with the bearer token to show, read anew when it is refused.")
+    token_file: str = Field("", description="File with the bearer token to show, read anew for every request.")
 
 
 class ServingSettings(BaseSettings):

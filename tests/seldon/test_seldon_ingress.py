@@ -58,19 +58,19 @@ def the_rights() -> list[Object]:
 
 
 @contextmanager
-def told_of(seldon: Platform, **environment: str) -> Iterator[None]:
-    """The operator with these variables, for a while."""
+def told_of(seldon: Platform, ingress: str) -> Iterator[None]:
+    """The operator with Istio or Ambassador, for a while."""
 
-    def restart(*words: str) -> None:
-        seldon.kubectl("-n", OPERATORS, "set", "env", f"deployment/{NAME}", *words)
+    def restart(enabled: str) -> None:
+        seldon.kubectl("-n", OPERATORS, "set", "env", f"deployment/{NAME}", f"{ingress}_ENABLED={enabled}")
         seldon.kubectl("-n", OPERATORS, "rollout", "status", f"deployment/{NAME}", "--timeout=180s")
         until("the operator's webhook answers", lambda: install.validates(settings.load()), bool)
 
-    restart(*(f"{name}={value}" for name, value in environment.items()))
+    restart("true")
     try:
         yield
     finally:
-        restart(*(f"{name}-" for name in environment))
+        restart("false")
 
 
 @pytest.fixture(scope="module")
@@ -80,14 +80,14 @@ def istio(seldon: Platform) -> Iterator[None]:
     seldon.kubectl("apply", "-f", "-", text=made)
     for plural in KINDS.values():
         seldon.kubectl("wait", "--for=condition=Established", f"crd/{plural}.{ISTIO}", "--timeout=60s")
-    with told_of(seldon, ISTIO_ENABLED="true"):
+    with told_of(seldon, "ISTIO"):
         yield
     seldon.kubectl("delete", "--ignore-not-found", "--timeout=60s", "-f", "-", text=made)
 
 
 @pytest.fixture(scope="module")
 def ambassador(seldon: Platform) -> Iterator[None]:
-    with told_of(seldon, AMBASSADOR_ENABLED="true", AMBASSADOR_VERSION="v1"):
+    with told_of(seldon, "AMBASSADOR"):
         yield
 
 
@@ -100,8 +100,7 @@ def stage(seldon: Platform) -> Iterator[RealStage]:
 
 def the_route(seldon: Platform, stage: RealStage) -> Object:
     """What Istio is told of HTTP requests to the stage's deployment."""
-    name = f"{stage.resource.metadata.name}-http"
-    found = seldon.get(f"virtualservices.{ISTIO}", name) or {}
+    found = seldon.get(f"virtualservices.{ISTIO}", stage.resource.metadata.name) or {}
     return dict(found.get("spec", {}).get("http", [{}])[0])
 
 

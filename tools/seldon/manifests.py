@@ -47,6 +47,7 @@ def _access() -> list[Object]:
 def _container(image: str) -> Object:
     variables = {
         "AMBASSADOR_ENABLED": "false",
+        "AMBASSADOR_VERSION": "v1",  # without it the operator would take it for v1 here and for v2 there
         "ISTIO_ENABLED": "false",
         "KEDA_ENABLED": "false",
         "PREDICTIVE_UNIT_HTTP_SERVICE_PORT": "9000",
