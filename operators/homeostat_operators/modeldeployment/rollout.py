@@ -57,8 +57,9 @@ def step_of(resource: ModelDeployment, candidate: Candidate) -> RolloutStep | No
 def _success(resource: ModelDeployment, candidate: Candidate) -> str:
     if candidate.step_since is None:
         return "All its pods were ready."
-    shadow = f" {candidate.shadow.sentence}" if candidate.shadow else ""
-    return f"It passed {len(resource.spec.rollout.steps)} steps.{shadow}".rstrip()
+    count = len(resource.spec.rollout.steps)
+    shadow = candidate.shadow.sentence if candidate.shadow else ""
+    return f"It passed {count} step{'s' if count != 1 else ''}. {shadow}".rstrip()
 
 
 def _readiness_problem(resource: ModelDeployment, candidate: Candidate, serving: Serving | None, now: datetime) -> str:

@@ -89,6 +89,7 @@ class RolloutView:
     url: str
     shares: tuple[ShareView, ...]
     steps: str
+    shadow: str
     gate: GateRecord | None
     history: tuple[HistoryEntry, ...]
 
@@ -325,7 +326,8 @@ def _rollout(o: ModelDeployment) -> RolloutView:
         now = steps[candidate.step]
         place = f"Step {candidate.step + 1} of {len(steps)}"
         step = f"{place}: v{candidate.version} answers {candidate.share} for {now.hold}, at least {now.min_requests}"
-    return RolloutView(o.metadata.name, o.status.url, shares, step, o.status.gate, tuple(o.status.history[:5]))
+    shadow = candidate.shadow.sentence if candidate and candidate.shadow else ""
+    return RolloutView(o.metadata.name, o.status.url, shares, step, shadow, o.status.gate, tuple(o.status.history[:5]))
 
 
 def _decision(o: Monitor) -> DecisionView:

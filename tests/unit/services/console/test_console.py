@@ -37,6 +37,24 @@ def test_a_rollout_shows_who_answers_which_share_and_the_gates_intervals(cluster
     assert "0.198 … 0.331" in render_sections(overview(cluster.snapshot, "churn", ALL), None)["rollout"]
 
 
+def test_a_version_in_shadow_is_shown_with_its_copies_and_how_far_apart_the_scores_are(cluster: Any) -> None:
+    status = cluster.snapshot.objects["modeldeployments"][0]["status"]
+    told = {"copies": 2, "pairs": 2, "difference": "0.1", "distance": "0.2", "largestDistance": "0.3", "changed": 1}
+    status["candidate"] |= {
+        "weight": 0,
+        "mirror": 40,
+        "shadow": told | {"sentence": "On 2 copies its scores were near"},
+    }
+    status["traffic"] = [
+        {"version": "1", "service": "churn-v1", "weight": 100},
+        {"version": "2", "service": "churn-v2", "weight": 0, "mirror": 40},
+    ]
+    html = render_sections(overview(cluster.snapshot, "churn", ALL), None)
+    assert "candidate <b>v2</b> a copy of 40 %" in html["rollout"]
+    assert "On 2 copies its scores were near" in html["rollout"]
+    assert "v2 with a copy of 40 % of requests" in "".join(html.values())
+
+
 def test_a_training_and_a_deployment_name_the_engine_that_they_are_with(cluster: Any) -> None:
     html = "".join(render_sections(overview(cluster.snapshot, "churn", ALL), None).values())
     assert "Kubeflow" in html
