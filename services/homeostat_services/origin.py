@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 PREDICTION_HEADER = "x-homeostat-prediction"
 """Set by the gateway: one value for a request and its copies, never given twice."""
+ID_LENGTH = 64
 COPY_SUFFIX = "-shadow"
 """What Envoy, and Istio and Ambassador with it, append to the host of a copy."""
 
@@ -24,5 +25,6 @@ class Origin:
 
 def origin_of(headers: Mapping[str, str]) -> Origin:
     """The origin of a request with these headers, whose names are in lower case."""
-    host = headers.get("host") or ""
-    return Origin(headers.get(PREDICTION_HEADER) or "", host.partition(":")[0].endswith(COPY_SUFFIX))
+    host, given = headers.get("host") or "", headers.get(PREDICTION_HEADER) or ""
+    # The gateway's are UUIDs; a longer one is somebody else's, and might not be recorded.
+    return Origin(given if len(given) <= ID_LENGTH else "", host.partition(":")[0].endswith(COPY_SUFFIX))

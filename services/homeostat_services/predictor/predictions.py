@@ -35,11 +35,16 @@ class Prediction(msgspec.Struct, omit_defaults=True):
 
 
 class Undelivered(Exception):  # noqa: N818 - reads as what it says
-    """A batch that did not arrive; `again` says whether sending it once more can help."""
+    """A batch that did not arrive.
 
-    def __init__(self, message: str, *, again: bool) -> None:
+    Attributes:
+        again: Sending it once more can help.
+        apart: Something in it cannot be accepted; the rest can, if it is sent without that.
+    """
+
+    def __init__(self, message: str, *, again: bool, apart: bool = False) -> None:
         super().__init__(message)
-        self.again = again
+        self.again, self.apart = again, apart
 
 
 class Sink(Protocol):
@@ -71,7 +76,8 @@ class ObserverSink:
             raise Undelivered(f"{self._url} does not answer ({type(error).__name__})", again=True) from error
         if response.is_error:
             refused = response.status_code in (400, 404, 413, 422)
-            raise Undelivered(f"{self._url}: {response.status_code} {response.text[:200]}", again=not refused)
+            told = f"{self._url}: {response.status_code} {response.text[:200]}"
+            raise Undelivered(told, again=not refused, apart=response.status_code == 422)
 
 
 def sampled(prediction_id: str, percent: int) -> bool:
@@ -119,14 +125,25 @@ class PredictionLog:
             _log.warning("predictions were not logged", count=len(self._queue))
 
     async def _send(self) -> bool:
-        """Send one batch; False if it has to be sent again."""
+        """Send one batch; False if it, or a part of it, has to be sent again."""
         batch = [self._queue.popleft() for _ in range(min(BATCH, len(self._queue)))]
+        left = await self._deliver(batch)
+        kept = left[max(0, len(left) + len(self._queue) - self._capacity) :]
+        self._counters.dropped += len(left) - len(kept)
+        self._queue.extendleft(reversed(kept))
+        return not left
+
+    async def _deliver(self, batch: list[Prediction]) -> list[Prediction]:
+        """Send a batch; what has to be sent again. One prediction that is refused takes no other with it."""
         try:
             await self._sink.send(batch)
         except Undelivered as error:
             _log.warning("a batch of predictions did not arrive", error=str(error), count=len(batch), again=error.again)
-            kept = batch[max(0, len(batch) + len(self._queue) - self._capacity) :] if error.again else []
-            self._counters.dropped += len(batch) - len(kept)
-            self._queue.extendleft(reversed(kept))
-            return not error.again
-        return True
+            if error.again:
+                return batch
+            if not error.apart or len(batch) == 1:
+                self._counters.dropped += len(batch)
+                return []
+            half = len(batch) // 2
+            return await self._deliver(batch[:half]) + await self._deliver(batch[half:])
+        return []

@@ -10,6 +10,8 @@ import msgspec
 from homeostat_services.predictor.model import Signature
 
 MAX_ROWS = 1000
+MAX_ID, MAX_ENTITY = 120, 256
+"""Characters of the ids of a request and of an entity; the observer takes no longer ones, with the row's number added."""
 MAX_BODY_BYTES = 8 * 1024 * 1024
 
 _WHOLE = ("INT64", "INT32", "INT16", "INT8", "UINT64", "UINT32", "UINT16", "UINT8")
@@ -115,6 +117,17 @@ def decode(body: bytes) -> InferRequest:
         raise InvalidRequest(f"body: {error}; send an Open Inference Protocol request, see /openapi.json") from None
 
 
+def check_id(value: str, field: str) -> str:
+    """The id of a request, as it was given in a field.
+
+    Raises:
+        InvalidRequest: It is too long.
+    """
+    if len(value) > MAX_ID:
+        raise InvalidRequest(f"{field} has {len(value)} characters; give at most {MAX_ID}, or none to be given one")
+    return value
+
+
 def ids_only(request: InferRequest, entity_field: str) -> Rows:
     """Rows of a request that gives entity ids and leaves the features to the online store.
 
@@ -185,13 +198,17 @@ def entity_ids(values: Sequence[Any], name: str, place: str) -> list[str]:
     """Entity ids as text, empty where there is none; `name` and `place` as for `check_values`.
 
     Raises:
-        InvalidRequest: A value is neither a string nor an integer.
+        InvalidRequest: A value is neither a string nor an integer, or too long.
     """
-    for row, value in enumerate(values):
+    entities = ["" if value is None else str(value) for value in values]
+    for row, (value, entity) in enumerate(zip(values, entities, strict=True)):
         if type(value) not in (str, int) and value is not None:
             where = place.format(name=name, row=row)
             raise InvalidRequest(f"{where} is {value!r}; an entity id is a string or an integer")
-    return ["" if value is None else str(value) for value in values]
+        if len(entity) > MAX_ENTITY:
+            where = place.format(name=name, row=row)
+            raise InvalidRequest(f"{where} has {len(entity)} characters; an entity id has at most {MAX_ENTITY}")
+    return entities
 
 
 def check_all_named(entities: Sequence[str], name: str, place: str) -> None:

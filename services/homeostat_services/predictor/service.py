@@ -22,6 +22,7 @@ from homeostat_services.predictor.protocol import (
     OutputTensor,
     Refusal,
     Rows,
+    check_id,
     decode,
     ids_only,
     with_features,
@@ -109,7 +110,7 @@ class Predictor:
             rows = await self._looked_up(ids_only(request, settings.entity_field))
         else:
             rows = with_features(request, settings.entity_field, signature)
-        request_id = request.id or origin.id or uuid.uuid4().hex
+        request_id = check_id(request.id or "", "id") or origin.id or uuid.uuid4().hex
         scores = self._predict(request_id, rows, origin)
         output = OutputTensor(signature.output.name, "FP64", [rows.count], scores)
         return InferResponse(settings.deployment, settings.version, request_id, [output], self._about)
@@ -121,7 +122,7 @@ class Predictor:
             rows = await self._looked_up(seldon.ids_only(message, settings.entity_field))
         else:
             rows = seldon.with_features(message, settings.entity_field, signature)
-        puid = message.meta.puid or origin.id or uuid.uuid4().hex
+        puid = check_id(message.meta.puid, "meta.puid") or origin.id or uuid.uuid4().hex
         scores = self._predict(puid, rows, origin)
         return seldon.answer(message, puid, signature.output.name, scores, {**self._about, "version": settings.version})
 

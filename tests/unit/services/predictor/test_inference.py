@@ -68,6 +68,11 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
     "text for a number": (changed("charges", data=[1.5, "2"]), "inputs[charges].data[1] is '2'; give a number"),
     "number for text": (changed("contract", data=["a", 3]), "inputs[contract].data[1] is 3; give a string"),
     "true for a number": (changed("tenure", data=[True, 1]), "inputs[tenure].data[0] is True; give a whole number"),
+    "a long id": (small_model.request(ROWS[:1], id="x" * 121), "id has 121 characters; give at most 120"),
+    "a long entity": (
+        small_model.request(ROWS[:1], ["x" * 257]),
+        "data[0] has 257 characters; an entity id has at most",
+    ),
     "too many rows": (small_model.request(ROWS * 201), "has 1005 rows; send 1 to 1000"),
 }
 

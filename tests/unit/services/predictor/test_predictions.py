@@ -81,6 +81,29 @@ async def test_a_batch_that_the_observer_refuses_for_good_is_dropped_and_counted
     assert (sink.batches, counters.dropped) == ([], 1)
 
 
+class Particular(Collected):
+    """A sink that takes no batch with this id in it."""
+
+    def __init__(self, unwanted: str) -> None:
+        super().__init__()
+        self.unwanted = unwanted
+
+    async def send(self, batch: list[Prediction]) -> None:
+        if any(p.id == self.unwanted for p in batch):
+            raise Undelivered("422", again=False, apart=True)
+        await super().send(batch)
+
+
+async def test_one_prediction_that_is_refused_takes_no_other_with_it(counters: Counters) -> None:
+    sink = Particular("123")
+    log = PredictionLog(sink, counters)
+    for number in range(500):
+        log.put(prediction(number))
+    await log.flush()
+    assert [p.id for batch in sink.batches for p in batch] == [str(n) for n in range(500) if n != 123]
+    assert counters.dropped == 1
+
+
 async def test_a_flush_gives_up_on_an_observer_that_is_down(counters: Counters) -> None:
     log = PredictionLog(Collected(refusals=99), counters)
     log.put(prediction(1))

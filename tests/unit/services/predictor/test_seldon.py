@@ -154,6 +154,7 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
     "text for a number": (changed("charges", "2"), "data.ndarray[1], column charges, is '2'; give a number"),
     "number for text": (changed("contract", 3), "data.ndarray[1], column contract, is 3; give a string"),
     "half a month": (changed("tenure", 1.5), "data.ndarray[1], column tenure, is 1.5; give a whole number"),
+    "a long puid": (message(ROWS[:1]) | {"meta": {"puid": "x" * 121}}, "meta.puid has 121 characters; give at most 120"),
     "an inexact id": (message([{**ROWS[0], ID: 1e16}]), "column customer_id, is 1e+16; an entity id is a string"),
     "no truth": (changed("senior", 2), "column senior, is 2; give true or false"),
     "text in a tensor": (
