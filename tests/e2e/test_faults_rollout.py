@@ -94,7 +94,7 @@ def test_a_version_in_shadow_answers_nobody_and_is_compared_with_what_callers_go
         (newest, 100, 0),
         (version, 0, 100),
     ]
-    assert seen["answered"] > start["answered"] + 500
+    assert seen["answered"] > start["answered"], "customers were answered meanwhile"
     assert seen["by_version"].get(version) == start["by_version"].get(version), "it answered a customer"
     assert 0 < float(told["distance"]) <= float(told["largestDistance"]) <= 1, "two models never agree on everything"
     assert "copies its scores were" in condition(shadow, "Ready")["message"]
