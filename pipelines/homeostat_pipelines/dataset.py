@@ -41,11 +41,6 @@ def split(table: pa.Table, model: str, entity: str, percent: int) -> tuple[pa.Ta
     return table.filter(pc.invert(mask)), table.filter(mask)
 
 
-def untouched(holdout: pa.Table, model: str, entity: str, percent: int) -> pa.Table:
-    """Rows of a holdout whose entities a model with this share held out was not trained on either."""
-    return split(holdout, model, entity, percent)[1]
-
-
 def build(job: TrainInput, objects: ObjectStore) -> StoredDataset:
     """Makes and stores the dataset of a training.
 

@@ -77,7 +77,8 @@ def _unseen(holdout: pa.Table, models: list[_Model]) -> pa.Table:
     rows = holdout
     for each in models:
         of, percent = each.signature, each.signature.holdout_percent
-        rows = rows if percent is None else dataset.untouched(rows, of.model, of.entity, percent)
+        if percent is not None:
+            _, rows = dataset.split(rows, of.model, of.entity, percent)
     if rows.num_rows < min(dataset.LEAST_HOLDOUT, holdout.num_rows):
         raise InvalidData(
             f"of {holdout.num_rows} rows of the holdout {rows.num_rows} were seen by neither model, needed are "

@@ -137,13 +137,15 @@ class TestIstio:
         first, second = stage.versions
         stage.apply(replace(first, weight=100), replace(second, mirror=100))
         ServingSuite().complete(stage, first, second)
+        until("Istio is told of the mirror", lambda: the_route(seldon, stage), lambda r: "mirror" in r)
         stage.apply(replace(second, weight=100), first)
-        ready: list[int] = []
+        new, ready = INGRESS.service(stage.resource, second.number), list[int]()
 
         def look() -> bool:
             seen = INGRESS.servings(stage.found())[second.number]
             ready.append(seen.ready)
-            return seen.complete and "mirror" not in the_route(seldon, stage)
+            route = the_route(seldon, stage)
+            return seen.complete and "mirror" not in route and shares(route)[new] == 100
 
         until("the new champion is complete", look, bool, seconds=180)
         assert min(ready) >= 1

@@ -1,7 +1,7 @@
 """What to do about a ModelDeployment: a pure function of its spec, its status, the world and the clock.
 
-One turn runs choose → judge → compare → advance → retire over the status; every action follows from the status that comes out, so
-that a turn which is repeated, or stopped half way, asks for the same again.
+One turn runs choose → judge → compare → advance → retire over the status; every action follows from the status that comes
+out, so that a turn which is repeated, or stopped half way, asks for the same again.
 """
 
 from datetime import datetime, timedelta

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 from homeostat.api.common import parse_duration
 from homeostat.api.v1alpha1.modeldeployment import (
@@ -121,17 +122,13 @@ def traffic(resource: ModelDeployment, status: ModelDeploymentStatus, observed: 
     A version is named from when all its pods were ready. The champion stays named when its pods are gone: they come back
     under the same Service, and there is nothing better to send requests to.
     """
-    candidate, targets = status.candidate, []
-
-    def name(version: str, weight: int, mirror: int = 0) -> None:
-        service = observed.engine.service(resource, version)
-        targets.append(TrafficTarget(version=version, service=service, weight=weight, mirror=mirror))
-
+    candidate, shares = status.candidate, []
     if status.stable:
-        name(status.stable.version, 100 - (candidate.weight if candidate else 0))
+        shares.append((status.stable.version, 100 - (candidate.weight if candidate else 0), 0))
     if candidate and (candidate.weight or candidate.mirror):
-        name(candidate.version, candidate.weight, candidate.mirror)
-    return targets
+        shares.append((candidate.version, candidate.weight, candidate.mirror))
+    service = partial(observed.engine.service, resource)
+    return [TrafficTarget(version=v, service=service(v), weight=w, mirror=m) for v, w, m in shares]
 
 
 def running(status: ModelDeploymentStatus, now: datetime) -> list[Version]:

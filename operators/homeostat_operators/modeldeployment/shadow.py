@@ -12,12 +12,12 @@ def record(
 ) -> ModelDeploymentStatus:
     """Status with the newest comparison; it is told and judged by people, and holds nothing up."""
     candidate, seen = status.candidate, observed.shadow
-    if candidate is None or seen is None or not seen.mirrored:
+    if candidate is None or seen is None or not seen.copies:
         return status
-    pairs = max(seen.paired, 1)
+    pairs = max(seen.pairs, 1)
     told = ShadowRecord(
-        copies=seen.mirrored,
-        pairs=seen.paired,
+        copies=seen.copies,
+        pairs=seen.pairs,
         difference=decimal(seen.difference_sum / pairs),
         distance=decimal(seen.distance_sum / pairs),
         largest_distance=decimal(seen.largest_distance),

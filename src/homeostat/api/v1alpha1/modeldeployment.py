@@ -112,17 +112,8 @@ class RolloutStep(SpecModel):
         }
     )
 
-    weight: Annotated[
-        int | None, Field(description="Percentage of requests that the candidate answers.", ge=1, le=99)
-    ] = None
-    mirror: Annotated[
-        int | None,
-        Field(
-            description="Percentage of requests that the candidate gets a copy of; its answers reach nobody.",
-            ge=1,
-            le=100,
-        ),
-    ] = None
+    weight: Annotated[int | None, Field(description="Percentage of requests that it answers.", ge=1, le=99)] = None
+    mirror: Annotated[int | None, Field(description="Percentage of requests copied to it.", ge=1, le=100)] = None
     hold: Annotated[Duration, Field(description="Shortest time on this step.")] = "60s"
     min_requests: Annotated[int, Field(description="Fewest requests answered by the candidate on it.", ge=0)] = 0
 
@@ -136,9 +127,7 @@ class RolloutStep(SpecModel):
 class Rollout(SpecModel):
     """How a candidate takes over."""
 
-    steps: Annotated[
-        list[RolloutStep], Field(description="Shadow and canary steps; none: all at once.", max_length=16)
-    ] = []
+    steps: Annotated[list[RolloutStep], Field(description="Shadow, canary; none: all at once.", max_length=16)] = []
     progress_deadline_seconds: Annotated[
         int, Field(description="A version not ready within this is taken back.", ge=10, le=86400)
     ] = 600
@@ -258,7 +247,6 @@ class Candidate(ServedVersion):
     step_since: Annotated[datetime | None, Field(description="When that step began to receive traffic.")] = None
     weight: Annotated[int, Field(description="Percentage of requests that it answers.", ge=0, le=100)] = 0
     mirror: Annotated[int, Field(description="Percentage of requests that it gets a copy of.", ge=0, le=100)] = 0
-
     shadow: Annotated[ShadowRecord | None, Field(description="How it fared on its last shadow step.")] = None
 
     @property
