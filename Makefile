@@ -10,7 +10,7 @@ PIPELINES := .venv/pipelines
 SELDON := .venv/seldon
 UV := .venv/uv/bin/uv
 PYTHON := $(PLATFORM)/bin/python
-TOOLS := PYTHONPATH=tools $(PYTHON)
+TOOLS := $(PYTHON)
 LOCK := $(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11
 PLATFORM_SOURCES := src operators services tools tests --exclude '(tests/(unit/pipelines|contract/feast)|tools/kubeflow/mlmd)/'
 PIPELINES_SOURCES := pipelines tests/unit/pipelines tests/contract/feast
@@ -23,66 +23,66 @@ help: ## This list
 
 .PHONY: demo
 demo: platform-ready ## The whole loop on real churn data, on a local Kubernetes (CONTEXT=name REGISTRY=prefix: on yours)
-	@$(TOOLS) -m demo up
+	@$(TOOLS) -m tools.demo up
 
 .PHONY: demo-down
 demo-down: venv ## Takes the demo and the local Kubernetes away
-	@$(TOOLS) -m demo down
-	@if [[ -z "$${CONTEXT:-}" ]]; then $(TOOLS) -m cluster down; fi
+	@$(TOOLS) -m tools.demo down
+	@if [[ -z "$${CONTEXT:-}" ]]; then $(TOOLS) -m tools.cluster down; fi
 
 ##@ The local cluster
 .PHONY: cluster-up
 cluster-up: venv ## A real Kubernetes of this checkout's own
-	@$(TOOLS) -m cluster up
+	@$(TOOLS) -m tools.cluster up
 
 .PHONY: cluster-down
 cluster-down: venv ## Leaves nothing of it behind
-	@$(TOOLS) -m cluster down
+	@$(TOOLS) -m tools.cluster down
 
 .PHONY: cluster-status
 cluster-status: venv ## What runs, since when, how often restarted
-	@$(TOOLS) -m cluster status
+	@$(TOOLS) -m tools.cluster status
 
 .PHONY: images
 images: venv ## Builds the images that changed and loads them into the cluster
-	@$(TOOLS) -m images
+	@$(TOOLS) -m tools.images
 
 .PHONY: platform-ready
 platform-ready: venv # a cluster with all images on it
-	@$(TOOLS) -m images --with-cluster
+	@$(TOOLS) -m tools.images --with-cluster
 
 .PHONY: kubeconfig kubectl helm
 kubeconfig: venv ## Prints the path of the cluster's kubeconfig
-	@$(TOOLS) -m cluster kubeconfig
+	@$(TOOLS) -m tools.cluster kubeconfig
 kubectl: venv ## Prints the path of a kubectl
-	@$(TOOLS) -m cluster kubectl
+	@$(TOOLS) -m tools.cluster kubectl
 helm: venv ## Prints the path of a helm
-	@$(TOOLS) -m cluster helm
+	@$(TOOLS) -m tools.cluster helm
 
 ##@ Engines of others, to try the adapters against
 .PHONY: kubeflow-up kubeflow-down
 kubeflow-up: venv ## A real Kubeflow Pipelines 2.0.5 on the local cluster
-	@$(TOOLS) -m kubeflow up
+	@$(TOOLS) -m tools.kubeflow up
 kubeflow-down: venv ## Takes it away
-	@$(TOOLS) -m kubeflow down
+	@$(TOOLS) -m tools.kubeflow down
 
 .PHONY: e2e-kubeflow
 e2e-kubeflow: platform-ready ## The whole story with trainings on Kubeflow Pipelines, its faults and the adapter's contract
-	@$(TOOLS) -m testing --with kubeflow
+	@$(TOOLS) -m tools.testing --with kubeflow
 
 .PHONY: bench-kubeflow
 bench-kubeflow: venv ## Seconds and pods of a training, Local against Kubeflow, on what `make e2e-kubeflow` leaves behind
-	@PYTHONPATH=tools $(PYTHON) tests/kubeflow/benchmark.py
+	@PYTHONPATH=. $(PYTHON) tests/kubeflow/benchmark.py
 
 .PHONY: seldon-up seldon-down
 seldon-up: venv ## A real Seldon Core operator 1.16.0 on the local cluster
-	@$(TOOLS) -m seldon up
+	@$(TOOLS) -m tools.seldon up
 seldon-down: venv ## Takes it, its kind and every SeldonDeployment away
-	@$(TOOLS) -m seldon down
+	@$(TOOLS) -m tools.seldon down
 
 .PHONY: e2e-seldon
 e2e-seldon: platform-ready ## The whole story with models served by Seldon Core, its faults and the adapter's contract
-	@$(TOOLS) -m testing --with seldon
+	@$(TOOLS) -m tools.testing --with seldon
 
 ##@ To work on it
 $(UV):
@@ -134,15 +134,15 @@ verify: generate ## Generated files up to date, linters, types, import law, char
 	@$(PIPELINES)/bin/mypy $(PIPELINES_SOURCES)
 	@$(PLATFORM)/bin/lint-imports
 	@$(PLATFORM)/bin/shellcheck .ci/run $$(git ls-files '*.sh') && echo "shellcheck: clean"
-	@$(TOOLS) -m validate
+	@$(TOOLS) -m tools.validate
 
 .PHONY: test
 test: venv $(SELDON)/.stamp ## Every test; contract and end-to-end tests on a local Kubernetes of their own
-	@$(TOOLS) -m testing
+	@$(TOOLS) -m tools.testing
 
 .PHONY: test-unit
 test-unit: venv $(SELDON)/.stamp ## Only what needs no cluster
-	@$(TOOLS) -m testing --unit
+	@$(TOOLS) -m tools.testing --unit
 
 .PHONY: test-seldon-python
 test-seldon-python: venv $(SELDON)/.stamp ## Seldon's own Python package asks the predictor, and its server serves our models
@@ -150,4 +150,4 @@ test-seldon-python: venv $(SELDON)/.stamp ## Seldon's own Python package asks th
 
 .PHONY: bench
 bench: venv ## Speed against named peers, interleaved; prints ratios with intervals
-	@for each in tests/benchmarks/*.py; do echo "== $$each"; PYTHONPATH=tools:tests $(PYTHON) "$$each"; done
+	@for each in tests/benchmarks/*.py; do echo "== $$each"; PYTHONPATH=.:tests $(PYTHON) "$$each"; done

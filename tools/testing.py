@@ -1,4 +1,4 @@
-"""`python -m testing`: every test in its environment, on a cluster that is brought up for it, with one closing line."""
+"""`python -m tools.testing`: every test in its environment, on a cluster that is brought up for it, with one closing line."""
 
 import argparse
 import os
@@ -14,12 +14,12 @@ from xml.etree import ElementTree as ET
 
 from rich.table import Table
 
-import kubeflow.install
-import seldon.install
-from cluster import down, preflight, settings, up
-from cluster.progress import console
-from cluster.settings import REPOSITORY, Settings, UserError
-from images.build import ready
+from tools.cluster import down, preflight, settings, up
+from tools.cluster.progress import console
+from tools.cluster.settings import REPOSITORY, Settings, UserError
+from tools.images.build import ready
+from tools.kubeflow import install as kubeflow
+from tools.seldon import install as seldon
 
 BUILD = REPOSITORY / "build"
 STORY = "tests/e2e/test_churn_story.py"
@@ -48,14 +48,14 @@ class Counterpart:
 
 COUNTERPARTS = {
     "kubeflow": Counterpart(
-        kubeflow.install.up,
+        kubeflow.up,
         ("--engine", "Kubeflow"),
         ("tests/kubeflow/test_backend.py", "tests/contract/engines/test_pipelines.py"),
         ("tests/kubeflow/test_loop.py", "tests/kubeflow/test_trainings.py", *DISTURBED),
         {"HOMEOSTAT_CONTRACT_KUBEFLOW": "yes"},
     ),
     "seldon": Counterpart(
-        seldon.install.up, ("--serving", "Seldon"), ("tests/seldon",), (*DISTURBED, "tests/e2e/test_faults_training.py")
+        seldon.up, ("--serving", "Seldon"), ("tests/seldon",), (*DISTURBED, "tests/e2e/test_faults_training.py")
     ),
 }
 
@@ -93,7 +93,7 @@ def run(totals: Totals, name: str, environment: str, paths: list[str], **variabl
     done = subprocess.run(
         [str(python), "-m", "pytest", "--quiet", f"--junit-xml={report}", "--durations=5", *paths],
         cwd=REPOSITORY, check=False,
-        env={**os.environ, "PYTHONPATH": str(REPOSITORY / "tools"), **variables},
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY), **variables},
     )  # fmt: skip
     totals.add(name, done.returncode)
 
@@ -182,8 +182,8 @@ def _tell(log: Path, options: list[str]) -> None:
 
 def _demo(*words: str, kept: TextIO | None = None) -> int:
     """Runs the demo's command, shows what it says and keeps a copy; its exit status."""
-    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY / "tools")}
-    command = [sys.executable, "-m", "demo", *words]
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    command = [sys.executable, "-m", "tools.demo", *words]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
     ) as told:

@@ -1,4 +1,4 @@
-"""`python -m validate`: the chart lints and renders, and its objects and the samples fit the schemas of their kinds."""
+"""`python -m tools.validate`: the chart lints and renders, and its objects and the samples fit the schemas of their kinds."""
 
 import json
 import sys
@@ -10,9 +10,9 @@ import yaml
 from kubernetes.client import models
 from pydantic import ValidationError
 
-from cluster import settings
-from cluster.helm import helm
-from cluster.settings import REPOSITORY, UserError
+from tools.cluster import settings
+from tools.cluster.helm import helm
+from tools.cluster.settings import REPOSITORY, UserError
 
 CHART = REPOSITORY / "charts" / "homeostat"
 NAMESPACES = ("--set", "namespaces={churn}")

@@ -11,13 +11,16 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from homeostat.api.common import API_VERSION, GROUP, VERSION
 from homeostat.api.v1alpha1 import KINDS
+from homeostat.cluster import ClusterAccess
+from homeostat.cluster.kubernetes import Cluster
 from homeostat.engines.metrics.prometheus import PrometheusMetrics
 from homeostat.engines.objects import ObjectStore
 from homeostat.engines.objects.s3 import S3Objects
 from homeostat.engines.outcomes.observer import ObserverOutcomes
-from homeostat.engines.pipelines import PipelineEngine, kubeflow
-from homeostat.engines.pipelines.packages import Packages
 from homeostat.engines.registry.mlflow import MlflowRegistry
+from homeostat.engines.runs import PipelineEngine, local
+from homeostat.engines.runs.kubeflow import client as kubeflow
+from homeostat.engines.runs.packages import Packages
 from homeostat.engines.serving import ServingEngine
 from homeostat.engines.serving.deployment import DeploymentServing
 from homeostat.engines.serving.kserve import KServeServing
@@ -36,15 +39,13 @@ from homeostat.settings import (
     SeldonSettings,
     load,
 )
-from homeostat_operators.clients import Clients, ClusterAccess
-from homeostat_operators.cluster import Cluster
-from homeostat_operators.dependents import dependencies_of
-from homeostat_operators.feed import Feed
-from homeostat_operators.loop import AnyOperator
-from homeostat_operators.settings import OperatorSettings
-from homeostat_operators.trainingjob import local
-from homeostat_operators.workers import WORKERS, Workers
-from homeostat_operators.workqueue import WorkQueue
+from homeostat_operators.core.clients import Clients
+from homeostat_operators.core.dependencies import dependencies_of
+from homeostat_operators.core.event_source import EventSource
+from homeostat_operators.core.loop import AnyOperator
+from homeostat_operators.core.settings import OperatorSettings
+from homeostat_operators.core.workers import WORKERS, Workers
+from homeostat_operators.core.workqueue import WorkQueue
 
 PORT = 8080
 STOP_SECONDS = 20.0
@@ -128,7 +129,7 @@ async def serve(operator: AnyOperator, clients: Clients, port: int) -> None:
     """Watches, reconciles and answers probes until a signal says stop; turns in progress are finished."""
     queue = WorkQueue()
     workers = Workers(operator, clients, queue)
-    settings = watch(operator, Feed(operator.resource.KIND, queue))
+    settings = watch(operator, EventSource(operator.resource.KIND, queue))
     runner = web.AppRunner(_pages(workers), access_log=None)
     await runner.setup()
     await web.TCPSite(runner, port=port).start()
@@ -140,7 +141,7 @@ async def serve(operator: AnyOperator, clients: Clients, port: int) -> None:
         await runner.cleanup()
 
 
-def watch(operator: AnyOperator, feed: Feed) -> kopf.OperatorSettings:
+def watch(operator: AnyOperator, feed: EventSource) -> kopf.OperatorSettings:
     """Registers the watches of an operator with kopf: its kind, labelled children, and what it depends on.
 
     Only raw events are asked for: kopf then writes nothing into any object, neither finalizers nor annotations.

@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from homeostat.engines.pipelines.parameters import Value, arguments
+from homeostat.engines.runs.parameters import Value, arguments
 from homeostat.reconcile.errors import InvalidData
 from homeostat_pipelines.bundles import digest_of
 

@@ -10,8 +10,8 @@ from typing import Any
 import yaml
 from minio import Minio
 
-from cluster.settings import REPOSITORY
-from demo.release import NAMESPACE, SYSTEM, Platform
+from tools.cluster.settings import REPOSITORY
+from tools.demo.release import NAMESPACE, SYSTEM, Platform
 
 SAMPLES = REPOSITORY / "manifests" / "samples" / "churn"
 Object = dict[str, Any]

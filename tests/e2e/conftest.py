@@ -11,12 +11,12 @@ from typing import Any
 import httpx
 import pytest
 
-from cluster import settings
-from cluster.settings import NODE_PORTS, REPOSITORY
-from demo.release import Platform
-from demo.story import RATE
-from demo.traffic import write_json
 from e2e.watching import Watch
+from tools.cluster import settings
+from tools.cluster.settings import NODE_PORTS, REPOSITORY
+from tools.demo.release import Platform
+from tools.demo.story import RATE
+from tools.demo.traffic import write_json
 
 Object = dict[str, Any]
 BUILD = REPOSITORY / "build"
@@ -38,15 +38,19 @@ def story() -> Iterator[str]:
         return
     BUILD.mkdir(exist_ok=True)
     told = BUILD / "demo.log"
-    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY / "tools")}
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
     with told.open("w") as log:
         done = subprocess.run(
-            [sys.executable, "-m", "demo", "up"], stdout=log, stderr=subprocess.STDOUT, env=environment, check=False
+            [sys.executable, "-m", "tools.demo", "up"],
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env=environment,
+            check=False,
         )
     text = told.read_text()
     assert done.returncode == 0, f"the story did not come to its end:\n{text[-12000:]}"
     yield text
-    subprocess.run([sys.executable, "-m", "demo", "down"], env=environment, check=False)
+    subprocess.run([sys.executable, "-m", "tools.demo", "down"], env=environment, check=False)
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ import httpx
 import pytest
 import yaml
 
-from cluster.settings import REPOSITORY, UserError
-from demo.release import NAMESPACE, Platform
+from tools.cluster.settings import REPOSITORY, UserError
+from tools.demo.release import NAMESPACE, Platform
 
 SAMPLES = REPOSITORY / "manifests" / "samples" / "churn"
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from demo.release import NAMESPACE, Platform
-from demo.story import condition, field
+from tools.demo.release import NAMESPACE, Platform
+from tools.demo.story import condition, field
 
 pytestmark = pytest.mark.usefixtures("story")
 

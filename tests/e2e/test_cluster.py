@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from cluster.settings import REPOSITORY, Settings
+from tools.cluster.settings import REPOSITORY, Settings
 
 SLOT = 7
 PORT_SLOT = 8
@@ -43,7 +43,7 @@ class Cluster:
     def run(self, command: str, **variables: str) -> subprocess.CompletedProcess[str]:
         environment = {
             **{name: value for name, value in os.environ.items() if name not in ("CONTEXT", "KUBECONFIG", "REGISTRY")},
-            "PYTHONPATH": str(REPOSITORY / "tools"),
+            "PYTHONPATH": str(REPOSITORY),
             "HOMEOSTAT_STATE": str(self.settings.state),
             "HOMEOSTAT_SLOT": str(self.settings.slot),
             # Go's caches stay where they are; what kubectl would write about clusters would go to an empty home.
@@ -53,7 +53,7 @@ class Cluster:
             "HOME": str(self.home),
             **variables,
         }
-        argv = [sys.executable, "-m", "cluster", command]
+        argv = [sys.executable, "-m", "tools.cluster", command]
         return subprocess.run(argv, env=environment, capture_output=True, text=True, check=False)
 
     def up(self) -> str:

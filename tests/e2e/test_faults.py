@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from demo.release import NAMESPACE, Platform
-from demo.story import condition, field
 from e2e.acting import kill, scale
 from e2e.watching import Watch
+from tools.demo.release import NAMESPACE, Platform
+from tools.demo.story import condition, field
 
 Object = dict[str, Any]
 

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from demo.release import Platform
-from demo.story import field
 from e2e.acting import apply, delete, kill, sample
 from e2e.watching import Watch
+from tools.demo.release import Platform
+from tools.demo.story import field
 
 NAME = "impatient"
 ASKED = f"{NAME}-retrain-1"

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from demo.release import NAMESPACE, SYSTEM, Platform
-from demo.story import condition, field
 from e2e.acting import borrowed, kill, missing, put_spec, runs, sigkill
 from e2e.watching import Watch
+from tools.demo.release import NAMESPACE, SYSTEM, Platform
+from tools.demo.story import condition, field
 
 Object = dict[str, Any]
 Traffic = Callable[[], Object]

@@ -7,10 +7,10 @@ from typing import Any
 import httpx
 import pytest
 
-from demo import background
-from demo.release import CHART, GROUP_KINDS, NAMESPACE, RELEASE, SYSTEM, Platform, install, unready
-from demo.story import TRAFFIC, condition, field
 from e2e.watching import Watch
+from tools.demo import background
+from tools.demo.release import CHART, GROUP_KINDS, NAMESPACE, RELEASE, SYSTEM, Platform, install, unready
+from tools.demo.story import TRAFFIC, condition, field
 
 Object = dict[str, Any]
 RESTARTED = ("operators", "router", "gateway", "observer", "features", "console")

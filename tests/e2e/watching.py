@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from demo.release import NAMESPACE, Platform, diagnose
+from tools.demo.release import NAMESPACE, Platform, diagnose
 
 Object = dict[str, Any]
 

@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from homeostat.api.common import format_time
+from homeostat.cluster import Conflict, Manifest
 from homeostat.reconcile.errors import InvalidSpec
-from homeostat_operators.clients import Conflict, Manifest
 
 Address = tuple[str, str, str, str]
 EARLY = datetime(2026, 1, 5, 8, tzinfo=UTC)

@@ -16,15 +16,15 @@ from faults.kubeflow_twin import KubeflowServer
 from faults.test_numbered_runs import FATES, FAULTS, LONG, TRAINED, put_features
 from faults.world import COMPILED, Fate, Fault, World
 from homeostat.api.v1alpha1.trainingjob import SUCCEEDED
-from homeostat.engines.pipelines import PipelineEngine
-from homeostat.engines.pipelines.kubeflow import KubeflowPipelines
-from homeostat.engines.pipelines.packages import Packages
+from homeostat.engines.runs import PipelineEngine
+from homeostat.engines.runs.kubeflow.client import KubeflowPipelines
+from homeostat.engines.runs.packages import Packages
 from homeostat.reconcile.conditions import get, is_true
 from homeostat.reconcile.errors import PlatformError
 from homeostat.runs import FAILURE, RESULT, FailureReason, RunFailure
 from homeostat.settings import KubeflowSettings
 from homeostat.testing.builders import a_training_job
-from homeostat_operators.loop import Turn
+from homeostat_operators.core.loop import Turn
 from homeostat_operators.trainingjob.handlers import OPERATOR
 from homeostat_operators.trainingjob.sweep import sweep
 

@@ -10,20 +10,21 @@ from typing import Any
 
 from faults.cluster_twin import Address, MemoryCluster
 from homeostat.api.common import API_VERSION, ConditionType, Resource
+from homeostat.cluster import Manifest
 from homeostat.engines.metrics.memory import MemoryMetrics
 from homeostat.engines.objects.memory import MemoryObjects
 from homeostat.engines.outcomes.memory import MemoryOutcomes
-from homeostat.engines.pipelines import PipelineEngine
 from homeostat.engines.registry.memory import MemoryRegistry
+from homeostat.engines.runs import PipelineEngine
+from homeostat.engines.runs.jobs import SeenJob
+from homeostat.engines.runs.local import LocalPipelines
 from homeostat.reconcile.conditions import is_true
 from homeostat.reconcile.errors import EngineUnavailable
 from homeostat.runs import FAILURE, RESULT, FailureReason, RunFailure
-from homeostat_operators.clients import Clients, Manifest
-from homeostat_operators.jobs import SeenJob
-from homeostat_operators.loop import AnyOperator, Turn, reconcile
-from homeostat_operators.settings import OperatorSettings
-from homeostat_operators.trainingjob.local import LocalPipelines
-from homeostat_operators.workqueue import Key
+from homeostat_operators.core.clients import Clients
+from homeostat_operators.core.loop import AnyOperator, Turn, reconcile
+from homeostat_operators.core.settings import OperatorSettings
+from homeostat_operators.core.workqueue import Key
 
 COMPILED = Path(__file__).parents[2] / "pipelines" / "compiled"
 START = datetime(2026, 1, 5, 8, 0, 30, tzinfo=UTC)

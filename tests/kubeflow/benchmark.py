@@ -15,10 +15,10 @@ from typing import Any
 
 import yaml
 
-from cluster import settings
-from cluster.settings import REPOSITORY
-from demo.release import NAMESPACE, Platform
-from demo.story import condition, field
+from tools.cluster import settings
+from tools.cluster.settings import REPOSITORY
+from tools.demo.release import NAMESPACE, Platform
+from tools.demo.story import condition, field
 
 SAMPLE = REPOSITORY / "manifests" / "samples" / "churn" / "20-trainingjob.yaml"
 ENGINES = ("Local", "Kubeflow")

@@ -7,18 +7,18 @@ from typing import Any
 import pytest
 import yaml
 
-from cluster import settings
-from cluster.settings import REPOSITORY
-from demo.release import Platform
 from homeostat.api.v1alpha1.trainingjob import Resources
 from homeostat.engines.objects.memory import MemoryObjects
-from homeostat.engines.pipelines import Attempt
-from homeostat.engines.pipelines.kubeflow import KubeflowPipelines, ListObjects
-from homeostat.engines.pipelines.packages import Package, Packages, shipped
-from homeostat.engines.pipelines.rendering import SECRET, SECRET_KEYS
+from homeostat.engines.runs import Attempt
+from homeostat.engines.runs.kubeflow.client import KubeflowPipelines, ListObjects
+from homeostat.engines.runs.kubeflow.manifests import SECRET, SECRET_KEYS
+from homeostat.engines.runs.packages import Package, Packages, shipped
 from homeostat.runs import TrainInput
 from homeostat.settings import KubeflowSettings, NodePool
 from homeostat.testing.builders import a_training_job
+from tools.cluster import settings
+from tools.cluster.settings import REPOSITORY
+from tools.demo.release import Platform
 
 NAMESPACE = "kubeflow"
 COMPILED = REPOSITORY / "pipelines" / "compiled"

@@ -10,17 +10,17 @@ from typing import Any
 import pytest
 import yaml
 
-from cluster.settings import REPOSITORY
 from contract.waiting import until
-from demo.release import Platform
 from homeostat.api.v1alpha1.trainingjob import StepState
-from homeostat.engines.pipelines import Attempt, SeenRun
-from homeostat.engines.pipelines.kubeflow import RUN_NAME, KubeflowPipelines
-from homeostat.engines.pipelines.kubeflow_seen import RUN_LABEL, display_name
-from homeostat.engines.pipelines.packages import Package, parse, shipped
-from homeostat.engines.pipelines.rendering import SECRET_KEYS, rendered
+from homeostat.engines.runs import Attempt, SeenRun
+from homeostat.engines.runs.kubeflow.client import RUN_NAME, KubeflowPipelines
+from homeostat.engines.runs.kubeflow.manifests import SECRET_KEYS, rendered
+from homeostat.engines.runs.kubeflow.records import RUN_LABEL, display_name
+from homeostat.engines.runs.packages import Package, parse, shipped
 from homeostat.reconcile.errors import InvalidSpec, NotReadyYet, PlatformError
 from homeostat.testing.builders import a_training_job
+from tools.cluster.settings import REPOSITORY
+from tools.demo.release import Platform
 
 NAMESPACE = "kubeflow"
 COMPILED = REPOSITORY / "pipelines" / "compiled"

@@ -16,7 +16,6 @@ import yaml
 from pydantic import SecretStr
 
 from contract.waiting import until
-from demo.release import Platform
 from faults.cluster_twin import MemoryCluster
 from faults.test_numbered_runs import TRAINED
 from faults.world import COMPILED
@@ -26,20 +25,21 @@ from homeostat.engines.metrics.memory import MemoryMetrics
 from homeostat.engines.objects.memory import MemoryObjects
 from homeostat.engines.objects.s3 import S3Objects
 from homeostat.engines.outcomes.memory import MemoryOutcomes
-from homeostat.engines.pipelines.kubeflow import RUN_NAME, WORKFLOW, KubeflowPipelines, ListObjects
-from homeostat.engines.pipelines.packages import Packages
-from homeostat.engines.pipelines.rendering import SECRET
 from homeostat.engines.registry.memory import MemoryRegistry
+from homeostat.engines.runs.kubeflow.client import RUN_NAME, WORKFLOW, KubeflowPipelines, ListObjects
+from homeostat.engines.runs.kubeflow.manifests import SECRET
+from homeostat.engines.runs.packages import Packages
 from homeostat.reconcile.conditions import is_true
 from homeostat.settings import KubeflowSettings, S3Settings
 from homeostat.testing.builders import DIGEST, a_feature_set, a_training_job
-from homeostat_operators.clients import Clients
+from homeostat_operators.core.clients import Clients
+from homeostat_operators.core.loop import clock, reconcile
+from homeostat_operators.core.settings import OperatorSettings
+from homeostat_operators.core.workqueue import Key
 from homeostat_operators.featureset.children import schema_hash
-from homeostat_operators.loop import clock, reconcile
-from homeostat_operators.settings import OperatorSettings
 from homeostat_operators.trainingjob.handlers import OPERATOR
 from homeostat_operators.trainingjob.sweep import sweep
-from homeostat_operators.workqueue import Key
+from tools.demo.release import Platform
 
 NAMESPACE = "kubeflow"
 URI = "s3://homeostat/pipelines/slow.yaml"

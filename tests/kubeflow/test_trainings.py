@@ -14,12 +14,12 @@ import pytest
 import yaml
 from minio import Minio
 
-from cluster.settings import REPOSITORY
-from demo.release import NAMESPACE, SYSTEM, Platform
-from demo.story import condition, field
 from e2e.acting import sigkill
 from e2e.watching import Watch
-from homeostat.engines.pipelines.rendering import SECRET, SECRET_KEYS
+from homeostat.engines.runs.kubeflow.manifests import SECRET, SECRET_KEYS
+from tools.cluster.settings import REPOSITORY
+from tools.demo.release import NAMESPACE, SYSTEM, Platform
+from tools.demo.story import condition, field
 
 SAMPLES = REPOSITORY / "manifests" / "samples"
 BACKEND = "kubeflow"

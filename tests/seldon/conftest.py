@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import yaml
 
-from cluster import settings
-from demo.release import Platform
 from e2e.conftest import platform, traffic, watch  # noqa: F401 - fixtures, by their names
+from tools.cluster import settings
+from tools.demo.release import Platform
 
 Object = dict[str, Any]
 

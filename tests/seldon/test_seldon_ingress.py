@@ -10,16 +10,16 @@ import pytest
 import yaml
 from kubernetes import config
 
-from cluster import settings
 from contract.serving.real import RealStage, staged
 from contract.serving.suite import ServingSuite
 from contract.waiting import until
-from demo.release import NAMESPACE, Platform
 from homeostat.engines.serving.seldon import SeldonServing
 from homeostat.settings import SeldonSettings
-from seldon import install
-from seldon.manifests import NAME
-from seldon.manifests import NAMESPACE as OPERATORS
+from tools.cluster import settings
+from tools.demo.release import NAMESPACE, Platform
+from tools.seldon import install
+from tools.seldon.manifests import NAME
+from tools.seldon.manifests import NAMESPACE as OPERATORS
 
 Object = dict[str, Any]
 ISTIO = "networking.istio.io"

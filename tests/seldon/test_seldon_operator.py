@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from cluster.settings import UserError
 from contract.waiting import until
-from demo.release import Platform
+from tools.cluster.settings import UserError
+from tools.demo.release import Platform
 
 Object = dict[str, Any]
 Predictor = Callable[..., Object]

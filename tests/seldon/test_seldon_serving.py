@@ -10,14 +10,14 @@ from kubernetes import client, config
 
 from contract.serving.real import RealStage, staged
 from contract.serving.suite import ServingSuite
-from demo.release import NAMESPACE, Platform
 from e2e.acting import sigkill
 from e2e.watching import Watch
 from homeostat.engines.serving.seldon import API_VERSION, KIND, SeldonServing
 from homeostat.reconcile.errors import InvalidSpec
 from homeostat.settings import SeldonSettings
-from seldon.manifests import LABELS
-from seldon.manifests import NAMESPACE as OPERATORS
+from tools.demo.release import NAMESPACE, Platform
+from tools.seldon.manifests import LABELS
+from tools.seldon.manifests import NAMESPACE as OPERATORS
 
 OPERATOR = ",".join(f"{key}={value}" for key, value in LABELS.items())
 

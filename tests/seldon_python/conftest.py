@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from cluster.settings import REPOSITORY
 from contract.waiting import until
 from seldon_python.serving import SELDON, Ports, Trained, answers, end, free_ports, microservice, predicting
+from tools.cluster.settings import REPOSITORY
 
 HERE = Path(__file__).parent
 

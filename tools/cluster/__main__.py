@@ -1,12 +1,12 @@
-"""`python -m cluster up|down|status|kubeconfig|kubectl|helm`: what the Makefile's cluster targets run."""
+"""`python -m tools.cluster up|down|status|kubeconfig|kubectl|helm`: what the Makefile's cluster targets run."""
 
 import argparse
 import os
 import sys
 import time
 
-from cluster import down, helm, settings, up
-from cluster.progress import console
+from tools.cluster import down, helm, settings, up
+from tools.cluster.progress import console
 
 
 def _status(cluster: settings.Settings) -> int:

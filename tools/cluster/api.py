@@ -8,7 +8,7 @@ import urllib.error
 import urllib.request
 from typing import Any
 
-from cluster.settings import Settings
+from tools.cluster.settings import Settings
 
 
 def _get(settings: Settings, path: str) -> bytes | None:

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from cluster import golang
-from cluster.settings import Settings
+from tools.cluster import golang
+from tools.cluster.settings import Settings
 
 _SOURCES = Path(__file__).parent / "go"
 

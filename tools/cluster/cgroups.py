@@ -6,7 +6,7 @@ import signal
 import time
 from pathlib import Path
 
-from cluster.settings import UserError
+from tools.cluster.settings import UserError
 
 _END_TIMEOUT = 20.0  # seconds
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from cluster.settings import NODE_PORTS, Settings
+from tools.cluster.settings import NODE_PORTS, Settings
 
 
 @dataclass(frozen=True)

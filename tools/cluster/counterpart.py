@@ -5,9 +5,9 @@ import os
 import subprocess
 from collections.abc import Callable
 
-from cluster import settings
-from cluster.progress import console
-from cluster.settings import Settings, UserError
+from tools.cluster import settings
+from tools.cluster.progress import console
+from tools.cluster.settings import Settings, UserError
 
 
 def main(name: str, about: str, up: Callable[[Settings], None], down: Callable[[Settings], None]) -> int:

@@ -13,9 +13,9 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from cluster import cgroups
-from cluster.progress import console, step, until
-from cluster.settings import Settings
+from tools.cluster import cgroups
+from tools.cluster.progress import console, step, until
+from tools.cluster.settings import Settings
 
 _STOP_TIMEOUT = 60.0  # seconds for the supervisor to end everything in order
 # Images, so that the next start is quick, and the logs, which explain the last one.

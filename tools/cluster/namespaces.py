@@ -4,8 +4,8 @@ import os
 import subprocess
 from pathlib import Path
 
-from cluster import node
-from cluster.settings import Settings
+from tools.cluster import node
+from tools.cluster.settings import Settings
 
 
 def on_host(host_network: int) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import yaml
 
-from cluster.settings import Settings
+from tools.cluster.settings import Settings
 
 PAUSE_IMAGE = "localhost/homeostat/pause:1"
 

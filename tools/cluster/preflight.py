@@ -11,9 +11,9 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from cluster import runtime
-from cluster.progress import console, step
-from cluster.settings import NODE_PORTS, Settings, UserError
+from tools.cluster import runtime
+from tools.cluster.progress import console, step
+from tools.cluster.settings import NODE_PORTS, Settings, UserError
 
 PACKAGES = {
     "containerd": ("containerd", "runs containers"),

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import yaml
 
-from cluster import cgroups, node
-from cluster.settings import Settings
+from tools.cluster import cgroups, node
+from tools.cluster.settings import Settings
 
 PATH = os.environ.get("PATH", "") + ":/usr/local/sbin:/usr/sbin:/sbin"
 """Debian keeps iptables and others where only root's login shell looks."""

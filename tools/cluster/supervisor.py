@@ -13,8 +13,8 @@ import time
 from asyncio.subprocess import Process
 from dataclasses import asdict, dataclass
 
-from cluster import api, cgroups, namespaces, runtime, settings
-from cluster.components import Component, all_components
+from tools.cluster import api, cgroups, namespaces, runtime, settings
+from tools.cluster.components import Component, all_components
 
 _GRACE = 3.0  # seconds between SIGTERM and SIGKILL; the API server would wait a minute for its watchers
 _FIRST_DELAY, _LAST_DELAY = 1.0, 30.0  # seconds before a component is started again

@@ -8,9 +8,9 @@ import sys
 import time
 from pathlib import Path
 
-from cluster import api, binary, certificates, cgroups, down, node, preflight, runtime
-from cluster.progress import console, step, until
-from cluster.settings import REPOSITORY, Settings, UserError
+from tools.cluster import api, binary, certificates, cgroups, down, node, preflight, runtime
+from tools.cluster.progress import console, step, until
+from tools.cluster.settings import REPOSITORY, Settings, UserError
 
 _API_TIMEOUT, _NODE_TIMEOUT = 90.0, 90.0  # seconds; a busy machine takes several times the usual seven and eight
 
@@ -24,11 +24,11 @@ def _start_supervisor(settings: Settings) -> None:
     cgroups.create(settings.name)
     environment = {
         **os.environ,
-        "PYTHONPATH": str(REPOSITORY / "tools"),
+        "PYTHONPATH": str(REPOSITORY),
         "HOMEOSTAT_STATE": str(settings.state),
     }
     host_network = os.open("/proc/self/ns/net", os.O_RDONLY)
-    supervisor = [sys.executable, "-m", "cluster.supervisor", f"--host-network={host_network}"]
+    supervisor = [sys.executable, "-m", "tools.cluster.supervisor", f"--host-network={host_network}"]
     with (settings.directory / "log" / "supervisor.log").open("ab") as output:
         subprocess.Popen(
             ["unshare", "--mount", "--net", "--propagation=private", "--", *supervisor],

@@ -1,4 +1,4 @@
-"""`python -m demo up|down`: what `make demo` and `make demo-down` run once a cluster and images are there."""
+"""`python -m tools.demo up|down`: what `make demo` and `make demo-down` run once a cluster and images are there."""
 
 import argparse
 import os
@@ -6,13 +6,13 @@ import sys
 
 from rich.table import Table
 
-from cluster import settings
-from cluster.progress import console, step
-from demo import background, release
-from demo.release import NAMESPACE, SYSTEM, Platform
-from demo.story import TRAFFIC, Story, condition, field
+from tools.cluster import settings
+from tools.cluster.progress import console, step
+from tools.demo import background, release
+from tools.demo.release import NAMESPACE, SYSTEM, Platform
+from tools.demo.story import TRAFFIC, Story, condition, field
 
-WAYS = "demo.ways"
+WAYS = "tools.demo.ways"
 ENGINES = {
     "Local": (),
     "Kubeflow": ("--set", "pipelines.engine=Kubeflow", "--set", "kubeflow.url=http://ml-pipeline.kubeflow.svc:8888"),

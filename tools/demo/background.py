@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from cluster.settings import REPOSITORY
+from tools.cluster.settings import REPOSITORY
 
 
 def start(
@@ -21,7 +21,7 @@ def start(
     with (directory / f"{name}.log").open("w") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", module, *words], stdout=log, stderr=log, start_new_session=True, text=True,
-            env={**(environment or os.environ), "PYTHONPATH": str(REPOSITORY / "tools")},
+            env={**(environment or os.environ), "PYTHONPATH": str(REPOSITORY)},
         )  # fmt: skip
     (directory / f"{name}.pid").write_text(str(process.pid))
     return process

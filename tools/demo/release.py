@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cluster import settings
-from cluster.helm import helm
-from cluster.progress import step
-from cluster.settings import REPOSITORY, UserError
+from tools.cluster import settings
+from tools.cluster.helm import helm
+from tools.cluster.progress import step
+from tools.cluster.settings import REPOSITORY, UserError
 
 RELEASE = "homeostat"
 SYSTEM = "homeostat-system"

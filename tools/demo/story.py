@@ -10,14 +10,14 @@ from typing import Any
 import pandas as pd
 from minio import Minio
 
-from cluster.progress import console, step
-from cluster.settings import NODE_PORTS, REPOSITORY, UserError
-from demo import background, data
-from demo.release import NAMESPACE, Platform, diagnose
-from demo.traffic import Plan, write_json
+from tools.cluster.progress import console, step
+from tools.cluster.settings import NODE_PORTS, REPOSITORY, UserError
+from tools.demo import background, data
+from tools.demo.release import NAMESPACE, Platform, diagnose
+from tools.demo.traffic import Plan, write_json
 
 SAMPLES = REPOSITORY / "manifests" / "samples" / "churn"
-TRAFFIC = "demo.traffic"
+TRAFFIC = "tools.demo.traffic"
 RATE = 50.0
 TRICKLE = 3.0
 FIBRE_SHARE = 0.28

@@ -1,6 +1,6 @@
 """Customers asking for predictions: a process of its own, steered by one small file and reporting in another.
 
-``python -m demo.traffic DIRECTORY`` reads ``traffic.json`` (a `Plan`) every second, sends shuffled customers through
+``python -m tools.demo.traffic DIRECTORY`` reads ``traffic.json`` (a `Plan`) every second, sends shuffled customers through
 the gateway, posts each customer's real outcome 30 to 45 seconds after the prediction, and writes ``counts.json``. It
 ends by itself after `LIFETIME`.
 """

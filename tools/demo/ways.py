@@ -1,6 +1,6 @@
 """Ways to a cluster that is not on this machine: a process that keeps `kubectl port-forward` to the Services alive.
 
-``python -m demo.ways CONTEXT KUBECTL`` opens, on 127.0.0.1, the ports that the local cluster would publish as node ports.
+``python -m tools.demo.ways CONTEXT KUBECTL`` opens, on 127.0.0.1, the ports that the local cluster would publish as node ports.
 """
 
 import signal
@@ -9,8 +9,8 @@ import sys
 import time
 from dataclasses import dataclass
 
-from cluster.settings import NODE_PORTS
-from demo.release import SYSTEM
+from tools.cluster.settings import NODE_PORTS
+from tools.demo.release import SYSTEM
 
 SERVICES = {
     "router": ("homeostat-gateway", 10000),

@@ -1,4 +1,4 @@
-"""`python -m images [name …]`: builds what changed and loads it into the cluster, if one runs."""
+"""`python -m tools.images [name …]`: builds what changed and loads it into the cluster, if one runs."""
 
 import argparse
 import os
@@ -6,9 +6,9 @@ import sys
 
 from rich.table import Table
 
-from cluster import settings, up
-from cluster.progress import console
-from images.build import Built, build, load, ready
+from tools.cluster import settings, up
+from tools.cluster.progress import console
+from tools.images.build import Built, build, load, ready
 
 
 def _table(built: list[Built]) -> Table:

@@ -5,8 +5,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from cluster.progress import step
-from cluster.settings import UserError
+from tools.cluster.progress import step
+from tools.cluster.settings import UserError
 
 _SUITE = "bookworm"
 _PACKAGES = "ca-certificates,python3,python3-pip,python3-venv"

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import yaml
 
-from cluster import runtime, up
-from cluster.progress import step
-from cluster.settings import Settings, UserError
-from images import engines
-from images.recipes import COUNTERPARTS, Recipe, content_tag, recipes
+from tools.cluster import runtime, up
+from tools.cluster.progress import step
+from tools.cluster.settings import Settings, UserError
+from tools.images import engines
+from tools.images.recipes import COUNTERPARTS, Recipe, content_tag, recipes
 
 _AT_ONCE = 2  # a build waits for the network as long as it computes
 

@@ -13,10 +13,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol
 
-from cluster import preflight
-from cluster.settings import REPOSITORY, Settings, UserError
-from images import base
-from images.recipes import Recipe
+from tools.cluster import preflight
+from tools.cluster.settings import REPOSITORY, Settings, UserError
+from tools.images import base
+from tools.images.recipes import Recipe
 
 _PACKAGES = {
     "buildah": ("buildah", "builds images without a docker engine"),

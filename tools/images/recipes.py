@@ -7,7 +7,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from cluster.settings import REPOSITORY, UserError
+from tools.cluster.settings import REPOSITORY, UserError
 
 ROOMS = ("operators", "services", "pipelines")
 COUNTERPARTS = {"mariadb": "kubeflow/mariadb", "mlmd": "kubeflow/mlmd"}

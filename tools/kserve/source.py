@@ -6,8 +6,8 @@ from typing import Any
 
 import yaml
 
-from cluster import golang
-from cluster.settings import Settings
+from tools.cluster import golang
+from tools.cluster.settings import Settings
 
 MODULE = "github.com/kserve/kserve"
 _SOURCES = Path(__file__).parent / "go"

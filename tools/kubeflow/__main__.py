@@ -1,9 +1,9 @@
-"""`python -m kubeflow up|down`: what `make kubeflow-up` and `make kubeflow-down` run."""
+"""`python -m tools.kubeflow up|down`: what `make kubeflow-up` and `make kubeflow-down` run."""
 
 import sys
 
-from cluster.counterpart import main
-from kubeflow import install
+from tools.cluster.counterpart import main
+from tools.kubeflow import install
 
 if __name__ == "__main__":
     sys.exit(main("kubeflow", __doc__, install.up, install.down))

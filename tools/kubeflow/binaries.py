@@ -8,9 +8,9 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from cluster import golang, preflight
-from cluster.progress import step
-from cluster.settings import Settings, UserError
+from tools.cluster import golang, preflight
+from tools.cluster.progress import step
+from tools.cluster.settings import Settings, UserError
 
 SOURCES = Path(__file__).parent / "go"
 PIPELINES = "github.com/kubeflow/pipelines"

@@ -13,13 +13,13 @@ from typing import Any
 
 import yaml
 
-from cluster import api, runtime
-from cluster import up as cluster_up
-from cluster.progress import console, step
-from cluster.settings import Settings, UserError
-from images.build import build as build_images
-from images.build import load
-from kubeflow import binaries
+from tools.cluster import api, runtime
+from tools.cluster import up as cluster_up
+from tools.cluster.progress import console, step
+from tools.cluster.settings import Settings, UserError
+from tools.images.build import build as build_images
+from tools.images.build import load
+from tools.kubeflow import binaries
 
 NAMESPACE = "kubeflow"
 IMAGES = ("seaweedfs", "mariadb", "mlmd", "pipelines")

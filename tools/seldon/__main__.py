@@ -1,9 +1,9 @@
-"""`python -m seldon up|down`: what `make seldon-up` and `make seldon-down` run."""
+"""`python -m tools.seldon up|down`: what `make seldon-up` and `make seldon-down` run."""
 
 import sys
 
-from cluster.counterpart import main
-from seldon import install
+from tools.cluster.counterpart import main
+from tools.seldon import install
 
 if __name__ == "__main__":
     sys.exit(main("seldon", __doc__, install.up, install.down))

@@ -6,11 +6,11 @@ import tempfile
 import time
 from pathlib import Path
 
-from cluster import api, certificates, runtime
-from cluster import up as cluster_up
-from cluster.progress import console, step, until
-from cluster.settings import Settings
-from seldon import manifests, source
+from tools.cluster import api, certificates, runtime
+from tools.cluster import up as cluster_up
+from tools.cluster.progress import console, step, until
+from tools.cluster.settings import Settings
+from tools.seldon import manifests, source
 
 KIND = f"seldondeployments.{manifests.GROUP}"
 _TIMEOUT = 120.0  # seconds; a busy machine takes several times the usual

@@ -5,8 +5,8 @@ from typing import Any
 
 import yaml
 
-from cluster import golang
-from cluster.settings import Settings
+from tools.cluster import golang
+from tools.cluster.settings import Settings
 
 MODULE = "github.com/seldonio/seldon-core/operator"
 _SOURCES = Path(__file__).parent / "go"

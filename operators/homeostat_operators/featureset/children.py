@@ -6,10 +6,10 @@ import json
 from homeostat.api.common import parse_duration
 from homeostat.api.v1alpha1 import FeatureSet
 from homeostat.api.v1alpha1.trainingjob import Resources
+from homeostat.cluster import Manifest
+from homeostat.engines.runs.jobs import JobShape, run_job
 from homeostat.runs import FeatureSource, MaterializeInput, run_prefix
-from homeostat_operators.clients import Manifest
 from homeostat_operators.featureset.observe import PURPOSE
-from homeostat_operators.jobs import JobShape, run_job
 
 SHAPE = JobShape(
     resources=Resources(requests={"cpu": "100m", "memory": "384Mi"}, limits={"memory": "2Gi"}),

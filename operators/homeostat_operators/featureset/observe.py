@@ -3,10 +3,10 @@
 from dataclasses import dataclass, field
 
 from homeostat.api.v1alpha1 import FeatureSet
+from homeostat.engines.runs.jobs import JOB, SeenJob, read_document
 from homeostat.reconcile.names import child_name, labels_for
 from homeostat.runs import FAILURE, RESULT, MaterializeResult, RunFailure, run_prefix
-from homeostat_operators.clients import Clients
-from homeostat_operators.jobs import JOB, SeenJob, read_document
+from homeostat_operators.core.clients import Clients
 
 PURPOSE = "materialize"
 

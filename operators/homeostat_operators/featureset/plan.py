@@ -8,13 +8,13 @@ from datetime import datetime, timedelta
 from homeostat.api.common import parse_duration
 from homeostat.api.v1alpha1 import FeatureSet, FeatureSetStatus
 from homeostat.api.v1alpha1.featureset import LastMaterialization, MaterializationRun, RunOutcome, Snapshot
+from homeostat.engines.runs.jobs import JOB, SeenJob
 from homeostat.runs import FailureReason, MaterializeResult
-from homeostat_operators.actions import Action, CreateOnce, Delete
-from homeostat_operators.featureset import children, telling
+from homeostat_operators.core.actions import Action, CreateOnce, Delete
+from homeostat_operators.core.plan import Plan
+from homeostat_operators.featureset import children, conditions
 from homeostat_operators.featureset.observe import Observed
 from homeostat_operators.featureset.schedule import due_slot, next_slot
-from homeostat_operators.jobs import JOB, SeenJob
-from homeostat_operators.planning import Plan
 
 REQUEST_ANNOTATION = "homeostat.dev/materialize"
 """Any value that it did not have before asks for one run."""
@@ -43,7 +43,7 @@ def plan(resource: FeatureSet, observed: Observed, now: datetime) -> Plan[Featur
             "next_run": None if suspended else slot,
         }
     )
-    status = status.model_copy(update={"conditions": telling.conditions(resource, status, now)})
+    status = status.model_copy(update={"conditions": conditions.conditions_of(resource, status, now)})
     return Plan(status, _actions(resource, status, observed, strays), _next_look(resource, status, now, bool(strays)))
 
 

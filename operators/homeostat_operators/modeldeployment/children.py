@@ -4,8 +4,8 @@ from typing import Any
 
 from homeostat.api.v1alpha1.modeldeployment import Candidate, ModelDeployment, ServedVersion
 from homeostat.api.v1alpha1.trainingjob import Resources
+from homeostat.engines.runs.jobs import JobShape, run_job
 from homeostat.runs import EvaluateInput, StoredModel, run_prefix
-from homeostat_operators.jobs import JobShape, run_job
 from homeostat_operators.modeldeployment.observed import Available, Installation
 
 Manifest = dict[str, Any]

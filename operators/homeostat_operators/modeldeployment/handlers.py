@@ -1,7 +1,7 @@
 """The ModelDeployment operator as the loop runs it."""
 
 from homeostat.api.v1alpha1.modeldeployment import ModelDeployment
-from homeostat_operators.loop import Operator
+from homeostat_operators.core.loop import Operator
 from homeostat_operators.modeldeployment.observe import observe
 from homeostat_operators.modeldeployment.observed import Observed
 from homeostat_operators.modeldeployment.plan import plan

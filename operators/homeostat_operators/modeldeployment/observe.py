@@ -15,7 +15,7 @@ from homeostat.reconcile.names import child_name, labels_for, number_of
 from homeostat.runs import FAILURE, RESULT, EvaluateResult, RunFailure, StoredModel
 from homeostat.signals import counter_increase
 from homeostat.signals.shadow import ShadowComparison
-from homeostat_operators.clients import Clients
+from homeostat_operators.core.clients import Clients
 from homeostat_operators.modeldeployment import children
 from homeostat_operators.modeldeployment.observed import (
     Available,

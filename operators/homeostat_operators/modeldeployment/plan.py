@@ -8,10 +8,10 @@ from datetime import datetime, timedelta
 
 from homeostat.api.common import parse_duration
 from homeostat.api.v1alpha1.modeldeployment import Candidate, ModelDeployment, ModelDeploymentStatus
-from homeostat_operators.actions import Action, Apply, CreateOnce, Delete, SetAlias, TagVersion
-from homeostat_operators.modeldeployment import candidates, children, gate, rollout, shadow, telling
+from homeostat_operators.core.actions import Action, Apply, CreateOnce, Delete, SetAlias, TagVersion
+from homeostat_operators.core.plan import Plan
+from homeostat_operators.modeldeployment import candidates, children, conditions, gate, rollout, shadow
 from homeostat_operators.modeldeployment.observed import DRAIN, Observed
-from homeostat_operators.planning import Plan
 
 BUSY = timedelta(seconds=2)
 """Between two looks at a rollout."""
@@ -37,7 +37,7 @@ def plan(resource: ModelDeployment, observed: Observed, now: datetime) -> Plan[M
     retirement = rollout.retire(before, status, observed, now)
     traffic = rollout.traffic(resource, status, observed)
     status = status.model_copy(update={"traffic": traffic, "retiring": retirement.retiring})
-    status = status.model_copy(update={"conditions": telling.conditions(resource, status, observed, now)})
+    status = status.model_copy(update={"conditions": conditions.conditions_of(resource, status, observed, now)})
     deletes = (
         Delete(child.api_version, child.kind, resource.metadata.namespace, child.name, child.uid)
         for child in retirement.doomed

@@ -1,7 +1,7 @@
 """The Monitor operator as the loop runs it."""
 
 from homeostat.api.v1alpha1.monitor import Monitor
-from homeostat_operators.loop import Operator
+from homeostat_operators.core.loop import Operator
 from homeostat_operators.monitor.observe import observe
 from homeostat_operators.monitor.observed import Observed
 from homeostat_operators.monitor.plan import plan

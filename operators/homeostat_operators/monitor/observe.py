@@ -14,7 +14,7 @@ from homeostat.reconcile.errors import EngineUnavailable, InvalidSpec, ObjectNot
 from homeostat.signals import Baseline, Moments, Window, counter_increase, sub_window_counts
 from homeostat.signals.histogram import NULL, UNSEEN
 from homeostat.signals.units import ABOVE, BELOW, SQUARE
-from homeostat_operators.clients import Clients
+from homeostat_operators.core.clients import Clients
 from homeostat_operators.monitor import signals
 from homeostat_operators.monitor.observed import (
     CohortWindow,

@@ -23,10 +23,10 @@ from homeostat.api.v1alpha1.monitor import (
 )
 from homeostat.reconcile.names import number_of
 from homeostat.signals import diagnose
-from homeostat_operators.actions import Action, CreateOnce
-from homeostat_operators.monitor import admission, causes, children, signals, telling
+from homeostat_operators.core.actions import Action, CreateOnce
+from homeostat_operators.core.plan import Plan
+from homeostat_operators.monitor import admission, causes, children, conditions, signals
 from homeostat_operators.monitor.observed import Observed, SignalData, is_finished, is_own
-from homeostat_operators.planning import Plan
 
 AWAIT_DEPLOYMENT = timedelta(seconds=10)
 SHORTEST, LONGEST = timedelta(seconds=2), timedelta(seconds=60)
@@ -43,14 +43,14 @@ def plan(resource: Monitor, observed: Observed, now: datetime) -> Plan[MonitorSt
     stable = deployment.status.stable if deployment else None
     if deployment is None or stable is None:
         status = status.model_copy(update={"signals": [], "breached": "", "breach_since": None, "labels": None})
-        told = telling.waiting(resource, status, now)
+        told = conditions.waiting(resource, status, now)
         status = status.model_copy(update={"conditions": told})
         return Plan(status=status, actions=_create(resource, status), requeue_in=AWAIT_DEPLOYMENT)
     status = _judged(resource, status, observed, stable, now)
     status = _decided(resource, status, observed, deployment, now)
     until = admission.eligible_from(resource, status, observed.jobs)
     status = status.model_copy(update={"next_eligible_time": until if until and until > now else None})
-    status = status.model_copy(update={"conditions": telling.conditions(resource, status, observed, now)})
+    status = status.model_copy(update={"conditions": conditions.conditions_of(resource, status, observed, now)})
     return Plan(status=status, actions=_create(resource, status), requeue_in=_next_look(resource, status, observed))
 
 
@@ -142,7 +142,7 @@ def _finding(
     ruling = causes.answer(diagnosis.cause, diagnosis.reason, pairs)
     if resource.spec.suspend:
         ruling = admission.Ruling(
-            DecisionAction.NONE, telling.SUSPENDED, "The Monitor is suspended: nothing is decided."
+            DecisionAction.NONE, conditions.SUSPENDED, "The Monitor is suspended: nothing is decided."
         )
         return _Finding(diagnosis.cause.value, ruling, f"{diagnosis.reason} {ruling.message}", values)
     if ruling is not None:

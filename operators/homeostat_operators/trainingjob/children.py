@@ -3,14 +3,14 @@
 from homeostat.api.common import parse_duration
 from homeostat.api.v1alpha1 import FeatureSet, TrainingJob
 from homeostat.api.v1alpha1.trainingjob import LabelSource, Resources
-from homeostat.engines.pipelines import Attempt, parameters
-from homeostat.engines.pipelines.packages import Package
+from homeostat.engines.runs import TRAIN, Attempt, parameters
+from homeostat.engines.runs.packages import Package
 from homeostat.reconcile.errors import InvalidSpec
 from homeostat.reconcile.names import child_name
 from homeostat.runs import LabelInput, TrainInput, run_prefix
 from homeostat.settings import NodePool
 from homeostat_operators.featureset.children import feature_source
-from homeostat_operators.trainingjob.observe import PURPOSE, Observed
+from homeostat_operators.trainingjob.observe import Observed
 
 REQUESTS = {"cpu": "250m", "memory": "512Mi"}
 LIMITS = {"memory": "2Gi"}
@@ -88,7 +88,7 @@ def train_input(resource: TrainingJob, sets: list[FeatureSet], attempt: int, obs
         gpus=spec.placement.gpus_per_node,
         datasets=f"s3://{bucket}/{meta.namespace}/datasets/",
         models=f"s3://{bucket}/{meta.namespace}/models/{spec.output.model}/",
-        output=run_prefix(bucket, meta.namespace, meta.uid, attempt, PURPOSE),
+        output=run_prefix(bucket, meta.namespace, meta.uid, attempt, TRAIN),
     )
 
 
@@ -126,7 +126,7 @@ def attempt_of(resource: TrainingJob, sets: list[FeatureSet], number: int, obser
     return Attempt(
         resource=resource,
         number=number,
-        name=child_name(resource.metadata.name, PURPOSE, number),
+        name=child_name(resource.metadata.name, TRAIN, number),
         document=train_input(resource, sets, number, observed),
         package=package,
         resources=Resources(requests=requests, limits=limits),

@@ -1,7 +1,7 @@
 """The TrainingJob operator as the loop runs it."""
 
 from homeostat.api.v1alpha1.trainingjob import SUCCEEDED, TrainingJob
-from homeostat_operators.loop import Operator
+from homeostat_operators.core.loop import Operator
 from homeostat_operators.trainingjob.observe import Observed, observe
 from homeostat_operators.trainingjob.plan import plan
 from homeostat_operators.trainingjob.sweep import sweep

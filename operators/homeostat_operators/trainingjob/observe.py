@@ -4,15 +4,13 @@ from dataclasses import dataclass, field, replace
 
 from homeostat.api.common import API_VERSION
 from homeostat.api.v1alpha1 import FeatureSet, ModelDeployment, TrainingJob
-from homeostat.engines.pipelines import SeenRun
-from homeostat.engines.pipelines.packages import Package
+from homeostat.engines.runs import TRAIN, SeenRun
+from homeostat.engines.runs.jobs import read_document
+from homeostat.engines.runs.packages import Package
 from homeostat.reconcile.errors import EngineUnavailable, InvalidSpec, ObjectNotFound
 from homeostat.runs import FAILURE, PROGRESS, RESULT, RunFailure, RunProgress, TrainResult, run_prefix
 from homeostat.settings import NodePool
-from homeostat_operators.clients import Clients
-from homeostat_operators.jobs import read_document
-
-PURPOSE = "train"
+from homeostat_operators.core.clients import Clients
 
 
 @dataclass(frozen=True)
@@ -132,7 +130,7 @@ def _with_attempt(seen: Observed, resource: TrainingJob, clients: Clients) -> Ob
     meta, attempt = resource.metadata, resource.status.attempt
     if seen.engine in clients.pipelines:
         seen = replace(seen, run=clients.pipelines[seen.engine].find(resource, attempt))
-    prefix = run_prefix(seen.bucket, meta.namespace, meta.uid, attempt, PURPOSE)
+    prefix = run_prefix(seen.bucket, meta.namespace, meta.uid, attempt, TRAIN)
     if seen.run is not None and not seen.run.finished:
         if resource.spec.suspend:
             return seen  # it is being stopped, even while the object store is away

@@ -10,18 +10,18 @@ from datetime import datetime, timedelta
 from homeostat.api.common import ConditionStatus
 from homeostat.api.v1alpha1 import FeatureSet, TrainingJob, TrainingJobStatus
 from homeostat.api.v1alpha1.trainingjob import SUCCEEDED, Progress, Provenance, Run, StepState, TrainingJobReason
-from homeostat.engines.pipelines import SeenRun
+from homeostat.engines.runs import TRAIN, SeenRun
+from homeostat.engines.runs.jobs import DEADLINE_EXCEEDED
 from homeostat.reconcile.conditions import get
 from homeostat.reconcile.errors import InvalidSpec, ObjectNotFound
 from homeostat.reconcile.names import child_name
 from homeostat.runs import RESULT, FailureReason, RunProgress
-from homeostat_operators.actions import Action, Launch, Register, Stop
+from homeostat_operators.core.actions import Action, Launch, Register, Stop
+from homeostat_operators.core.plan import Plan
 from homeostat_operators.featureset.children import schema_hash
-from homeostat_operators.jobs import DEADLINE_EXCEEDED
-from homeostat_operators.planning import Plan
-from homeostat_operators.trainingjob import children, result, telling
-from homeostat_operators.trainingjob.observe import PURPOSE, Observed, intent_of, model_name
-from homeostat_operators.trainingjob.telling import Said
+from homeostat_operators.trainingjob import children, conditions, result
+from homeostat_operators.trainingjob.conditions import Said
+from homeostat_operators.trainingjob.observe import Observed, intent_of, model_name
 
 MESSAGE_LIMIT = 1024
 SUSPENDED = "suspended"
@@ -52,10 +52,8 @@ def plan(resource: TrainingJob, observed: Observed, now: datetime) -> Plan[Train
     # A run that wrote its result ends by itself; deleting its Job in that moment would take its log away.
     ending = step.status.attempt if step.status.model is not None else 0
     strays = tuple(run for run in observed.runs if not run.finished and run.number not in {current, ending})
-    conditions = telling.conditions(resource, step.said, now)
-    status = step.status.model_copy(
-        update={"observed_generation": resource.metadata.generation, "conditions": conditions}
-    )
+    written = conditions.conditions_of(resource, step.said, now)
+    status = step.status.model_copy(update={"observed_generation": resource.metadata.generation, "conditions": written})
     stops = tuple(Stop(observed.engine, run) for run in strays if not run.deleting)
     return Plan(status, (*stops, *step.actions), STRAY_LOOK if strays and step.look is None else step.look)
 
@@ -67,7 +65,7 @@ def _is_active(status: TrainingJobStatus) -> bool:
 def _step(resource: TrainingJob, observed: Observed, now: datetime) -> Step:
     status = resource.status
     if status.completion_time is not None:
-        return Step(status, telling.ended(resource))
+        return Step(status, conditions.ended(resource))
     if status.model is not None:
         return _registering(resource, status, observed.version, now)
     refused = get(status.conditions, SUCCEEDED)
@@ -209,7 +207,7 @@ def _next_attempt(resource: TrainingJob, status: TrainingJobStatus, observed: Ob
             text = f"Attempt {status.attempt} failed and is tried again: {run.message}"
             return Step(status, Said(TrainingJobReason.RETRYING, text), look=wait)
     attempt = max([status.attempt, *(job.number for job in observed.runs)]) + 1
-    name = child_name(resource.metadata.name, PURPOSE, attempt)
+    name = child_name(resource.metadata.name, TRAIN, attempt)
     reserved = status.model_copy(
         update={
             "attempt": attempt,

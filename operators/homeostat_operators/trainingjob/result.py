@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from homeostat.api.v1alpha1 import TrainingJob, TrainingJobStatus
 from homeostat.api.v1alpha1.trainingjob import DatasetRecord, Metric, ModelVersion, Progress, Provenance
-from homeostat.engines.pipelines import SeenRun
+from homeostat.engines.runs import SeenRun
 from homeostat.runs import TrainInput, TrainResult
 from homeostat_operators.trainingjob.observe import model_name
 

@@ -4,7 +4,7 @@ import structlog
 
 from homeostat.api.common import API_VERSION
 from homeostat.api.v1alpha1 import TrainingJob
-from homeostat_operators.clients import Clients
+from homeostat_operators.core.clients import Clients
 
 log = structlog.get_logger(__name__)
 

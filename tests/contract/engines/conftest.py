@@ -35,8 +35,8 @@ Forward = Callable[[str, int], str]
 
 def kubectl() -> str:
     """The local cluster's kubectl; without a local cluster the one on PATH."""
-    command = [sys.executable, "-m", "cluster", "kubectl"]
-    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY / "tools")}
+    command = [sys.executable, "-m", "tools.cluster", "kubectl"]
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
     said = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=True)
     found = said.stdout.strip()
     return found if Path(found).exists() else "kubectl"

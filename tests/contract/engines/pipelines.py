@@ -11,13 +11,13 @@ from kubernetes import client
 from contract.waiting import until
 from faults.cluster_twin import MemoryCluster
 from faults.kubeflow_twin import KubeflowServer
+from homeostat.cluster.kubernetes import Cluster
 from homeostat.engines.objects.memory import MemoryObjects
-from homeostat.engines.pipelines import PipelineEngine, SeenRun
-from homeostat.engines.pipelines.kubeflow import KubeflowPipelines
-from homeostat.engines.pipelines.packages import Packages
+from homeostat.engines.runs import PipelineEngine, SeenRun
+from homeostat.engines.runs.kubeflow.client import KubeflowPipelines
+from homeostat.engines.runs.local import LocalPipelines
+from homeostat.engines.runs.packages import Packages
 from homeostat.settings import KubeflowSettings
-from homeostat_operators.cluster import Cluster
-from homeostat_operators.trainingjob.local import LocalPipelines
 
 COMPILED = Path(__file__).parents[3] / "pipelines" / "compiled"
 # Not the installed operator's own, which ends runs that have no TrainingJob.

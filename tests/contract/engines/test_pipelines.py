@@ -19,7 +19,7 @@ from contract.engines.pipelines import Place
 from homeostat.api.common import GROUP, VERSION
 from homeostat.api.v1alpha1 import TrainingJob
 from homeostat.api.v1alpha1.trainingjob import Resources
-from homeostat.engines.pipelines import Attempt, SeenRun
+from homeostat.engines.runs import Attempt, SeenRun
 from homeostat.reconcile.errors import InvalidSpec
 from homeostat.reconcile.names import child_name
 from homeostat.runs import TrainInput

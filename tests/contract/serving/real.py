@@ -9,9 +9,9 @@ from kubernetes.client import ApiClient
 from contract.waiting import until
 from homeostat.api.common import API_VERSION
 from homeostat.api.v1alpha1 import TrainingJob
+from homeostat.cluster.kubernetes import Cluster
 from homeostat.engines.serving import Found, ServingEngine, Version, children_of, predictor
 from homeostat.testing.builders import NAMESPACE, a_model_deployment
-from homeostat_operators.cluster import Cluster
 
 Manifest = dict[str, Any]
 SECONDS = 180

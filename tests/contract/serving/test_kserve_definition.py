@@ -7,13 +7,13 @@ import pytest
 from kubernetes import client
 from kubernetes.client.exceptions import ApiException
 
-from cluster import settings
 from contract.waiting import until
 from homeostat.api.v1alpha1 import ModelDeployment
 from homeostat.engines.serving import Version
 from homeostat.engines.serving.kserve import KServeServing
 from homeostat.testing.builders import DIGEST, a_model_deployment
-from kserve import source
+from tools.cluster import settings
+from tools.kserve import source
 
 Manifest = dict[str, Any]
 VERSION = Version("7", DIGEST, "s3://homeostat/churn/models/churn/7", weight=100)

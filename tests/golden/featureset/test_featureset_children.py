@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from homeostat.api.v1alpha1 import FeatureSet
-from homeostat_operators.actions import CreateOnce
+from homeostat_operators.core.actions import CreateOnce
 from homeostat_operators.featureset.observe import Observed
 from homeostat_operators.featureset.plan import plan
 

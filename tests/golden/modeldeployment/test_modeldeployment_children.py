@@ -12,7 +12,7 @@ from homeostat.engines.serving.kserve import KServeServing
 from homeostat.engines.serving.seldon import SeldonServing
 from homeostat.runs import StoredModel
 from homeostat.settings import SeldonSettings
-from homeostat_operators.actions import Apply, CreateOnce
+from homeostat_operators.core.actions import Apply, CreateOnce
 from homeostat_operators.modeldeployment.observed import Available, Installation, Observed
 from homeostat_operators.modeldeployment.plan import plan
 

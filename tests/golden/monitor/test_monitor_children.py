@@ -7,7 +7,7 @@ import yaml
 
 from homeostat.api.v1alpha1.monitor import Monitor
 from homeostat.api.v1alpha1.trainingjob import TrainingJob
-from homeostat_operators.actions import CreateOnce
+from homeostat_operators.core.actions import CreateOnce
 from homeostat_operators.monitor.observed import Observed
 from homeostat_operators.monitor.plan import plan
 

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 import yaml
 
-from cluster import settings
-from cluster.helm import helm
-from cluster.settings import REPOSITORY
+from tools.cluster import settings
+from tools.cluster.helm import helm
+from tools.cluster.settings import REPOSITORY
 
 CHART = REPOSITORY / "charts" / "homeostat"
 SYSTEM = "homeostat-system"

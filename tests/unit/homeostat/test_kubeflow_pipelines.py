@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from faults.kubeflow_twin import Crash, Fault, KubeflowServer
 from homeostat.api.v1alpha1.trainingjob import Resources
 from homeostat.engines.objects.memory import MemoryObjects
-from homeostat.engines.pipelines import Attempt, SeenRun
-from homeostat.engines.pipelines.kubeflow import KubeflowPipelines
-from homeostat.engines.pipelines.packages import Packages, parse, shipped
-from homeostat.engines.pipelines.rendering import rendered
+from homeostat.engines.runs import Attempt, SeenRun
+from homeostat.engines.runs.kubeflow.client import KubeflowPipelines
+from homeostat.engines.runs.kubeflow.manifests import rendered
+from homeostat.engines.runs.packages import Packages, parse, shipped
 from homeostat.reconcile.errors import EngineUnavailable, InvalidSpec, NotReadyYet, PlatformError
 from homeostat.runs import TrainInput
 from homeostat.settings import KubeflowSettings, NodePool

@@ -10,8 +10,8 @@ from structlog.testing import capture_logs
 
 from faults.kubeflow_twin import KubeflowServer
 from homeostat.engines.objects.memory import MemoryObjects
-from homeostat.engines.pipelines.kubeflow import KubeflowPipelines
-from homeostat.engines.pipelines.packages import Packages
+from homeostat.engines.runs.kubeflow.client import KubeflowPipelines
+from homeostat.engines.runs.packages import Packages
 from homeostat.reconcile.errors import EngineUnavailable
 from homeostat.settings import KubeflowSettings
 

@@ -8,9 +8,9 @@ import yaml
 
 from homeostat.api.v1alpha1.trainingjob import Resources
 from homeostat.engines.objects.memory import MemoryObjects
-from homeostat.engines.pipelines import Attempt, parameters
-from homeostat.engines.pipelines.packages import Package, Packages, parse, shipped
-from homeostat.engines.pipelines.rendering import rendered
+from homeostat.engines.runs import Attempt, parameters
+from homeostat.engines.runs.kubeflow.manifests import rendered
+from homeostat.engines.runs.packages import Package, Packages, parse, shipped
 from homeostat.reconcile.errors import InvalidSpec, ObjectNotFound
 from homeostat.runs import TrainInput
 from homeostat.settings import NodePool

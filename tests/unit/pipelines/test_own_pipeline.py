@@ -7,8 +7,8 @@ import yaml
 from kfp import compiler
 
 from homeostat.api.v1alpha1 import TrainingJob
-from homeostat.engines.pipelines import parameters
-from homeostat.engines.pipelines.packages import parse
+from homeostat.engines.runs import parameters
+from homeostat.engines.runs.packages import parse
 
 SAMPLE = Path(__file__).parents[3] / "manifests" / "samples" / "own-pipeline"
 

@@ -9,10 +9,10 @@ import yaml
 from cryptography import x509
 from cryptography.x509.verification import PolicyBuilder, Store
 
-from cluster import certificates, preflight
-from cluster.components import all_components
-from cluster.settings import MAX_SLOT, Settings, UserError
-from images.build import ready
+from tools.cluster import certificates, preflight
+from tools.cluster.components import all_components
+from tools.cluster.settings import MAX_SLOT, Settings, UserError
+from tools.images.build import ready
 
 
 def a_cluster(state: Path, slot: int = 0) -> Settings:

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from cluster.settings import REPOSITORY, Settings, UserError
-from images import engines, recipes
-from images.recipes import Recipe, content_tag
+from tools.cluster.settings import REPOSITORY, Settings, UserError
+from tools.images import engines, recipes
+from tools.images.recipes import Recipe, content_tag
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 import yaml
 
-from validate import problems, schemas
+from tools.validate import problems, schemas
 
 KNOWN = schemas()
 DEPLOYMENT: dict[str, Any] = yaml.safe_load("""

@@ -9,16 +9,16 @@ import pytest
 from homeostat.api.common import ConditionType
 from homeostat.api.v1alpha1 import FeatureSet, FeatureSetStatus
 from homeostat.api.v1alpha1.featureset import FeatureSetReason, RunOutcome
+from homeostat.engines.runs.jobs import SeenJob
 from homeostat.reconcile.conditions import get, is_true
 from homeostat.reconcile.errors import InvalidSpec
 from homeostat.runs import ExpectationOutcome, FailureReason, MaterializeResult, RunFailure, SnapshotRecord
 from homeostat.testing.builders import DIGEST, a_feature_set
-from homeostat_operators.actions import CreateOnce, Delete
+from homeostat_operators.core.actions import CreateOnce, Delete
+from homeostat_operators.core.plan import Plan
 from homeostat_operators.featureset.children import input_hash
 from homeostat_operators.featureset.observe import Observed
 from homeostat_operators.featureset.plan import REQUEST_ANNOTATION, plan
-from homeostat_operators.jobs import SeenJob
-from homeostat_operators.planning import Plan
 
 NOW = datetime(2026, 1, 5, 8, 30, tzinfo=UTC)
 NOTHING = Observed(bucket="homeostat", image="homeostat/pipelines:1")

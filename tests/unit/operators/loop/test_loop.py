@@ -11,6 +11,7 @@ from faults.cluster_twin import MemoryCluster
 from faults.world import SETTINGS
 from homeostat.api.common import API_VERSION, ConditionType
 from homeostat.api.v1alpha1 import FeatureSet, FeatureSetStatus
+from homeostat.cluster import Manifest
 from homeostat.engines.metrics.memory import MemoryMetrics
 from homeostat.engines.objects.memory import MemoryObjects
 from homeostat.engines.outcomes.memory import MemoryOutcomes
@@ -19,11 +20,11 @@ from homeostat.reconcile.conditions import get, is_true, ready
 from homeostat.reconcile.errors import EngineUnavailable, InvalidSpec, NotReadyYet, PlatformError
 from homeostat.reconcile.names import labels_for, owner_reference
 from homeostat.testing.builders import a_feature_set
-from homeostat_operators.actions import Action, Apply, CreateOnce, Delete
-from homeostat_operators.clients import Clients, Manifest
-from homeostat_operators.loop import Operator, Outcome, Turn, reconcile
-from homeostat_operators.planning import Plan
-from homeostat_operators.workqueue import Key
+from homeostat_operators.core.actions import Action, Apply, CreateOnce, Delete
+from homeostat_operators.core.clients import Clients
+from homeostat_operators.core.loop import Operator, Outcome, Turn, reconcile
+from homeostat_operators.core.plan import Plan
+from homeostat_operators.core.workqueue import Key
 
 NOW = datetime(2026, 1, 5, 9, tzinfo=UTC)
 OWN = (API_VERSION, "FeatureSet", "churn", "customers")

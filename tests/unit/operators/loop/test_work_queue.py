@@ -3,7 +3,7 @@
 import threading
 from datetime import timedelta
 
-from homeostat_operators.workqueue import LONGEST_SECONDS, Key, WorkQueue
+from homeostat_operators.core.workqueue import LONGEST_SECONDS, Key, WorkQueue
 
 ONE, TWO = Key("churn", "one"), Key("churn", "two")
 

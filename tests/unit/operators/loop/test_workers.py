@@ -12,17 +12,18 @@ from prometheus_client import CollectorRegistry
 from faults.cluster_twin import MemoryCluster
 from faults.world import SETTINGS
 from homeostat.api.v1alpha1 import FeatureSet, FeatureSetStatus
+from homeostat.cluster import Manifest
 from homeostat.engines.metrics.memory import MemoryMetrics
 from homeostat.engines.objects.memory import MemoryObjects
 from homeostat.engines.outcomes.memory import MemoryOutcomes
 from homeostat.engines.registry.memory import MemoryRegistry
 from homeostat.reconcile.errors import EngineUnavailable, PlatformError
 from homeostat.testing.builders import a_feature_set
-from homeostat_operators.clients import Clients, Manifest
-from homeostat_operators.loop import Operator
-from homeostat_operators.planning import Plan
-from homeostat_operators.workers import Workers
-from homeostat_operators.workqueue import Key, WorkQueue
+from homeostat_operators.core.clients import Clients
+from homeostat_operators.core.loop import Operator
+from homeostat_operators.core.plan import Plan
+from homeostat_operators.core.workers import Workers
+from homeostat_operators.core.workqueue import Key, WorkQueue
 
 PATIENCE = 60.0
 """Seconds; far more than any of these takes."""

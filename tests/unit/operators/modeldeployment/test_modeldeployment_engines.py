@@ -12,7 +12,7 @@ from homeostat.engines.serving.kserve import KServeServing
 from homeostat.engines.serving.seldon import SeldonServing
 from homeostat.settings import SeldonSettings
 from homeostat.testing.builders import a_model_deployment
-from homeostat_operators.actions import Action, Apply, Delete
+from homeostat_operators.core.actions import Action, Apply, Delete
 from homeostat_operators.modeldeployment.observed import Observed
 from unit.homeostat.serving_operators import MemoryStage
 from unit.operators.modeldeployment.world import World

@@ -14,9 +14,9 @@ from homeostat.reconcile.errors import EngineUnavailable, InvalidSpec
 from homeostat.runs import EvaluateResult
 from homeostat.signals.gate import GateReport, Verdict
 from homeostat.testing.builders import DIGEST, a_model_deployment, a_training_job
-from homeostat_operators.clients import Clients
+from homeostat_operators.core.clients import Clients
+from homeostat_operators.core.settings import OperatorSettings
 from homeostat_operators.modeldeployment import observe as reading
-from homeostat_operators.settings import OperatorSettings
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 PREFIX = "s3://homeostat/churn/uid-of-churn/evaluate-1/"

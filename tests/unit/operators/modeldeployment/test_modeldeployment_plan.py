@@ -8,7 +8,7 @@ from homeostat.api.v1alpha1.modeldeployment import Outcome
 from homeostat.reconcile.conditions import is_true
 from homeostat.signals.gate import Verdict
 from homeostat.testing.builders import a_model_deployment
-from homeostat_operators.actions import Apply, Delete
+from homeostat_operators.core.actions import Apply, Delete
 from homeostat_operators.modeldeployment.observed import (
     StepTraffic,
 )

@@ -12,7 +12,7 @@ from homeostat.signals import Metric
 from homeostat.signals.gate import GateReport, RuleKind, RuleOutcome, RuleResult, Verdict
 from homeostat.signals.shadow import ShadowComparison
 from homeostat.testing.builders import a_model_deployment
-from homeostat_operators.actions import Action, Apply, CreateOnce, Delete, SetAlias, TagVersion
+from homeostat_operators.core.actions import Action, Apply, CreateOnce, Delete, SetAlias, TagVersion
 from homeostat_operators.modeldeployment.observed import (
     Available,
     Evaluation,

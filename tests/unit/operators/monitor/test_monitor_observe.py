@@ -13,10 +13,10 @@ from homeostat.engines.registry.memory import MemoryRegistry
 from homeostat.reconcile.errors import EngineUnavailable
 from homeostat.signals import Baseline, FeatureKind, Moments, Window, fit
 from homeostat.testing.builders import a_feature_set, a_model_deployment, a_monitor
-from homeostat_operators.clients import Clients
+from homeostat_operators.core.clients import Clients
+from homeostat_operators.core.settings import OperatorSettings
 from homeostat_operators.monitor.observe import drift_window, observe
 from homeostat_operators.monitor.observed import CohortWindow, DriftWindow
-from homeostat_operators.settings import OperatorSettings
 from unit.operators.monitor.world import BUSINESS
 
 BASELINE = fit({"internet": ["dsl", "none"] * 500}, {"internet": FeatureKind.CATEGORICAL})

@@ -12,7 +12,7 @@ from homeostat.api.v1alpha1.trainingjob import TrainingJob
 from homeostat.reconcile.conditions import get
 from homeostat.signals import CohortCounts, FeatureKind, Window, count_cohort, fit
 from homeostat.testing.builders import a_model_deployment, a_monitor, a_training_spec
-from homeostat_operators.actions import Action, CreateOnce
+from homeostat_operators.core.actions import Action, CreateOnce
 from homeostat_operators.monitor import signals
 from homeostat_operators.monitor.observed import (
     CohortWindow,

@@ -10,18 +10,18 @@ import pytest
 from homeostat.api.common import ConditionType
 from homeostat.api.v1alpha1 import FeatureSet, TrainingJobStatus
 from homeostat.api.v1alpha1.trainingjob import SUCCEEDED, Step, StepState, TrainingJobReason
-from homeostat.engines.pipelines.packages import shipped
+from homeostat.engines.runs.jobs import SeenJob
+from homeostat.engines.runs.local import train_job
+from homeostat.engines.runs.packages import shipped
 from homeostat.reconcile.conditions import get, is_true, put
 from homeostat.reconcile.errors import InvalidSpec, ObjectNotFound
 from homeostat.runs import FailureReason, RunFailure, RunProgress, StoredDataset, StoredModel, TrainInput, TrainResult
 from homeostat.settings import NodePool
 from homeostat.testing.builders import DIGEST, a_feature_set, a_training_job
-from homeostat_operators.actions import Launch, Register, Stop
+from homeostat_operators.core.actions import Launch, Register, Stop
+from homeostat_operators.core.plan import Plan
 from homeostat_operators.featureset.children import schema_hash
-from homeostat_operators.jobs import SeenJob
-from homeostat_operators.planning import Plan
 from homeostat_operators.trainingjob.children import train_input
-from homeostat_operators.trainingjob.local import train_job
 from homeostat_operators.trainingjob.observe import Observed
 from homeostat_operators.trainingjob.plan import plan
 

@@ -5,12 +5,12 @@ from typing import Any
 import pytest
 
 from homeostat.api.common import Resource
+from homeostat.cluster import Manifest
 from homeostat.reconcile.names import labels_for
 from homeostat.testing.builders import a_feature_set, a_model_deployment, a_monitor, a_training_job
-from homeostat_operators.clients import Manifest
-from homeostat_operators.dependents import dependencies_of
-from homeostat_operators.feed import Feed
-from homeostat_operators.workqueue import WorkQueue
+from homeostat_operators.core.dependencies import dependencies_of
+from homeostat_operators.core.event_source import EventSource
+from homeostat_operators.core.workqueue import WorkQueue
 
 
 def manifest(resource: Resource[Any, Any], **metadata: Any) -> Manifest:
@@ -19,10 +19,10 @@ def manifest(resource: Resource[Any, Any], **metadata: Any) -> Manifest:
     return found
 
 
-def a_feed(kind: str, *known: Resource[Any, Any]) -> tuple[Feed, WorkQueue]:
+def a_feed(kind: str, *known: Resource[Any, Any]) -> tuple[EventSource, WorkQueue]:
     """A feed that knows objects, and whose queue was emptied since."""
     queue = WorkQueue()
-    feed = Feed(kind, queue)
+    feed = EventSource(kind, queue)
     for resource in known:
         feed.own("ADDED", manifest(resource))
     while len(queue):
@@ -34,7 +34,7 @@ def a_feed(kind: str, *known: Resource[Any, Any]) -> tuple[Feed, WorkQueue]:
 
 def test_an_object_that_appears_is_queued() -> None:
     queue = WorkQueue()
-    Feed("FeatureSet", queue).own(None, manifest(a_feature_set()))
+    EventSource("FeatureSet", queue).own(None, manifest(a_feature_set()))
     assert len(queue) == 1
 
 

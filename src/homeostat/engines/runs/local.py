@@ -4,15 +4,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from homeostat.api.v1alpha1 import TrainingJob
-from homeostat.engines.pipelines import Attempt, SeenRun
-from homeostat.engines.pipelines.packages import Package, shipped
+from homeostat.cluster import ClusterAccess, Manifest
+from homeostat.cluster.once import create_once
+from homeostat.engines.runs import TRAIN, Attempt, SeenRun
+from homeostat.engines.runs.jobs import JOB, JobShape, SeenJob, run_job
+from homeostat.engines.runs.packages import Package, shipped
 from homeostat.reconcile.errors import InvalidSpec
 from homeostat.reconcile.names import child_name, labels_for
 from homeostat.settings import NodePool
-from homeostat_operators.actions import create_once
-from homeostat_operators.clients import ClusterAccess, Manifest
-from homeostat_operators.jobs import JOB, JobShape, SeenJob, run_job
-from homeostat_operators.trainingjob.observe import PURPOSE
 
 NAME = "Local"
 
@@ -29,7 +28,7 @@ def train_job(attempt: Attempt) -> Manifest:
         ttl_seconds=max(spec.ttl_seconds_after_finished, SHORTEST_TTL),
         pool=attempt.pool,
     )
-    return run_job(attempt.resource, PURPOSE, attempt.number, attempt.document, attempt.document.image, shape)
+    return run_job(attempt.resource, TRAIN, attempt.number, attempt.document, attempt.document.image, shape)
 
 
 @dataclass(frozen=True)
@@ -58,12 +57,12 @@ class LocalPipelines:
     def find(self, resource: TrainingJob, number: int) -> SeenRun | None:
         """See PipelineEngine."""
         meta = resource.metadata
-        found = self.cluster.get(*JOB, meta.namespace, child_name(meta.name, PURPOSE, number))
+        found = self.cluster.get(*JOB, meta.namespace, child_name(meta.name, TRAIN, number))
         return SeenJob.of(found) if found else None
 
     def runs(self, resource: TrainingJob) -> tuple[SeenRun, ...]:
         """See PipelineEngine."""
-        labelled = self.cluster.list(*JOB, resource.metadata.namespace, labels_for(resource, PURPOSE))
+        labelled = self.cluster.list(*JOB, resource.metadata.namespace, labels_for(resource, TRAIN))
         return tuple(job for job in map(SeenJob.of, labelled) if job.owner == resource.metadata.uid)
 
     def going(self) -> tuple[SeenRun, ...]:

@@ -53,7 +53,7 @@ def ended(resource: TrainingJob) -> Said:
     return Said(last.reason, last.message, Stage.SUCCEEDED if last.status is ConditionStatus.TRUE else Stage.FAILED)
 
 
-def conditions(resource: TrainingJob, said: Said, now: datetime) -> list[Condition]:
+def conditions_of(resource: TrainingJob, said: Said, now: datetime) -> list[Condition]:
     """Succeeded, and Ready, Reconciling, Stalled as kstatus understands a job."""
     settled = (said.reason, said.message, resource.metadata.generation, now)
     old = resource.status.conditions

@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from homeostat.api.v1alpha1.trainingjob import TrainingJob
 from homeostat.engines.objects import ObjectStore
-from homeostat.engines.pipelines import parameters
+from homeostat.engines.runs import parameters
 from homeostat.reconcile.errors import InvalidSpec, ObjectNotFound
 from homeostat.runs import TrainInput
 

@@ -9,13 +9,13 @@ from pydantic import TypeAdapter, ValidationError
 
 from homeostat.api.common import Resource
 from homeostat.api.v1alpha1.trainingjob import Resources
+from homeostat.cluster import Manifest
 from homeostat.engines.objects import ObjectStore
-from homeostat.engines.pipelines import SeenRun
+from homeostat.engines.runs import SeenRun
 from homeostat.reconcile.errors import ObjectNotFound
 from homeostat.reconcile.names import child_name, labels_for, number_of, owner_reference
 from homeostat.runs import INPUT_VARIABLE, Document, FailureReason, RunFailure
 from homeostat.settings import NodePool
-from homeostat_operators.clients import Manifest
 
 JOB = ("batch/v1", "Job")
 SECRET = "homeostat-platform"  # noqa: S105 - the name of a Secret

@@ -21,7 +21,7 @@ def waiting(resource: Monitor, status: MonitorStatus, now: datetime) -> list[Con
     return reconciling(status.conditions, reason, told, resource.metadata.generation, now)
 
 
-def conditions(resource: Monitor, status: MonitorStatus, observed: Observed, now: datetime) -> list[Condition]:
+def conditions_of(resource: Monitor, status: MonitorStatus, observed: Observed, now: datetime) -> list[Condition]:
     """Ready says whether every signal can be read; Breached what is beyond its bound, and what was decided."""
     generation = resource.metadata.generation
     if observed.mistakes:

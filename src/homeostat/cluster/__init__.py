@@ -1,18 +1,8 @@
-"""What observations read and actions write through; made once at start, replaced by in-memory twins in tests."""
+"""The Kubernetes API as everything here uses it: a few verbs on plain manifests."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
-
-from homeostat.engines.metrics import Metrics
-from homeostat.engines.objects import ObjectStore
-from homeostat.engines.outcomes import Outcomes
-from homeostat.engines.pipelines import PipelineEngine
-from homeostat.engines.registry import Registry
-from homeostat.engines.serving import ServingEngine
-from homeostat.engines.serving.deployment import DeploymentServing
-from homeostat_operators.settings import OperatorSettings
 
 Manifest = dict[str, Any]
 """A Kubernetes object as its JSON says it."""
@@ -58,19 +48,3 @@ class ClusterAccess(Protocol):
     def record_event(self, manifest: Manifest, type_: str, reason: str, message: str, now: datetime) -> None:
         """Writes an Event about an object; the same event of the same state of the object is written once."""
         ...
-
-
-@dataclass(frozen=True)
-class Clients:
-    """Everything outside the process."""
-
-    cluster: ClusterAccess
-    objects: ObjectStore
-    registry: Registry
-    metrics: Metrics
-    outcomes: Outcomes
-    settings: OperatorSettings
-    pipelines: Mapping[str, PipelineEngine] = field(default_factory=dict)
-    """Engines of trainings, by the name that a spec gives them."""
-    serving: Mapping[str, ServingEngine] = field(default_factory=lambda: {DeploymentServing.name: DeploymentServing()})
-    """Engines that keep models running, by the name that a spec gives them."""

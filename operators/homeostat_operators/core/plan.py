@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Generic, TypeVar
 
-from homeostat_operators.actions import Action
+from homeostat_operators.core.actions import Action
 
 StatusT = TypeVar("StatusT", covariant=True)  # noqa: PLC0105 - a plan only hands its status out
 

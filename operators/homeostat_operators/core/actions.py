@@ -6,13 +6,11 @@ Every action can be repeated: a crash after it, or a doubt whether it happened, 
 from dataclasses import dataclass
 from typing import assert_never
 
-from homeostat.engines.pipelines import Attempt, SeenRun
+from homeostat.cluster import Manifest
+from homeostat.cluster.once import create_once, maker_of
+from homeostat.engines.runs import Attempt, SeenRun
 from homeostat.reconcile.errors import PlatformError
-from homeostat_operators.clients import Clients, ClusterAccess, Conflict, Manifest
-
-
-class NumberTaken(Conflict):
-    """The name of a numbered child belongs to something else; the next plan sees that and takes the next number."""
+from homeostat_operators.core.clients import Clients
 
 
 @dataclass(frozen=True)
@@ -116,13 +114,6 @@ def perform(action: Action, clients: Clients) -> None:
             assert_never(action)
 
 
-def maker_of(manifest: Manifest) -> str:
-    """Uid of the object that a child was made for: its trigger's for a triggered TrainingJob, else its controller's."""
-    trigger: str | None = manifest.get("spec", {}).get("trigger", {}).get("ref", {}).get("uid")
-    owners = manifest["metadata"].get("ownerReferences", [])
-    return trigger or next((str(owner["uid"]) for owner in owners if owner.get("controller")), "")
-
-
 def _apply(manifest: Manifest, clients: Clients) -> None:
     meta = manifest["metadata"]
     found = clients.cluster.get(manifest["apiVersion"], manifest["kind"], meta["namespace"], meta["name"])
@@ -132,18 +123,3 @@ def _apply(manifest: Manifest, clients: Clients) -> None:
             "delete or rename it"
         )
     clients.cluster.apply(manifest)
-
-
-def create_once(manifest: Manifest, cluster: ClusterAccess) -> None:
-    """Creates a numbered child; one that is there already and is ours is taken as created.
-
-    Raises:
-        NumberTaken: The name belongs to something else.
-    """
-    meta = manifest["metadata"]
-    try:
-        cluster.create(manifest)
-    except Conflict:
-        found = cluster.get(manifest["apiVersion"], manifest["kind"], meta["namespace"], meta["name"])
-        if found is None or maker_of(found) != maker_of(manifest):
-            raise NumberTaken(f"{manifest['kind']} {meta['name']} was not made by us") from None

@@ -9,9 +9,9 @@ import structlog
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
 
 from homeostat.reconcile.errors import EngineUnavailable, PlatformError
-from homeostat_operators.clients import Clients
-from homeostat_operators.loop import REFUSED_RETRY, AnyOperator, Outcome, Turn, clock, reconcile
-from homeostat_operators.workqueue import Key, WorkQueue
+from homeostat_operators.core.clients import Clients
+from homeostat_operators.core.loop import REFUSED_RETRY, AnyOperator, Outcome, Turn, clock, reconcile
+from homeostat_operators.core.workqueue import Key, WorkQueue
 
 WORKERS = 4
 SWEEP_SECONDS = 15.0

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from homeostat_operators.clients import Manifest
+from homeostat.cluster import Manifest
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ _ENDED = {
 }
 
 
-def conditions(
+def conditions_of(
     resource: ModelDeployment, status: ModelDeploymentStatus, observed: Observed, now: datetime
 ) -> list[Condition]:
     """Ready says whether the champion answers; Reconciling whether something is on its way; Stalled who must act."""

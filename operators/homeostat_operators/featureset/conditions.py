@@ -10,7 +10,7 @@ from homeostat.reconcile.conditions import put, ready, reconciling, stalled
 FRESH = "Fresh"
 
 
-def conditions(resource: FeatureSet, status: FeatureSetStatus, now: datetime) -> list[Condition]:
+def conditions_of(resource: FeatureSet, status: FeatureSetStatus, now: datetime) -> list[Condition]:
     """Ready, Reconciling, Stalled, and Fresh where the spec bounds the age of what is there."""
     generation = resource.metadata.generation
     said = _state(resource, status, now)

@@ -9,9 +9,12 @@ from datetime import datetime
 from typing import Protocol
 
 from homeostat.api.v1alpha1.trainingjob import Resources, Step, TrainingJob
-from homeostat.engines.pipelines.packages import Package
+from homeostat.engines.runs.packages import Package
 from homeostat.runs import TrainInput
 from homeostat.settings import NodePool
+
+TRAIN = "train"
+"""Purpose of a run that trains."""
 
 
 @dataclass(frozen=True)

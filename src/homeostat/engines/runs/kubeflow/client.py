@@ -22,10 +22,11 @@ import structlog
 
 from homeostat.api.v1alpha1.trainingjob import TrainingJob
 from homeostat.engines.http import Engine, Failed, Refused, ServiceAccountToken
-from homeostat.engines.pipelines import Attempt, SeenRun, kubeflow_seen
-from homeostat.engines.pipelines.kubeflow_seen import GOING, RUN_LABEL, display_name
-from homeostat.engines.pipelines.packages import Package, Packages, parse
-from homeostat.engines.pipelines.rendering import rendered
+from homeostat.engines.runs import Attempt, SeenRun
+from homeostat.engines.runs.kubeflow import records
+from homeostat.engines.runs.kubeflow.manifests import rendered
+from homeostat.engines.runs.kubeflow.records import GOING, RUN_LABEL, display_name
+from homeostat.engines.runs.packages import Package, Packages, parse
 from homeostat.reconcile.errors import EngineUnavailable, InvalidSpec, NotReadyYet, ObjectNotFound, PlatformError
 from homeostat.settings import KubeflowSettings, NodePool
 
@@ -91,7 +92,7 @@ class KubeflowPipelines:
         if found is None:
             return None
         if not found.finished:
-            return replace(found, stuck=kubeflow_seen.stuck(self._of_run("v1", "Pod", found)))
+            return replace(found, stuck=records.stuck(self._of_run("v1", "Pod", found)))
         # The backend's record of a run that was terminated may say no more than FAILED.
         return self._bridged(found) if found.reason == "Failed" else found
 
@@ -101,7 +102,7 @@ class KubeflowPipelines:
         seen: dict[int, str] = {}
         runs = []
         for one in sorted(raw, key=lambda run: (run["created_at"], run["run_id"])):
-            run = kubeflow_seen.seen(one, self._settings)
+            run = records.seen(one, self._settings)
             if seen.setdefault(run.number, run.uid) != run.uid:
                 run = replace(run, number=0)
             runs.append(run if run.finished else self._bridged(run))
@@ -112,7 +113,7 @@ class KubeflowPipelines:
         states = {"operation": "IN", "key": "state", "string_values": {"values": sorted(GOING)}}
         raw = self._listed("runs", _contains("description", self._cluster), states)
         self._tell_version()
-        return tuple(run for run in (kubeflow_seen.seen(one, self._settings) for one in raw) if run.owner)
+        return tuple(run for run in (records.seen(one, self._settings) for one in raw) if run.owner)
 
     def submit(self, attempt: Attempt) -> None:
         """See PipelineEngine."""
@@ -226,7 +227,7 @@ class KubeflowPipelines:
 
     def _bridged(self, run: SeenRun) -> SeenRun:
         found = self._of_run(*WORKFLOW, run)
-        return kubeflow_seen.with_workflow(run, found[0]) if found else run
+        return records.with_workflow(run, found[0]) if found else run
 
     def _of_run(self, api_version: str, kind: str, run: SeenRun) -> list[dict[str, Any]]:
         return self._readable(api_version, kind, {RUN_LABEL: run.uid})

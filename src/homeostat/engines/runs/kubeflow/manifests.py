@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 from kubernetes.utils import quantity
 
-from homeostat.engines.pipelines import Attempt
+from homeostat.engines.runs import Attempt
 from homeostat.settings import NodePool
 
 SECRET = "homeostat-platform"  # noqa: S105 - the name of a Secret

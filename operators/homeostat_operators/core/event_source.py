@@ -2,10 +2,10 @@
 
 from typing import Any
 
+from homeostat.cluster import Manifest
 from homeostat.reconcile.names import KIND_LABEL, NAME_LABEL
-from homeostat_operators.clients import Manifest
-from homeostat_operators.dependents import Dependency
-from homeostat_operators.workqueue import Key, WorkQueue
+from homeostat_operators.core.dependencies import Dependency
+from homeostat_operators.core.workqueue import Key, WorkQueue
 
 _CAUSES = ("generation", "labels", "annotations", "deletionTimestamp")
 
@@ -15,7 +15,7 @@ def key_of(manifest: Manifest) -> Key:
     return Key(manifest["metadata"]["namespace"], manifest["metadata"]["name"])
 
 
-class Feed:
+class EventSource:
     """Puts keys of one kind into its queue.
 
     It keeps the objects of the kind as the watch last showed them, only to tell which of them an event concerns.

@@ -12,9 +12,9 @@ from urllib3.exceptions import HTTPError
 
 from homeostat.api.common import API_VERSION, format_time
 from homeostat.api.v1alpha1 import KINDS
+from homeostat.cluster import Conflict, Manifest
 from homeostat.engines.serving import kserve, seldon
 from homeostat.reconcile.errors import EngineUnavailable, InvalidSpec, PlatformError
-from homeostat_operators.clients import Conflict, Manifest
 
 TIMEOUT = (3, 20)
 """Seconds to connect and to read."""

@@ -15,13 +15,14 @@ import structlog
 from pydantic import TypeAdapter, ValidationError
 
 from homeostat.api.common import API_VERSION, Condition, ConditionStatus, ConditionType, Resource
+from homeostat.cluster import Conflict, Manifest
 from homeostat.reconcile import conditions
 from homeostat.reconcile.errors import EngineUnavailable, InvalidData, InvalidSpec, NotReadyYet, PlatformError
 from homeostat.reconcile.events import events_between
-from homeostat_operators.actions import perform
-from homeostat_operators.clients import Clients, Conflict, Manifest
-from homeostat_operators.planning import Plan
-from homeostat_operators.workqueue import Key
+from homeostat_operators.core.actions import perform
+from homeostat_operators.core.clients import Clients
+from homeostat_operators.core.plan import Plan
+from homeostat_operators.core.workqueue import Key
 
 ResourceT = TypeVar("ResourceT", bound=Resource[Any, Any])
 ObservedT = TypeVar("ObservedT")

@@ -10,7 +10,7 @@ import structlog
 from pydantic import TypeAdapter
 
 from homeostat.api.v1alpha1.trainingjob import Step, StepState, TrainingJob
-from homeostat.engines.pipelines import SeenRun
+from homeostat.engines.runs import SeenRun
 from homeostat.reconcile.pods import trouble
 from homeostat.settings import KubeflowSettings
 

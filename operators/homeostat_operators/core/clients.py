@@ -1,0 +1,30 @@
+"""What observations read and actions write through; made once at start, replaced by in-memory twins in tests."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from homeostat.cluster import ClusterAccess
+from homeostat.engines.metrics import Metrics
+from homeostat.engines.objects import ObjectStore
+from homeostat.engines.outcomes import Outcomes
+from homeostat.engines.registry import Registry
+from homeostat.engines.runs import PipelineEngine
+from homeostat.engines.serving import ServingEngine
+from homeostat.engines.serving.deployment import DeploymentServing
+from homeostat_operators.core.settings import OperatorSettings
+
+
+@dataclass(frozen=True)
+class Clients:
+    """Everything outside the process."""
+
+    cluster: ClusterAccess
+    objects: ObjectStore
+    registry: Registry
+    metrics: Metrics
+    outcomes: Outcomes
+    settings: OperatorSettings
+    pipelines: Mapping[str, PipelineEngine] = field(default_factory=dict)
+    """Engines of trainings, by the name that a spec gives them."""
+    serving: Mapping[str, ServingEngine] = field(default_factory=lambda: {DeploymentServing.name: DeploymentServing()})
+    """Engines that keep models running, by the name that a spec gives them."""

@@ -1,0 +1,1 @@
+"""Kubeflow Pipelines as an engine of runs."""
