@@ -105,7 +105,7 @@ def _existing(*paths: str) -> list[str]:
 def units(totals: Totals) -> None:
     """What needs no cluster."""
     ignored = [f"--ignore={path}" for path in PIPELINES_TESTS]
-    run(totals, "unit", "platform", [*_existing("tests/unit", "tests/golden", "tests/faults"), *ignored])
+    run(totals, "unit", "platform", [*_existing("tests/unit", "tests/golden"), *ignored])
     run(totals, "pipelines", "pipelines", _existing(*PIPELINES_TESTS))
     run(totals, "seldon_python", "platform", _existing("tests/seldon_python"))
 

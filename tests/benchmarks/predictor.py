@@ -22,7 +22,7 @@ from fastapi import FastAPI
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from homeostat_services.predictor.__main__ import assemble, serve
 from homeostat_services.predictor.predictions import Prediction
-from unit.services.predictor import small_model
+from support import small_model
 
 ROUNDS, SECONDS, CONNECTIONS = 6, 3.0, 16
 # Student's t for 5 degrees of freedom, two-sided 95 %.

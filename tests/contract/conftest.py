@@ -12,7 +12,7 @@ import yaml
 from kubernetes import client, config
 from kubernetes.client.exceptions import ApiException
 
-from contract.waiting import until
+from support.waiting import until
 
 REPOSITORY = Path(__file__).parents[2]
 

@@ -11,20 +11,12 @@ from typing import Any
 import httpx
 import pytest
 
-from e2e.watching import Watch
-from tools.cluster import settings
+from support.platform.fixtures import the_platform, the_traffic, the_watch  # noqa: F401 - fixtures, by their names
 from tools.cluster.settings import NODE_PORTS, REPOSITORY
 from tools.demo.release import Platform
-from tools.demo.story import RATE
-from tools.demo.traffic import write_json
 
 Object = dict[str, Any]
 BUILD = REPOSITORY / "build"
-
-
-@pytest.fixture(scope="session")
-def platform() -> Platform:
-    return Platform(settings.load(), os.environ.get("CONTEXT", ""))
 
 
 @pytest.fixture(scope="session")
@@ -54,33 +46,10 @@ def story() -> Iterator[str]:
 
 
 @pytest.fixture
-def watch(platform: Platform) -> Watch:
-    return Watch(platform)
-
-
-@pytest.fixture
 def counts(platform: Platform) -> Callable[[], Object]:
     """What the trickle of customers that the story left behind has counted."""
     path: Path = platform.local.state / "demo" / "counts.json"
     return lambda: dict(json.loads(path.read_text()))
-
-
-@pytest.fixture
-def traffic(platform: Platform) -> Iterator[Callable[[], Object]]:
-    """As many customers a second as in the story while a test disturbs something; none of their requests may fail."""
-    directory = platform.local.state / "demo"
-    path = directory / "traffic.json"
-    before = json.loads(path.read_text())
-    write_json(path, {**before, "rate": RATE})
-
-    def read() -> Object:
-        return dict(json.loads((directory / "counts.json").read_text()))
-
-    failed = read()["failed"]
-    yield read
-    write_json(path, before)
-    after = read()
-    assert after["failed"] == failed, after["failures"]
 
 
 @pytest.fixture(scope="session")

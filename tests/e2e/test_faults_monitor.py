@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from e2e.acting import apply, delete, kill, sample
-from e2e.watching import Watch
+from support.platform.acting import apply, delete, kill, sample
+from support.platform.watching import Watch
 from tools.demo.release import Platform
 from tools.demo.story import field
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from e2e.acting import borrowed, kill, missing, put_spec, runs, sigkill
-from e2e.watching import Watch
+from support.platform.acting import borrowed, kill, missing, put_spec, runs, sigkill
+from support.platform.watching import Watch
 from tools.demo.release import NAMESPACE, SYSTEM, Platform
 from tools.demo.story import condition, field
 

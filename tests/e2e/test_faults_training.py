@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from e2e.acting import apply, delete, kill, runs, training
-from e2e.watching import Watch
+from support.platform.acting import apply, delete, kill, runs, training
+from support.platform.watching import Watch
 from tools.demo.release import NAMESPACE, Platform
 from tools.demo.story import condition, field
 

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from e2e.watching import Watch
+from support.platform.watching import Watch
 from tools.demo import background
 from tools.demo.release import CHART, GROUP_KINDS, NAMESPACE, RELEASE, SYSTEM, Platform, install, unready
 from tools.demo.story import TRAFFIC, condition, field

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 import yaml
 
-from contract.waiting import until
 from homeostat.api.v1alpha1.trainingjob import StepState
 from homeostat.engines.runs import Attempt, SeenRun
 from homeostat.engines.runs.kubeflow.client import RUN_NAME, KubeflowPipelines
@@ -19,6 +18,7 @@ from homeostat.engines.runs.kubeflow.records import RUN_LABEL, display_name
 from homeostat.engines.runs.packages import Package, parse, shipped
 from homeostat.reconcile.errors import InvalidSpec, NotReadyYet, PlatformError
 from homeostat.testing.builders import a_training_job
+from support.waiting import until
 from tools.cluster.settings import REPOSITORY
 from tools.demo.release import Platform
 

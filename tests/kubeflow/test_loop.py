@@ -15,10 +15,6 @@ import pytest
 import yaml
 from pydantic import SecretStr
 
-from contract.waiting import until
-from faults.cluster_twin import MemoryCluster
-from faults.test_numbered_runs import TRAINED
-from faults.world import COMPILED
 from homeostat.api.v1alpha1 import TrainingJob
 from homeostat.api.v1alpha1.trainingjob import SUCCEEDED, StepState
 from homeostat.engines.metrics.memory import MemoryMetrics
@@ -39,6 +35,10 @@ from homeostat_operators.core.workqueue import Key
 from homeostat_operators.featureset.children import schema_hash
 from homeostat_operators.trainingjob.handlers import OPERATOR
 from homeostat_operators.trainingjob.sweep import sweep
+from support.cluster_twin import MemoryCluster
+from support.trainings import TRAINED
+from support.waiting import until
+from support.world import COMPILED
 from tools.demo.release import Platform
 
 NAMESPACE = "kubeflow"

@@ -14,9 +14,9 @@ import pytest
 import yaml
 from minio import Minio
 
-from e2e.acting import sigkill
-from e2e.watching import Watch
 from homeostat.engines.runs.kubeflow.manifests import SECRET, SECRET_KEYS
+from support.platform.acting import sigkill
+from support.platform.watching import Watch
 from tools.cluster.settings import REPOSITORY
 from tools.demo.release import NAMESPACE, SYSTEM, Platform
 from tools.demo.story import condition, field

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from e2e.conftest import platform, traffic, watch  # noqa: F401 - fixtures, by their names
+from support.platform.fixtures import the_platform, the_traffic, the_watch  # noqa: F401 - fixtures, by their names
 from tools.cluster import settings
 from tools.demo.release import Platform
 

@@ -10,11 +10,11 @@ import pytest
 import yaml
 from kubernetes import config
 
-from contract.serving.real import RealStage, staged
-from contract.serving.suite import ServingSuite
-from contract.waiting import until
 from homeostat.engines.serving.seldon import SeldonServing
 from homeostat.settings import SeldonSettings
+from support.serving.real import RealStage, staged
+from support.serving.suite import ServingSuite
+from support.waiting import until
 from tools.cluster import settings
 from tools.demo.release import NAMESPACE, Platform
 from tools.seldon import install

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from contract.waiting import until
+from support.waiting import until
 from tools.cluster.settings import UserError
 from tools.demo.release import Platform
 

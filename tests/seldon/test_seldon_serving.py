@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 from kubernetes import client, config
 
-from contract.serving.real import RealStage, staged
-from contract.serving.suite import ServingSuite
-from e2e.acting import sigkill
-from e2e.watching import Watch
 from homeostat.engines.serving.seldon import API_VERSION, KIND, SeldonServing
 from homeostat.reconcile.errors import InvalidSpec
 from homeostat.settings import SeldonSettings
+from support.platform.acting import sigkill
+from support.platform.watching import Watch
+from support.serving.real import RealStage, staged
+from support.serving.suite import ServingSuite
 from tools.demo.release import NAMESPACE, Platform
 from tools.seldon.manifests import LABELS
 from tools.seldon.manifests import NAMESPACE as OPERATORS

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from contract.waiting import until
 from seldon_python.serving import SELDON, Ports, Trained, answers, end, free_ports, microservice, predicting
+from support.waiting import until
 from tools.cluster.settings import REPOSITORY
 
 HERE = Path(__file__).parent

@@ -17,11 +17,11 @@ from typing import Any
 
 import httpx
 
-from contract.waiting import until
 from homeostat.engines.objects.memory import MemoryObjects
 from homeostat_services.predictor.__main__ import assemble, serve
 from homeostat_services.predictor.predictions import Prediction
 from homeostat_services.predictor.settings import PredictorSettings
+from support.waiting import until
 from tools.cluster.settings import REPOSITORY
 
 SELDON = REPOSITORY / ".venv/seldon/bin"

@@ -13,7 +13,7 @@ from homeostat.engines.objects.memory import MemoryObjects
 from homeostat_pipelines import bundles, model
 from homeostat_pipelines.labels import LABEL
 from homeostat_pipelines.signature import signature_of
-from unit.pipelines.builders import customers, labels, train_input
+from support.tables import customers, labels, train_input
 
 SIGNATURE = signature_of(train_input())
 

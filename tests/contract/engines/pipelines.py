@@ -8,9 +8,6 @@ from typing import Any
 import httpx
 from kubernetes import client
 
-from contract.waiting import until
-from faults.cluster_twin import MemoryCluster
-from faults.kubeflow_twin import KubeflowServer
 from homeostat.cluster.kubernetes import Cluster
 from homeostat.engines.objects.memory import MemoryObjects
 from homeostat.engines.runs import PipelineEngine, SeenRun
@@ -18,6 +15,9 @@ from homeostat.engines.runs.kubeflow.client import KubeflowPipelines
 from homeostat.engines.runs.local import LocalPipelines
 from homeostat.engines.runs.packages import Packages
 from homeostat.settings import KubeflowSettings
+from support.cluster_twin import MemoryCluster
+from support.kubeflow_twin import KubeflowServer
+from support.waiting import until
 
 COMPILED = Path(__file__).parents[3] / "pipelines" / "compiled"
 # Not the installed operator's own, which ends runs that have no TrainingJob.

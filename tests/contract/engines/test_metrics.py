@@ -6,12 +6,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from contract.waiting import until
 from homeostat.engines.metrics import Metrics, Series
 from homeostat.engines.metrics.memory import MemoryMetrics
 from homeostat.engines.metrics.prometheus import PrometheusMetrics
 from homeostat.reconcile.errors import EngineUnavailable, InvalidSpec
 from homeostat.settings import PrometheusSettings
+from support.waiting import until
 
 HOUR = timedelta(hours=1)
 SAMPLES = 4

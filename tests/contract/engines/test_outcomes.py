@@ -10,12 +10,12 @@ import httpx
 import pytest
 from kubernetes import client
 
-from contract.waiting import until
 from homeostat.engines.outcomes import Outcomes
 from homeostat.engines.outcomes.memory import MemoryOutcomes, Prediction
 from homeostat.engines.outcomes.observer import ObserverOutcomes
 from homeostat.reconcile.errors import EngineUnavailable, PlatformError
 from homeostat.settings import ObserverSettings
+from support.waiting import until
 
 NAMESPACE = "default"
 START = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import pytest
 from kubernetes import client
 
-from contract.serving.real import RealStage, staged
-from contract.serving.suite import ServingSuite
 from homeostat.engines.serving.deployment import DeploymentServing
+from support.serving.real import RealStage, staged
+from support.serving.suite import ServingSuite
 
 
 class TestDeployment(ServingSuite):

@@ -19,7 +19,7 @@ from homeostat.engines.objects.s3 import S3Objects
 from homeostat.runs import Document, FailureReason, MaterializeResult, RunFailure, TrainResult
 from homeostat.settings import OnlineStoreSettings, S3Settings
 from homeostat_pipelines import definitions, materialize
-from unit.pipelines.builders import (
+from support.tables import (
     LABELS,
     NOON,
     SOURCE,

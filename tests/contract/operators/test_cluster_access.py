@@ -5,13 +5,13 @@ from datetime import UTC, datetime
 import pytest
 from kubernetes import client
 
-from contract.waiting import until
-from faults.cluster_twin import MemoryCluster
 from homeostat.api.common import format_time
 from homeostat.cluster import ClusterAccess, Conflict, Manifest
 from homeostat.cluster.kubernetes import Cluster
 from homeostat.reconcile.errors import InvalidSpec, PlatformError
 from homeostat.testing.builders import a_feature_set
+from support.cluster_twin import MemoryCluster
+from support.waiting import until
 
 NOW = datetime(2026, 1, 5, 9, tzinfo=UTC)
 NOBODY = "0c9e7d52-1f0e-4b6e-9d8f-7a2f0f6f3a99"

@@ -7,11 +7,11 @@ import pytest
 from kubernetes import client
 from kubernetes.client.exceptions import ApiException
 
-from contract.waiting import until
 from homeostat.api.v1alpha1 import ModelDeployment
 from homeostat.engines.serving import Version
 from homeostat.engines.serving.kserve import KServeServing
 from homeostat.testing.builders import DIGEST, a_model_deployment
+from support.waiting import until
 from tools.cluster import settings
 from tools.kserve import source
 

@@ -11,7 +11,6 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from faults.kubeflow_twin import Crash, Fault, KubeflowServer
 from homeostat.api.v1alpha1.trainingjob import Resources
 from homeostat.engines.objects.memory import MemoryObjects
 from homeostat.engines.runs import Attempt, SeenRun
@@ -22,6 +21,7 @@ from homeostat.reconcile.errors import EngineUnavailable, InvalidSpec, NotReadyY
 from homeostat.runs import TrainInput
 from homeostat.settings import KubeflowSettings, NodePool
 from homeostat.testing.builders import a_training_job
+from support.kubeflow_twin import Crash, Fault, KubeflowServer
 
 COMPILED = Path(__file__).parents[3] / "pipelines" / "compiled"
 SETTINGS = KubeflowSettings(url="http://kubeflow.example.org", ui_url="http://ui.example.org/")

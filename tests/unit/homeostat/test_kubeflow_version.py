@@ -8,12 +8,12 @@ import httpx
 import pytest
 from structlog.testing import capture_logs
 
-from faults.kubeflow_twin import KubeflowServer
 from homeostat.engines.objects.memory import MemoryObjects
 from homeostat.engines.runs.kubeflow.client import KubeflowPipelines
 from homeostat.engines.runs.packages import Packages
 from homeostat.reconcile.errors import EngineUnavailable
 from homeostat.settings import KubeflowSettings
+from support.kubeflow_twin import KubeflowServer
 
 SETTINGS = KubeflowSettings(url="http://kubeflow.example.org")
 PACKAGES = Packages(Path(), MemoryObjects(), lambda *_: None)

@@ -5,14 +5,14 @@ from typing import Any
 
 import pytest
 
-from contract.serving.suite import ServingSuite
 from homeostat.engines.serving import ROUTER, Serving, ServingEngine, predictor
 from homeostat.engines.serving.deployment import DeploymentServing
 from homeostat.engines.serving.kserve import KServeServing
 from homeostat.engines.serving.seldon import SeldonServing
 from homeostat.settings import SeldonSettings
 from homeostat.testing.builders import a_model_deployment
-from unit.homeostat.serving_operators import MemoryStage
+from support.serving.operators import MemoryStage
+from support.serving.suite import ServingSuite
 
 ENGINES: tuple[ServingEngine, ...] = (DeploymentServing(), SeldonServing(SeldonSettings()), KServeServing())
 

@@ -11,8 +11,8 @@ from homeostat.reconcile.errors import InvalidData
 from homeostat.runs import LabelInput, StoredModel
 from homeostat_pipelines import bundles, dataset, labels
 from homeostat_pipelines.join import join
-from unit.pipelines import builders
-from unit.pipelines.builders import LABELS, NOON, SNAPSHOT, a_store, customers, feature_source, label_input, parquet
+from support import tables
+from support.tables import LABELS, NOON, SNAPSHOT, a_store, customers, feature_source, label_input, parquet
 
 ENTITY = Entity.model_validate({"name": "customer_id", "type": "String"})
 TIME = pa.timestamp("us", tz="UTC")
@@ -127,7 +127,7 @@ def test_labels_without_features_within_ttl_are_left_out_and_types_are_kept() ->
 @third_party
 def test_a_dataset_is_named_by_its_content_and_its_parts_share_no_entity() -> None:
     objects = a_store()
-    job = builders.train_input()
+    job = tables.train_input()
     first, second = dataset.build(job, objects), dataset.build(job, objects)
     assert first == second
     stored = StoredModel(uri=first.uri, digest=first.digest)
@@ -142,16 +142,16 @@ def test_a_dataset_is_named_by_its_content_and_its_parts_share_no_entity() -> No
 @third_party
 def test_labels_of_one_class_make_no_dataset() -> None:
     objects = a_store()
-    rows = builders.labels(customers())
+    rows = tables.labels(customers())
     objects.content[f"{LABELS}part-0.parquet"] = parquet(rows.set_column(2, "churned", pa.array([1] * 400)))
     with pytest.raises(InvalidData, match=r"all \d+ rows of the training part have label 1; a classifier needs both"):
-        dataset.build(builders.train_input(), objects)
+        dataset.build(tables.train_input(), objects)
 
 
 @third_party
 def test_too_few_rows_are_counted_in_the_message() -> None:
     with pytest.raises(InvalidData, match=r"training part has \d+ labelled rows with features, needed are 50"):
-        dataset.build(builders.train_input(), a_store(customers(20)))
+        dataset.build(tables.train_input(), a_store(customers(20)))
 
 
 def test_a_changed_file_is_noticed() -> None:

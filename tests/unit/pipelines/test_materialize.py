@@ -5,7 +5,7 @@ import pytest
 
 from homeostat.reconcile.errors import InvalidData
 from homeostat_pipelines import columns, expectations, materialize, snapshots
-from unit.pipelines.builders import SOURCE, a_store, customers, feature_source, materialize_input, materialized, parquet
+from support.tables import SOURCE, a_store, customers, feature_source, materialize_input, materialized, parquet
 
 
 def a_table(rows: pa.Table) -> pa.Table:

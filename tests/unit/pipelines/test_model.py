@@ -18,7 +18,7 @@ from homeostat_pipelines.objects import PatientObjects
 from homeostat_pipelines.report import Report
 from homeostat_pipelines.signature import feeds, score, signature_of
 from homeostat_pipelines.snapshots import parquet_bytes
-from unit.pipelines.builders import OUTPUT, customers, feature_source, labels, train_input
+from support.tables import OUTPUT, customers, feature_source, labels, train_input
 
 QUICK = model.Hyperparameters(max_iter=20)
 SIGNATURE = signature_of(train_input())

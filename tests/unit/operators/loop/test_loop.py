@@ -7,8 +7,6 @@ from typing import Any
 
 import pytest
 
-from faults.cluster_twin import MemoryCluster
-from faults.world import SETTINGS
 from homeostat.api.common import API_VERSION, ConditionType
 from homeostat.api.v1alpha1 import FeatureSet, FeatureSetStatus
 from homeostat.cluster import Manifest
@@ -25,6 +23,8 @@ from homeostat_operators.core.clients import Clients
 from homeostat_operators.core.loop import Operator, Outcome, Turn, reconcile
 from homeostat_operators.core.plan import Plan
 from homeostat_operators.core.workqueue import Key
+from support.cluster_twin import MemoryCluster
+from support.world import SETTINGS
 
 NOW = datetime(2026, 1, 5, 9, tzinfo=UTC)
 OWN = (API_VERSION, "FeatureSet", "churn", "customers")

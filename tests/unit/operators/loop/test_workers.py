@@ -9,8 +9,6 @@ from typing import Any, NoReturn
 import pytest
 from prometheus_client import CollectorRegistry
 
-from faults.cluster_twin import MemoryCluster
-from faults.world import SETTINGS
 from homeostat.api.v1alpha1 import FeatureSet, FeatureSetStatus
 from homeostat.cluster import Manifest
 from homeostat.engines.metrics.memory import MemoryMetrics
@@ -24,6 +22,8 @@ from homeostat_operators.core.loop import Operator
 from homeostat_operators.core.plan import Plan
 from homeostat_operators.core.workers import Workers
 from homeostat_operators.core.workqueue import Key, WorkQueue
+from support.cluster_twin import MemoryCluster
+from support.world import SETTINGS
 
 PATIENCE = 60.0
 """Seconds; far more than any of these takes."""

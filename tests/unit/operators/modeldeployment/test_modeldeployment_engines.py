@@ -14,7 +14,7 @@ from homeostat.settings import SeldonSettings
 from homeostat.testing.builders import a_model_deployment
 from homeostat_operators.core.actions import Action, Apply, Delete
 from homeostat_operators.modeldeployment.observed import Observed
-from unit.homeostat.serving_operators import MemoryStage
+from support.serving.operators import MemoryStage
 from unit.operators.modeldeployment.world import World
 
 ENGINES: tuple[ServingEngine, ...] = (DeploymentServing(), SeldonServing(SeldonSettings()), KServeServing())

@@ -9,7 +9,7 @@ from homeostat_services.predictor.counters import Counters
 from homeostat_services.predictor.model import load
 from homeostat_services.predictor.predictions import Prediction
 from homeostat_services.predictor.service import Predictor
-from unit.services.predictor import small_model
+from support import small_model
 
 
 class KnownCustomers:

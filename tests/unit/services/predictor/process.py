@@ -7,7 +7,7 @@ from typing import Any
 
 from homeostat_services.predictor.__main__ import assemble, serve
 from homeostat_services.predictor.predictions import Prediction
-from unit.services.predictor import small_model
+from support import small_model
 
 ASKED = "asked"
 """What the pipe says when a request has reached the store."""

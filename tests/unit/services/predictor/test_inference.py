@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from homeostat_services.predictor.predictions import Prediction, sampled
-from unit.services.predictor import small_model
+from support import small_model
 
 INFER = "/v2/models/churn/infer"
 ROWS = small_model.ROWS

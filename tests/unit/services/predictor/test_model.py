@@ -5,7 +5,7 @@ import pytest
 from homeostat.engines.objects import ObjectNotFound
 from homeostat.reconcile.errors import InvalidData
 from homeostat_services.predictor.model import load
-from unit.services.predictor import small_model
+from support import small_model
 
 
 def test_a_model_gives_its_recorded_predictions() -> None:

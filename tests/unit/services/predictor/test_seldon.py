@@ -11,7 +11,7 @@ import pytest
 from homeostat_services.predictor import seldon
 from homeostat_services.predictor.model import Signature
 from homeostat_services.predictor.predictions import Prediction, sampled
-from unit.services.predictor import small_model
+from support import small_model
 
 INFER, PREDICT = "/v2/models/churn/infer", "/api/v1.0/predictions"
 ROWS = small_model.ROWS

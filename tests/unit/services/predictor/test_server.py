@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
-from unit.services.predictor import small_model
+from support import small_model
 from unit.services.predictor.process import ASKED, predictor
 
 INFER, SELDON = "/v2/models/churn/infer", "/api/v1.0/predictions"

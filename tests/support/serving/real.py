@@ -6,12 +6,12 @@ from typing import Any
 
 from kubernetes.client import ApiClient
 
-from contract.waiting import until
 from homeostat.api.common import API_VERSION
 from homeostat.api.v1alpha1 import TrainingJob
 from homeostat.cluster.kubernetes import Cluster
 from homeostat.engines.serving import Found, ServingEngine, Version, children_of, predictor
 from homeostat.testing.builders import NAMESPACE, a_model_deployment
+from support.waiting import until
 
 Manifest = dict[str, Any]
 SECONDS = 180

@@ -11,10 +11,6 @@ import httpx
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from faults import kubeflow_twin
-from faults.kubeflow_twin import KubeflowServer
-from faults.test_numbered_runs import FATES, FAULTS, LONG, TRAINED, put_features
-from faults.world import COMPILED, Fate, Fault, World
 from homeostat.api.v1alpha1.trainingjob import SUCCEEDED
 from homeostat.engines.runs import PipelineEngine
 from homeostat.engines.runs.kubeflow.client import KubeflowPipelines
@@ -27,6 +23,10 @@ from homeostat.testing.builders import a_training_job
 from homeostat_operators.core.loop import Turn
 from homeostat_operators.trainingjob.handlers import OPERATOR
 from homeostat_operators.trainingjob.sweep import sweep
+from support import kubeflow_twin
+from support.kubeflow_twin import KubeflowServer
+from support.trainings import FATES, FAULTS, LONG, TRAINED, put_features
+from support.world import COMPILED, Fate, Fault, World
 
 SETTINGS = KubeflowSettings(url="http://kubeflow.example.org")
 PACKAGE = """

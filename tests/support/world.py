@@ -8,7 +8,6 @@ from enum import Enum, auto
 from pathlib import Path
 from typing import Any
 
-from faults.cluster_twin import Address, MemoryCluster
 from homeostat.api.common import API_VERSION, ConditionType, Resource
 from homeostat.cluster import Manifest
 from homeostat.engines.metrics.memory import MemoryMetrics
@@ -25,6 +24,7 @@ from homeostat_operators.core.clients import Clients
 from homeostat_operators.core.loop import AnyOperator, Turn, reconcile
 from homeostat_operators.core.settings import OperatorSettings
 from homeostat_operators.core.workqueue import Key
+from support.cluster_twin import Address, MemoryCluster
 
 COMPILED = Path(__file__).parents[2] / "pipelines" / "compiled"
 START = datetime(2026, 1, 5, 8, 0, 30, tzinfo=UTC)

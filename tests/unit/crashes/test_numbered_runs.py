@@ -7,28 +7,16 @@ from itertools import chain
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from faults.world import Fate, Fault, World
-from homeostat.api.common import API_VERSION
-from homeostat.api.v1alpha1.featureset import RunOutcome, Snapshot
+from homeostat.api.v1alpha1.featureset import RunOutcome
 from homeostat.api.v1alpha1.trainingjob import SUCCEEDED
 from homeostat.reconcile.conditions import is_true
-from homeostat.runs import MaterializeResult, SnapshotRecord, StoredDataset, StoredModel, TrainResult
+from homeostat.runs import MaterializeResult, SnapshotRecord
 from homeostat.testing.builders import DIGEST, a_feature_set, a_training_job
-from homeostat_operators.featureset.children import schema_hash
 from homeostat_operators.featureset.handlers import OPERATOR as FEATURE_SETS
 from homeostat_operators.trainingjob.handlers import OPERATOR as TRAINING_JOBS
+from support.trainings import FATES, FAULTS, LONG, TRAINED, put_features
+from support.world import Fate, Fault, World
 
-TRAINED = TrainResult(
-    metrics={"auc": 0.8},
-    model=StoredModel(uri="s3://homeostat/churn/models/churn/1/", digest=DIGEST),
-    dataset=StoredDataset(
-        uri="s3://homeostat/churn/datasets/1/", digest=DIGEST, rows=80, holdout_rows=20, watermark=None
-    ),
-    pipeline_digest=DIGEST,
-    parameters_hash=DIGEST,
-    environment_digest=DIGEST,
-    gpu_seconds=0,
-)
 MATERIALIZED = MaterializeResult(
     through=datetime(2026, 1, 5, 8, tzinfo=UTC),
     blocked=False,
@@ -37,28 +25,12 @@ MATERIALIZED = MaterializeResult(
     online_rows=100,
 )
 
-FAULTS = st.lists(st.sampled_from([Fault.NONE, Fault.NONE, *Fault]), max_size=40)
-FATES = st.lists(st.sampled_from(Fate), max_size=8)
-LONG = 400
-"""Seconds; longer than every back-off of a few failures."""
-
 
 def a_world_of_training(faults: list[Fault]) -> World:
     resource = a_training_job(retry={"limit": 10})
     world = World(TRAINING_JOBS, resource, TRAINED.model_dump_json(by_alias=True).encode(), deque(faults))
     put_features(world)
     return world
-
-
-def put_features(world: World) -> None:
-    """FeatureSet `customers` with a snapshot of its present features."""
-    source = a_feature_set()
-    snapshot = Snapshot(version=1, digest=DIGEST, uri="s3://homeostat/churn/featuresets/customers/1/", rows=100)
-    manifest = a_feature_set(status={"snapshot": snapshot.model_dump(), "schema_hash": schema_hash(source)}).model_dump(
-        mode="json", by_alias=True, exclude_none=True
-    )
-    assert manifest["apiVersion"] == API_VERSION
-    world.cluster.put(manifest)
 
 
 def a_world_of_features(faults: list[Fault]) -> World:
