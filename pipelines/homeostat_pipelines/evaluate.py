@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from homeostat.api.v1alpha1.modeldeployment import Gate
 from homeostat.engines.objects import ObjectStore
+from homeostat.enums import Metric
 from homeostat.reconcile.errors import InvalidData
 from homeostat.runs import EvaluateInput, EvaluateResult, StoredModel
-from homeostat.signals.estimate import Metric
 from homeostat.signals.gate import GateRule, RuleKind, judge_gate
 from homeostat_pipelines import bundles, dataset, signature
 from homeostat_pipelines.labels import LABEL
@@ -52,8 +52,8 @@ def rules_of(gate: Gate) -> list[GateRule]:
     return [*minimum, *beat, *no_worse]
 
 
-def _rule(kind: RuleKind, metric: str, bound: str | None) -> GateRule:
-    return GateRule(kind=kind, metric=Metric(metric), bound=None if bound is None else float(Decimal(bound)))
+def _rule(kind: RuleKind, metric: Metric, bound: str | None) -> GateRule:
+    return GateRule(kind=kind, metric=metric, bound=None if bound is None else float(Decimal(bound)))
 
 
 class _Model:

@@ -5,9 +5,10 @@ from contextlib import contextmanager
 
 import structlog
 
+from homeostat.documents import TolerantDocument
 from homeostat.engines.objects import ObjectStore
 from homeostat.reconcile.errors import EngineUnavailable, InvalidData, InvalidSpec, PlatformError
-from homeostat.runs import FAILURE, PROGRESS, RESULT, Document, FailureReason, RunFailure, RunProgress
+from homeostat.runs import FAILURE, PROGRESS, RESULT, FailureReason, RunFailure, RunProgress
 
 log = structlog.get_logger()
 
@@ -29,7 +30,7 @@ class Report:
         log.info("step begins", step=step, done=done, total=total)
         self._write(PROGRESS, RunProgress(step=step, done=done, total=total))
 
-    def result(self, document: Document) -> None:
+    def result(self, document: TolerantDocument) -> None:
         """Says that the run is complete; nothing may be written after it."""
         self._write(RESULT, document)
         log.info("run complete", result=f"{self._output}{RESULT}")
@@ -57,7 +58,7 @@ class Report:
                 log.exception("failure not written")
             raise
 
-    def _write(self, name: str, document: Document) -> None:
+    def _write(self, name: str, document: TolerantDocument) -> None:
         self._objects.write(f"{self._output}{name}", document.model_dump_json(by_alias=True).encode())
 
 

@@ -8,21 +8,15 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
-from pydantic.alias_generators import to_camel
+from pydantic import Field
 
 from homeostat.api.v1alpha1.featureset import Entity, Expectation, Feature
 from homeostat.api.v1alpha1.modeldeployment import Gate
+from homeostat.documents import TolerantDocument
 from homeostat.signals.gate import GateReport
 
 INPUT_VARIABLE = "HOMEOSTAT_INPUT"
 PROGRESS, FAILURE, RESULT = "progress.json", "failure.json", "result.json"
-
-
-class Document(BaseModel):
-    """A JSON document of the contract; camelCase on the wire."""
-
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="ignore", frozen=True)
 
 
 def run_prefix(bucket: str, namespace: str, uid: str, number: int, purpose: str) -> str:
@@ -38,14 +32,14 @@ class FailureReason(StrEnum):
     ERROR = "Error"
 
 
-class RunFailure(Document):
+class RunFailure(TolerantDocument):
     """Content of ``failure.json``."""
 
     reason: FailureReason
     message: str
 
 
-class RunProgress(Document):
+class RunProgress(TolerantDocument):
     """Content of ``progress.json``."""
 
     step: str
@@ -53,7 +47,7 @@ class RunProgress(Document):
     total: int
 
 
-class FeatureSource(Document):
+class FeatureSource(TolerantDocument):
     """A FeatureSet as a run needs it."""
 
     name: str
@@ -67,7 +61,7 @@ class FeatureSource(Document):
     snapshot_digest: str = ""
 
 
-class MaterializeInput(Document):
+class MaterializeInput(TolerantDocument):
     """Input of a materialisation."""
 
     namespace: str
@@ -78,7 +72,7 @@ class MaterializeInput(Document):
     output: str
 
 
-class ExpectationOutcome(Document):
+class ExpectationOutcome(TolerantDocument):
     """How one expectation fared."""
 
     feature: str
@@ -88,7 +82,7 @@ class ExpectationOutcome(Document):
     message: str
 
 
-class SnapshotRecord(Document):
+class SnapshotRecord(TolerantDocument):
     """A stored snapshot."""
 
     digest: str
@@ -97,7 +91,7 @@ class SnapshotRecord(Document):
     watermark: datetime | None
 
 
-class MaterializeResult(Document):
+class MaterializeResult(TolerantDocument):
     """Content of ``result.json`` of a materialisation; a blocked one keeps the previous snapshot."""
 
     through: datetime
@@ -107,7 +101,7 @@ class MaterializeResult(Document):
     online_rows: int
 
 
-class LabelInput(Document):
+class LabelInput(TolerantDocument):
     """One source of labels; outcomes exported by an observer have field ``label`` and time ``predicted_at``."""
 
     uri: str
@@ -116,7 +110,7 @@ class LabelInput(Document):
     timestamp_field: str
 
 
-class TrainInput(Document):
+class TrainInput(TolerantDocument):
     """Input of a training."""
 
     namespace: str
@@ -135,14 +129,14 @@ class TrainInput(Document):
     output: str
 
 
-class StoredModel(Document):
+class StoredModel(TolerantDocument):
     """Model files: ``manifest.json`` names each file with its digest; the digest is the manifest's own."""
 
     uri: str
     digest: str
 
 
-class StoredDataset(Document):
+class StoredDataset(TolerantDocument):
     """Dataset files ``train.parquet`` and ``holdout.parquet`` with a ``manifest.json``."""
 
     uri: str
@@ -152,7 +146,7 @@ class StoredDataset(Document):
     watermark: datetime | None
 
 
-class TrainResult(Document):
+class TrainResult(TolerantDocument):
     """Content of ``result.json`` of a training."""
 
     metrics: dict[str, float]
@@ -164,7 +158,7 @@ class TrainResult(Document):
     gpu_seconds: int
 
 
-class EvaluateInput(Document):
+class EvaluateInput(TolerantDocument):
     """Input of an evaluation: challenger against champion on the holdout of a dataset."""
 
     namespace: str
@@ -176,7 +170,7 @@ class EvaluateInput(Document):
     output: str
 
 
-class EvaluateResult(Document):
+class EvaluateResult(TolerantDocument):
     """Content of ``result.json`` of an evaluation."""
 
     report: GateReport

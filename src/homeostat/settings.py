@@ -6,10 +6,10 @@ Every variable is named ``HOMEOSTAT_<prefix of the class>_<field>`` in capitals:
 
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
-from pydantic.alias_generators import to_camel
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
+from homeostat.documents import StrictDocument
 from homeostat.reconcile.errors import InvalidSettings
 
 
@@ -131,10 +131,8 @@ class ServicesSettings(BaseSettings):
     image: str = Field(min_length=1, description="Container image of predictors.")
 
 
-class NodePool(BaseModel):
+class NodePool(StrictDocument):
     """Nodes of one sort: how pods get there, and what their accelerators are called."""
-
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True)
 
     node_selector: dict[str, str] = Field(default_factory=dict)
     tolerations: list[dict[str, Any]] = Field(default_factory=list)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from homeostat.api.v1alpha1.monitor import SignalState
+from homeostat.enums import SignalState
 from homeostat.signals.drift import FeatureDrift, feature_drift, judge
 from homeostat.signals.histogram import FeatureBaseline, FeatureKind
 

@@ -9,11 +9,11 @@ from homeostat.api.v1alpha1.monitor import (
     MonitorReason,
     NoDataPolicy,
     Signal,
-    SignalState,
     SignalStatus,
     SignalType,
 )
-from homeostat.signals import Cause, Seen, combined
+from homeostat.enums import SignalState
+from homeostat.signals import Cause, Evidence, combined
 from homeostat_operators.monitor.admission import Ruling
 from homeostat_operators.monitor.signals import breach_since, since_shift
 
@@ -23,12 +23,12 @@ RETRAINING = frozenset({Cause.COVARIATE_SHIFT, Cause.CONCEPT_DRIFT})
 """Causes that a training on newer data can cure."""
 
 
-def seen_together(pairs: Sequence[Pair], stale: tuple[str, ...]) -> Seen:
+def seen_together(pairs: Sequence[Pair], stale: tuple[str, ...]) -> Evidence:
     """What the cause table looks at."""
     drift = [pair for pair in pairs if pair[0].type is SignalType.DATA_DRIFT]
     breached = [status for _, status in drift if status.state is SignalState.BREACHED]
     shift = breach_since(breached)
-    return Seen(
+    return Evidence(
         drift=combined([status.state for _, status in drift]),
         performance=combined(
             [since_shift(signal, status, shift) for signal, status in pairs if signal.type is SignalType.PERFORMANCE]

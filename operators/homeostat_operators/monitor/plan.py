@@ -19,8 +19,8 @@ from homeostat.api.v1alpha1.monitor import (
     NamedValue,
     RetrainAction,
     Retraining,
-    SignalState,
 )
+from homeostat.enums import SignalState
 from homeostat.reconcile.names import number_of
 from homeostat.signals import diagnose
 from homeostat_operators.core.actions import Action, CreateOnce

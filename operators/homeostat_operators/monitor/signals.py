@@ -139,7 +139,7 @@ def _unit_change(data: DriftWindow, moved: tuple[str, ...]) -> str:
 
 
 def _performance(signal: api.Signal, data: CohortWindow, usual: float | None) -> Judged:
-    metric = Metric(signal.metric.value) if signal.metric else Metric.LOG_LOSS
+    metric = signal.metric or Metric.LOG_LOSS
     seen = judge_performance(metric, _threshold(signal), data.cohort, signal.min_samples, ripe=True)
     share = coverage(data.cohort).value if data.cohort.predictions else None
     if share is not None and usual is not None and coverage_fell(data.cohort, usual):

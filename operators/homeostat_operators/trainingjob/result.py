@@ -6,7 +6,7 @@ from datetime import datetime
 from pydantic import ValidationError
 
 from homeostat.api.v1alpha1 import TrainingJob, TrainingJobStatus
-from homeostat.api.v1alpha1.trainingjob import DatasetRecord, Metric, ModelVersion, Progress, Provenance
+from homeostat.api.v1alpha1.trainingjob import DatasetRecord, MetricValue, ModelVersion, Progress, Provenance
 from homeostat.engines.runs import SeenRun
 from homeostat.runs import TrainInput, TrainResult
 from homeostat_operators.trainingjob.observe import model_name
@@ -26,7 +26,7 @@ def taken(
             "run": status.run.model_copy(update={"completion_time": now}) if status.run else None,
             "progress": Progress(step="", done=1, total=1, summary="100%"),
             "steps": list(job.steps) if job else status.steps,
-            "metrics": [Metric(name=name, value=f"{value:.6f}") for name, value in metrics],
+            "metrics": [MetricValue(name=name, value=f"{value:.6f}") for name, value in metrics],
             "model": ModelVersion(name=model_name(resource), uri=delivered.model.uri, digest=delivered.model.digest),
             "dataset": DatasetRecord(**delivered.dataset.model_dump()),
             "provenance": known.model_copy(

@@ -4,11 +4,11 @@ import hashlib
 import json
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
-from pydantic.alias_generators import to_camel
+from pydantic import Field, StringConstraints, model_validator
 
 from homeostat.api.common import API_VERSION, NAME_PATTERN, ResourceName
 from homeostat.api.v1alpha1 import TrainingJob
+from homeostat.documents import StrictDocument
 from homeostat_services.access import Caller
 from homeostat_services.console.cluster import Document
 
@@ -20,10 +20,8 @@ REQUEST = "homeostat.dev/request"
 """Digest of the request that made an object: the same key with another request is a mistake."""
 
 
-class TrainingRequest(BaseModel):
+class TrainingRequest(StrictDocument):
     """A training asked for through the API: with a spec of its own, or as an earlier one was."""
-
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True)
 
     namespace: Annotated[str, StringConstraints(pattern=NAME_PATTERN, max_length=63)]
     name: ResourceName | None = None

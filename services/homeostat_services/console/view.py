@@ -10,8 +10,9 @@ from typing import Any
 
 from homeostat.api.v1alpha1 import FeatureSet, ModelDeployment, Monitor, TrainingJob
 from homeostat.api.v1alpha1.modeldeployment import GateRecord, HistoryEntry
-from homeostat.api.v1alpha1.monitor import Decision, LabelProgress, Operator, Signal, SignalState, SignalStatus
+from homeostat.api.v1alpha1.monitor import Decision, LabelProgress, Signal, SignalStatus
 from homeostat.api.v1alpha1.trainingjob import SUCCEEDED
+from homeostat.enums import Operator, SignalState
 from homeostat_services.console.cluster import Document, Snapshot
 
 TIMELINE = 40

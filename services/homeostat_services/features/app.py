@@ -8,10 +8,10 @@ from typing import Annotated
 from fastapi import Depends, FastAPI, Request
 from fastapi.responses import JSONResponse
 from prometheus_client import CollectorRegistry, Counter
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
-from pydantic.alias_generators import to_camel
+from pydantic import Field, StringConstraints
 
 from homeostat.api.common import NAME_PATTERN, FieldName, ResourceName
+from homeostat.documents import StrictDocument
 from homeostat.engines.features.layout import Value
 from homeostat.engines.features.reader import FeatureReader
 from homeostat.reconcile.errors import EngineUnavailable, ObjectNotFound
@@ -21,13 +21,7 @@ from homeostat_services.web import authenticated, prepare, refusal
 BODY_LIMIT = 1024 * 1024
 
 
-class Wire(BaseModel):
-    """A document on the wire; camelCase, fields that are not known are refused by name."""
-
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True)
-
-
-class Lookup(Wire):
+class Lookup(StrictDocument):
     """Which features of whom."""
 
     namespace: Annotated[str, StringConstraints(pattern=NAME_PATTERN, max_length=63)]
@@ -38,7 +32,7 @@ class Lookup(Wire):
     features: Annotated[list[FieldName] | None, Field(description="Absent: all of them.", max_length=256)] = None
 
 
-class EntityRow(Wire):
+class EntityRow(StrictDocument):
     """What is known of one entity."""
 
     entity: str
@@ -46,7 +40,7 @@ class EntityRow(Wire):
     values: Annotated[dict[str, Value], Field(description="By feature; empty when nothing was found.")]
 
 
-class LookupAnswer(Wire):
+class LookupAnswer(StrictDocument):
     """Rows in the order of the entities asked for."""
 
     through: Annotated[float | None, Field(description="Source data up to this time (Unix seconds) are in the store.")]

@@ -3,10 +3,10 @@
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
-from pydantic.alias_generators import to_camel
+from pydantic import AwareDatetime, ConfigDict, Field, StringConstraints, model_validator
 
 from homeostat.api.common import ResourceName
+from homeostat.documents import StrictDocument
 
 NAMESPACE_PATTERN = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 """A namespace may begin with a digit, names of our kinds may not."""
@@ -20,22 +20,20 @@ EntityKey = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 MetricName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=63)]
 
 
-class Wire(BaseModel):
-    """A document on the wire; fields that are not known are refused by name."""
+class Message(StrictDocument):
+    """A request or a response; a key that a client sends as a number is taken as text."""
 
-    model_config = ConfigDict(
-        alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True, coerce_numbers_to_str=True
-    )
+    model_config = ConfigDict(coerce_numbers_to_str=True)
 
 
-class Addressed(Wire):
+class Addressed(Message):
     """A document about one ModelDeployment."""
 
     namespace: Namespace
     deployment: ResourceName
 
 
-class Prediction(Wire):
+class Prediction(Message):
     """One answered prediction."""
 
     id: PredictionId
@@ -55,14 +53,14 @@ class Predictions(Addressed):
     predictions: Annotated[list[Prediction], Field(min_length=1, max_length=BATCH)]
 
 
-class PredictionsAnswer(Wire):
+class PredictionsAnswer(Message):
     """What became of a batch."""
 
     accepted: int
     duplicate: Annotated[int, Field(description="Known by their id already; nothing changed.")]
 
 
-class Outcome(Wire):
+class Outcome(Message):
     """What really happened, for a prediction given by id, or by entity and time."""
 
     prediction_id: PredictionId | None = None
@@ -88,7 +86,7 @@ class Outcomes(Addressed):
     outcomes: Annotated[list[Outcome], Field(min_length=1, max_length=BATCH)]
 
 
-class OutcomesAnswer(Wire):
+class OutcomesAnswer(Message):
     """What became of a batch; the four add up to its length."""
 
     accepted: Annotated[int, Field(description="Matched with their prediction.")]
@@ -99,7 +97,7 @@ class OutcomesAnswer(Wire):
     unknown: Annotated[int, Field(description="No such prediction yet; kept, and matched when it arrives.")]
 
 
-class BusinessValue(Wire):
+class BusinessValue(Message):
     """One business number."""
 
     name: MetricName
@@ -113,20 +111,20 @@ class Business(Addressed):
     values: Annotated[list[BusinessValue], Field(min_length=1, max_length=BATCH)]
 
 
-class BusinessAnswer(Wire):
+class BusinessAnswer(Message):
     """What became of a batch."""
 
     accepted: int
     duplicate: Annotated[int, Field(description="Recorded already for that name and time; nothing changed.")]
 
 
-class LabelsAnswer(Wire):
+class LabelsAnswer(Message):
     """Labels that a training could use now."""
 
     entities: Annotated[int, Field(description="Distinct entities with an exported outcome.")]
 
 
-class ExportAnswer(Wire):
+class ExportAnswer(Message):
     """How far the export is."""
 
     labelled: Annotated[int, Field(description="Outcomes matched with a prediction and not yet forgotten.")]

@@ -6,7 +6,8 @@ from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
-from pydantic.alias_generators import to_camel
+
+from homeostat.documents import StrictDocument, TolerantDocument
 
 GROUP = "homeostat.dev"
 VERSION = "v1alpha1"
@@ -64,16 +65,12 @@ def format_time(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-class SpecModel(BaseModel):
-    """What users write: camelCase on the wire, unknown fields refused by name."""
-
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True)
+class SpecModel(StrictDocument):
+    """Intent that users write."""
 
 
-class StatusModel(BaseModel):
-    """What operators write: fields of a newer version are tolerated when read."""
-
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="ignore", frozen=True)
+class StatusModel(TolerantDocument):
+    """State that operators write."""
 
 
 class ConditionStatus(StrEnum):

@@ -4,8 +4,8 @@ No I/O and no clock, so that training, serving, monitoring, gate and replay cann
 formulas with their sources and the measured error rates.
 """
 
-from homeostat.api.v1alpha1.monitor import Operator, SignalState
-from homeostat.signals.causes import Cause, Diagnosis, Seen, diagnose
+from homeostat.enums import Metric, Operator, SignalState
+from homeostat.signals.causes import Cause, Diagnosis, Evidence, diagnose
 from homeostat.signals.drift import (
     DriftEstimate,
     FeatureDrift,
@@ -14,11 +14,11 @@ from homeostat.signals.drift import (
     judge,
     sub_window_counts,
 )
-from homeostat.signals.estimate import Estimate, Metric, Threshold, combined, judge_value
+from homeostat.signals.estimate import Estimate, Threshold, combined, judge_value
 from homeostat.signals.gate import (
-    GateMetric,
     GateReport,
     GateRule,
+    PairedComparison,
     RuleKind,
     RuleOutcome,
     RuleResult,
@@ -48,20 +48,20 @@ __all__ = [
     "Diagnosis",
     "DriftEstimate",
     "Estimate",
+    "Evidence",
     "FeatureBaseline",
     "FeatureDrift",
     "FeatureKind",
-    "GateMetric",
     "GateReport",
     "GateRule",
     "Metric",
     "Moments",
     "Operator",
+    "PairedComparison",
     "PerformanceEstimate",
     "RuleKind",
     "RuleOutcome",
     "RuleResult",
-    "Seen",
     "SignalState",
     "Streak",
     "Threshold",

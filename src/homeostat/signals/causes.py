@@ -1,4 +1,4 @@
-"""Cause before action: the total table from what is seen together to its cause.
+"""Cause before action: the total table from the evidence of all signals to its cause.
 
 The first row that fits decides. Rows about a candidate in rollout and about seasons are decided elsewhere or not at all.
 """
@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from homeostat.api.v1alpha1.monitor import SignalState
-from homeostat.signals.estimate import Stored
+from homeostat.documents import TolerantDocument
+from homeostat.enums import SignalState
 
 BREACHED, CALM, NOT_RIPE, NO_DATA = SignalState.BREACHED, SignalState.CALM, SignalState.NOT_RIPE, SignalState.NO_DATA
 
@@ -30,8 +30,8 @@ class Cause(StrEnum):
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What is seen together, after `consecutive` windows agreed; a signal that the Monitor does not have is None."""
+class Evidence:
+    """The state of every signal after `consecutive` windows agreed; None for a signal that the Monitor does not have."""
 
     drift: SignalState | None = None
     performance: SignalState | None = None
@@ -51,7 +51,7 @@ class Seen:
     """The figures behind it all, for the decision record."""
 
 
-class Diagnosis(Stored):
+class Diagnosis(TolerantDocument):
     """The cause, in a word and in a sentence, with the figures that it rests on."""
 
     cause: Cause
@@ -59,10 +59,10 @@ class Diagnosis(Stored):
     values: dict[str, str]
 
 
-def diagnose(seen: Seen) -> Diagnosis:
+def diagnose(evidence: Evidence) -> Diagnosis:
     """The first row of the table that fits; total, because the last row always does."""
-    cause, sentence = next((row.cause, row.sentence) for row in TABLE if row.fits(seen))
-    return Diagnosis(cause=cause, reason=sentence(seen), values=seen.values)
+    cause, sentence = next((row.cause, row.sentence) for row in TABLE if row.fits(evidence))
+    return Diagnosis(cause=cause, reason=sentence(evidence), values=evidence.values)
 
 
 @dataclass(frozen=True)
@@ -70,87 +70,89 @@ class Row:
     """A row of the table."""
 
     cause: Cause
-    fits: Callable[[Seen], bool]
-    sentence: Callable[[Seen], str]
+    fits: Callable[[Evidence], bool]
+    sentence: Callable[[Evidence], str]
 
 
-def _states(seen: Seen) -> set[SignalState]:
-    return {state for state in (seen.drift, seen.performance, seen.business) if state is not None}
+def _states(evidence: Evidence) -> set[SignalState]:
+    return {state for state in (evidence.drift, evidence.performance, evidence.business) if state is not None}
 
 
-def _outage(seen: Seen) -> bool:
-    return bool(seen.null or seen.stale_feature_sets or seen.traffic_gone or seen.coverage_down)
+def _outage(evidence: Evidence) -> bool:
+    return bool(evidence.null or evidence.stale_feature_sets or evidence.traffic_gone or evidence.coverage_down)
 
 
-def _knows_nothing(seen: Seen) -> bool:
-    """No signal can tell; an outage that is seen is knowledge, and NotRipe tells no more than NoData."""
-    states = _states(seen)
-    return NO_DATA in states and states <= {NO_DATA, NOT_RIPE} and not _outage(seen)
+def _has_no_data(evidence: Evidence) -> bool:
+    """No signal can tell; an outage is knowledge, and NotRipe carries no more than NoData."""
+    states = _states(evidence)
+    return NO_DATA in states and states <= {NO_DATA, NOT_RIPE} and not _outage(evidence)
 
 
-def _outage_sentence(seen: Seen) -> str:
+def _outage_sentence(evidence: Evidence) -> str:
     parts = [
-        f"missing values are up in {', '.join(seen.null)}" if seen.null else "",
-        f"FeatureSet {', '.join(seen.stale_feature_sets)} is not fresh" if seen.stale_feature_sets else "",
-        "traffic is gone" if seen.traffic_gone else "",
-        "due outcomes do not arrive" if seen.coverage_down else "",
+        f"missing values are up in {', '.join(evidence.null)}" if evidence.null else "",
+        f"FeatureSet {', '.join(evidence.stale_feature_sets)} is not fresh" if evidence.stale_feature_sets else "",
+        "traffic is gone" if evidence.traffic_gone else "",
+        "due outcomes do not arrive" if evidence.coverage_down else "",
     ]
-    told = "; ".join(part for part in parts if part)
-    return f"{told[0].upper()}{told[1:]}. Retraining would learn the outage."
+    listed = "; ".join(part for part in parts if part)
+    return f"{listed[0].upper()}{listed[1:]}. Retraining would learn the outage."
 
 
 def _named(features: tuple[str, ...]) -> str:
     return f"Inputs moved ({', '.join(features)})" if features else "Inputs moved"
 
 
-def _still(seen: Seen) -> str:
-    return "while the inputs are still" if seen.drift is CALM else "and no signal watches the inputs"
+def _still(evidence: Evidence) -> str:
+    return "while the inputs are still" if evidence.drift is CALM else "and no signal watches the inputs"
 
 
-def _unit_change_alone(seen: Seen) -> bool:
-    return bool(seen.unit_change) and seen.drift is BREACHED and len(set(seen.moved)) <= 1
+def _unit_change_alone(evidence: Evidence) -> bool:
+    return bool(evidence.unit_change) and evidence.drift is BREACHED and len(set(evidence.moved)) <= 1
 
 
-def _unclassified_sentence(seen: Seen) -> str:
-    states = {"drift": seen.drift, "performance": seen.performance, "business": seen.business}
-    told = ", ".join(f"{name} is {state or 'not watched'}" for name, state in states.items())
-    return f"No known cause fits: {told}."
+def _unclassified_sentence(evidence: Evidence) -> str:
+    states = {"drift": evidence.drift, "performance": evidence.performance, "business": evidence.business}
+    listed = ", ".join(f"{name} is {state or 'not watched'}" for name, state in states.items())
+    return f"No known cause fits: {listed}."
 
 
 TABLE: tuple[Row, ...] = (
-    Row(Cause.UNKNOWN, _knows_nothing, lambda _: "No signal that could tell has data."),
+    Row(Cause.UNKNOWN, _has_no_data, lambda _: "No signal that could tell has data."),
     Row(Cause.DATA_OUTAGE, _outage, _outage_sentence),
     Row(
         Cause.UNIT_CHANGE,
         _unit_change_alone,
-        lambda seen: f"Values of {seen.unit_change}, and no other feature moved: a change of unit.",
+        lambda evidence: f"Values of {evidence.unit_change}, and no other feature moved: a change of unit.",
     ),
     Row(
         Cause.COVARIATE_SHIFT,
-        lambda seen: seen.performance is BREACHED and seen.drift is BREACHED,
-        lambda seen: f"{_named(seen.moved)}, and performance since is beyond its bound.",
+        lambda evidence: evidence.performance is BREACHED and evidence.drift is BREACHED,
+        lambda evidence: f"{_named(evidence.moved)}, and performance since is beyond its bound.",
     ),
     Row(
         Cause.CONCEPT_DRIFT,
-        lambda seen: seen.performance is BREACHED and seen.drift in {CALM, None},
-        lambda seen: f"Performance is beyond its bound {_still(seen)}: the same inputs now lead to other outcomes.",
+        lambda evidence: evidence.performance is BREACHED and evidence.drift in {CALM, None},
+        lambda evidence: (
+            f"Performance is beyond its bound {_still(evidence)}: the same inputs now lead to other outcomes."
+        ),
     ),
     Row(
         Cause.BENIGN_SHIFT,
-        lambda seen: seen.drift is BREACHED and seen.performance is CALM,
-        lambda seen: f"{_named(seen.moved)}, and performance since is within its bound.",
+        lambda evidence: evidence.drift is BREACHED and evidence.performance is CALM,
+        lambda evidence: f"{_named(evidence.moved)}, and performance since is within its bound.",
     ),
     Row(
         Cause.UNPROVEN_SHIFT,
-        lambda seen: seen.drift is BREACHED and seen.performance is NOT_RIPE,
-        lambda seen: f"{_named(seen.moved)}; the outcomes of predictions since are not due yet.",
+        lambda evidence: evidence.drift is BREACHED and evidence.performance is NOT_RIPE,
+        lambda evidence: f"{_named(evidence.moved)}; the outcomes of predictions since are not due yet.",
     ),
     Row(
         Cause.BUSINESS_MISS,
-        lambda seen: seen.business is BREACHED and seen.performance is CALM,
+        lambda evidence: evidence.business is BREACHED and evidence.performance is CALM,
         lambda _: "The business signal is beyond its bound although performance is within its own.",
     ),
-    Row(Cause.UNCLASSIFIED, lambda seen: BREACHED in _states(seen), _unclassified_sentence),
+    Row(Cause.UNCLASSIFIED, lambda evidence: BREACHED in _states(evidence), _unclassified_sentence),
     Row(Cause.NONE, lambda _: True, lambda _: "No signal is in breach."),
 )
 """First fit decides. Without a Drift signal a loss of performance counts as concept drift; with one that has no data it

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
-from homeostat.api.v1alpha1.monitor import SignalState
+from homeostat.enums import SignalState
 from homeostat.signals.estimate import Floats, Z, wilson
 from homeostat.signals.histogram import ABOVE, BELOW, NULL, SPECIAL_LABELS, UNSEEN, FeatureBaseline, bin_labels
 from homeostat.signals.windows import SUB_WINDOWS, split

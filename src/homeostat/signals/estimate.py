@@ -5,16 +5,13 @@ Drift, performance and business signals all end in a `SignalState`; the cause ta
 
 import math
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import assert_never
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from pydantic import BaseModel, ConfigDict
-from pydantic.alias_generators import to_camel
 from scipy import special
 
-from homeostat.api.v1alpha1.monitor import Operator, SignalState
+from homeostat.enums import Metric, Operator, SignalState
 
 CONFIDENCE = 0.95
 Z = float(special.ndtri(0.5 + CONFIDENCE / 2))
@@ -24,26 +21,6 @@ PROBABILITY_FLOOR = 1e-15
 """Probabilities are kept this far from 0, so that one certain error does not make the log loss infinite."""
 
 Floats = NDArray[np.float64]
-
-
-class Metric(StrEnum):
-    """What is measured of a binary classifier against real outcomes."""
-
-    AUC = "auc"
-    LOG_LOSS = "logloss"
-    BRIER = "brier"
-    ACCURACY = "accuracy"
-
-    @property
-    def larger_is_better(self) -> bool:
-        """Whether a rise is an improvement."""
-        return self in {Metric.AUC, Metric.ACCURACY}
-
-
-class Stored(BaseModel):
-    """A document in object storage, status or HTTP: camelCase on the wire, fields of a newer version tolerated."""
-
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="ignore", frozen=True)
 
 
 @dataclass(frozen=True)

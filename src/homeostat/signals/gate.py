@@ -13,7 +13,9 @@ from numpy.typing import ArrayLike, NDArray
 from pydantic import Field
 from scipy import special
 
-from homeostat.signals.estimate import Floats, Metric, Stored, Z, row_losses
+from homeostat.documents import TolerantDocument
+from homeostat.enums import Metric
+from homeostat.signals.estimate import Floats, Z, row_losses
 
 RESAMPLES = 2000
 SEED = 0
@@ -48,7 +50,7 @@ class RuleOutcome(StrEnum):
     SKIPPED = "Skipped"
 
 
-class GateRule(Stored):
+class GateRule(TolerantDocument):
     """One rule of a gate."""
 
     kind: RuleKind
@@ -58,7 +60,7 @@ class GateRule(Stored):
     )
 
 
-class GateMetric(Stored):
+class PairedComparison(TolerantDocument):
     """A metric of both models on the same rows; a positive difference is better."""
 
     name: Metric
@@ -71,7 +73,7 @@ class GateMetric(Stored):
     rows: int
 
 
-class RuleResult(Stored):
+class RuleResult(TolerantDocument):
     """How one rule went, with a sentence for people."""
 
     kind: RuleKind
@@ -80,11 +82,11 @@ class RuleResult(Stored):
     sentence: str
 
 
-class GateReport(Stored):
+class GateReport(TolerantDocument):
     """The verdict and everything that it rests on."""
 
     verdict: Verdict
-    metrics: tuple[GateMetric, ...]
+    metrics: tuple[PairedComparison, ...]
     rules: tuple[RuleResult, ...]
     rows: int
     entities: int
@@ -140,7 +142,7 @@ def paired_bootstrap(
     *,
     resamples: int = RESAMPLES,
     seed: int = SEED,
-) -> tuple[GateMetric, ...]:
+) -> tuple[PairedComparison, ...]:
     """Every metric of both models, and their difference with a percentile interval.
 
     Whole entities are drawn, because rows of one customer are not independent; both models see the same draws.
@@ -166,7 +168,7 @@ def paired_bootstrap(
     once = np.ones((1, truth.size))
     points = {m: [float(_weighted(m, truth, s, once)[0]) for s in scores] for m in Metric}
     if champion is None:
-        return tuple(GateMetric(name=m, challenger=_defined(points[m][0]), rows=truth.size) for m in Metric)
+        return tuple(PairedComparison(name=m, challenger=_defined(points[m][0]), rows=truth.size) for m in Metric)
     draws = _differences(truth, scores[0], scores[1], _draws(_codes(entities, truth.size), resamples, seed))
     return tuple(_compared(m, points[m], draws[m], truth.size) for m in Metric)
 
@@ -204,13 +206,13 @@ def _differences(
     return {metric: np.concatenate(part) for metric, part in parts.items()}
 
 
-def _compared(metric: Metric, points: list[float], draws: Floats, rows: int) -> GateMetric:
+def _compared(metric: Metric, points: list[float], draws: Floats, rows: int) -> PairedComparison:
     usable = draws[np.isfinite(draws)]
     new, old = points
     if not math.isfinite(new) or usable.size < 2:
-        return GateMetric(name=metric, challenger=_defined(new), champion=_defined(old), rows=rows)
+        return PairedComparison(name=metric, challenger=_defined(new), champion=_defined(old), rows=rows)
     lower, upper = np.quantile(usable, (0.025, 0.975)).tolist()
-    return GateMetric(
+    return PairedComparison(
         name=metric,
         challenger=new,
         champion=old,
@@ -226,7 +228,7 @@ def _defined(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def decide(rules: Sequence[GateRule], metrics: Sequence[GateMetric]) -> tuple[Verdict, tuple[RuleResult, ...]]:
+def decide(rules: Sequence[GateRule], metrics: Sequence[PairedComparison]) -> tuple[Verdict, tuple[RuleResult, ...]]:
     """The verdict, with one sentence per rule.
 
     Reject needs proof of harm: a minimum that fails, or an interval that shows the challenger worse. What is merely not
@@ -247,7 +249,7 @@ def decide(rules: Sequence[GateRule], metrics: Sequence[GateMetric]) -> tuple[Ve
     return (Verdict.HOLD if RuleOutcome.NOT_SHOWN in outcomes else Verdict.PROMOTE), results
 
 
-def _apply(rule: GateRule, by_name: dict[Metric, GateMetric]) -> RuleResult:
+def _apply(rule: GateRule, by_name: dict[Metric, PairedComparison]) -> RuleResult:
     metric = by_name.get(rule.metric)
     if metric is None:
         raise ValueError(f"the gate has a {rule.kind} rule on {rule.metric}, which was not measured")
@@ -255,7 +257,7 @@ def _apply(rule: GateRule, by_name: dict[Metric, GateMetric]) -> RuleResult:
     return RuleResult(kind=rule.kind, metric=rule.metric, outcome=outcome, sentence=sentence)
 
 
-def _minimum(rule: GateRule, metric: GateMetric) -> tuple[RuleOutcome, str]:
+def _minimum(rule: GateRule, metric: PairedComparison) -> tuple[RuleOutcome, str]:
     if rule.bound is None:
         raise ValueError(f"minimum of {rule.metric} has no value; give the worst allowed one")
     if metric.challenger is None:
@@ -268,7 +270,7 @@ def _minimum(rule: GateRule, metric: GateMetric) -> tuple[RuleOutcome, str]:
     return (RuleOutcome.PASSED if good else RuleOutcome.FAILED), said
 
 
-def _comparison(rule: GateRule, metric: GateMetric) -> tuple[RuleOutcome, str]:
+def _comparison(rule: GateRule, metric: PairedComparison) -> tuple[RuleOutcome, str]:
     if metric.champion is None and metric.challenger is not None:
         return RuleOutcome.SKIPPED, f"{rule.metric} is not compared: there is no champion yet."
     if metric.difference is None or metric.lower is None or metric.upper is None or metric.standard_error is None:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from homeostat.signals.estimate import Stored
+from homeostat.documents import TolerantDocument
 
 NULL = "__null__"
 BELOW = "__below__"
@@ -36,7 +36,7 @@ class FeatureKind(StrEnum):
     CATEGORICAL = "Categorical"
 
 
-class SpecialCounts(Stored):
+class SpecialCounts(TolerantDocument):
     """Training rows outside the regular bins."""
 
     null: int = Field(0, ge=0, description="Missing: None, NaN or empty text.")
@@ -49,7 +49,7 @@ class SpecialCounts(Stored):
         return {NULL: self.null, BELOW: self.below, ABOVE: self.above, UNSEEN: self.unseen}
 
 
-class FeatureBaseline(Stored):
+class FeatureBaseline(TolerantDocument):
     """One feature of the training data, in bins."""
 
     name: str
@@ -93,7 +93,7 @@ class FeatureBaseline(Stored):
         return frozenset(self.categories)
 
 
-class Baseline(Stored):
+class Baseline(TolerantDocument):
     """Content of `baseline.json`."""
 
     version: Literal[1] = Field(1, description="Version of this format.")

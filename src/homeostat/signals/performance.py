@@ -13,12 +13,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 from pydantic import Field, model_validator
 
-from homeostat.api.v1alpha1.monitor import Operator, SignalState
+from homeostat.documents import TolerantDocument
+from homeostat.enums import Metric, Operator, SignalState
 from homeostat.signals.estimate import (
     Estimate,
     Floats,
-    Metric,
-    Stored,
     Threshold,
     Z,
     normal,
@@ -36,7 +35,7 @@ COVERAGE_TOLERANCE = 0.2
 Bin = tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)]]
 
 
-class CohortCounts(Stored):
+class CohortCounts(TolerantDocument):
     """Predictions of one version in one span of prediction time, and the outcomes known of them."""
 
     predictions: int = Field(0, ge=0)

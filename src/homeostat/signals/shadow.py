@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from pydantic import Field
 
-from homeostat.signals.estimate import Stored
+from homeostat.documents import TolerantDocument
 
 NEWEST = 20_000
 """Copies that are compared at most, the newest: the rest of a long step would change no figure and cost every look."""
@@ -12,7 +12,7 @@ BOUNDARY = 0.5
 """Score from which on a prediction counts as positive, as for accuracy."""
 
 
-class ShadowComparison(Stored):
+class ShadowComparison(TolerantDocument):
     """Predictions made on copies of requests, compared with those that the callers got to the same requests."""
 
     copies: int = Field(0, ge=0, description="Predictions on copies.")

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import assert_never
 
-from homeostat.api.v1alpha1.monitor import SignalState
+from homeostat.enums import SignalState
 
 SUB_WINDOWS = 12
 """Parts of a window between which the design effect is estimated; scrape at least twice in each."""

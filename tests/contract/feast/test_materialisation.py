@@ -13,10 +13,11 @@ import pytest
 from feast import FileSource
 from redis import Redis
 
+from homeostat.documents import TolerantDocument
 from homeostat.engines.features.layout import Value
 from homeostat.engines.features.reader import FeatureReader
 from homeostat.engines.objects.s3 import S3Objects
-from homeostat.runs import Document, FailureReason, MaterializeResult, RunFailure, TrainResult
+from homeostat.runs import FailureReason, MaterializeResult, RunFailure, TrainResult
 from homeostat.settings import OnlineStoreSettings, S3Settings
 from homeostat_pipelines import definitions, materialize
 from support.tables import (
@@ -43,12 +44,12 @@ class World:
         self.endpoint = s3["HOMEOSTAT_S3_ENDPOINT"]
         self.objects = S3Objects(S3Settings(endpoint=self.endpoint, access_key="key", secret_key="secret"))  # type: ignore[arg-type]  # parsed
 
-    def start(self, command: str, job: Document) -> "subprocess.Popen[str]":
+    def start(self, command: str, job: TolerantDocument) -> "subprocess.Popen[str]":
         environment = {**os.environ, "HOMEOSTAT_INPUT": job.model_dump_json(by_alias=True)}
         argv = [sys.executable, "-m", "homeostat_pipelines", command]
         return subprocess.Popen(argv, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
-    def run(self, command: str, job: Document) -> int:
+    def run(self, command: str, job: TolerantDocument) -> int:
         process = self.start(command, job)
         said, _ = process.communicate()
         sys.stdout.write(said)  # pytest shows it when the test fails

@@ -4,14 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homeostat.signals import Cause, Seen, SignalState, diagnose
+from homeostat.signals import Cause, Evidence, SignalState, diagnose
 from homeostat.signals.causes import TABLE
 
 CALM, BREACHED, NOT_RIPE, NO_DATA = SignalState.CALM, SignalState.BREACHED, SignalState.NOT_RIPE, SignalState.NO_DATA
 STATES = st.sampled_from([None, *SignalState])
 NAMES = st.lists(st.sampled_from("ab"), max_size=2).map(tuple)
 ANY = st.builds(
-    Seen,
+    Evidence,
     drift=STATES,
     performance=STATES,
     business=STATES,
@@ -25,25 +25,25 @@ ANY = st.builds(
 
 
 @given(ANY)
-def test_the_table_is_total_and_its_first_fitting_row_decides(seen: Seen) -> None:
-    diagnosis = diagnose(seen)
-    fitting = [row.cause for row in TABLE if row.fits(seen)]
+def test_the_table_is_total_and_its_first_fitting_row_decides(evidence: Evidence) -> None:
+    diagnosis = diagnose(evidence)
+    fitting = [row.cause for row in TABLE if row.fits(evidence)]
     assert diagnosis.cause is fitting[0]
     assert diagnosis.reason.endswith(".")
 
 
 @given(ANY)
-def test_retraining_causes_need_a_breach_of_performance_and_no_outage(seen: Seen) -> None:
-    if diagnose(seen).cause in {Cause.COVARIATE_SHIFT, Cause.CONCEPT_DRIFT}:
-        assert seen.performance is BREACHED
-        assert not any([seen.null, seen.stale_feature_sets, seen.traffic_gone, seen.coverage_down])
-        assert seen.drift not in {NO_DATA, NOT_RIPE}
+def test_retraining_causes_need_a_breach_of_performance_and_no_outage(evidence: Evidence) -> None:
+    if diagnose(evidence).cause in {Cause.COVARIATE_SHIFT, Cause.CONCEPT_DRIFT}:
+        assert evidence.performance is BREACHED
+        assert not any([evidence.null, evidence.stale_feature_sets, evidence.traffic_gone, evidence.coverage_down])
+        assert evidence.drift not in {NO_DATA, NOT_RIPE}
 
 
 @given(ANY)
-def test_a_breach_is_never_called_nothing(seen: Seen) -> None:
-    if BREACHED in {seen.drift, seen.performance, seen.business}:
-        assert diagnose(seen).cause not in {Cause.NONE, Cause.UNKNOWN}
+def test_a_breach_is_never_called_nothing(evidence: Evidence) -> None:
+    if BREACHED in {evidence.drift, evidence.performance, evidence.business}:
+        assert diagnose(evidence).cause not in {Cause.NONE, Cause.UNKNOWN}
 
 
 def test_each_row_has_a_cause_of_its_own_and_every_cause_has_a_row() -> None:
@@ -74,30 +74,30 @@ def test_each_row_has_a_cause_of_its_own_and_every_cause_has_a_row() -> None:
 def test_states_seen_together_have_one_cause(
     drift: SignalState | None, performance: SignalState | None, business: SignalState | None, cause: Cause
 ) -> None:
-    assert diagnose(Seen(drift, performance, business)).cause is cause
+    assert diagnose(Evidence(drift, performance, business)).cause is cause
 
 
 @pytest.mark.parametrize(
     "outage",
     [
-        Seen(null=("tenure",)),
-        Seen(stale_feature_sets=("customers",)),
-        Seen(traffic_gone=True),
-        Seen(coverage_down=True),
+        Evidence(null=("tenure",)),
+        Evidence(stale_feature_sets=("customers",)),
+        Evidence(traffic_gone=True),
+        Evidence(coverage_down=True),
     ],
 )
-def test_an_outage_comes_before_every_shift_and_is_knowledge_where_signals_have_none(outage: Seen) -> None:
+def test_an_outage_comes_before_every_shift_and_is_knowledge_where_signals_have_none(outage: Evidence) -> None:
     assert diagnose(replace(outage, drift=BREACHED, performance=BREACHED)).cause is Cause.DATA_OUTAGE
     assert diagnose(replace(outage, drift=NO_DATA, performance=NO_DATA)).cause is Cause.DATA_OUTAGE
 
 
 def test_a_change_of_unit_is_one_only_if_nothing_else_moved() -> None:
     change = "bytes is multiplied by 1024"
-    alone = diagnose(Seen(BREACHED, BREACHED, moved=("bytes",), unit_change=change))
-    among = diagnose(Seen(BREACHED, BREACHED, moved=("bytes", "age"), unit_change=change))
+    alone = diagnose(Evidence(BREACHED, BREACHED, moved=("bytes",), unit_change=change))
+    among = diagnose(Evidence(BREACHED, BREACHED, moved=("bytes", "age"), unit_change=change))
     assert (alone.cause, among.cause) == (Cause.UNIT_CHANGE, Cause.COVARIATE_SHIFT)
     assert "bytes is multiplied by 1024" in alone.reason
 
 
 def test_the_diagnosis_carries_its_figures() -> None:
-    assert diagnose(Seen(CALM, values={"drift": "0.01"})).values == {"drift": "0.01"}
+    assert diagnose(Evidence(CALM, values={"drift": "0.01"})).values == {"drift": "0.01"}

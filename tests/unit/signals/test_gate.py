@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from homeostat.signals import (
-    GateMetric,
     GateReport,
     GateRule,
     Metric,
+    PairedComparison,
     RuleKind,
     RuleOutcome,
     Verdict,
@@ -109,7 +109,7 @@ def test_a_positive_difference_is_better_in_every_metric() -> None:
 
 
 def test_the_margin_of_non_inferior_is_twice_the_standard_error_by_default() -> None:
-    metric = GateMetric(
+    metric = PairedComparison(
         name=Metric.AUC,
         challenger=0.8,
         champion=0.8,

@@ -23,6 +23,7 @@ from homeostat.api.common import (
     rule,
 )
 from homeostat.api.v1alpha1.trainingjob import Resources
+from homeostat.enums import Metric
 
 ModelVersionNumber = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]*$", max_length=9)]
 
@@ -52,15 +53,6 @@ class RollbackTrigger(StrEnum):
     """What takes a candidate back besides failed readiness, which always does."""
 
     ERROR_RATE = "ErrorRate"
-
-
-class GateMetric(StrEnum):
-    """Metrics that a gate compares."""
-
-    AUC = "auc"
-    LOG_LOSS = "logloss"
-    BRIER = "brier"
-    ACCURACY = "accuracy"
 
 
 class RegisteredModel(SpecModel):
@@ -136,14 +128,14 @@ class Rollout(SpecModel):
 class Minimum(SpecModel):
     """An absolute bound on the challenger."""
 
-    metric: Annotated[GateMetric, Field(description="Metric on the holdout.")]
+    metric: Annotated[Metric, Field(description="Metric on the holdout.")]
     value: Annotated[Decimal, Field(description="Worst allowed value; logloss and brier may not be above it.")]
 
 
 class Comparison(SpecModel):
     """A bound on the difference between challenger and champion."""
 
-    metric: Annotated[GateMetric, Field(description="Metric on the holdout.")]
+    metric: Annotated[Metric, Field(description="Metric on the holdout.")]
     margin: Annotated[Decimal | None, Field(description="Margin, in units of the metric; positive.")] = None
 
 

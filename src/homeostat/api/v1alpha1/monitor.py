@@ -21,6 +21,7 @@ from homeostat.api.common import (
     rule,
 )
 from homeostat.api.v1alpha1.trainingjob import TrainingJobSpec
+from homeostat.enums import Metric, Operator, SignalState
 
 
 class SignalType(StrEnum):
@@ -35,22 +36,6 @@ class FeatureAggregation(StrEnum):
     """How drift of features becomes one value."""
 
     MAX = "Max"
-
-
-class PerformanceMetric(StrEnum):
-    """Metrics of Performance signals."""
-
-    LOG_LOSS = "logloss"
-    AUC = "auc"
-    BRIER = "brier"
-    ACCURACY = "accuracy"
-
-
-class Operator(StrEnum):
-    """On which side of the value the breach lies."""
-
-    GREATER_THAN = "GreaterThan"
-    LESS_THAN = "LessThan"
 
 
 class NoDataPolicy(StrEnum):
@@ -100,9 +85,7 @@ class Signal(SpecModel):
     features: Annotated[
         FeatureAggregation | None, Field(description="How drift of features becomes one value, with type DataDrift.")
     ] = None
-    metric: Annotated[
-        PerformanceMetric | None, Field(description="Metric on real outcomes, with type Performance.")
-    ] = None
+    metric: Annotated[Metric | None, Field(description="Metric on real outcomes, with type Performance.")] = None
     query: Annotated[
         str | None,
         Field(description="PromQL that gives one number, with type Business.", min_length=1, max_length=4096),
@@ -172,17 +155,6 @@ class MonitorSpec(SpecModel):
     ]
     retrain: Annotated[Retrain, Field(description="What may happen on a breach.")]
     suspend: Annotated[bool, Field(description="Signals are still shown, nothing is decided.")] = False
-
-
-class SignalState(StrEnum):
-    """What is known of a signal."""
-
-    CALM = "Calm"
-    BREACHED = "Breached"
-    NOT_RIPE = "NotRipe"
-    """The outcomes are not due yet: nothing is wrong, and nothing can be said."""
-    NO_DATA = "NoData"
-    """What should be there is not: source down, stale, NaN, or too small an effective sample."""
 
 
 class SignalStatus(StatusModel):

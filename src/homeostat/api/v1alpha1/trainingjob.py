@@ -301,7 +301,7 @@ class Step(StatusModel):
     completion_time: Annotated[datetime | None, Field(description="When it ended.")] = None
 
 
-class Metric(StatusModel):
+class MetricValue(StatusModel):
     """A figure of the trained model on the holdout."""
 
     name: Annotated[str, Field(description="Name of the metric.", max_length=63)]
@@ -357,7 +357,7 @@ class TrainingJobStatus(StatusModel):
         ),
     ] = []
     metrics: Annotated[
-        list[Metric],
+        list[MetricValue],
         Field(
             description="Figures of the trained model on the holdout.",
             max_length=32,

@@ -7,14 +7,14 @@ from typing import TypeVar
 import httpx
 from pydantic import ValidationError
 
+from homeostat.documents import TolerantDocument
 from homeostat.engines.http import TOKEN_PATH, Engine, ServiceAccountToken
 from homeostat.reconcile.errors import EngineUnavailable
 from homeostat.settings import ObserverSettings
-from homeostat.signals.estimate import Stored
 from homeostat.signals.performance import CohortCounts
 from homeostat.signals.shadow import ShadowComparison
 
-Counts = TypeVar("Counts", bound=Stored)
+Counts = TypeVar("Counts", bound=TolerantDocument)
 
 
 class ObserverOutcomes:

@@ -10,11 +10,12 @@ from pydantic import TypeAdapter, ValidationError
 from homeostat.api.common import Resource
 from homeostat.api.v1alpha1.trainingjob import Resources
 from homeostat.cluster import Manifest
+from homeostat.documents import TolerantDocument
 from homeostat.engines.objects import ObjectStore
 from homeostat.engines.runs import SeenRun
 from homeostat.reconcile.errors import ObjectNotFound
 from homeostat.reconcile.names import child_name, labels_for, number_of, owner_reference
-from homeostat.runs import INPUT_VARIABLE, Document, FailureReason, RunFailure
+from homeostat.runs import INPUT_VARIABLE, FailureReason, RunFailure
 from homeostat.settings import NodePool
 
 JOB = ("batch/v1", "Job")
@@ -26,7 +27,7 @@ DEADLINE_EXCEEDED = "DeadlineExceeded"
 
 _TIME: TypeAdapter[datetime] = TypeAdapter(datetime)
 
-DocumentT = TypeVar("DocumentT", bound=Document)
+DocumentT = TypeVar("DocumentT", bound=TolerantDocument)
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class JobShape:
 
 
 def run_job(
-    owner: Resource[Any, Any], purpose: str, number: int, document: Document, image: str, shape: JobShape
+    owner: Resource[Any, Any], purpose: str, number: int, document: TolerantDocument, image: str, shape: JobShape
 ) -> Manifest:
     """The Job of a numbered run. It is never restarted by Kubernetes: attempts are counted by us."""
     labels = labels_for(owner, purpose, number=number)
@@ -88,7 +89,7 @@ def run_job(
     }
 
 
-def _container(purpose: str, document: Document, image: str, resources: Resources) -> Manifest:
+def _container(purpose: str, document: TolerantDocument, image: str, resources: Resources) -> Manifest:
     return {
         "name": purpose,
         "image": image,

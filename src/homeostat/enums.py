@@ -1,0 +1,35 @@
+"""Terms that the API and the arithmetic share; this module imports neither, so that a new API version touches no formula."""
+
+from enum import StrEnum
+
+
+class Metric(StrEnum):
+    """A measure of a binary classifier against real outcomes."""
+
+    AUC = "auc"
+    LOG_LOSS = "logloss"
+    BRIER = "brier"
+    ACCURACY = "accuracy"
+
+    @property
+    def larger_is_better(self) -> bool:
+        """Whether a rise is an improvement."""
+        return self in {Metric.AUC, Metric.ACCURACY}
+
+
+class Operator(StrEnum):
+    """The side of a threshold on which a value is in breach."""
+
+    GREATER_THAN = "GreaterThan"
+    LESS_THAN = "LessThan"
+
+
+class SignalState(StrEnum):
+    """The state of a signal in one window."""
+
+    CALM = "Calm"
+    BREACHED = "Breached"
+    NOT_RIPE = "NotRipe"
+    """The outcomes are not due yet: nothing is wrong, and nothing can be said."""
+    NO_DATA = "NoData"
+    """Expected data is absent: the source is down or stale, the value is NaN, or the effective sample is too small."""
