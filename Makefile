@@ -68,7 +68,7 @@ kubeflow-down: venv ## Takes it away
 
 .PHONY: e2e-kubeflow
 e2e-kubeflow: platform-ready ## The whole story with trainings on Kubeflow Pipelines, its faults and the adapter's contract
-	@$(TOOLS) -m tools.testing --with kubeflow
+	@$(TOOLS) -m tools.testing --backend kubeflow
 
 .PHONY: bench-kubeflow
 bench-kubeflow: venv ## Seconds and pods of a training, Local against Kubeflow, on what `make e2e-kubeflow` leaves behind
@@ -82,7 +82,7 @@ seldon-down: venv ## Takes it, its kind and every SeldonDeployment away
 
 .PHONY: e2e-seldon
 e2e-seldon: platform-ready ## The whole story with models served by Seldon Core, its faults and the adapter's contract
-	@$(TOOLS) -m tools.testing --with seldon
+	@$(TOOLS) -m tools.testing --backend seldon
 
 ##@ To work on it
 $(UV):
@@ -137,16 +137,24 @@ verify: generate ## Generated files up to date, linters, types, import law, char
 	@$(TOOLS) -m tools.validate
 
 .PHONY: test
-test: venv $(SELDON)/.stamp ## Every test; contract and end-to-end tests on a local Kubernetes of their own
-	@$(TOOLS) -m tools.testing
+test: venv ## Every test of the embedded platform; contracts and the story on a local Kubernetes of their own
+	@$(TOOLS) -m tools.testing $(if $(KEEP_CLUSTER),--keep-cluster)
 
 .PHONY: test-unit
-test-unit: venv $(SELDON)/.stamp ## Only what needs no cluster
+test-unit: venv ## Only what needs no cluster
 	@$(TOOLS) -m tools.testing --unit
 
 .PHONY: test-seldon-python
-test-seldon-python: venv $(SELDON)/.stamp ## Seldon's own Python package asks the predictor, and its server serves our models
-	@$(TOOLS) -m pytest --quiet tests/seldon_python
+test-seldon-python: venv $(SELDON)/.stamp ## Seldon's own Python package calls the predictor, and its server serves our models
+	@$(TOOLS) -m tools.testing --paths tests/seldon_python
+
+# Everything that is checked before a change counts as done; a new long suite is a target of its own and joins this
+# list and the README's. They share one cluster: `test` leaves it up, the targets *-down free what the next one needs.
+ALL_TARGETS := verify test e2e-kubeflow kubeflow-down e2e-seldon test-seldon-python demo-down
+
+.PHONY: test-all
+test-all: ## verify, test and every long suite, on one cluster; goes on after a failure and ends with a table
+	@KEEP_CLUSTER=yes python3 -m tools.targets --keep-going $(ALL_TARGETS)
 
 .PHONY: bench
 bench: venv ## Speed against named peers, interleaved; prints ratios with intervals

@@ -1,16 +1,57 @@
-"""Says what is being waited for, and how long it took."""
+"""Shows what is being waited for, and keeps how long everything took for a closing table."""
 
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from rich.console import Console
+from rich.table import Table
 
 _REPEAT = 15.0  # seconds between signs of life where nothing can be overwritten
 
 console = Console(stderr=True, highlight=False)
+
+
+@dataclass(frozen=True)
+class Timing:
+    """What took how long: `began` counts seconds from the start of the process."""
+
+    label: str
+    began: float
+    seconds: float
+
+
+_start = time.monotonic()
+_timings: list[Timing] = []
+LISTED_SECONDS = 1.0
+"""What took less is no line of the closing table."""
+
+
+@contextmanager
+def timed(label: str) -> Iterator[None]:
+    """Keeps how long the block took, without showing anything meanwhile."""
+    began = time.monotonic()
+    try:
+        yield
+    finally:
+        _timings.append(Timing(label, began - _start, time.monotonic() - began))
+
+
+def timings() -> list[Timing]:
+    """What took at least `LISTED_SECONDS` in this process, in the order of beginning."""
+    return sorted((each for each in _timings if each.seconds >= LISTED_SECONDS), key=lambda each: each.began)
+
+
+def timings_table() -> Table:
+    """The closing table; lines overlap where things ran at the same time."""
+    rows = Table("what", "from second", "seconds", title="where the time went")
+    for each in timings():
+        rows.add_row(each.label, f"{each.began:.0f}", f"{each.seconds:.0f}")
+    rows.add_row("all of it", "0", f"{time.monotonic() - _start:.0f}")
+    return rows
 
 
 class Step:
@@ -68,7 +109,8 @@ def step(label: str) -> Iterator[Step]:
             threading.Thread(target=_animate if sys.stderr.isatty() else _repeat, daemon=True).start()
     mark = "✗"
     try:
-        yield shown
+        with timed(label):
+            yield shown
         mark = "✓"
     finally:
         with _changes:

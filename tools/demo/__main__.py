@@ -12,7 +12,7 @@ from tools.demo import background, release
 from tools.demo.release import NAMESPACE, SYSTEM, Platform
 from tools.demo.story import TRAFFIC, Story, condition, field
 
-WAYS = "tools.demo.ways"
+PORT_FORWARDS = "tools.demo.port_forwards"
 ENGINES = {
     "Local": (),
     "Kubeflow": ("--set", "pipelines.engine=Kubeflow", "--set", "kubeflow.url=http://ml-pipeline.kubeflow.svc:8888"),
@@ -65,7 +65,7 @@ Everything stays up, with a trickle of traffic, until `make demo-down`.""", mark
 
 
 def _end_background(platform: Platform) -> None:
-    for module in (TRAFFIC, WAYS):
+    for module in (TRAFFIC, PORT_FORWARDS):
         background.stop(platform.local.state / "demo", module)
 
 
@@ -83,7 +83,9 @@ def up(platform: Platform, engines: tuple[str, ...]) -> int:
     release.install(platform, platform.local.state / "images.yaml", engines)
     story = Story(platform)
     if platform.context:
-        background.start(story.directory, WAYS, platform.context, platform.program, environment=platform.environment)
+        background.start(
+            story.directory, PORT_FORWARDS, platform.context, platform.program, environment=platform.environment
+        )
     try:
         story.features()
         story.first_model()

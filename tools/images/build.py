@@ -13,7 +13,7 @@ from tools.cluster import runtime, up
 from tools.cluster.progress import step
 from tools.cluster.settings import Settings, UserError
 from tools.images import engines
-from tools.images.recipes import COUNTERPARTS, Recipe, content_tag, recipes
+from tools.images.recipes import BACKEND_IMAGES, Recipe, content_tag, recipes
 
 _AT_ONCE = 2  # a build waits for the network as long as it computes
 
@@ -66,7 +66,7 @@ def _write_values(path: Path, built: list[Built]) -> None:
     for each in built:
         repository, tag = each.image.rsplit(":", 1)
         known[each.recipe.name] = {"repository": repository, "tag": tag}
-    known = {name: image for name, image in known.items() if name not in COUNTERPARTS}  # no part of the chart
+    known = {name: image for name, image in known.items() if name not in BACKEND_IMAGES}  # no part of the chart
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(yaml.safe_dump({"images": known}))
 

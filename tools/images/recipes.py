@@ -10,8 +10,8 @@ from pathlib import Path
 from tools.cluster.settings import REPOSITORY, UserError
 
 ROOMS = ("operators", "services", "pipelines")
-COUNTERPARTS = {"mariadb": "kubeflow/mariadb", "mlmd": "kubeflow/mlmd"}
-"""Images of what engines are tried against, with their folders under `tools`; built only when asked for by name."""
+BACKEND_IMAGES = {"mariadb": "kubeflow/mariadb", "mlmd": "kubeflow/mlmd"}
+"""Images of backends, with their folders under `tools`; built only when requested by name."""
 EMBEDDED = ("prometheus", "mlflow", "seaweedfs", "envoy", "valkey", "postgres")
 
 
@@ -32,7 +32,7 @@ def recipes(names: list[str]) -> list[Recipe]:
     known = {name: REPOSITORY / name / "Dockerfile" for name in ROOMS}
     known |= {name: REPOSITORY / "tools" / "images" / name / "Dockerfile" for name in EMBEDDED}
     default = list(known)
-    known |= {name: REPOSITORY / "tools" / folder / "Dockerfile" for name, folder in COUNTERPARTS.items()}
+    known |= {name: REPOSITORY / "tools" / folder / "Dockerfile" for name, folder in BACKEND_IMAGES.items()}
     for name in names or default:
         if name not in known:
             raise UserError(f"There is no image {name!r}; choose among {', '.join(known)}.")

@@ -2,7 +2,7 @@
 
 import sys
 
-from tools.cluster.counterpart import main
+from tools.cluster.backend import main
 from tools.kubeflow import install
 
 if __name__ == "__main__":

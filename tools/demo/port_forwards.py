@@ -1,6 +1,7 @@
-"""Ways to a cluster that is not on this machine: a process that keeps `kubectl port-forward` to the Services alive.
+"""Port-forwards to a cluster that is not on this machine: a process that keeps `kubectl port-forward` alive.
 
-``python -m tools.demo.ways CONTEXT KUBECTL`` opens, on 127.0.0.1, the ports that the local cluster would publish as node ports.
+``python -m tools.demo.port_forwards CONTEXT KUBECTL`` opens on 127.0.0.1 the ports that the local cluster would publish
+as node ports.
 """
 
 import signal
@@ -20,49 +21,49 @@ SERVICES = {
 }
 """Service and port behind each of the published ports."""
 
-LOOK_SECONDS = 0.5
+CHECK_SECONDS = 0.5
 
 
 @dataclass
-class Way:
-    """One port-forward, opened again whenever it ends: with the pod it leads to, or with the connection."""
+class PortForward:
+    """One `kubectl port-forward`; it ends with the pod behind it or with the connection, and is then started again."""
 
     command: list[str]
     process: subprocess.Popen[bytes] | None = None
 
-    def keep(self) -> None:
-        """Opens it where it is not open."""
+    def ensure(self) -> None:
+        """Starts it if it does not run."""
         if self.process is None or self.process.poll() is not None:
             self.process = subprocess.Popen(self.command)
 
-    def end(self) -> None:
-        """Closes it."""
+    def stop(self) -> None:
+        """Ends it and waits until it has ended."""
         if self.process is not None:
             self.process.terminate()
             self.process.wait()
 
 
-def ways(context: str, kubectl: str) -> list[Way]:
+def port_forwards(context: str, kubectl: str) -> list[PortForward]:
     """One for each published port."""
     options = [kubectl, "--context", context, "-n", SYSTEM, "port-forward", "--address", "127.0.0.1"]
     return [
-        Way([*options, f"service/{service}", f"{NODE_PORTS[name]}:{port}"])
+        PortForward([*options, f"service/{service}", f"{NODE_PORTS[name]}:{port}"])
         for name, (service, port) in SERVICES.items()
     ]
 
 
 def main() -> None:
-    """Keeps all ways open until it is ended."""
-    opened = ways(*sys.argv[1:3])
+    """Keeps all port-forwards open until SIGTERM."""
+    forwards = port_forwards(*sys.argv[1:3])
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         while True:
-            for way in opened:
-                way.keep()
-            time.sleep(LOOK_SECONDS)
+            for forward in forwards:
+                forward.ensure()
+            time.sleep(CHECK_SECONDS)
     finally:
-        for way in opened:
-            way.end()
+        for forward in forwards:
+            forward.stop()
 
 
 if __name__ == "__main__":

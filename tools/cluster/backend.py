@@ -1,4 +1,4 @@
-"""The command of a system that engines are tried against: up and down on the local cluster, never on another."""
+"""The command line of a backend: a system of others that engines are tested against, up and down on the local cluster."""
 
 import argparse
 import os
@@ -14,16 +14,16 @@ def main(name: str, about: str, up: Callable[[Settings], None], down: Callable[[
     """Runs one command and returns its exit status.
 
     Args:
-        name: What it is called.
-        about: What `--help` says of it.
-        up: Puts it on the cluster; a second call changes nothing.
-        down: Takes it away.
+        name: The command's name.
+        about: Its description in `--help`.
+        up: Installs it; a second call changes nothing.
+        down: Removes it.
     """
     parser = argparse.ArgumentParser(prog=name, description=about)
     parser.add_argument("command", choices=["up", "down"])
     command = parser.parse_args().command
     if context := os.environ.get("CONTEXT"):
-        print(f"CONTEXT={context} is a cluster of yours: nothing is tried out there; leave CONTEXT out.")
+        print(f"CONTEXT={context} is your own cluster; backends are installed on the local one only. Unset CONTEXT.")
         return 1
     try:
         (up if command == "up" else down)(settings.load())

@@ -1,0 +1,1 @@
+"""Runs the test suites, each in its virtual environment, on a cluster that is brought up for them."""

@@ -1,0 +1,87 @@
+"""The story and the adapters' contracts on a system of others: a real Kubeflow Pipelines, a real Seldon Core."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TextIO
+
+from tools.cluster.progress import timed
+from tools.cluster.settings import REPOSITORY, Settings, UserError
+from tools.kubeflow import install as kubeflow
+from tools.seldon import install as seldon
+from tools.testing.suites import BUILD, Result, run
+
+STORY = "tests/e2e/test_churn_story.py"
+FAULTS = ("tests/e2e/test_faults.py", "tests/e2e/test_faults_monitor.py", "tests/e2e/test_faults_rollout.py")
+
+
+@dataclass(frozen=True)
+class Backend:
+    """A system that an engine is tested against.
+
+    Attributes:
+        up: Installs it on the cluster.
+        options: Options of the demo that select the engine.
+        tests: Its tests, which also look at the story's platform.
+        variables: Environment variables of its tests.
+    """
+
+    up: Callable[[Settings], None]
+    options: tuple[str, ...]
+    tests: tuple[str, ...]
+    variables: dict[str, str] = field(default_factory=dict)
+
+
+BACKENDS = {
+    "kubeflow": Backend(
+        kubeflow.up,
+        ("--engine", "Kubeflow"),
+        (
+            "tests/kubeflow/test_backend.py",
+            "tests/contract/engines/test_pipelines.py",
+            "tests/kubeflow/test_loop.py",
+            "tests/kubeflow/test_trainings.py",
+            *FAULTS,
+        ),
+        {"HOMEOSTAT_CONTRACT_KUBEFLOW": "yes"},
+    ),
+    "seldon": Backend(
+        seldon.up, ("--serving", "Seldon"), ("tests/seldon", *FAULTS, "tests/e2e/test_faults_training.py")
+    ),
+}
+
+
+def with_backend(cluster: Settings, name: str) -> Result:
+    """Tells the story with one of BACKENDS, then tests the adapter and disturbs the platform that the story left.
+
+    Args:
+        cluster: A running cluster with the images on it.
+        name: Of BACKENDS.
+
+    Raises:
+        UserError: the backend did not come up, or the story did not reach its end.
+    """
+    backend, log = BACKENDS[name], BUILD / f"{name}.log"
+    with timed(f"{name} is compiled if needed, and comes up"):
+        backend.up(cluster)
+    with timed(f"the story with {name}"), log.open("w") as copy:
+        if demo("up", *backend.options, copy=copy):
+            raise UserError(f"the story did not reach its end; see {log}")
+    variables = {**backend.variables, "KUBECONFIG": str(cluster.kubeconfig), "HOMEOSTAT_STORY": str(log)}
+    return run(name, "platform", [STORY, *backend.tests], variables=variables)
+
+
+def demo(*words: str, copy: TextIO | None = None) -> int:
+    """Runs the demo's command, prints its output and keeps a copy; returns its exit status."""
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    command = [sys.executable, "-m", "tools.demo", *words]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
+    ) as process:
+        for line in process.stdout or ():
+            print(line, end="", flush=True)
+            if copy is not None:
+                copy.write(line)
+    return process.returncode
