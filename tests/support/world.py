@@ -21,7 +21,7 @@ from homeostat.reconcile.conditions import is_true
 from homeostat.reconcile.errors import EngineUnavailable
 from homeostat.runs import FAILURE, RESULT, FailureReason, RunFailure
 from homeostat_operators.core.clients import Clients
-from homeostat_operators.core.loop import AnyOperator, Turn, reconcile
+from homeostat_operators.core.loop import AnyOperator, ReconcileResult, reconcile
 from homeostat_operators.core.settings import OperatorSettings
 from homeostat_operators.core.workqueue import Key
 from support.cluster_twin import Address, MemoryCluster
@@ -117,7 +117,7 @@ class World:
             case Fault.NONE:
                 pass
 
-    def turn(self) -> Turn | None:
+    def turn(self) -> ReconcileResult | None:
         """One turn of the loop; None when the operator crashed in it."""
         try:
             turn = reconcile(self.operator, self.clients, Key("churn", self.resource.metadata.name), self.now)

@@ -1,8 +1,8 @@
 """The reconcile loop, the same for every kind: observe → plan → record → perform.
 
-The status is recorded *before* anything is done, at the resourceVersion that was observed: whoever comes second, or with
-an old view, gets a conflict and does nothing. So the number of a child is always reserved before its create, and a crash
-between any two steps is repaired by the next turn, which asks for the same again.
+The loop records the status *before* it performs any action, at the resourceVersion that it observed: a second writer, or
+one with an outdated view, gets a conflict and does nothing. The number of a child is therefore reserved before the child is
+created, and the next reconciliation repairs a crash between any two steps because it asks for the same again.
 """
 
 from collections.abc import Callable, Mapping
@@ -25,13 +25,13 @@ from homeostat_operators.core.plan import Plan
 from homeostat_operators.core.workqueue import Key
 
 ResourceT = TypeVar("ResourceT", bound=Resource[Any, Any])
-ObservedT = TypeVar("ObservedT")
+ObservationT = TypeVar("ObservationT")
 
 REFUSED_RETRY = timedelta(seconds=60)
-"""Until something that somebody else has to put right is tried again."""
+"""Delay before a retry of what a person has to correct outside the object, such as a missing permission."""
 
 REFUSED = "Refused"
-"""Reason of a condition: something that neither the user nor time will put right, such as a permission that is lacking."""
+"""Reason of a condition: neither the user nor time corrects it, such as a missing permission."""
 
 CONDITIONS: TypeAdapter[list[Condition]] = TypeAdapter(list[Condition])
 
@@ -39,23 +39,24 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
-class Operator(Generic[ResourceT, ObservedT]):
-    """What the loop needs to know of a kind.
+class Operator(Generic[ResourceT, ObservationT]):
+    """A kind as the loop runs it.
 
     Attributes:
         resource: The kind.
-        observe: Reads everything that a plan looks at; the only place with input and output.
+        observe: Reads everything that a plan depends on; the only function with input and output.
         plan: Decides; pure and total.
         children: Kinds of labelled children whose changes queue their parent, as (apiVersion, plural).
-        told: Condition types of the kind, Unknown until it has ended, that repeat what Ready says when a turn fails.
-        sweep: Ends what objects of the kind left behind that are there no more; called from time to time.
+        terminal_conditions: Condition types that are Unknown until an object of the kind has ended. They repeat Ready when
+            a reconciliation fails.
+        sweep: Ends what deleted objects of the kind left behind; called periodically.
     """
 
     resource: type[ResourceT]
-    observe: Callable[[ResourceT, Clients], ObservedT]
-    plan: Callable[[ResourceT, ObservedT, datetime], Plan[Any]]
+    observe: Callable[[ResourceT, Clients, datetime], ObservationT]
+    plan: Callable[[ResourceT, ObservationT, datetime], Plan[Any]]
     children: tuple[tuple[str, str], ...] = ()
-    told: tuple[str, ...] = ()
+    terminal_conditions: tuple[str, ...] = ()
     sweep: Callable[[Clients], None] | None = None
 
 
@@ -63,11 +64,11 @@ AnyOperator = Operator[Any, Any]
 
 
 class Gone(Exception):  # noqa: N818 - a state, not a failure
-    """The object is there no more."""
+    """The object no longer exists."""
 
 
-class Outcome(StrEnum):
-    """How a turn went, as a label of the metrics."""
+class ReconcileOutcome(StrEnum):
+    """How a reconciliation ended, as a label of the metrics."""
 
     PLANNED = "planned"
     GONE = "gone"
@@ -79,45 +80,50 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True)
-class Turn:
-    """The end of one turn: how it went, and when the next is due if nothing happens before."""
+class ReconcileResult:
+    """The end of one reconciliation.
 
-    outcome: Outcome
-    requeue_in: timedelta | None = None
+    Attributes:
+        outcome: How it ended.
+        requeue_after: When the next one is due if no event comes first; None: only after an event.
+    """
+
+    outcome: ReconcileOutcome
+    requeue_after: timedelta | None = None
 
 
-# At once, but not so fast that a mistake would keep a core busy.
-AGAIN = Turn(Outcome.CONFLICT, timedelta(milliseconds=100))
+# A short delay, so that a bug that conflicts every time does not keep a core busy.
+RETRY_AT_ONCE = ReconcileResult(ReconcileOutcome.CONFLICT, timedelta(milliseconds=100))
 
 
-def reconcile(operator: AnyOperator, clients: Clients, key: Key, now: datetime) -> Turn:
-    """One turn for one object.
+def reconcile(operator: AnyOperator, clients: Clients, key: Key, now: datetime) -> ReconcileResult:
+    """Reconciles one object.
 
-    Unexpected errors pass through: the queue logs and counts them, and tries again with back-off.
+    Unexpected errors pass through: the workers log and count them, and the queue retries with back-off.
     """
     try:
-        return _turn(operator, clients, key, now)
+        return _reconcile(operator, clients, key, now)
     except Gone:
-        return Turn(Outcome.GONE)
+        return ReconcileResult(ReconcileOutcome.GONE)
     except Conflict as conflict:
         log.info("conflict", kind=operator.resource.KIND, key=str(key), detail=str(conflict))
-        return AGAIN
+        return RETRY_AT_ONCE
 
 
-def _turn(operator: AnyOperator, clients: Clients, key: Key, now: datetime) -> Turn:
+def _reconcile(operator: AnyOperator, clients: Clients, key: Key, now: datetime) -> ReconcileResult:
     manifest = clients.cluster.get(API_VERSION, operator.resource.KIND, key.namespace, key.name)
     if manifest is None or manifest["metadata"].get("deletionTimestamp"):
-        raise Gone  # its children go with it, by their owner reference
+        raise Gone  # Kubernetes deletes its children, by their owner reference
     try:
         resource = _parsed(operator.resource, manifest)
-        plan = operator.plan(resource, operator.observe(resource, clients), now)
+        plan = operator.plan(resource, operator.observe(resource, clients, now), now)
         status = plan.status.model_dump(mode="json", by_alias=True, exclude_none=True)
         manifest = record(clients, manifest, status, now)
         for action in plan.actions:
             perform(action, clients)
     except PlatformError as error:
         return _failed(operator, clients, manifest, error, now)
-    return Turn(Outcome.PLANNED, plan.requeue_in)
+    return ReconcileResult(ReconcileOutcome.PLANNED, plan.requeue_after)
 
 
 def _parsed(kind: type[ResourceT], manifest: Manifest) -> ResourceT:
@@ -126,7 +132,7 @@ def _parsed(kind: type[ResourceT], manifest: Manifest) -> ResourceT:
     except ValidationError as error:
         faults = [fault for fault in error.errors() if fault["loc"][:1] != ("status",)]
         if not faults:
-            raise  # our own writing: a bug, not the user's
+            raise  # the operators alone write status: a bug, not the user's mistake
         raise InvalidSpec("; ".join(_fault(fault) for fault in faults[:5])) from error
 
 
@@ -144,17 +150,17 @@ def record(clients: Clients, manifest: Manifest, status: Manifest, now: datetime
     """Writes a status if it differs, and the Events that follow from its conditions.
 
     Args:
-        clients: Where to.
+        clients: Access to the cluster.
         manifest: The object as it was observed.
         status: The whole new status.
         now: Time of the Events.
 
     Returns:
-        The object as it is now.
+        The object as it is stored now.
 
     Raises:
         Conflict: The object has changed since it was observed.
-        Gone: It is there no more.
+        Gone: It no longer exists.
     """
     old = manifest.get("status", {})
     if old == status:
@@ -171,37 +177,40 @@ def _conditions(status: Manifest) -> list[Condition]:
     return CONDITIONS.validate_python(status.get("conditions", []))
 
 
-def _failed(operator: AnyOperator, clients: Clients, manifest: Manifest, error: PlatformError, now: datetime) -> Turn:
-    """Says in the object's conditions who must act; nothing else of its status is touched.
+def _failed(
+    operator: AnyOperator, clients: Clients, manifest: Manifest, error: PlatformError, now: datetime
+) -> ReconcileResult:
+    """Records in the object's conditions who must act; nothing else of its status changes.
 
-    If the object is not as this turn knows it (a lost answer may have been a success), the next turn looks first.
+    If the object has changed meanwhile (a lost answer may have been a success), the next reconciliation observes first.
     """
-    turn = _turn_after(error)
-    if turn.outcome is Outcome.INVALID and operator.told:
-        turn = replace(turn, requeue_in=REFUSED_RETRY)  # a kind that ends: its plan decides that this was the end
+    result = _result_of(error)
+    if result.outcome is ReconcileOutcome.INVALID and operator.terminal_conditions:
+        # A kind whose objects end: its plan decides that this was the end.
+        result = replace(result, requeue_after=REFUSED_RETRY)
     status = dict(manifest.get("status", {}))
     generation = manifest["metadata"].get("generation", 0)
-    told = _told(_conditions(status), error, generation, now, operator.told)
-    status["conditions"] = CONDITIONS.dump_python(told, mode="json", by_alias=True)
+    new = _with_error(_conditions(status), error, generation, now, operator.terminal_conditions)
+    status["conditions"] = CONDITIONS.dump_python(new, mode="json", by_alias=True)
     status["observedGeneration"] = generation
     record(clients, manifest, status, now)
-    return turn
+    return result
 
 
-def _turn_after(error: PlatformError) -> Turn:
+def _result_of(error: PlatformError) -> ReconcileResult:
     match error:
         case InvalidSpec() | InvalidData():
-            return Turn(Outcome.INVALID)
+            return ReconcileResult(ReconcileOutcome.INVALID)
         case NotReadyYet(retry_in=retry_in):
-            return Turn(Outcome.WAITING, retry_in)
+            return ReconcileResult(ReconcileOutcome.WAITING, retry_in)
         case EngineUnavailable(retry_in=retry_in):
-            return Turn(Outcome.UNAVAILABLE, retry_in)
+            return ReconcileResult(ReconcileOutcome.UNAVAILABLE, retry_in)
         case _:
-            return Turn(Outcome.REFUSED, REFUSED_RETRY)
+            return ReconcileResult(ReconcileOutcome.REFUSED, REFUSED_RETRY)
 
 
-def _told(
-    old: list[Condition], error: PlatformError, generation: int, now: datetime, repeated: tuple[str, ...]
+def _with_error(
+    old: list[Condition], error: PlatformError, generation: int, now: datetime, terminal_conditions: tuple[str, ...]
 ) -> list[Condition]:
     reason, message = _reason(error), str(error)
     final = "False" if isinstance(error, InvalidSpec | InvalidData) else "Unknown"
@@ -210,15 +219,15 @@ def _told(
         case InvalidSpec() | InvalidData():
             new = conditions.stalled(old, *settled)
         case _ if conditions.is_true(old, ConditionType.READY):
-            # What is in service stays in service while an engine is away; the reason says that nobody watches it.
+            # What is in service stays in service while an engine is away; the reason shows that nothing reconciles it.
             new = conditions.put(old, ConditionType.READY, "True", *settled)
             new = conditions.put(new, ConditionType.RECONCILING, "True", *settled)
         case _:
             new = conditions.reconciling(old, *settled)
-    for type_ in repeated:
-        known = conditions.get(old, type_)
-        if known is not None and known.status is not ConditionStatus.UNKNOWN:
-            continue  # it has ended, and that is not undone
+    for type_ in terminal_conditions:
+        before = conditions.get(old, type_)
+        if before is not None and before.status is not ConditionStatus.UNKNOWN:
+            continue  # it has ended, and that is final
         new = conditions.put(new, type_, final, *settled)
     return new
 

@@ -1,4 +1,4 @@
-"""What a plan is: the decision of one turn of the loop, as a value."""
+"""A plan: the decision of one reconciliation, as a value."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -14,11 +14,11 @@ class Plan(Generic[StatusT]):
     """A decision.
 
     Attributes:
-        status: The status to record, before anything is done.
-        actions: What to do once it is recorded, in this order.
-        requeue_in: When to look again if nothing happens before; None: only when something happens.
+        status: The status to record, before any action is performed.
+        actions: What to perform once it is recorded, in this order.
+        requeue_after: When to reconcile again if no event comes first; None: only after an event.
     """
 
     status: StatusT
     actions: tuple[Action, ...] = ()
-    requeue_in: timedelta | None = None
+    requeue_after: timedelta | None = None

@@ -1,4 +1,4 @@
-"""What operators are told by their environment."""
+"""Settings of the operators, from their environment."""
 
 from dataclasses import dataclass, field
 
@@ -16,7 +16,7 @@ from homeostat.settings import (
 
 @dataclass(frozen=True)
 class OperatorSettings:
-    """What observations and plans need to know of the platform.
+    """Settings of the platform that observations and plans use.
 
     Attributes:
         bucket: Bucket of everything that the platform stores.

@@ -1,4 +1,4 @@
-"""Threads that turn the loop, and what they tell Prometheus."""
+"""Threads that reconcile, and their metrics."""
 
 import threading
 import time
@@ -10,7 +10,14 @@ from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histo
 
 from homeostat.reconcile.errors import EngineUnavailable, PlatformError
 from homeostat_operators.core.clients import Clients
-from homeostat_operators.core.loop import REFUSED_RETRY, AnyOperator, Outcome, Turn, clock, reconcile
+from homeostat_operators.core.loop import (
+    REFUSED_RETRY,
+    AnyOperator,
+    ReconcileOutcome,
+    ReconcileResult,
+    clock,
+    reconcile,
+)
 from homeostat_operators.core.workqueue import Key, WorkQueue
 
 WORKERS = 4
@@ -23,8 +30,8 @@ log = structlog.get_logger(__name__)
 class Workers:
     """A few threads that take keys from a queue and reconcile them.
 
-    Each turn is bounded by the time limits of the clients that it uses, so a thread is never stuck for good. One more thread
-    sweeps, where the kind leaves something behind that Kubernetes does not delete with it.
+    The timeouts of the clients bound each reconciliation, so no thread blocks for ever. One more thread sweeps, for a kind
+    that leaves something behind that Kubernetes does not delete with the object.
     """
 
     def __init__(
@@ -39,13 +46,15 @@ class Workers:
         self._clients = clients
         self._queue = queue
         self._kind = operator.resource.KIND
-        self._turns = Counter(
-            "homeostat_reconciles", "Turns of the loop by how they went.", ["kind", "outcome"], registry=registry
+        self._reconciles = Counter(
+            "homeostat_reconciles", "Reconciliations by outcome.", ["kind", "outcome"], registry=registry
         )
         self._seconds = Histogram(
-            "homeostat_reconcile_duration_seconds", "Length of a turn of the loop.", ["kind"], registry=registry
+            "homeostat_reconcile_duration_seconds", "Duration of a reconciliation.", ["kind"], registry=registry
         )
-        depth = Gauge("homeostat_queue_depth", "Objects that are due and wait.", ["kind"], registry=registry)
+        depth = Gauge(
+            "homeostat_queue_depth", "Objects that are due and wait for a worker.", ["kind"], registry=registry
+        )
         depth.labels(self._kind).set_function(lambda: len(queue))
         self._threads = [
             threading.Thread(target=self._work, name=f"worker-{number}", daemon=True) for number in range(WORKERS)
@@ -66,7 +75,7 @@ class Workers:
         return all(thread.is_alive() for thread in self._threads)
 
     def stop(self, patience: float) -> None:
-        """Lets every thread finish the turn it is at, at most for ``patience`` seconds; all a turn does can be repeated."""
+        """Lets every thread finish its reconciliation, for at most ``patience`` seconds; all of it can be repeated."""
         self._queue.close()
         self._stopped.set()
         deadline = time.monotonic() + patience
@@ -76,8 +85,8 @@ class Workers:
     def _work(self) -> None:
         while (key := self._queue.take()) is not None:
             with self._seconds.labels(self._kind).time():
-                outcome = self._turn(key)
-            self._turns.labels(self._kind, outcome).inc()
+                outcome = self._reconcile(key)
+            self._reconciles.labels(self._kind, outcome).inc()
 
     def _sweep(self, sweep: Callable[[Clients], None]) -> None:
         while not self._stopped.wait(self._sweep_seconds):
@@ -88,18 +97,18 @@ class Workers:
             except Exception:
                 log.exception("unexpected", kind=self._kind, key="sweep")
 
-    def _turn(self, key: Key) -> str:
+    def _reconcile(self, key: Key) -> str:
         try:
-            turn = reconcile(self._operator, self._clients, key, clock())
-        except EngineUnavailable as error:  # the Kubernetes API itself: there is nobody to tell but the log
+            result = reconcile(self._operator, self._clients, key, clock())
+        except EngineUnavailable as error:  # the Kubernetes API itself: only the log can record it
             log.warning("unavailable", kind=self._kind, key=str(key), detail=str(error))
-            turn = Turn(Outcome.UNAVAILABLE, error.retry_in)
+            result = ReconcileResult(ReconcileOutcome.UNAVAILABLE, error.retry_in)
         except PlatformError as error:  # not even the status may be written, as in a namespace that is being deleted
             log.warning("refused", kind=self._kind, key=str(key), detail=str(error))
-            turn = Turn(Outcome.REFUSED, REFUSED_RETRY)
+            result = ReconcileResult(ReconcileOutcome.REFUSED, REFUSED_RETRY)
         except Exception:
             delay = self._queue.failed(key)
             log.exception("unexpected", kind=self._kind, key=str(key), again_in_seconds=delay.total_seconds())
             return UNEXPECTED
-        self._queue.done(key, turn.requeue_in)
-        return turn.outcome.value
+        self._queue.done(key, result.requeue_after)
+        return result.outcome.value

@@ -64,11 +64,11 @@ class WorkQueue:
                 self._changed.wait(None if first is None else first[0] - now)
             return None
 
-    def done(self, key: Key, requeue_in: timedelta | None) -> None:
-        """Ends the work on a key that went as expected; it is due again after ``requeue_in``, if given."""
+    def done(self, key: Key, requeue_after: timedelta | None) -> None:
+        """Ends the work on a key that went as expected; it is due again after ``requeue_after``, if given."""
         with self._changed:
             self._failures.pop(key, None)
-        self._release(key, requeue_in)
+        self._release(key, requeue_after)
 
     def failed(self, key: Key) -> timedelta:
         """Ends the work on a key that failed unexpectedly; it is due again after the time returned.

@@ -13,7 +13,7 @@ from homeostat.runs import FailureReason, MaterializeResult
 from homeostat_operators.core.actions import Action, CreateOnce, Delete
 from homeostat_operators.core.plan import Plan
 from homeostat_operators.featureset import children, conditions
-from homeostat_operators.featureset.observe import Observed
+from homeostat_operators.featureset.observed import FeatureSetObservation
 from homeostat_operators.featureset.schedule import due_slot, next_slot
 
 REQUEST_ANNOTATION = "homeostat.dev/materialize"
@@ -22,10 +22,10 @@ REQUEST_ANNOTATION = "homeostat.dev/materialize"
 MESSAGE_LIMIT = 1024
 FIRST_RETRY = timedelta(seconds=10)
 LONGEST_RETRY = timedelta(minutes=10)
-STRAY_LOOK = timedelta(seconds=2)
+STRAY_POLL_INTERVAL = timedelta(seconds=2)
 
 
-def plan(resource: FeatureSet, observed: Observed, now: datetime) -> Plan[FeatureSetStatus]:
+def plan(resource: FeatureSet, observed: FeatureSetObservation, now: datetime) -> Plan[FeatureSetStatus]:
     """The next status, and the actions that follow from it.
 
     Raises:
@@ -44,7 +44,9 @@ def plan(resource: FeatureSet, observed: Observed, now: datetime) -> Plan[Featur
         }
     )
     status = status.model_copy(update={"conditions": conditions.conditions_of(resource, status, now)})
-    return Plan(status, _actions(resource, status, observed, strays), _next_look(resource, status, now, bool(strays)))
+    return Plan(
+        status, _actions(resource, status, observed, strays), _requeue_after(resource, status, now, bool(strays))
+    )
 
 
 def _is_current(job: SeenJob, run: MaterializationRun | None) -> bool:
@@ -52,7 +54,7 @@ def _is_current(job: SeenJob, run: MaterializationRun | None) -> bool:
 
 
 def _settled(  # noqa: PLR0911 - one return for each way a run can stand
-    resource: FeatureSet, observed: Observed, now: datetime
+    resource: FeatureSet, observed: FeatureSetObservation, now: datetime
 ) -> FeatureSetStatus:
     """The status with what is known of the newest run."""
     status, run, job = resource.status, resource.status.run, observed.job
@@ -143,11 +145,13 @@ def _retry_time(status: FeatureSetStatus) -> datetime | None:
     return run.completion_time + min(FIRST_RETRY * 2.0 ** min(status.failures - 1, 10), LONGEST_RETRY)
 
 
-def _highest(status: FeatureSetStatus, observed: Observed) -> int:
+def _highest(status: FeatureSetStatus, observed: FeatureSetObservation) -> int:
     return max([status.run.number if status.run else 0, *(job.number for job in observed.jobs)])
 
 
-def _reserved(resource: FeatureSet, status: FeatureSetStatus, observed: Observed, now: datetime) -> MaterializationRun:
+def _reserved(
+    resource: FeatureSet, status: FeatureSetStatus, observed: FeatureSetObservation, now: datetime
+) -> MaterializationRun:
     """The next run; it answers every reason that there is for one."""
     since = status.run.start_time if status.run else now
     return MaterializationRun(
@@ -160,7 +164,7 @@ def _reserved(resource: FeatureSet, status: FeatureSetStatus, observed: Observed
 
 
 def _actions(
-    resource: FeatureSet, status: FeatureSetStatus, observed: Observed, strays: tuple[SeenJob, ...]
+    resource: FeatureSet, status: FeatureSetStatus, observed: FeatureSetObservation, strays: tuple[SeenJob, ...]
 ) -> tuple[Action, ...]:
     run, newest = status.run, _highest(status, observed)
     old = tuple(job for job in observed.jobs if job.finished and job.number < newest)
@@ -175,14 +179,14 @@ def _actions(
     return (*deletes, CreateOnce(job))
 
 
-def _next_look(resource: FeatureSet, status: FeatureSetStatus, now: datetime, strays: bool) -> timedelta | None:
-    looks = [STRAY_LOOK + now] if strays else []
+def _requeue_after(resource: FeatureSet, status: FeatureSetStatus, now: datetime, strays: bool) -> timedelta | None:
+    times = [STRAY_POLL_INTERVAL + now] if strays else []
     if status.next_run is not None:
-        looks.append(status.next_run)
+        times.append(status.next_run)
     if (retry := _retry_time(status)) is not None and not resource.spec.materialization.suspend:
-        looks.append(retry)
+        times.append(retry)
     if (last := status.last_materialization) is not None and resource.spec.freshness is not None:
-        looks.append(last.time + parse_duration(resource.spec.freshness.max_age))
+        times.append(last.time + parse_duration(resource.spec.freshness.max_age))
     # Jobs and changes queue the object by themselves; what is past already has been acted on or waits for those.
-    future = [look - now for look in looks if look > now]
+    future = [time - now for time in times if time > now]
     return min(future, default=None)

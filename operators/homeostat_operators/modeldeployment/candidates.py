@@ -10,12 +10,14 @@ from homeostat.api.v1alpha1.modeldeployment import (
     Outcome,
     ServedVersion,
 )
-from homeostat_operators.modeldeployment.observed import Available, Observed
+from homeostat_operators.modeldeployment.observed import Available, ModelDeploymentObservation
 
 TEXT_LIMIT = 1024
 
 
-def wanted(resource: ModelDeployment, status: ModelDeploymentStatus, observed: Observed) -> Available | None:
+def wanted(
+    resource: ModelDeployment, status: ModelDeploymentStatus, observed: ModelDeploymentObservation
+) -> Available | None:
     """The version that should become the candidate, or None.
 
     ``follow: Newest`` looks at the highest version only: where it failed here, an older one is not tried instead. A pinned
@@ -43,7 +45,7 @@ def failed(resource: ModelDeployment, status: ModelDeploymentStatus, version: Av
 
 
 def choose(
-    resource: ModelDeployment, status: ModelDeploymentStatus, observed: Observed, now: datetime
+    resource: ModelDeployment, status: ModelDeploymentStatus, observed: ModelDeploymentObservation, now: datetime
 ) -> ModelDeploymentStatus:
     """Status with the right candidate: a gated one is on its way and stays, unless the spec pins another version."""
     current, target = status.candidate, wanted(resource, status, observed)

@@ -12,7 +12,7 @@ from homeostat.api.v1alpha1.modeldeployment import (
 )
 from homeostat.reconcile.conditions import put, ready, reconciling, stalled
 from homeostat_operators.modeldeployment import rollout
-from homeostat_operators.modeldeployment.observed import Observed
+from homeostat_operators.modeldeployment.observed import ModelDeploymentObservation
 
 Told = tuple[ModelDeploymentReason, str]
 
@@ -25,7 +25,7 @@ _ENDED = {
 
 
 def conditions_of(
-    resource: ModelDeployment, status: ModelDeploymentStatus, observed: Observed, now: datetime
+    resource: ModelDeployment, status: ModelDeploymentStatus, observed: ModelDeploymentObservation, now: datetime
 ) -> list[Condition]:
     """Ready says whether the champion answers; Reconciling whether something is on its way; Stalled who must act."""
     generation = resource.metadata.generation
@@ -49,7 +49,9 @@ def conditions_of(
     return new
 
 
-def _on_its_way(resource: ModelDeployment, status: ModelDeploymentStatus, observed: Observed) -> Told | None:
+def _on_its_way(
+    resource: ModelDeployment, status: ModelDeploymentStatus, observed: ModelDeploymentObservation
+) -> Told | None:
     candidate, pin = status.candidate, resource.spec.model.registered.version
     if candidate is not None:
         return _candidate(resource, candidate, observed)
@@ -68,7 +70,7 @@ def _waiting(resource: ModelDeployment) -> Told:
     return ModelDeploymentReason.WAITING_FOR_MODEL, message
 
 
-def _candidate(resource: ModelDeployment, candidate: Candidate, observed: Observed) -> Told:
+def _candidate(resource: ModelDeployment, candidate: Candidate, observed: ModelDeploymentObservation) -> Told:
     version = candidate.version
     serving = observed.servings.get(version)
     if not candidate.gated:
@@ -86,7 +88,7 @@ def _candidate(resource: ModelDeployment, candidate: Candidate, observed: Observ
     return reason, _step(resource, candidate, observed, pods)
 
 
-def _step(resource: ModelDeployment, candidate: Candidate, observed: Observed, pods: str) -> str:
+def _step(resource: ModelDeployment, candidate: Candidate, observed: ModelDeploymentObservation, pods: str) -> str:
     steps = len(resource.spec.rollout.steps)
     step = rollout.step_of(resource, candidate)
     place = f"step {candidate.step + 1} of {steps}"
@@ -105,7 +107,7 @@ def _step(resource: ModelDeployment, candidate: Candidate, observed: Observed, p
     return f"{told}, for at least {step.hold}{counted}. {compared}".rstrip()
 
 
-def _compared(candidate: Candidate, observed: Observed) -> str:
+def _compared(candidate: Candidate, observed: ModelDeploymentObservation) -> str:
     if observed.shadow is None:
         return "Its scores are not compared now: the observer does not answer."
     return candidate.shadow.sentence if candidate.shadow else ""

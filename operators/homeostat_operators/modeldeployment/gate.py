@@ -16,7 +16,7 @@ from homeostat.api.v1alpha1.modeldeployment import (
 )
 from homeostat.signals.gate import GateReport, RuleOutcome, Verdict
 from homeostat_operators.modeldeployment.candidates import TEXT_LIMIT, finish
-from homeostat_operators.modeldeployment.observed import Observed
+from homeostat_operators.modeldeployment.observed import ModelDeploymentObservation
 
 ATTEMPTS = 3
 """Evaluate Jobs of one candidate before it is given up."""
@@ -33,7 +33,7 @@ def champion_of(status: ModelDeploymentStatus) -> str:
 
 
 def judge(
-    resource: ModelDeployment, status: ModelDeploymentStatus, observed: Observed, now: datetime
+    resource: ModelDeployment, status: ModelDeploymentStatus, observed: ModelDeploymentObservation, now: datetime
 ) -> ModelDeploymentStatus:
     """Status after the gate's turn: a number reserved, a verdict read, or nothing new."""
     candidate = status.candidate
@@ -55,7 +55,7 @@ def _evaluated(
     resource: ModelDeployment,
     status: ModelDeploymentStatus,
     candidate: Candidate,
-    observed: Observed,
+    observed: ModelDeploymentObservation,
     now: datetime,
 ) -> ModelDeploymentStatus:
     """Status after a look at the candidate's evaluate Job."""
@@ -75,7 +75,7 @@ def _again(
     resource: ModelDeployment,
     status: ModelDeploymentStatus,
     candidate: Candidate,
-    observed: Observed,
+    observed: ModelDeploymentObservation,
     now: datetime,
 ) -> ModelDeploymentStatus:
     """Status after a failed evaluate Job: another number, or the end of the candidate's way."""
@@ -88,7 +88,7 @@ def _again(
 
 
 def _reserve(
-    status: ModelDeploymentStatus, candidate: Candidate, observed: Observed, failures: int
+    status: ModelDeploymentStatus, candidate: Candidate, observed: ModelDeploymentObservation, failures: int
 ) -> ModelDeploymentStatus:
     number = max(status.evaluations, observed.highest_evaluation) + 1
     update = {"evaluation": number, "champion_digest": champion_of(status), "evaluation_failures": failures}

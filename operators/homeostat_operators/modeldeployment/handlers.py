@@ -3,10 +3,10 @@
 from homeostat.api.v1alpha1.modeldeployment import ModelDeployment
 from homeostat_operators.core.loop import Operator
 from homeostat_operators.modeldeployment.observe import observe
-from homeostat_operators.modeldeployment.observed import Observed
+from homeostat_operators.modeldeployment.observed import ModelDeploymentObservation
 from homeostat_operators.modeldeployment.plan import plan
 
-OPERATOR: Operator[ModelDeployment, Observed] = Operator(
+OPERATOR: Operator[ModelDeployment, ModelDeploymentObservation] = Operator(
     resource=ModelDeployment,
     observe=observe,
     plan=plan,

@@ -1,6 +1,6 @@
 """Reads what the plan of a ModelDeployment needs; the only input of this kind."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from pydantic import ValidationError
@@ -21,7 +21,7 @@ from homeostat_operators.modeldeployment.observed import (
     Available,
     Evaluation,
     Installation,
-    Observed,
+    ModelDeploymentObservation,
     StepTraffic,
 )
 
@@ -31,8 +31,8 @@ BEFORE = timedelta(seconds=30)
 """How far before a step a counter's last value is looked for, to count from."""
 
 
-def observe(resource: ModelDeployment, clients: Clients) -> Observed:
-    """Everything that a turn may need, as it is now.
+def observe(resource: ModelDeployment, clients: Clients, now: datetime) -> ModelDeploymentObservation:
+    """Everything that the plan depends on.
 
     Raises:
         InvalidSpec: The engine of the spec is not installed.
@@ -52,7 +52,7 @@ def observe(resource: ModelDeployment, clients: Clients) -> Observed:
         pipelines_image=settings.pipelines_image,
         gateway_url=settings.gateway_url,
     )
-    return Observed(
+    return ModelDeploymentObservation(
         installation=installation,
         engine=engine,
         versions=_available(resource, clients),
@@ -60,7 +60,7 @@ def observe(resource: ModelDeployment, clients: Clients) -> Observed:
         children=tuple(children_of(found, engine)),
         evaluation=_evaluation(resource, jobs, installation.bucket, clients),
         highest_evaluation=max((number_of(job["metadata"]["name"]) or 0 for job in jobs), default=0),
-        step=_step(resource, clients),
+        step=_step(resource, clients, now),
         shadow=_shadow(resource, clients),
         champion_alias=alias,
         registry_answers=answers,
@@ -145,7 +145,7 @@ def _failure(prefix: str, clients: Clients) -> str:
         return ""
 
 
-def _step(resource: ModelDeployment, clients: Clients) -> StepTraffic | None:
+def _step(resource: ModelDeployment, clients: Clients, now: datetime) -> StepTraffic | None:
     """Requests of the present step; None when there is none, or Prometheus does not answer."""
     candidate = resource.status.candidate
     if candidate is None or candidate.step_since is None:
@@ -154,13 +154,13 @@ def _step(resource: ModelDeployment, clients: Clients) -> StepTraffic | None:
         f'homeostat_requests_total{{namespace="{resource.metadata.namespace}",'
         f'deployment="{resource.metadata.name}",version="{candidate.version}"}}'
     )
-    start, end = candidate.step_since, datetime.now(UTC)
+    start = candidate.step_since
     try:
-        series = clients.metrics.samples(selector, start - BEFORE, end)
+        series = clients.metrics.samples(selector, start - BEFORE, now)
     except EngineUnavailable:
         return None
     counted = [
-        (one.labels.get("code", ""), counter_increase(one.samples, start.timestamp(), end.timestamp()))
+        (one.labels.get("code", ""), counter_increase(one.samples, start.timestamp(), now.timestamp()))
         for one in series
     ]
     return StepTraffic(

@@ -54,7 +54,7 @@ class Installation:
 
 
 @dataclass(frozen=True)
-class Observed:
+class ModelDeploymentObservation:
     """The world around one ModelDeployment."""
 
     installation: Installation

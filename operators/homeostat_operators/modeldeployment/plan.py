@@ -11,15 +11,15 @@ from homeostat.api.v1alpha1.modeldeployment import Candidate, ModelDeployment, M
 from homeostat_operators.core.actions import Action, Apply, CreateOnce, Delete, SetAlias, TagVersion
 from homeostat_operators.core.plan import Plan
 from homeostat_operators.modeldeployment import candidates, children, conditions, gate, rollout, shadow
-from homeostat_operators.modeldeployment.observed import DRAIN, Observed
+from homeostat_operators.modeldeployment.observed import DRAIN, ModelDeploymentObservation
 
-BUSY = timedelta(seconds=2)
-"""Between two looks at a rollout."""
-QUIET = timedelta(seconds=60)
-"""Between two looks at a deployment with nothing in flight; events come sooner."""
+ROLLOUT_POLL_INTERVAL = timedelta(seconds=2)
+"""Between two observations of a rollout."""
+IDLE_POLL_INTERVAL = timedelta(seconds=60)
+"""Between two observations of a deployment with nothing in flight; events come sooner."""
 
 
-def plan(resource: ModelDeployment, observed: Observed, now: datetime) -> Plan[ModelDeploymentStatus]:
+def plan(resource: ModelDeployment, observed: ModelDeploymentObservation, now: datetime) -> Plan[ModelDeploymentStatus]:
     """The next status, and the actions that follow from it."""
     before = resource.status
     status = before.model_copy(
@@ -48,10 +48,10 @@ def plan(resource: ModelDeployment, observed: Observed, now: datetime) -> Plan[M
         *deletes,
         *_tell_registry(resource, status, observed),
     )
-    return Plan(status=status, actions=actions, requeue_in=_next_look(resource, status, now))
+    return Plan(status=status, actions=actions, requeue_after=_requeue_after(resource, status, now))
 
 
-def _url(resource: ModelDeployment, observed: Observed) -> str:
+def _url(resource: ModelDeployment, observed: ModelDeploymentObservation) -> str:
     if own := observed.engine.url(resource):
         return own
     base = observed.installation.gateway_url.rstrip("/")
@@ -59,7 +59,7 @@ def _url(resource: ModelDeployment, observed: Observed) -> str:
 
 
 def _serve(
-    resource: ModelDeployment, status: ModelDeploymentStatus, observed: Observed, now: datetime
+    resource: ModelDeployment, status: ModelDeploymentStatus, observed: ModelDeploymentObservation, now: datetime
 ) -> tuple[Action, ...]:
     """The objects of every version with a role, and of those that drain: applied at every turn, so that they heal."""
     image = observed.installation.services_image
@@ -67,7 +67,9 @@ def _serve(
     return tuple(Apply(manifest) for manifest in objects)
 
 
-def _evaluate(resource: ModelDeployment, status: ModelDeploymentStatus, observed: Observed) -> tuple[Action, ...]:
+def _evaluate(
+    resource: ModelDeployment, status: ModelDeploymentStatus, observed: ModelDeploymentObservation
+) -> tuple[Action, ...]:
     candidate = status.candidate
     if candidate is None or candidate.gated or candidate.evaluation == 0:
         return ()
@@ -80,7 +82,9 @@ def _evaluate(resource: ModelDeployment, status: ModelDeploymentStatus, observed
     return (CreateOnce(children.evaluate_job(resource, candidate, status.stable, available, observed.installation)),)
 
 
-def _tell_registry(resource: ModelDeployment, status: ModelDeploymentStatus, observed: Observed) -> tuple[Action, ...]:
+def _tell_registry(
+    resource: ModelDeployment, status: ModelDeploymentStatus, observed: ModelDeploymentObservation
+) -> tuple[Action, ...]:
     """What the registry is told; it is never waited for, and comes last."""
     if not observed.registry_answers:
         return ()
@@ -97,16 +101,16 @@ def _tell_registry(resource: ModelDeployment, status: ModelDeploymentStatus, obs
     return tuple(told)
 
 
-def _next_look(resource: ModelDeployment, status: ModelDeploymentStatus, now: datetime) -> timedelta:
-    looks = [QUIET]
+def _requeue_after(resource: ModelDeployment, status: ModelDeploymentStatus, now: datetime) -> timedelta:
+    delays = [IDLE_POLL_INTERVAL]
     if status.candidate is not None:
-        looks.append(_candidate_look(resource, status.candidate, now))
-    looks += [entry.since + DRAIN - now for entry in status.retiring]
-    return max(min(looks), timedelta(seconds=1))
+        delays.append(_candidate_poll_interval(resource, status.candidate, now))
+    delays += [entry.since + DRAIN - now for entry in status.retiring]
+    return max(min(delays), timedelta(seconds=1))
 
 
-def _candidate_look(resource: ModelDeployment, candidate: Candidate, now: datetime) -> timedelta:
+def _candidate_poll_interval(resource: ModelDeployment, candidate: Candidate, now: datetime) -> timedelta:
     step = rollout.step_of(resource, candidate)
     if step is None or candidate.step_since is None:
-        return BUSY
-    return min(BUSY, max(candidate.step_since + parse_duration(step.hold) - now, timedelta(seconds=1)))
+        return ROLLOUT_POLL_INTERVAL
+    return min(ROLLOUT_POLL_INTERVAL, max(candidate.step_since + parse_duration(step.hold) - now, timedelta(seconds=1)))

@@ -17,7 +17,7 @@ from homeostat.api.v1alpha1.modeldeployment import (
 )
 from homeostat.engines.serving import Child, Serving, Version
 from homeostat_operators.modeldeployment.candidates import finish
-from homeostat_operators.modeldeployment.observed import DRAIN, Observed
+from homeostat_operators.modeldeployment.observed import DRAIN, ModelDeploymentObservation
 
 ERROR_REQUESTS = 20
 """Requests below which an error rate says nothing."""
@@ -26,7 +26,7 @@ MAX_RETIRING = 8
 
 
 def advance(
-    resource: ModelDeployment, status: ModelDeploymentStatus, observed: Observed, now: datetime
+    resource: ModelDeployment, status: ModelDeploymentStatus, observed: ModelDeploymentObservation, now: datetime
 ) -> ModelDeploymentStatus:
     """Status after the rollout's turn: the next step, promotion, a rollback, or nothing new."""
     candidate = status.candidate
@@ -84,7 +84,7 @@ def _seconds(span: timedelta) -> str:
     return f"{span.total_seconds():.0f} s"
 
 
-def _error_problem(resource: ModelDeployment, candidate: Candidate, observed: Observed) -> str:
+def _error_problem(resource: ModelDeployment, candidate: Candidate, observed: ModelDeploymentObservation) -> str:
     seen = observed.step
     watched = RollbackTrigger.ERROR_RATE in resource.spec.rollback.on
     if candidate.step_since is None or seen is None or not watched or seen.requests < ERROR_REQUESTS:
@@ -104,7 +104,9 @@ def needs_metrics(resource: ModelDeployment, candidate: Candidate) -> bool:
     return step is not None and (step.min_requests > 0 or RollbackTrigger.ERROR_RATE in resource.spec.rollback.on)
 
 
-def _step_is_over(resource: ModelDeployment, candidate: Candidate, observed: Observed, now: datetime) -> bool:
+def _step_is_over(
+    resource: ModelDeployment, candidate: Candidate, observed: ModelDeploymentObservation, now: datetime
+) -> bool:
     step = step_of(resource, candidate)
     if step is None or candidate.step_since is None:
         return True
@@ -116,7 +118,9 @@ def _step_is_over(resource: ModelDeployment, candidate: Candidate, observed: Obs
     return observed.step.requests >= step.min_requests
 
 
-def traffic(resource: ModelDeployment, status: ModelDeploymentStatus, observed: Observed) -> list[TrafficTarget]:
+def traffic(
+    resource: ModelDeployment, status: ModelDeploymentStatus, observed: ModelDeploymentObservation
+) -> list[TrafficTarget]:
     """Shares of requests: what the router reads.
 
     A version is named from when all its pods were ready. The champion stays named when its pods are gone: they come back
@@ -153,7 +157,7 @@ class Retirement:
 
 
 def retire(
-    before: ModelDeploymentStatus, status: ModelDeploymentStatus, observed: Observed, now: datetime
+    before: ModelDeploymentStatus, status: ModelDeploymentStatus, observed: ModelDeploymentObservation, now: datetime
 ) -> Retirement:
     """Every version with objects in the cluster that has no role any more drains first and is deleted then."""
     roles = {one.version for one in (status.stable, status.candidate) if one is not None}

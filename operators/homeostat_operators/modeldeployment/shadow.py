@@ -4,11 +4,11 @@ from datetime import datetime
 
 from homeostat.api.common import decimal
 from homeostat.api.v1alpha1.modeldeployment import ModelDeployment, ModelDeploymentStatus, ShadowRecord
-from homeostat_operators.modeldeployment.observed import Observed
+from homeostat_operators.modeldeployment.observed import ModelDeploymentObservation
 
 
 def record(
-    _resource: ModelDeployment, status: ModelDeploymentStatus, observed: Observed, _now: datetime
+    _resource: ModelDeployment, status: ModelDeploymentStatus, observed: ModelDeploymentObservation, _now: datetime
 ) -> ModelDeploymentStatus:
     """Status with the newest comparison; it is told and judged by people, and holds nothing up."""
     candidate, seen = status.candidate, observed.shadow

@@ -14,7 +14,7 @@ from homeostat.api.v1alpha1.monitor import (
     SignalType,
 )
 from homeostat.api.v1alpha1.trainingjob import TrainingJob
-from homeostat_operators.monitor.observed import Observed, is_finished, is_own
+from homeostat_operators.monitor.observed import MonitorObservation, is_finished, is_own
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Case:
     monitor: Monitor
     deployment: ModelDeployment
     status: MonitorStatus
-    observed: Observed
+    observed: MonitorObservation
     since: datetime
     """Start of the earliest breaching window."""
     now: datetime

@@ -5,7 +5,7 @@ from datetime import datetime
 from homeostat.api.common import Condition
 from homeostat.api.v1alpha1.monitor import Monitor, MonitorReason, MonitorStatus
 from homeostat.reconcile.conditions import put, ready, reconciling, stalled
-from homeostat_operators.monitor.observed import Observed
+from homeostat_operators.monitor.observed import MonitorObservation
 
 BREACHED = "Breached"
 """Condition type: whether a signal is beyond its bound; its reason is that of the last decision."""
@@ -21,7 +21,9 @@ def waiting(resource: Monitor, status: MonitorStatus, now: datetime) -> list[Con
     return reconciling(status.conditions, reason, told, resource.metadata.generation, now)
 
 
-def conditions_of(resource: Monitor, status: MonitorStatus, observed: Observed, now: datetime) -> list[Condition]:
+def conditions_of(
+    resource: Monitor, status: MonitorStatus, observed: MonitorObservation, now: datetime
+) -> list[Condition]:
     """Ready says whether every signal can be read; Breached what is beyond its bound, and what was decided."""
     generation = resource.metadata.generation
     if observed.mistakes:

@@ -1,7 +1,7 @@
 """Reads what the plan of a Monitor needs; the only input of this kind."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import lru_cache
 
 from homeostat.api.common import API_VERSION, parse_duration
@@ -20,7 +20,7 @@ from homeostat_operators.monitor.observed import (
     CohortWindow,
     DriftWindow,
     LabelCount,
-    Observed,
+    MonitorObservation,
     SignalData,
     ValueWindow,
     WindowData,
@@ -30,9 +30,8 @@ BEFORE = timedelta(seconds=30)
 """At least this far before a window a counter's last value is looked for, to count from."""
 
 
-def observe(resource: Monitor, clients: Clients) -> Observed:
-    """Everything that a turn may need, as it is now."""
-    now = datetime.now(UTC)
+def observe(resource: Monitor, clients: Clients, now: datetime) -> MonitorObservation:
+    """Everything that the plan depends on."""
     namespace, name = resource.metadata.namespace, resource.spec.deployment_ref.name
     manifest = clients.cluster.get(API_VERSION, ModelDeployment.KIND, namespace, name)
     deployment = ModelDeployment.model_validate(manifest) if manifest is not None else None
@@ -40,7 +39,7 @@ def observe(resource: Monitor, clients: Clients) -> Observed:
     read = _signals(resource, deployment, clients, now)
     labels, silence = _labels(resource, clients)
     silent = [data.unavailable for data in read.values() if data.unavailable and not data.mistaken]
-    return Observed(
+    return MonitorObservation(
         deployment=deployment,
         signals=read,
         jobs=tuple(

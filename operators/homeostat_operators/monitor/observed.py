@@ -70,7 +70,7 @@ class LabelCount:
 
 
 @dataclass(frozen=True)
-class Observed:
+class MonitorObservation:
     """The world around one Monitor."""
 
     deployment: ModelDeployment | None = None

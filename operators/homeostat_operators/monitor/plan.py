@@ -26,16 +26,16 @@ from homeostat.signals import diagnose
 from homeostat_operators.core.actions import Action, CreateOnce
 from homeostat_operators.core.plan import Plan
 from homeostat_operators.monitor import admission, causes, children, conditions, signals
-from homeostat_operators.monitor.observed import Observed, SignalData, is_finished, is_own
+from homeostat_operators.monitor.observed import MonitorObservation, SignalData, is_finished, is_own
 
-AWAIT_DEPLOYMENT = timedelta(seconds=10)
-SHORTEST, LONGEST = timedelta(seconds=2), timedelta(seconds=60)
-LOOKS_PER_WINDOW = 12
+DEPLOYMENT_POLL_INTERVAL = timedelta(seconds=10)
+SHORTEST_POLL_INTERVAL, LONGEST_POLL_INTERVAL = timedelta(seconds=2), timedelta(seconds=60)
+POLLS_PER_WINDOW = 12
 SENTENCE_LIMIT = 2048
 MAX_VALUES = 32
 
 
-def plan(resource: Monitor, observed: Observed, now: datetime) -> Plan[MonitorStatus]:
+def plan(resource: Monitor, observed: MonitorObservation, now: datetime) -> Plan[MonitorStatus]:
     """The next status, and the actions that follow from it."""
     status = resource.status.model_copy(update={"observed_generation": resource.metadata.generation})
     status = _settled(resource, status, observed)
@@ -45,17 +45,19 @@ def plan(resource: Monitor, observed: Observed, now: datetime) -> Plan[MonitorSt
         status = status.model_copy(update={"signals": [], "breached": "", "breach_since": None, "labels": None})
         told = conditions.waiting(resource, status, now)
         status = status.model_copy(update={"conditions": told})
-        return Plan(status=status, actions=_create(resource, status), requeue_in=AWAIT_DEPLOYMENT)
+        return Plan(status=status, actions=_create(resource, status), requeue_after=DEPLOYMENT_POLL_INTERVAL)
     status = _judged(resource, status, observed, stable, now)
     status = _decided(resource, status, observed, deployment, now)
     until = admission.eligible_from(resource, status, observed.jobs)
     status = status.model_copy(update={"next_eligible_time": until if until and until > now else None})
     status = status.model_copy(update={"conditions": conditions.conditions_of(resource, status, observed, now)})
-    return Plan(status=status, actions=_create(resource, status), requeue_in=_next_look(resource, status, observed))
+    return Plan(
+        status=status, actions=_create(resource, status), requeue_after=_requeue_after(resource, status, observed)
+    )
 
 
-def _settled(resource: Monitor, status: MonitorStatus, observed: Observed) -> MonitorStatus:
-    """Status after a look for the TrainingJob that was reserved last."""
+def _settled(resource: Monitor, status: MonitorStatus, observed: MonitorObservation) -> MonitorStatus:
+    """Status with the uid of the TrainingJob that was reserved last, once it exists."""
     record = status.retraining
     if record is None or record.uid:
         return status
@@ -64,7 +66,7 @@ def _settled(resource: Monitor, status: MonitorStatus, observed: Observed) -> Mo
         return status
     if is_own(job, resource.metadata.uid):
         return status.model_copy(update={"retraining": record.model_copy(update={"uid": job.metadata.uid})})
-    # The name belongs to another's job, made between our look and our create: the next number is ours.
+    # The name belongs to another's job, created between our observation and our create: the next number is ours.
     moved = _reserved(resource, status, observed, record.reason, record.time)
     if status.last_decision is not None and status.last_decision.training_job == record.name and moved.retraining:
         decision = status.last_decision.model_copy(update={"training_job": moved.retraining.name})
@@ -73,7 +75,7 @@ def _settled(resource: Monitor, status: MonitorStatus, observed: Observed) -> Mo
 
 
 def _judged(
-    resource: Monitor, status: MonitorStatus, observed: Observed, stable: ServedVersion, now: datetime
+    resource: Monitor, status: MonitorStatus, observed: MonitorObservation, stable: ServedVersion, now: datetime
 ) -> MonitorStatus:
     old = {signal.name: signal for signal in status.signals}
     new = [
@@ -101,7 +103,7 @@ class _Finding:
 
 
 def _decided(
-    resource: Monitor, status: MonitorStatus, observed: Observed, deployment: ModelDeployment, now: datetime
+    resource: Monitor, status: MonitorStatus, observed: MonitorObservation, deployment: ModelDeployment, now: datetime
 ) -> MonitorStatus:
     """Status with the decision of this turn; the old one stands while nothing but figures changed."""
     if _retraining_is_under_way(status, observed, deployment):
@@ -134,7 +136,7 @@ def _same(last: Decision, finding: _Finding) -> bool:
 
 
 def _finding(
-    resource: Monitor, status: MonitorStatus, observed: Observed, deployment: ModelDeployment, now: datetime
+    resource: Monitor, status: MonitorStatus, observed: MonitorObservation, deployment: ModelDeployment, now: datetime
 ) -> _Finding | None:
     pairs = list(zip(resource.spec.signals, status.signals, strict=True))
     diagnosis = diagnose(causes.seen_together(pairs, observed.stale))
@@ -158,7 +160,7 @@ def _finding(
     return _Finding(diagnosis.cause.value, ruling, f"{diagnosis.reason} {ruling.message}", values)
 
 
-def _retraining_is_under_way(status: MonitorStatus, observed: Observed, deployment: ModelDeployment) -> bool:
+def _retraining_is_under_way(status: MonitorStatus, observed: MonitorObservation, deployment: ModelDeployment) -> bool:
     """Whether the last decision's own TrainingJob, or the version that it made, is still on its way.
 
     Until then that decision stands: it would tell nobody anything to replace it by "a job is running".
@@ -181,7 +183,7 @@ def _retraining_is_under_way(status: MonitorStatus, observed: Observed, deployme
 
 
 def _reserved(
-    resource: Monitor, status: MonitorStatus, observed: Observed, reason: str, now: datetime
+    resource: Monitor, status: MonitorStatus, observed: MonitorObservation, reason: str, now: datetime
 ) -> MonitorStatus:
     """Status with the next free number: larger than any reserved before and any that a TrainingJob bears."""
     name = resource.metadata.name
@@ -212,8 +214,8 @@ def _create(resource: Monitor, status: MonitorStatus) -> tuple[Action, ...]:
     )
 
 
-def _next_look(resource: Monitor, status: MonitorStatus, observed: Observed) -> timedelta:
+def _requeue_after(resource: Monitor, status: MonitorStatus, observed: MonitorObservation) -> timedelta:
     if status.labels is not None and (observed.labels is None or observed.labels.since != status.breach_since):
-        return SHORTEST
+        return SHORTEST_POLL_INTERVAL
     narrowest = min(parse_duration(signal.window) for signal in resource.spec.signals)
-    return min(max(narrowest / LOOKS_PER_WINDOW, SHORTEST), LONGEST)
+    return min(max(narrowest / POLLS_PER_WINDOW, SHORTEST_POLL_INTERVAL), LONGEST_POLL_INTERVAL)

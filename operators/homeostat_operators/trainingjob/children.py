@@ -10,14 +10,14 @@ from homeostat.reconcile.names import child_name
 from homeostat.runs import LabelInput, TrainInput, run_prefix
 from homeostat.settings import NodePool
 from homeostat_operators.featureset.children import feature_source
-from homeostat_operators.trainingjob.observe import Observed
+from homeostat_operators.trainingjob.observed import TrainingJobObservation
 
 REQUESTS = {"cpu": "250m", "memory": "512Mi"}
 LIMITS = {"memory": "2Gi"}
 GPU = NodePool().resource_name
 
 
-def checked_pool(resource: TrainingJob, observed: Observed) -> NodePool | None:
+def checked_pool(resource: TrainingJob, observed: TrainingJobObservation) -> NodePool | None:
     """The node pool that the spec names.
 
     Raises:
@@ -36,7 +36,7 @@ def checked_pool(resource: TrainingJob, observed: Observed) -> NodePool | None:
     return pools[name]
 
 
-def checked_package(resource: TrainingJob, observed: Observed) -> Package:
+def checked_package(resource: TrainingJob, observed: TrainingJobObservation) -> Package:
     """The pipeline that the spec names, with its parameters checked.
 
     Raises:
@@ -69,7 +69,9 @@ def entity_of(sets: list[FeatureSet]) -> str:
     return next(iter(entities.values())).name
 
 
-def train_input(resource: TrainingJob, sets: list[FeatureSet], attempt: int, observed: Observed) -> TrainInput:
+def train_input(
+    resource: TrainingJob, sets: list[FeatureSet], attempt: int, observed: TrainingJobObservation
+) -> TrainInput:
     """What an attempt is told."""
     meta, spec, bucket = resource.metadata, resource.spec, observed.bucket
     entity = entity_of(sets)
@@ -108,7 +110,7 @@ def _labels(source: LabelSource, entity: str, namespace: str, bucket: str) -> La
     )
 
 
-def attempt_of(resource: TrainingJob, sets: list[FeatureSet], number: int, observed: Observed) -> Attempt:
+def attempt_of(resource: TrainingJob, sets: list[FeatureSet], number: int, observed: TrainingJobObservation) -> Attempt:
     """What is run as the attempt of that number.
 
     Raises:

@@ -1,4 +1,4 @@
-"""What is said about a TrainingJob: its conditions."""
+"""Conditions of a TrainingJob."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,51 +21,53 @@ class Stage(Enum):
 
 
 @dataclass(frozen=True)
-class Said:
-    """Why a TrainingJob is where it is."""
+class ConditionUpdate:
+    """Reason and message of the conditions, and the stage that decides their status."""
 
     reason: str
     message: str
     stage: Stage = Stage.GOING_ON
 
     @classmethod
-    def success(cls, message: str) -> "Said":
+    def success(cls, message: str) -> "ConditionUpdate":
         """The end that was wanted."""
         return cls(TrainingJobReason.SUCCEEDED, message, Stage.SUCCEEDED)
 
     @classmethod
-    def failure(cls, reason: TrainingJobReason, message: str) -> "Said":
+    def failure(cls, reason: TrainingJobReason, message: str) -> "ConditionUpdate":
         """An end for good."""
         return cls(reason, message, Stage.FAILED)
 
     @classmethod
-    def suspended(cls) -> "Said":
+    def suspended(cls) -> "ConditionUpdate":
         """Nothing runs, because the user wants it so."""
         message = "Suspended; set spec.suspend to false to go on with the next attempt."
         return cls(TrainingJobReason.SUSPENDED, message, Stage.SUSPENDED)
 
 
-def ended(resource: TrainingJob) -> Said:
-    """What was said when it ended: the status has no better record of why."""
+def ended(resource: TrainingJob) -> ConditionUpdate:
+    """The update that ended it: the status has no better record of why."""
     last = get(resource.status.conditions, SUCCEEDED)
     if last is None:
-        return Said(TrainingJobReason.PENDING, "")
-    return Said(last.reason, last.message, Stage.SUCCEEDED if last.status is ConditionStatus.TRUE else Stage.FAILED)
+        return ConditionUpdate(TrainingJobReason.PENDING, "")
+    return ConditionUpdate(
+        last.reason, last.message, Stage.SUCCEEDED if last.status is ConditionStatus.TRUE else Stage.FAILED
+    )
 
 
-def conditions_of(resource: TrainingJob, said: Said, now: datetime) -> list[Condition]:
+def conditions_of(resource: TrainingJob, update: ConditionUpdate, now: datetime) -> list[Condition]:
     """Succeeded, and Ready, Reconciling, Stalled as kstatus understands a job."""
-    settled = (said.reason, said.message, resource.metadata.generation, now)
+    settled = (update.reason, update.message, resource.metadata.generation, now)
     old = resource.status.conditions
-    match said.stage:
+    match update.stage:
         case Stage.GOING_ON:
             return put(reconciling(old, *settled), SUCCEEDED, "Unknown", *settled)
         case Stage.SUSPENDED:
-            still = put(reconciling(old, *settled), ConditionType.RECONCILING, "False", said.reason, "", *settled[2:])
+            still = put(reconciling(old, *settled), ConditionType.RECONCILING, "False", update.reason, "", *settled[2:])
             return put(still, SUCCEEDED, "Unknown", *settled)
         case Stage.SUCCEEDED:
             return put(ready(old, *settled), SUCCEEDED, "True", *settled)
         case Stage.FAILED:
             return put(stalled(old, *settled), SUCCEEDED, "False", *settled)
         case _:
-            assert_never(said.stage)
+            assert_never(update.stage)

@@ -1,6 +1,7 @@
 """What is there of a TrainingJob's attempts, inputs and result; the only place of this operator that reads."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
+from datetime import datetime
 
 from homeostat.api.common import API_VERSION
 from homeostat.api.v1alpha1 import FeatureSet, ModelDeployment, TrainingJob
@@ -9,45 +10,8 @@ from homeostat.engines.runs.jobs import read_document
 from homeostat.engines.runs.packages import Package
 from homeostat.reconcile.errors import EngineUnavailable, InvalidSpec, ObjectNotFound
 from homeostat.runs import FAILURE, PROGRESS, RESULT, RunFailure, RunProgress, TrainResult, run_prefix
-from homeostat.settings import NodePool
 from homeostat_operators.core.clients import Clients
-
-
-@dataclass(frozen=True)
-class Observed:
-    """What a plan looks at.
-
-    Attributes:
-        bucket: Bucket of the platform.
-        image: Container image of runs.
-        engine: Engine of the current attempt, or of the next.
-        engines: Engines that the platform has.
-        pools: Node pools by name.
-        package: The pipeline, or why it cannot be had; None where nothing is to be launched.
-        features: The FeatureSets that are joined, by name; None for one that does not exist.
-        deployments: Names of the ModelDeployments that exist, of those whose outcomes are labels.
-        run: Run with the name of the current attempt, whoever made it.
-        runs: All runs that belong to this object.
-        progress: How far the current attempt says it is.
-        result: What it delivered, if it has ended.
-        failure: Why it failed, if it said so.
-        version: Version in the registry that was made for this object.
-    """
-
-    bucket: str
-    image: str
-    engine: str = "Local"
-    engines: frozenset[str] = frozenset({"Local"})
-    pools: dict[str, NodePool] = field(default_factory=dict)
-    package: Package | InvalidSpec | ObjectNotFound | None = None
-    features: dict[str, FeatureSet | None] = field(default_factory=dict)
-    deployments: frozenset[str] = frozenset()
-    run: SeenRun | None = None
-    runs: tuple[SeenRun, ...] = ()
-    progress: RunProgress | None = None
-    result: TrainResult | None = None
-    failure: RunFailure | None = None
-    version: str | None = None
+from homeostat_operators.trainingjob.observed import TrainingJobObservation
 
 
 def model_name(resource: TrainingJob) -> str:
@@ -60,7 +24,7 @@ def intent_of(resource: TrainingJob) -> str:
     return resource.metadata.uid
 
 
-def observe(resource: TrainingJob, clients: Clients) -> Observed:
+def observe(resource: TrainingJob, clients: Clients, _now: datetime) -> TrainingJobObservation:
     """Reads no more than the state of the TrainingJob asks for.
 
     Raises:
@@ -69,7 +33,7 @@ def observe(resource: TrainingJob, clients: Clients) -> Observed:
     settings = clients.settings
     status, engines = resource.status, frozenset(clients.pipelines)
     engine = _engine(resource, settings.pipelines_engine)
-    seen = Observed(settings.bucket, settings.pipelines_image, engine, engines, settings.node_pools)
+    seen = TrainingJobObservation(settings.bucket, settings.pipelines_image, engine, engines, settings.node_pools)
     seen = replace(seen, runs=_runs(resource, engine, clients))
     if status.completion_time is not None:
         return seen
@@ -103,7 +67,7 @@ def _runs(resource: TrainingJob, engine: str, clients: Clients) -> tuple[SeenRun
         return ()  # it has ended, and an engine that is down changes nothing about that
 
 
-def _with_inputs(seen: Observed, resource: TrainingJob, clients: Clients) -> Observed:
+def _with_inputs(seen: TrainingJobObservation, resource: TrainingJob, clients: Clients) -> TrainingJobObservation:
     namespace, dataset = resource.metadata.namespace, resource.spec.dataset
     names = [reference.name for reference in dataset.feature_sets]
     found = {name: clients.cluster.get(API_VERSION, FeatureSet.KIND, namespace, name) for name in names}
@@ -116,7 +80,9 @@ def _with_inputs(seen: Observed, resource: TrainingJob, clients: Clients) -> Obs
     )
 
 
-def _package(seen: Observed, resource: TrainingJob, clients: Clients) -> Package | InvalidSpec | ObjectNotFound | None:
+def _package(
+    seen: TrainingJobObservation, resource: TrainingJob, clients: Clients
+) -> Package | InvalidSpec | ObjectNotFound | None:
     if seen.engine not in clients.pipelines:
         return None
     pool = seen.pools.get(resource.spec.placement.node_pool or "")
@@ -126,7 +92,7 @@ def _package(seen: Observed, resource: TrainingJob, clients: Clients) -> Package
         return error
 
 
-def _with_attempt(seen: Observed, resource: TrainingJob, clients: Clients) -> Observed:
+def _with_attempt(seen: TrainingJobObservation, resource: TrainingJob, clients: Clients) -> TrainingJobObservation:
     meta, attempt = resource.metadata, resource.status.attempt
     if seen.engine in clients.pipelines:
         seen = replace(seen, run=clients.pipelines[seen.engine].find(resource, attempt))

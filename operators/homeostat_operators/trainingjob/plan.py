@@ -20,18 +20,19 @@ from homeostat_operators.core.actions import Action, Launch, Register, Stop
 from homeostat_operators.core.plan import Plan
 from homeostat_operators.featureset.children import schema_hash
 from homeostat_operators.trainingjob import children, conditions, result
-from homeostat_operators.trainingjob.conditions import Said
-from homeostat_operators.trainingjob.observe import Observed, intent_of, model_name
+from homeostat_operators.trainingjob.conditions import ConditionUpdate
+from homeostat_operators.trainingjob.observe import intent_of, model_name
+from homeostat_operators.trainingjob.observed import TrainingJobObservation
 
 MESSAGE_LIMIT = 1024
 SUSPENDED = "suspended"
 FIRST_RETRY = timedelta(seconds=10)
 LONGEST_RETRY = timedelta(minutes=5)
 DEADLINE_GRACE = timedelta(seconds=30)
-STRAY_LOOK = timedelta(seconds=2)
-PROGRESS_LOOK = timedelta(seconds=3)
-REGISTRY_LOOK = timedelta(seconds=1)
-INPUTS_LOOK = timedelta(seconds=60)
+STRAY_POLL_INTERVAL = timedelta(seconds=2)
+PROGRESS_POLL_INTERVAL = timedelta(seconds=3)
+REGISTRY_POLL_INTERVAL = timedelta(seconds=1)
+INPUTS_POLL_INTERVAL = timedelta(seconds=60)
 """Until inputs are looked for again; their own changes queue the TrainingJob sooner."""
 
 
@@ -40,29 +41,33 @@ class Step:
     """What one turn came to, before it is put into conditions."""
 
     status: TrainingJobStatus
-    said: Said
+    update: ConditionUpdate
     actions: tuple[Action, ...] = ()
-    look: timedelta | None = None
+    requeue_after: timedelta | None = None
 
 
-def plan(resource: TrainingJob, observed: Observed, now: datetime) -> Plan[TrainingJobStatus]:
+def plan(resource: TrainingJob, observed: TrainingJobObservation, now: datetime) -> Plan[TrainingJobStatus]:
     """The next status, and the actions that follow from it."""
     step = _step(resource, observed, now)
     current = step.status.attempt if _is_active(step.status) else 0
     # A run that wrote its result ends by itself; deleting its Job in that moment would take its log away.
     ending = step.status.attempt if step.status.model is not None else 0
     strays = tuple(run for run in observed.runs if not run.finished and run.number not in {current, ending})
-    written = conditions.conditions_of(resource, step.said, now)
+    written = conditions.conditions_of(resource, step.update, now)
     status = step.status.model_copy(update={"observed_generation": resource.metadata.generation, "conditions": written})
     stops = tuple(Stop(observed.engine, run) for run in strays if not run.deleting)
-    return Plan(status, (*stops, *step.actions), STRAY_LOOK if strays and step.look is None else step.look)
+    return Plan(
+        status,
+        (*stops, *step.actions),
+        STRAY_POLL_INTERVAL if strays and step.requeue_after is None else step.requeue_after,
+    )
 
 
 def _is_active(status: TrainingJobStatus) -> bool:
     return status.run is not None and status.run.completion_time is None
 
 
-def _step(resource: TrainingJob, observed: Observed, now: datetime) -> Step:
+def _step(resource: TrainingJob, observed: TrainingJobObservation, now: datetime) -> Step:
     status = resource.status
     if status.completion_time is not None:
         return Step(status, conditions.ended(resource))
@@ -72,7 +77,7 @@ def _step(resource: TrainingJob, observed: Observed, now: datetime) -> Step:
     if refused is not None and refused.status is ConditionStatus.FALSE:
         # Told by the loop, when an engine refused what was launched: for good, because a spec cannot be changed.
         status = _ended(resource, refused.message, None, now) if _is_active(status) else status
-        return _final(status, Said.failure(TrainingJobReason.INVALID_SPEC, refused.message), now)
+        return _final(status, ConditionUpdate.failure(TrainingJobReason.INVALID_SPEC, refused.message), now)
     if not _is_active(status):
         return _next_attempt(resource, status, observed, now)
     if observed.result is not None:
@@ -87,14 +92,16 @@ def _registering(resource: TrainingJob, status: TrainingJobStatus, version: str 
     if version is None:
         name, tags = model_name(resource), result.tags(resource, status)
         register = Register(name, intent_of(resource), model.uri, model.digest, tags)
-        said = Said(TrainingJobReason.REGISTERING, f"The model is trained and is being registered as {name}.")
-        return Step(status, said, (register,), REGISTRY_LOOK)
+        update = ConditionUpdate(
+            TrainingJobReason.REGISTERING, f"The model is trained and is being registered as {name}."
+        )
+        return Step(status, update, (register,), REGISTRY_POLL_INTERVAL)
     status = status.model_copy(update={"model": model.model_copy(update={"version": version}), "completion_time": now})
-    return Step(status, Said.success(f"Model {model.name} version {version} is registered."))
+    return Step(status, ConditionUpdate.success(f"Model {model.name} version {version} is registered."))
 
 
 def _attempt(  # noqa: PLR0911 - one return for each way an attempt can stand
-    resource: TrainingJob, observed: Observed, now: datetime
+    resource: TrainingJob, observed: TrainingJobObservation, now: datetime
 ) -> Step:
     """The current attempt, which has no result so far."""
     status, run, job = resource.status, resource.status.run, observed.run
@@ -109,7 +116,11 @@ def _attempt(  # noqa: PLR0911 - one return for each way an attempt can stand
         return _failed(resource, observed, job.reason, f"Run {job.name}: {message}", now)
     if resource.spec.suspend:
         # Its run, if there is one, is a stray from now on: stopped, and waited for before the next attempt.
-        return Step(_ended(resource, SUSPENDED, job, now), Said.suspended(), look=STRAY_LOOK if job else None)
+        return Step(
+            _ended(resource, SUSPENDED, job, now),
+            ConditionUpdate.suspended(),
+            requeue_after=STRAY_POLL_INTERVAL if job else None,
+        )
     if job is not None and now > _deadline(resource, run, job):
         message = f"Run {job.name} took longer than {resource.spec.active_deadline_seconds} s{_because(job)}"
         return _failed(resource, observed, DEADLINE_EXCEEDED, message, now)
@@ -132,24 +143,24 @@ def _because(run: SeenRun) -> str:
     return f": {run.stuck}" if run.stuck else ""
 
 
-def _running(resource: TrainingJob, observed: Observed, job: SeenRun) -> Step:
-    status, said = resource.status, observed.progress
+def _running(resource: TrainingJob, observed: TrainingJobObservation, job: SeenRun) -> Step:
+    status, reported = resource.status, observed.progress
     seen = {"uid": job.uid, "url": job.url, "logs": job.logs}
     run = status.run.model_copy(update=seen) if status.run else None
-    progress = _progress(said, job) or status.progress
+    progress = _progress(reported, job) or status.progress
     provenance = result.provenance(job, observed.image, resource) or status.provenance
     changes = {"run": run, "progress": progress, "steps": list(job.steps), "provenance": provenance}
     status = status.model_copy(update=changes)
     doing = progress.step if progress and progress.step else "waiting for its pod"
     message = f"Attempt {status.attempt} runs: {doing}{_because(job)}."
-    return Step(status, Said(TrainingJobReason.RUNNING, message), look=PROGRESS_LOOK)
+    return Step(status, ConditionUpdate(TrainingJobReason.RUNNING, message), requeue_after=PROGRESS_POLL_INTERVAL)
 
 
-def _progress(said: RunProgress | None, job: SeenRun) -> Progress | None:
+def _progress(reported: RunProgress | None, job: SeenRun) -> Progress | None:
     """How far a run is, as it says itself; else as its engine does, which does not know how many steps there will be."""
-    if said is not None:
-        summary = f"{min(100, 100 * said.done // max(said.total, 1))}% {said.step}"[:160]
-        return Progress(step=said.step[:128], done=said.done, total=said.total, summary=summary)
+    if reported is not None:
+        summary = f"{min(100, 100 * reported.done // max(reported.total, 1))}% {reported.step}"[:160]
+        return Progress(step=reported.step[:128], done=reported.done, total=reported.total, summary=summary)
     done = sum(step.state in {StepState.SUCCEEDED, StepState.SKIPPED} for step in job.steps)
     going = next((step.name for step in job.steps if step.state is StepState.RUNNING), "")
     return Progress(step=going, done=done, summary=f"{done} done {going}".strip()) if job.steps else None
@@ -173,39 +184,41 @@ def _ended(resource: TrainingJob, message: str, job: SeenRun | None, now: dateti
     )
 
 
-def _failed(resource: TrainingJob, observed: Observed, reason: str, message: str, now: datetime) -> Step:
+def _failed(resource: TrainingJob, observed: TrainingJobObservation, reason: str, message: str, now: datetime) -> Step:
     failures = resource.status.failures + 1
     status = _ended(resource, message, observed.run, now).model_copy(update={"failures": failures})
     limit = resource.spec.retry.limit
     if reason == FailureReason.INVALID_DATA:
-        return _final(status, Said.failure(TrainingJobReason.INVALID_DATA, message), now)
+        return _final(status, ConditionUpdate.failure(TrainingJobReason.INVALID_DATA, message), now)
     if failures <= limit:
         text = f"Attempt {status.attempt} failed and is tried again ({failures} of {limit} retries used): {message}"
-        return Step(status, Said(TrainingJobReason.RETRYING, text), look=_back_off(failures))
+        return Step(status, ConditionUpdate(TrainingJobReason.RETRYING, text), requeue_after=_back_off(failures))
     text = f"All {failures} attempts failed; the last one: {message}"
     if reason == DEADLINE_EXCEEDED:
-        return _final(status, Said.failure(TrainingJobReason.DEADLINE_EXCEEDED, text), now)
-    return _final(status, Said.failure(TrainingJobReason.RETRIES_EXHAUSTED, text), now)
+        return _final(status, ConditionUpdate.failure(TrainingJobReason.DEADLINE_EXCEEDED, text), now)
+    return _final(status, ConditionUpdate.failure(TrainingJobReason.RETRIES_EXHAUSTED, text), now)
 
 
-def _final(status: TrainingJobStatus, said: Said, now: datetime) -> Step:
-    return Step(status.model_copy(update={"completion_time": now}), said)
+def _final(status: TrainingJobStatus, update: ConditionUpdate, now: datetime) -> Step:
+    return Step(status.model_copy(update={"completion_time": now}), update)
 
 
 def _back_off(failures: int) -> timedelta:
     return min(FIRST_RETRY * 2.0 ** min(failures - 1, 10), LONGEST_RETRY)
 
 
-def _next_attempt(resource: TrainingJob, status: TrainingJobStatus, observed: Observed, now: datetime) -> Step:
+def _next_attempt(
+    resource: TrainingJob, status: TrainingJobStatus, observed: TrainingJobObservation, now: datetime
+) -> Step:
     """The next attempt, or what stands against it."""
     if resource.spec.suspend:
-        return Step(status, Said.suspended())
+        return Step(status, ConditionUpdate.suspended())
     run = status.run
     if run is not None and run.completion_time is not None and status.failures and run.message != SUSPENDED:
         wait = run.completion_time + _back_off(status.failures) - now
         if wait > timedelta():
             text = f"Attempt {status.attempt} failed and is tried again: {run.message}"
-            return Step(status, Said(TrainingJobReason.RETRYING, text), look=wait)
+            return Step(status, ConditionUpdate(TrainingJobReason.RETRYING, text), requeue_after=wait)
     attempt = max([status.attempt, *(job.number for job in observed.runs)]) + 1
     name = child_name(resource.metadata.name, TRAIN, attempt)
     reserved = status.model_copy(
@@ -221,43 +234,49 @@ def _next_attempt(resource: TrainingJob, status: TrainingJobStatus, observed: Ob
     if step.actions:
         return step
     # What cannot be created, now or ever, is not reserved either.
-    return Step(status.model_copy(update={"completion_time": step.status.completion_time}), step.said, look=step.look)
+    return Step(
+        status.model_copy(update={"completion_time": step.status.completion_time}),
+        step.update,
+        requeue_after=step.requeue_after,
+    )
 
 
-def _create(resource: TrainingJob, status: TrainingJobStatus, observed: Observed, now: datetime) -> Step:
+def _create(resource: TrainingJob, status: TrainingJobStatus, observed: TrainingJobObservation, now: datetime) -> Step:
     """The Job of the reserved attempt, once its inputs are there."""
     if any(not job.finished for job in observed.runs):
         message = "The run of an earlier attempt is still being stopped."
-        return Step(status, Said(TrainingJobReason.PENDING, message), look=STRAY_LOOK)
+        return Step(status, ConditionUpdate(TrainingJobReason.PENDING, message), requeue_after=STRAY_POLL_INTERVAL)
     sets = [feature_set for feature_set in observed.features.values() if feature_set is not None]
     try:
         children.checked_pool(resource, observed)
         package = children.checked_package(resource, observed)
-        if (said := _missing(resource, observed)) is not None:
-            return Step(status, said, look=INPUTS_LOOK)
+        if (update := _missing(resource, observed)) is not None:
+            return Step(status, update, requeue_after=INPUTS_POLL_INTERVAL)
         attempt = children.attempt_of(resource, sets, status.attempt, observed)
     except ObjectNotFound as error:
-        return Step(status, Said(TrainingJobReason.PENDING, f"{error}."), look=INPUTS_LOOK)
+        return Step(status, ConditionUpdate(TrainingJobReason.PENDING, f"{error}."), requeue_after=INPUTS_POLL_INTERVAL)
     except InvalidSpec as error:  # for good, because a spec cannot be changed
-        return _final(status, Said.failure(TrainingJobReason.INVALID_SPEC, str(error)), now)
+        return _final(status, ConditionUpdate.failure(TrainingJobReason.INVALID_SPEC, str(error)), now)
     provenance = Provenance(image=observed.image, seed=resource.spec.seed, pipeline_digest=package.digest)
     status = status.model_copy(update={"provenance": provenance})
-    said = Said(TrainingJobReason.PENDING, f"Attempt {status.attempt} starts.")
+    update = ConditionUpdate(TrainingJobReason.PENDING, f"Attempt {status.attempt} starts.")
     # Not every engine lets its runs be watched.
-    return Step(status, said, (Launch(observed.engine, attempt),), look=PROGRESS_LOOK)
+    return Step(status, update, (Launch(observed.engine, attempt),), requeue_after=PROGRESS_POLL_INTERVAL)
 
 
-def _missing(resource: TrainingJob, observed: Observed) -> Said | None:
+def _missing(resource: TrainingJob, observed: TrainingJobObservation) -> ConditionUpdate | None:
     for name, feature_set in observed.features.items():
         if feature_set is None:
-            return Said(TrainingJobReason.WAITING_FOR_FEATURES, f"FeatureSet {name!r} does not exist; create it.")
+            return ConditionUpdate(
+                TrainingJobReason.WAITING_FOR_FEATURES, f"FeatureSet {name!r} does not exist; create it."
+            )
         if not _is_current(feature_set):
             message = f"FeatureSet {name!r} has no snapshot of its present features yet."
-            return Said(TrainingJobReason.WAITING_FOR_FEATURES, message)
+            return ConditionUpdate(TrainingJobReason.WAITING_FOR_FEATURES, message)
     for source in resource.spec.dataset.labels:
         if source.outcomes_of and source.outcomes_of not in observed.deployments:
             message = f"ModelDeployment {source.outcomes_of!r}, whose outcomes are labels, does not exist; create it."
-            return Said(TrainingJobReason.PENDING, message)
+            return ConditionUpdate(TrainingJobReason.PENDING, message)
     return None
 
 

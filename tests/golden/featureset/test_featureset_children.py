@@ -7,13 +7,13 @@ import yaml
 
 from homeostat.api.v1alpha1 import FeatureSet
 from homeostat_operators.core.actions import CreateOnce
-from homeostat_operators.featureset.observe import Observed
+from homeostat_operators.featureset.observed import FeatureSetObservation
 from homeostat_operators.featureset.plan import plan
 
 HERE = Path(__file__).parent
 CASES = sorted(path.stem for path in (HERE / "input").glob("*.yaml"))
 NOW = datetime(2026, 1, 5, 9, tzinfo=UTC)
-OBSERVED = Observed(bucket="homeostat", image="homeostat/pipelines:1")
+OBSERVED = FeatureSetObservation(bucket="homeostat", image="homeostat/pipelines:1")
 
 
 @pytest.mark.parametrize("case", CASES)

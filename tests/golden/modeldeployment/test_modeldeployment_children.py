@@ -13,7 +13,7 @@ from homeostat.engines.serving.seldon import SeldonServing
 from homeostat.runs import StoredModel
 from homeostat.settings import SeldonSettings
 from homeostat_operators.core.actions import Apply, CreateOnce
-from homeostat_operators.modeldeployment.observed import Available, Installation, Observed
+from homeostat_operators.modeldeployment.observed import Available, Installation, ModelDeploymentObservation
 from homeostat_operators.modeldeployment.plan import plan
 
 HERE = Path(__file__).parent
@@ -44,7 +44,7 @@ def test_objects_asked_for_are_the_recorded_ones(case: str) -> None:
     resource = ModelDeployment.model_validate(yaml.safe_load((HERE / "input" / f"{case}.yaml").read_text()))
     versions = (a_version("1"), a_version("2"))
     engine = ENGINES[resource.spec.engine or "Deployment"]
-    observed = Observed(INSTALLATION, engine, versions=versions, servings={"1": READY})
+    observed = ModelDeploymentObservation(INSTALLATION, engine, versions=versions, servings={"1": READY})
     actions = plan(resource, observed, NOW).actions
     made = yaml.safe_dump_all([a.manifest for a in actions if isinstance(a, Apply | CreateOnce)], sort_keys=False)
     golden = HERE / "output" / f"{case}.yaml"

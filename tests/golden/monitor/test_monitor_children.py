@@ -8,7 +8,7 @@ import yaml
 from homeostat.api.v1alpha1.monitor import Monitor
 from homeostat.api.v1alpha1.trainingjob import TrainingJob
 from homeostat_operators.core.actions import CreateOnce
-from homeostat_operators.monitor.observed import Observed
+from homeostat_operators.monitor.observed import MonitorObservation
 from homeostat_operators.monitor.plan import plan
 
 HERE = Path(__file__).parent
@@ -19,7 +19,7 @@ NOW = datetime(2026, 1, 5, 9, 0, 10, tzinfo=UTC)
 @pytest.mark.parametrize("case", CASES)
 def test_the_training_job_is_the_recorded_one_and_valid(case: str) -> None:
     resource = Monitor.model_validate(yaml.safe_load((HERE / "input" / f"{case}.yaml").read_text()))
-    (action,) = plan(resource, Observed(), NOW).actions
+    (action,) = plan(resource, MonitorObservation(), NOW).actions
     assert isinstance(action, CreateOnce)
     TrainingJob.model_validate(action.manifest)
     golden = HERE / "output" / f"{case}.yaml"

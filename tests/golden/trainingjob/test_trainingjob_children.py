@@ -12,7 +12,7 @@ from homeostat.settings import NodePool
 from homeostat.testing.builders import DIGEST, a_feature_set
 from homeostat_operators.core.actions import Launch
 from homeostat_operators.featureset.children import schema_hash
-from homeostat_operators.trainingjob.observe import Observed
+from homeostat_operators.trainingjob.observed import TrainingJobObservation
 from homeostat_operators.trainingjob.plan import plan
 
 HERE = Path(__file__).parent
@@ -30,7 +30,7 @@ def the_features() -> FeatureSet:
     return a_feature_set(status={"snapshot": snapshot, "schema_hash": schema_hash(a_feature_set())})
 
 
-OBSERVED = Observed(
+OBSERVED = TrainingJobObservation(
     bucket="homeostat",
     image="homeostat/pipelines:1",
     pools={"gpu-a100": POOL},

@@ -20,7 +20,7 @@ from homeostat.reconcile.errors import PlatformError
 from homeostat.runs import FAILURE, RESULT, FailureReason, RunFailure
 from homeostat.settings import KubeflowSettings
 from homeostat.testing.builders import a_training_job
-from homeostat_operators.core.loop import Turn
+from homeostat_operators.core.loop import ReconcileResult
 from homeostat_operators.trainingjob.handlers import OPERATOR
 from homeostat_operators.trainingjob.sweep import sweep
 from support import kubeflow_twin
@@ -51,7 +51,7 @@ class KubeflowWorld(World):
         transport = httpx.MockTransport(self.server)
         return {"Kubeflow": KubeflowPipelines(SETTINGS, "this cluster", packages, self.server.listed, transport)}
 
-    def turn(self) -> Turn | None:
+    def turn(self) -> ReconcileResult | None:
         try:
             return super().turn()
         except kubeflow_twin.Crash:

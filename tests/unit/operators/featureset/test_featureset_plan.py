@@ -17,11 +17,11 @@ from homeostat.testing.builders import DIGEST, a_feature_set
 from homeostat_operators.core.actions import CreateOnce, Delete
 from homeostat_operators.core.plan import Plan
 from homeostat_operators.featureset.children import input_hash
-from homeostat_operators.featureset.observe import Observed
+from homeostat_operators.featureset.observed import FeatureSetObservation
 from homeostat_operators.featureset.plan import REQUEST_ANNOTATION, plan
 
 NOW = datetime(2026, 1, 5, 8, 30, tzinfo=UTC)
-NOTHING = Observed(bucket="homeostat", image="homeostat/pipelines:1")
+NOTHING = FeatureSetObservation(bucket="homeostat", image="homeostat/pipelines:1")
 OTHER_DIGEST = f"sha256:{'cd' * 32}"
 
 
@@ -149,7 +149,7 @@ def test_a_failed_run_is_tried_again_under_the_next_number_after_a_back_off() ->
     failed = plan(a_feature_set(status={"run": a_run()}), replace(NOTHING, job=a_job(finished=True)), NOW)
     assert failed.status.failures == 1
     assert created(failed) == []
-    assert failed.requeue_in == timedelta(seconds=10)
+    assert failed.requeue_after == timedelta(seconds=10)
     later = plan(a_feature_set(status=failed.status), NOTHING, NOW + timedelta(seconds=10))
     assert created(later) == ["customers-materialize-2"]
 
@@ -251,7 +251,7 @@ def test_a_run_alive_under_another_number_is_deleted_and_waited_for() -> None:
     decided = plan(a_feature_set(status={"run": a_run(2)}), replace(NOTHING, jobs=(stray,)), NOW)
     assert [action.uid for action in decided.actions if isinstance(action, Delete)] == ["stray"]
     assert created(decided) == []
-    assert decided.requeue_in is not None
+    assert decided.requeue_after is not None
 
 
 def test_only_the_newest_finished_job_is_kept() -> None:

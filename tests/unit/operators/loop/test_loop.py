@@ -20,7 +20,7 @@ from homeostat.reconcile.names import labels_for, owner_reference
 from homeostat.testing.builders import a_feature_set
 from homeostat_operators.core.actions import Action, Apply, CreateOnce, Delete
 from homeostat_operators.core.clients import Clients
-from homeostat_operators.core.loop import Operator, Outcome, Turn, reconcile
+from homeostat_operators.core.loop import Operator, ReconcileOutcome, ReconcileResult, reconcile
 from homeostat_operators.core.plan import Plan
 from homeostat_operators.core.workqueue import Key
 from support.cluster_twin import MemoryCluster
@@ -46,10 +46,10 @@ class Stage:
         )
         self.cluster.put(a_feature_set().model_dump(mode="json", by_alias=True, exclude_none=True))
 
-    def turn(self) -> Turn:
+    def turn(self) -> ReconcileResult:
         return reconcile(Operator(FeatureSet, self.observe, self.plan), self.clients, Key("churn", "customers"), NOW)
 
-    def observe(self, _resource: FeatureSet, _clients: Clients) -> None:
+    def observe(self, _resource: FeatureSet, _clients: Clients, _now: datetime) -> None:
         if self.error is not None:
             raise self.error
 
@@ -80,7 +80,7 @@ def a_job(resource: FeatureSet, **metadata: Any) -> Manifest:
 def test_the_status_is_recorded_before_anything_is_done() -> None:
     order: list[str] = []
     stage = Stage(lambda resource: (CreateOnce(a_job(resource)),), cluster=MemoryCluster(order.append))
-    assert stage.turn() == Turn(Outcome.PLANNED, timedelta(hours=1))
+    assert stage.turn() == ReconcileResult(ReconcileOutcome.PLANNED, timedelta(hours=1))
     assert order.index("after status") < order.index("before create")
 
 
@@ -90,7 +90,7 @@ def test_nothing_is_done_when_the_object_changed_since_it_was_observed() -> None
             stage.cluster.change(OWN, metadata={**stage.cluster.objects[OWN]["metadata"], "labels": {"a": "b"}})
 
     stage = Stage(lambda resource: (CreateOnce(a_job(resource)),), cluster=MemoryCluster(somebody_else))
-    assert stage.turn().outcome is Outcome.CONFLICT
+    assert stage.turn().outcome is ReconcileOutcome.CONFLICT
     assert stage.cluster.created == []
 
 
@@ -113,28 +113,28 @@ def test_a_transition_is_told_by_one_event() -> None:
 def test_an_object_that_is_gone_or_going_is_left_alone() -> None:
     stage = Stage()
     stage.cluster.change(OWN, metadata={**stage.cluster.objects[OWN]["metadata"], "deletionTimestamp": "now"})
-    assert stage.turn() == Turn(Outcome.GONE)
+    assert stage.turn() == ReconcileResult(ReconcileOutcome.GONE)
     stage.cluster.vanish(OWN)
-    assert stage.turn() == Turn(Outcome.GONE)
+    assert stage.turn() == ReconcileResult(ReconcileOutcome.GONE)
 
 
 def test_an_existing_child_of_ours_is_taken_as_created() -> None:
     stage = Stage(lambda resource: (CreateOnce(a_job(resource)),))
     stage.turn()
-    assert stage.turn().outcome is Outcome.PLANNED
+    assert stage.turn().outcome is ReconcileOutcome.PLANNED
     assert len(stage.cluster.created) == 1
 
 
 def test_a_numbered_name_of_somebody_else_is_looked_at_again() -> None:
     stage = Stage(lambda resource: (CreateOnce(a_job(resource)),))
     stage.cluster.put(a_job(a_feature_set(uid="another")))
-    assert stage.turn().outcome is Outcome.CONFLICT
+    assert stage.turn().outcome is ReconcileOutcome.CONFLICT
 
 
 def test_a_converging_child_of_somebody_else_is_not_taken_over() -> None:
     stage = Stage(lambda resource: (Apply(a_job(resource)),))
     stage.cluster.put(a_job(a_feature_set(uid="another")))
-    assert stage.turn().outcome is Outcome.REFUSED
+    assert stage.turn().outcome is ReconcileOutcome.REFUSED
     found = get(stage.status().conditions, ConditionType.READY)
     assert found is not None
     assert "belongs to something else" in found.message
@@ -150,24 +150,24 @@ def test_a_converging_child_is_made_and_kept_as_asked() -> None:
 def test_only_the_object_with_the_uid_is_deleted() -> None:
     stage = Stage(lambda _: (Delete(*JOB, uid="of an older one"),))
     stage.cluster.put(a_job(a_feature_set()))
-    assert stage.turn().outcome is Outcome.PLANNED
+    assert stage.turn().outcome is ReconcileOutcome.PLANNED
     assert "deletionTimestamp" not in stage.cluster.objects[JOB]["metadata"]
 
 
 @pytest.mark.parametrize(
     ("error", "outcome", "retry_in", "reason"),
     [
-        (InvalidSpec("spec.x is wrong"), Outcome.INVALID, None, "InvalidSpec"),
-        (NotReadyYet("wait", timedelta(seconds=7)), Outcome.WAITING, timedelta(seconds=7), "NotReadyYet"),
-        (EngineUnavailable("S3 is down"), Outcome.UNAVAILABLE, timedelta(seconds=5), "EngineUnavailable"),
-        (PlatformError("no permission"), Outcome.REFUSED, timedelta(seconds=60), "Refused"),
+        (InvalidSpec("spec.x is wrong"), ReconcileOutcome.INVALID, None, "InvalidSpec"),
+        (NotReadyYet("wait", timedelta(seconds=7)), ReconcileOutcome.WAITING, timedelta(seconds=7), "NotReadyYet"),
+        (EngineUnavailable("S3 is down"), ReconcileOutcome.UNAVAILABLE, timedelta(seconds=5), "EngineUnavailable"),
+        (PlatformError("no permission"), ReconcileOutcome.REFUSED, timedelta(seconds=60), "Refused"),
     ],
 )
 def test_an_error_says_who_must_act_and_when_it_is_tried_again(
-    error: PlatformError, outcome: Outcome, retry_in: timedelta | None, reason: str
+    error: PlatformError, outcome: ReconcileOutcome, retry_in: timedelta | None, reason: str
 ) -> None:
     stage = Stage(error=error)
-    assert stage.turn() == Turn(outcome, retry_in)
+    assert stage.turn() == ReconcileResult(outcome, retry_in)
     found = get(stage.status().conditions, ConditionType.READY)
     assert found is not None
     assert (found.status.value, found.reason, found.message) == ("False", reason, str(error))
@@ -207,7 +207,7 @@ def test_an_error_leaves_the_rest_of_the_status_as_it_is() -> None:
 def test_an_invalid_object_is_told_field_value_and_remedy(spec: dict[str, Any], words: str) -> None:
     stage = Stage()
     stage.cluster.change(OWN, spec={**stage.cluster.objects[OWN]["spec"], **spec})
-    assert stage.turn() == Turn(Outcome.INVALID)
+    assert stage.turn() == ReconcileResult(ReconcileOutcome.INVALID)
     conditions = FeatureSetStatus.model_validate(stage.cluster.objects[OWN]["status"]).conditions
     found = get(conditions, ConditionType.STALLED)
     assert found is not None

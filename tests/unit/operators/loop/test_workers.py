@@ -51,7 +51,7 @@ class Shop:
         self._plan = plan
         cluster.put(a_feature_set().model_dump(mode="json", by_alias=True, exclude_none=True))
         clients = Clients(cluster, MemoryObjects(), MemoryRegistry(), MemoryMetrics(), MemoryOutcomes(), SETTINGS)
-        operator: Operator[FeatureSet, None] = Operator(FeatureSet, lambda _resource, _clients: None, self.plan)
+        operator: Operator[FeatureSet, None] = Operator(FeatureSet, lambda _resource, _clients, _now: None, self.plan)
         self.registry = CollectorRegistry()
         self.queue = WorkQueue()
         self.workers = Workers(operator, clients, self.queue, self.registry)

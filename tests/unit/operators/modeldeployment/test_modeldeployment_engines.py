@@ -13,7 +13,7 @@ from homeostat.engines.serving.seldon import SeldonServing
 from homeostat.settings import SeldonSettings
 from homeostat.testing.builders import a_model_deployment
 from homeostat_operators.core.actions import Action, Apply, Delete
-from homeostat_operators.modeldeployment.observed import Observed
+from homeostat_operators.modeldeployment.observed import ModelDeploymentObservation
 from support.serving.operators import MemoryStage
 from unit.operators.modeldeployment.world import World
 
@@ -31,7 +31,7 @@ class Staged(World):
     def __post_init__(self) -> None:
         self.stage = MemoryStage(self.engine, self.resource)
 
-    def observed(self) -> Observed:
+    def observed(self) -> ModelDeploymentObservation:
         found = self.stage.listed() if self.idle else self.stage.found()
         children = tuple(children_of(found, self.engine))
         self.served = dict.fromkeys(child.version for child in children if child.version)

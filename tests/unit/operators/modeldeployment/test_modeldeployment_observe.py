@@ -18,7 +18,7 @@ from homeostat_operators.core.clients import Clients
 from homeostat_operators.core.settings import OperatorSettings
 from homeostat_operators.modeldeployment import observe as reading
 
-NOW = datetime.now(UTC).replace(microsecond=0)
+NOW = datetime(2026, 8, 31, 12, 0, tzinfo=UTC)
 PREFIX = "s3://homeostat/churn/uid-of-churn/evaluate-1/"
 REPORT = GateReport(verdict=Verdict.HOLD, metrics=(), rules=(), rows=1, entities=1, resamples=0, seed=1)
 
@@ -48,7 +48,7 @@ def clients(
 
 
 def observe(resource: Any, known: Clients) -> Any:
-    return reading.observe(resource, known)
+    return reading.observe(resource, known, NOW)
 
 
 def a_candidate(**changes: Any) -> Any:

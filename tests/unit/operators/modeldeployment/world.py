@@ -17,7 +17,7 @@ from homeostat_operators.modeldeployment.observed import (
     Available,
     Evaluation,
     Installation,
-    Observed,
+    ModelDeploymentObservation,
     StepTraffic,
 )
 from homeostat_operators.modeldeployment.plan import plan
@@ -75,14 +75,14 @@ class World:
     def status(self) -> Any:
         return self.resource.status
 
-    def observed(self) -> Observed:
+    def observed(self) -> ModelDeploymentObservation:
         candidate = self.status.candidate
         evaluation = None
         if candidate is not None and candidate.evaluation and not candidate.gated:
             exists = f"churn-evaluate-{candidate.evaluation}" in self.jobs
             report = a_report(self.verdict) if exists and self.verdict and not self.failure else None
             evaluation = Evaluation(candidate.evaluation, exists, self.failure if exists else "", report)
-        return Observed(
+        return ModelDeploymentObservation(
             installation=INSTALLATION,
             versions=tuple(map(a_version, self.versions)),
             servings={v: self.health.get(v, READY) for v in self.served},

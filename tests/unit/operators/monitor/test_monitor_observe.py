@@ -15,13 +15,15 @@ from homeostat.signals import Baseline, FeatureKind, Moments, Window, fit
 from homeostat.testing.builders import a_feature_set, a_model_deployment, a_monitor
 from homeostat_operators.core.clients import Clients
 from homeostat_operators.core.settings import OperatorSettings
-from homeostat_operators.monitor.observe import drift_window, observe
+from homeostat_operators.monitor import observe as reading
+from homeostat_operators.monitor.observe import drift_window
 from homeostat_operators.monitor.observed import CohortWindow, DriftWindow
 from unit.operators.monitor.world import BUSINESS
 
 BASELINE = fit({"internet": ["dsl", "none"] * 500}, {"internet": FeatureKind.CATEGORICAL})
 MINUTE = timedelta(minutes=1)
-LONG_AGO = datetime.now(UTC).replace(microsecond=0) - 150 * MINUTE
+NOW = datetime(2026, 8, 31, 12, 0, tzinfo=UTC)
+LONG_AGO = NOW - 150 * MINUTE
 
 
 class Manifests:
@@ -53,6 +55,10 @@ def clients(*objects: Any, metrics: Any = None, outcomes: Any = None) -> Clients
         outcomes=outcomes or MemoryOutcomes(),
         settings=OperatorSettings("homeostat", "p", "s", "http://g"),
     )
+
+
+def observe(monitor: Any, world: Clients) -> Any:
+    return reading.observe(monitor, world, NOW)
 
 
 def counter(bin_: str, points: list[tuple[datetime, float]], pod: str = "a") -> Series:
@@ -125,9 +131,7 @@ def test_without_any_series_the_window_is_empty_and_not_an_error() -> None:
 
 
 def test_it_reads_the_windows_that_are_due_and_no_more_than_a_bounded_backlog() -> None:
-    # observe() asks the clock itself, so the time is taken here and not when the module was read.
-    since = datetime.now(UTC).replace(microsecond=0) - 150 * MINUTE
-    seen = observe(a_monitor(), clients(a_monitor(), served(since), a_feature_set()))
+    seen = observe(a_monitor(), clients(a_monitor(), served(LONG_AGO), a_feature_set()))
     assert len(seen.signals["drift"].windows) == 24
     assert seen.signals["drift"].skipped == 150 - 1 - 24
     assert all(isinstance(w, CohortWindow) for w in seen.signals["logloss"].windows)

@@ -97,4 +97,4 @@ def test_a_breach_that_appears_is_decided_once_its_labels_are_counted() -> None:
         seen = replace(world.observed(), labels=None)
         decided = plan(world.monitor, seen, world.now)
         world.monitor = world.monitor.model_copy(update={"status": decided.status})
-    assert decided.requeue_in == timedelta(seconds=2)
+    assert decided.requeue_after == timedelta(seconds=2)

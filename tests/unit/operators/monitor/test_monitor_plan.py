@@ -9,7 +9,7 @@ from homeostat.api.common import parse_duration
 from homeostat.reconcile.conditions import get, is_true
 from homeostat.signals import FeatureKind, Moments, Window, count_cohort, fit
 from homeostat.testing.builders import a_model_deployment, a_monitor
-from homeostat_operators.monitor.observed import DriftWindow, Observed, SignalData
+from homeostat_operators.monitor.observed import DriftWindow, MonitorObservation, SignalData
 from homeostat_operators.monitor.plan import plan
 from unit.operators.monitor.world import (
     BAD,
@@ -168,7 +168,7 @@ def test_a_mistaken_query_is_told_and_tried_again_while_the_other_signals_are_ju
     assert stalled is not None
     assert (stalled.status, stalled.reason, stalled.message) == ("True", "InvalidSpec", told)
     assert {s.name: s.state.value for s in decided.status.signals}["retained"] == "NoData"
-    assert decided.requeue_in is not None
+    assert decided.requeue_after is not None
 
 
 def test_after_a_long_outage_only_the_newest_windows_are_judged_and_the_signal_says_so() -> None:
@@ -196,6 +196,6 @@ def test_every_window_is_judged_exactly_once_and_in_order() -> None:
 
 def test_without_a_serving_deployment_it_waits() -> None:
     world = World()
-    decided = plan(world.monitor, Observed(), START)
+    decided = plan(world.monitor, MonitorObservation(), START)
     assert ready_reason(decided.status) == "WaitingForDeployment"
     assert decided.actions == ()

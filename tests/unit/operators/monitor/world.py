@@ -18,7 +18,7 @@ from homeostat_operators.monitor.observed import (
     CohortWindow,
     DriftWindow,
     LabelCount,
-    Observed,
+    MonitorObservation,
     SignalData,
     ValueWindow,
 )
@@ -122,11 +122,11 @@ class World:
             return CohortWindow(window, self.cohorts(window))
         return CohortWindow(window, GOOD if self.cured(window) or not self.hurts else BAD)
 
-    def observed(self) -> Observed:
+    def observed(self) -> MonitorObservation:
         since = self.status.breach_since
         ripe = self.now - parse_duration(self.outcome_delay)
         labels = LabelCount(since, max(0, int((ripe - since).total_seconds() * 10))) if since else None
-        return Observed(
+        return MonitorObservation(
             deployment=self.deployment,
             signals=self.read(),
             jobs=tuple(self.jobs.values()),

@@ -22,7 +22,7 @@ from homeostat_operators.core.actions import Launch, Register, Stop
 from homeostat_operators.core.plan import Plan
 from homeostat_operators.featureset.children import schema_hash
 from homeostat_operators.trainingjob.children import train_input
-from homeostat_operators.trainingjob.observe import Observed
+from homeostat_operators.trainingjob.observed import TrainingJobObservation
 from homeostat_operators.trainingjob.plan import plan
 
 NOW = datetime(2026, 1, 5, 9, tzinfo=UTC)
@@ -41,7 +41,7 @@ def features(**status: Any) -> FeatureSet:
 
 
 PACKAGE = shipped(Path(__file__).parents[4] / "pipelines" / "compiled", "tabular-classification")
-READY = Observed(
+READY = TrainingJobObservation(
     "homeostat",
     "homeostat/pipelines:1",
     pools={"gpu-a100": POOL},
@@ -157,7 +157,7 @@ def test_a_pipeline_that_is_not_there_yet_is_waited_for() -> None:
     decided = plan(a_training_job(), replace(READY, package=ObjectNotFound("it is not there; put it there")), NOW)
     assert said(decided.status) == ("Unknown", TrainingJobReason.PENDING)
     assert (decided.actions, decided.status.attempt) == ((), 0)
-    assert decided.requeue_in is not None
+    assert decided.requeue_after is not None
 
 
 def test_the_digest_of_the_pipeline_is_known_from_the_start_and_stays_where_the_run_does_not_tell() -> None:
@@ -205,7 +205,7 @@ def test_progress_is_shown_while_the_job_runs() -> None:
     decided = plan(a_training_job(status=running()), seen, NOW)
     assert decided.status.progress is not None
     assert decided.status.progress.summary == "33% train"
-    assert decided.requeue_in == timedelta(seconds=3)
+    assert decided.requeue_after == timedelta(seconds=3)
 
 
 STEPS = (
@@ -351,7 +351,7 @@ def test_the_engine_of_an_attempt_is_written_down_with_its_number() -> None:
     assert decided.status.run
     assert decided.status.run.engine == "Kubeflow"
     assert [action.engine for action in decided.actions if isinstance(action, Launch)] == ["Kubeflow"]
-    assert decided.requeue_in == timedelta(seconds=3), "nobody tells when a run at Kubeflow begins"
+    assert decided.requeue_after == timedelta(seconds=3), "nobody tells when a run at Kubeflow begins"
 
 
 def test_a_lost_job_counts_as_a_failed_attempt() -> None:
@@ -377,7 +377,7 @@ def test_resuming_waits_for_the_stopped_job_to_be_gone_and_takes_the_next_number
     resumed = a_training_job(status=suspended.status)
     waiting = plan(resumed, replace(READY, runs=(dying,)), NOW)
     assert waiting.actions == ()
-    assert waiting.requeue_in is not None
+    assert waiting.requeue_after is not None
     assert created(plan(resumed, READY, NOW)) == ["churn-first-train-2"]
 
 
@@ -406,4 +406,4 @@ def test_what_failed_stays_failed_when_suspend_is_toggled() -> None:
 def test_a_back_off_is_told_as_a_retry() -> None:
     decided = plan(a_training_job(status=failed()), READY, NOW + timedelta(seconds=1))
     assert said(decided.status) == ("Unknown", TrainingJobReason.RETRYING)
-    assert decided.requeue_in == timedelta(seconds=9)
+    assert decided.requeue_after == timedelta(seconds=9)

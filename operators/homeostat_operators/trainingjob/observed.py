@@ -1,0 +1,47 @@
+"""The observation of a TrainingJob: facts without judgement."""
+
+from dataclasses import dataclass, field
+
+from homeostat.api.v1alpha1 import FeatureSet
+from homeostat.engines.runs import SeenRun
+from homeostat.engines.runs.packages import Package
+from homeostat.reconcile.errors import InvalidSpec, ObjectNotFound
+from homeostat.runs import RunFailure, RunProgress, TrainResult
+from homeostat.settings import NodePool
+
+
+@dataclass(frozen=True)
+class TrainingJobObservation:
+    """Facts that the plan depends on.
+
+    Attributes:
+        bucket: Bucket of the platform.
+        image: Container image of runs.
+        engine: Engine of the current attempt, or of the next.
+        engines: Engines that the platform has.
+        pools: Node pools by name.
+        package: The pipeline, or why it cannot be had; None where nothing is to be launched.
+        features: The FeatureSets that are joined, by name; None for one that does not exist.
+        deployments: Names of the ModelDeployments that exist, of those whose outcomes are labels.
+        run: Run with the name of the current attempt, whoever made it.
+        runs: All runs that belong to this object.
+        progress: How far the current attempt says it is.
+        result: What it delivered, if it has ended.
+        failure: Why it failed, as its failure document gives it.
+        version: Version in the registry that was made for this object.
+    """
+
+    bucket: str
+    image: str
+    engine: str = "Local"
+    engines: frozenset[str] = frozenset({"Local"})
+    pools: dict[str, NodePool] = field(default_factory=dict)
+    package: Package | InvalidSpec | ObjectNotFound | None = None
+    features: dict[str, FeatureSet | None] = field(default_factory=dict)
+    deployments: frozenset[str] = frozenset()
+    run: SeenRun | None = None
+    runs: tuple[SeenRun, ...] = ()
+    progress: RunProgress | None = None
+    result: TrainResult | None = None
+    failure: RunFailure | None = None
+    version: str | None = None
