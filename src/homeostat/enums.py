@@ -27,9 +27,9 @@ class Operator(StrEnum):
 class SignalState(StrEnum):
     """The state of a signal in one window."""
 
-    CALM = "Calm"
+    WITHIN_BOUNDS = "WithinBounds"
     BREACHED = "Breached"
-    NOT_RIPE = "NotRipe"
+    OUTCOMES_PENDING = "OutcomesPending"
     """The outcomes are not due yet: nothing is wrong, and nothing can be said."""
     NO_DATA = "NoData"
     """Expected data is absent: the source is down or stale, the value is NaN, or the effective sample is too small."""

@@ -27,7 +27,7 @@ def test_the_retraining_says_who_asked_for_it_and_why(platform: Platform) -> Non
     jobs = platform.listing("trainingjobs")
     asked = [job for job in jobs if job["spec"]["trigger"]["type"] == "Monitor"]
     assert [job["spec"]["trigger"]["ref"]["name"] for job in asked] == ["churn"], "exactly one retraining"
-    assert asked[0]["spec"]["trigger"]["reason"]
+    assert asked[0]["spec"]["trigger"]["message"]
     assert "ownerReferences" not in asked[0]["metadata"], "deleting the Monitor must not delete provenance"
 
 

@@ -48,12 +48,12 @@ def test_a_version_that_cannot_start_is_rolled_back_while_the_stable_one_serves(
         found = watch.until(
             "the version is rolled back", *CHURN, lambda m: bool(_ended(m, version, "RolledBack"))
         )  # fmt: skip
-    reason = _ended(found, version, "RolledBack")["reason"]
+    message = _ended(found, version, "RolledBack")["message"]
     replicas = before["spec"]["realtime"]["replicas"]
-    assert f"0 of {replicas} pods ready" in reason
-    assert "exit code 1" in reason
+    assert f"0 of {replicas} pods ready" in message
+    assert "exit code 1" in message
     assert (condition(found, "Ready")["status"], condition(found, "Ready")["reason"]) == ("True", "RolledBack")
-    assert reason in condition(found, "Ready")["message"]
+    assert message in condition(found, "Ready")["message"]
     assert field(found, "status.stable") == field(before, "status.stable")
     assert field(found, "status.traffic") == field(before, "status.traffic")
 
@@ -71,7 +71,7 @@ def test_a_version_in_shadow_answers_nobody_and_is_compared_with_what_callers_go
         newest, spec = field(before, "status.stable.version"), _pinned(before, older["version"], {})
 
         def ask(copies: int) -> None:
-            steps = [{"mirror": 100, "hold": "5s", "minRequests": copies}, {"weight": 25, "hold": "5s"}]
+            steps = [{"mirror": 100, "minDuration": "5s", "minRequests": copies}, {"weight": 25, "minDuration": "5s"}]
             put_spec(platform, *CHURN, spec | {"rollout": spec["rollout"] | {"steps": steps}})
 
         ask(never)
@@ -82,7 +82,9 @@ def test_a_version_in_shadow_answers_nobody_and_is_compared_with_what_callers_go
         kill(platform, "modeldeployment")
         sigkill(platform, SYSTEM, "app.kubernetes.io/component=router")
         shadow = watch.until(
-            "hundreds of copies are compared", *CHURN, lambda m: (field(m, "status.candidate.shadow.pairs") or 0) >= 500
+            "hundreds of copies are compared",
+            *CHURN,
+            lambda m: (field(m, "status.candidate.shadow.comparedPredictions") or 0) >= 500,
         )
         seen = traffic()
         ask(500)
@@ -96,9 +98,11 @@ def test_a_version_in_shadow_answers_nobody_and_is_compared_with_what_callers_go
     ]
     assert seen["answered"] > start["answered"], "customers were answered meanwhile"
     assert seen["by_version"].get(version) == start["by_version"].get(version), "it answered a customer"
-    assert 0 < float(told["distance"]) <= float(told["largestDistance"]) <= 1, "two models never agree on everything"
-    assert "copies its scores were" in condition(shadow, "Ready")["message"]
-    assert "copies its scores were" in _ended(found, version, "Promoted")["reason"]
+    assert 0 < float(told["meanAbsoluteDifference"]) <= float(told["maxAbsoluteDifference"]) <= 1, (
+        "two models never agree on everything"
+    )
+    assert "mirrored requests its scores are" in condition(shadow, "Ready")["message"]
+    assert "mirrored requests its scores are" in _ended(found, version, "Promoted")["message"]
 
 
 def test_no_request_fails_and_no_evaluation_is_repeated_while_the_deployment_operator_is_killed(

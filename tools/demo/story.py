@@ -159,9 +159,9 @@ class Story:
             "gate and rollout of v1", "modeldeployment", "churn",
             lambda m: field(m, "status.stable.version") is not None and condition(m, "Ready").get("status") == "True",
             lambda m: condition(m, "Ready").get("message", "")[:100],
-            lambda m: next((h["reason"] for h in field(m, "status.history") or [] if h["outcome"] == "Rejected"), None),
+            lambda m: next((h["message"] for h in field(m, "status.history") or [] if h["outcome"] == "Rejected"), None),
         )  # fmt: skip
-        for sentence in field(found, "status.gate.sentences") or []:
+        for sentence in field(found, "status.gate.messages") or []:
             console.print(f"         gate: {sentence}", markup=False)
         self.url = field(found, "status.url")
         self._start_traffic()
@@ -175,10 +175,10 @@ class Story:
         """The Monitor has judged a window of ordinary traffic."""
         found = self.wait(
             "ordinary traffic: the Monitor judges its first window", "monitor", "churn",
-            lambda m: self._signal(m, "drift").get("state") == "Calm",
-            lambda m: self._signal(m, "drift").get("detail", "")[:100],
+            lambda m: self._signal(m, "drift").get("state") == "WithinBounds",
+            lambda m: self._signal(m, "drift").get("message", "")[:100],
         )  # fmt: skip
-        self.tell(f"calm: {self._signal(found, 'drift').get('detail')}")
+        self.tell(f"calm: {self._signal(found, 'drift').get('message')}")
 
     def _introduce(self, name: str, newcomers: pd.DataFrame) -> None:
         """Writes customers' features and waits until they are materialised: before that nobody may ask about them."""
@@ -216,7 +216,7 @@ class Story:
                 console.print(f"         {decided['cause']} → {decided['action']} ({decided['reason']}): "
                               f"{decided['message']}", markup=False)  # fmt: skip
             labels = field(monitor, "status.labels") or {}
-            waiting = f"; labels {labels.get('have', 0)}/{labels.get('need', 0)}" if labels else ""
+            waiting = f"; labels {labels.get('available', 0)}/{labels.get('required', 0)}" if labels else ""
             return f"breached: {field(monitor, 'status.breached') or 'nothing yet'}{waiting}"
 
         found = self.wait(
@@ -248,7 +248,7 @@ class Story:
 
         def lost(deployment: Object) -> str | None:
             ended = [h for h in field(deployment, "status.history") or [] if h["version"] == version]
-            return next((h["reason"] for h in ended if h["outcome"] != "Promoted"), None)
+            return next((h["message"] for h in ended if h["outcome"] != "Promoted"), None)
 
         found = self.wait(
             "gate, canary and promotion of v2", "modeldeployment", "churn",
@@ -269,15 +269,15 @@ class Story:
         def calm(monitor: Object, name: str) -> bool:
             signal_ = self._signal(monitor, name)
             through = signal_.get("judgedThrough")
-            return signal_.get("state") == "Calm" and through is not None and moment(through) > promoted
+            return signal_.get("state") == "WithinBounds" and through is not None and moment(through) > promoted
 
         found = self.wait(
             "signals back within bounds", "monitor", "churn",
             lambda m: calm(m, "drift") and calm(m, "accuracy"),
-            lambda m: "; ".join(s.get("detail", "")[:70] for s in field(m, "status.signals") or []),
+            lambda m: "; ".join(s.get("message", "")[:70] for s in field(m, "status.signals") or []),
         )  # fmt: skip
         for signal_ in field(found, "status.signals") or []:
-            self.tell(f"{signal_['name']}: {signal_['state']}, {signal_.get('detail')}")
+            self.tell(f"{signal_['name']}: {signal_['state']}, {signal_.get('message')}")
         self._introduce("late", self.churn.late)
         self._steer(groups={"late": list(self.churn.late[data.ENTITY])})
 

@@ -40,7 +40,7 @@ def plan(resource: FeatureSet, observed: FeatureSetObservation, now: datetime) -
     status = status.model_copy(
         update={
             "observed_generation": resource.metadata.generation,
-            "next_run": None if suspended else slot,
+            "next_run_time": None if suspended else slot,
         }
     )
     status = status.model_copy(update={"conditions": conditions.conditions_of(resource, status, now)})
@@ -156,7 +156,7 @@ def _reserved(
     since = status.run.start_time if status.run else now
     return MaterializationRun(
         number=_highest(status, observed) + 1,
-        slot=due_slot(resource.spec.materialization, since, now),
+        scheduled_time=due_slot(resource.spec.materialization, since, now),
         request=_request(resource),
         input_hash=children.input_hash(resource),
         start_time=now,
@@ -181,8 +181,8 @@ def _actions(
 
 def _requeue_after(resource: FeatureSet, status: FeatureSetStatus, now: datetime, strays: bool) -> timedelta | None:
     times = [STRAY_POLL_INTERVAL + now] if strays else []
-    if status.next_run is not None:
-        times.append(status.next_run)
+    if status.next_run_time is not None:
+        times.append(status.next_run_time)
     if (retry := _retry_time(status)) is not None and not resource.spec.materialization.suspend:
         times.append(retry)
     if (last := status.last_materialization) is not None and resource.spec.freshness is not None:

@@ -47,10 +47,10 @@ def failed(resource: ModelDeployment, status: ModelDeploymentStatus, version: Av
 def choose(
     resource: ModelDeployment, status: ModelDeploymentStatus, observed: ModelDeploymentObservation, now: datetime
 ) -> ModelDeploymentStatus:
-    """Status with the right candidate: a gated one is on its way and stays, unless the spec pins another version."""
+    """Status with the right candidate: one that has passed the gate stays, unless the spec pins another version."""
     current, target = status.candidate, wanted(resource, status, observed)
     pin = resource.spec.model.registered.version
-    if current is not None and current.gated:
+    if current is not None and current.gate_passed:
         if pin is None or pin == current.version:
             return status
         return finish(
@@ -72,7 +72,7 @@ def choose(
 
 
 def finish(
-    resource: ModelDeployment, status: ModelDeploymentStatus, outcome: Outcome, reason: str, now: datetime
+    resource: ModelDeployment, status: ModelDeploymentStatus, outcome: Outcome, message: str, now: datetime
 ) -> ModelDeploymentStatus:
     """Status after the candidate's way has ended; a promoted one is the champion from now on."""
     candidate = status.candidate
@@ -82,7 +82,7 @@ def finish(
         version=candidate.version,
         digest=candidate.digest,
         outcome=outcome,
-        reason=reason[:TEXT_LIMIT],
+        message=message[:TEXT_LIMIT],
         generation=resource.metadata.generation,
         time=now,
     )

@@ -73,7 +73,7 @@ def _waiting(resource: ModelDeployment) -> Told:
 def _candidate(resource: ModelDeployment, candidate: Candidate, observed: ModelDeploymentObservation) -> Told:
     version = candidate.version
     serving = observed.servings.get(version)
-    if not candidate.gated:
+    if not candidate.gate_passed:
         attempt = f", attempt {candidate.evaluation_failures + 1}" if candidate.evaluation_failures else ""
         against = "the champion" if candidate.champion_digest else "the gate's minimum"
         outage = f" {observed.evaluation.outage}" if observed.evaluation and observed.evaluation.outage else ""
@@ -82,7 +82,7 @@ def _candidate(resource: ModelDeployment, candidate: Candidate, observed: ModelD
     ready_pods, desired = (serving.ready, serving.desired) if serving else (0, resource.spec.realtime.replicas)
     trouble = f" ({serving.trouble})" if serving and serving.trouble else ""
     pods = f"{ready_pods} of {desired} pods ready{trouble}"
-    if candidate.step_since is None:
+    if candidate.step_start_time is None:
         return ModelDeploymentReason.STARTING, f"Version {version} is starting: {pods}."
     reason = ModelDeploymentReason.SHADOW if candidate.mirror else ModelDeploymentReason.CANARY
     return reason, _step(resource, candidate, observed, pods)
@@ -96,7 +96,7 @@ def _step(resource: ModelDeployment, candidate: Candidate, observed: ModelDeploy
     if step is None:
         return f"{told}."
     before = resource.status.candidate
-    goes_on = before is not None and before.step_since == candidate.step_since
+    goes_on = before is not None and before.step_start_time == candidate.step_start_time
     # Of a step that begins in this turn nothing can have been observed yet.
     if goes_on and observed.step is None and rollout.needs_metrics(resource, candidate):
         return f"{told}; it stays there because Prometheus does not answer."
@@ -104,13 +104,13 @@ def _step(resource: ModelDeployment, candidate: Candidate, observed: ModelDeploy
         f", {observed.step.requests:.0f} of {step.min_requests} requests" if observed.step and step.min_requests else ""
     )
     compared = _compared(candidate, observed) if goes_on and candidate.mirror else ""
-    return f"{told}, for at least {step.hold}{counted}. {compared}".rstrip()
+    return f"{told}, for at least {step.min_duration}{counted}. {compared}".rstrip()
 
 
 def _compared(candidate: Candidate, observed: ModelDeploymentObservation) -> str:
     if observed.shadow is None:
         return "Its scores are not compared now: the observer does not answer."
-    return candidate.shadow.sentence if candidate.shadow else ""
+    return candidate.shadow.message if candidate.shadow else ""
 
 
 def _ended(status: ModelDeploymentStatus) -> Told | None:
@@ -124,4 +124,4 @@ def _ended(status: ModelDeploymentStatus) -> Told | None:
         Outcome.ROLLED_BACK: "was taken back",
         Outcome.EVALUATION_FAILED: "could not be evaluated",
     }[last.outcome]
-    return _ENDED[last.outcome], f"Version {last.version} {verb}: {last.reason}"
+    return _ENDED[last.outcome], f"Version {last.version} {verb}: {last.message}"

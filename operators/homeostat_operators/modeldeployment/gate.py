@@ -37,7 +37,7 @@ def judge(
 ) -> ModelDeploymentStatus:
     """Status after the gate's turn: a number reserved, a verdict read, or nothing new."""
     candidate = status.candidate
-    if candidate is None or candidate.gated:
+    if candidate is None or candidate.gate_passed:
         return status
     if not is_open(resource.spec.promotion.gate):
         return _evaluated(resource, status, candidate, observed, now)
@@ -45,7 +45,7 @@ def judge(
         version=candidate.version,
         champion=status.stable.version if status.stable else "",
         verdict=Verdict.PROMOTE.value,
-        sentences=["The gate has no rules: nothing was evaluated."],
+        messages=["The gate has no rules: nothing was evaluated."],
         time=now,
     )
     return _passed(status, candidate, record, now)
@@ -119,7 +119,7 @@ def _passed(
     status: ModelDeploymentStatus, candidate: Candidate, record: GateRecord, now: datetime
 ) -> ModelDeploymentStatus:
     # The deadline of a rollout counts from here, not from when the version was first seen.
-    rolling = candidate.model_copy(update={"gated": True, "champion_digest": champion_of(status), "since": now})
+    rolling = candidate.model_copy(update={"gate_passed": True, "champion_digest": champion_of(status), "since": now})
     return status.model_copy(update={"gate": record, "candidate": rolling})
 
 
@@ -146,7 +146,7 @@ def _record(status: ModelDeploymentStatus, candidate: Candidate, report: GateRep
             for metric in report.metrics
             if metric.challenger is not None
         ],
-        sentences=[rule.sentence[:TEXT_LIMIT] for rule in report.rules],
+        messages=[rule.sentence[:TEXT_LIMIT] for rule in report.rules],
         time=now,
     )
 

@@ -101,7 +101,7 @@ def _available(resource: ModelDeployment, clients: Clients) -> tuple[Available, 
 
 def _evaluation(resource: ModelDeployment, jobs: list[Manifest], bucket: str, clients: Clients) -> Evaluation | None:
     candidate = resource.status.candidate
-    if candidate is None or candidate.gated or candidate.evaluation == 0:
+    if candidate is None or candidate.gate_passed or candidate.evaluation == 0:
         return None
     number = candidate.evaluation
     name = child_name(resource.metadata.name, children.EVALUATE, number)
@@ -148,13 +148,13 @@ def _failure(prefix: str, clients: Clients) -> str:
 def _step(resource: ModelDeployment, clients: Clients, now: datetime) -> StepTraffic | None:
     """Requests of the present step; None when there is none, or Prometheus does not answer."""
     candidate = resource.status.candidate
-    if candidate is None or candidate.step_since is None:
+    if candidate is None or candidate.step_start_time is None:
         return None
     selector = (
         f'homeostat_requests_total{{namespace="{resource.metadata.namespace}",'
         f'deployment="{resource.metadata.name}",version="{candidate.version}"}}'
     )
-    start = candidate.step_since
+    start = candidate.step_start_time
     try:
         series = clients.metrics.samples(selector, start - BEFORE, now)
     except EngineUnavailable:
@@ -172,10 +172,10 @@ def _step(resource: ModelDeployment, clients: Clients, now: datetime) -> StepTra
 def _shadow(resource: ModelDeployment, clients: Clients) -> ShadowComparison | None:
     """What the candidate said on its shadow step; a rollout never waits for it."""
     candidate, meta = resource.status.candidate, resource.metadata
-    if candidate is None or candidate.step_since is None or not candidate.mirror:
+    if candidate is None or candidate.step_start_time is None or not candidate.mirror:
         return None
     try:
-        return clients.outcomes.shadow(meta.namespace, meta.name, candidate.version, candidate.step_since)
+        return clients.outcomes.shadow(meta.namespace, meta.name, candidate.version, candidate.step_start_time)
     except PlatformError:
         return None
 

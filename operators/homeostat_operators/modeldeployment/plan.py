@@ -36,7 +36,7 @@ def plan(resource: ModelDeployment, observed: ModelDeploymentObservation, now: d
         status = turn(resource, status, observed, now)
     retirement = rollout.retire(before, status, observed, now)
     traffic = rollout.traffic(resource, status, observed)
-    status = status.model_copy(update={"traffic": traffic, "retiring": retirement.retiring})
+    status = status.model_copy(update={"traffic": traffic, "draining": retirement.draining})
     status = status.model_copy(update={"conditions": conditions.conditions_of(resource, status, observed, now)})
     deletes = (
         Delete(child.api_version, child.kind, resource.metadata.namespace, child.name, child.uid)
@@ -71,7 +71,7 @@ def _evaluate(
     resource: ModelDeployment, status: ModelDeploymentStatus, observed: ModelDeploymentObservation
 ) -> tuple[Action, ...]:
     candidate = status.candidate
-    if candidate is None or candidate.gated or candidate.evaluation == 0:
+    if candidate is None or candidate.gate_passed or candidate.evaluation == 0:
         return ()
     known = observed.evaluation
     if known is not None and known.number == candidate.evaluation and known.exists:
@@ -105,12 +105,15 @@ def _requeue_after(resource: ModelDeployment, status: ModelDeploymentStatus, now
     delays = [IDLE_POLL_INTERVAL]
     if status.candidate is not None:
         delays.append(_candidate_poll_interval(resource, status.candidate, now))
-    delays += [entry.since + DRAIN - now for entry in status.retiring]
+    delays += [entry.since + DRAIN - now for entry in status.draining]
     return max(min(delays), timedelta(seconds=1))
 
 
 def _candidate_poll_interval(resource: ModelDeployment, candidate: Candidate, now: datetime) -> timedelta:
     step = rollout.step_of(resource, candidate)
-    if step is None or candidate.step_since is None:
+    if step is None or candidate.step_start_time is None:
         return ROLLOUT_POLL_INTERVAL
-    return min(ROLLOUT_POLL_INTERVAL, max(candidate.step_since + parse_duration(step.hold) - now, timedelta(seconds=1)))
+    return min(
+        ROLLOUT_POLL_INTERVAL,
+        max(candidate.step_start_time + parse_duration(step.min_duration) - now, timedelta(seconds=1)),
+    )

@@ -7,10 +7,10 @@ from functools import partial
 from homeostat.api.common import parse_duration
 from homeostat.api.v1alpha1.modeldeployment import (
     Candidate,
+    DrainingVersion,
     ModelDeployment,
     ModelDeploymentStatus,
     Outcome,
-    RetiringVersion,
     RollbackTrigger,
     RolloutStep,
     TrafficTarget,
@@ -22,7 +22,7 @@ from homeostat_operators.modeldeployment.observed import DRAIN, ModelDeploymentO
 ERROR_REQUESTS = 20
 """Requests below which an error rate says nothing."""
 
-MAX_RETIRING = 8
+MAX_DRAINING = 8
 
 
 def advance(
@@ -30,7 +30,7 @@ def advance(
 ) -> ModelDeploymentStatus:
     """Status after the rollout's turn: the next step, promotion, a rollback, or nothing new."""
     candidate = status.candidate
-    if candidate is None or not candidate.gated:
+    if candidate is None or not candidate.gate_passed:
         return status
     serving = observed.servings.get(candidate.version)
     problem = _readiness_problem(resource, candidate, serving, now) or _error_problem(resource, candidate, observed)
@@ -39,27 +39,27 @@ def advance(
     if serving is None or not serving.complete:
         return status
     steps = resource.spec.rollout.steps if status.stable else []
-    if candidate.step_since is not None and not _step_is_over(resource, candidate, observed, now):
+    if candidate.step_start_time is not None and not _step_is_over(resource, candidate, observed, now):
         return status
-    following = 0 if candidate.step_since is None else candidate.step + 1
+    following = 0 if candidate.step_start_time is None else candidate.step + 1
     if following >= len(steps):
         return finish(resource, status, Outcome.PROMOTED, _success(resource, candidate), now)
     step = steps[following]
-    update = {"step": following, "step_since": now, "weight": step.weight or 0, "mirror": step.mirror or 0}
+    update = {"step": following, "step_start_time": now, "weight": step.weight or 0, "mirror": step.mirror or 0}
     return status.model_copy(update={"candidate": candidate.model_copy(update=update)})
 
 
 def step_of(resource: ModelDeployment, candidate: Candidate) -> RolloutStep | None:
     """The step that the candidate is on; None before the first, or when the spec has fewer steps by now."""
     steps = resource.spec.rollout.steps
-    return steps[candidate.step] if candidate.step_since is not None and candidate.step < len(steps) else None
+    return steps[candidate.step] if candidate.step_start_time is not None and candidate.step < len(steps) else None
 
 
 def _success(resource: ModelDeployment, candidate: Candidate) -> str:
-    if candidate.step_since is None:
+    if candidate.step_start_time is None:
         return "All its pods were ready."
     count = len(resource.spec.rollout.steps)
-    shadow = candidate.shadow.sentence if candidate.shadow else ""
+    shadow = candidate.shadow.message if candidate.shadow else ""
     return f"It passed {count} step{'s' if count != 1 else ''}. {shadow}".rstrip()
 
 
@@ -67,15 +67,15 @@ def _readiness_problem(resource: ModelDeployment, candidate: Candidate, serving:
     deadline = timedelta(seconds=resource.spec.rollout.progress_deadline_seconds)
     trouble = f": {serving.trouble}" if serving and serving.trouble else ""
     ready, desired = (serving.ready, serving.desired) if serving else (0, resource.spec.realtime.replicas)
-    if candidate.step_since is None:
+    if candidate.step_start_time is None:
         if (serving is None or not serving.complete) and now - candidate.since > deadline:
             return f"has {ready} of {desired} pods ready after {_seconds(deadline)}{trouble}."
         return ""
     if serving is None or ready == 0:
         return f"lost its last ready pod with {candidate.share}{trouble}."
     step = step_of(resource, candidate)
-    patience = deadline + (parse_duration(step.hold) if step else timedelta())
-    if not serving.complete and now - candidate.step_since > patience:
+    patience = deadline + (parse_duration(step.min_duration) if step else timedelta())
+    if not serving.complete and now - candidate.step_start_time > patience:
         return f"has {ready} of {desired} pods ready on step {candidate.step + 1} after {_seconds(patience)}{trouble}."
     return ""
 
@@ -87,7 +87,7 @@ def _seconds(span: timedelta) -> str:
 def _error_problem(resource: ModelDeployment, candidate: Candidate, observed: ModelDeploymentObservation) -> str:
     seen = observed.step
     watched = RollbackTrigger.ERROR_RATE in resource.spec.rollback.on
-    if candidate.step_since is None or seen is None or not watched or seen.requests < ERROR_REQUESTS:
+    if candidate.step_start_time is None or seen is None or not watched or seen.requests < ERROR_REQUESTS:
         return ""
     rate, bound = seen.errors / seen.requests, float(resource.spec.rollback.max_error_rate)
     if rate <= bound:
@@ -108,9 +108,9 @@ def _step_is_over(
     resource: ModelDeployment, candidate: Candidate, observed: ModelDeploymentObservation, now: datetime
 ) -> bool:
     step = step_of(resource, candidate)
-    if step is None or candidate.step_since is None:
+    if step is None or candidate.step_start_time is None:
         return True
-    if now - candidate.step_since < parse_duration(step.hold):
+    if now - candidate.step_start_time < parse_duration(step.min_duration):
         return False
     if observed.step is None:
         # Going on without knowing how the candidate fares would be a rollout without a canary.
@@ -138,12 +138,12 @@ def traffic(
 def running(status: ModelDeploymentStatus, now: datetime) -> list[Version]:
     """Versions that are kept running: those with a role and, while their last requests are answered, those that drain."""
     shares = {target.version: (target.weight, target.mirror) for target in status.traffic}
-    gated = status.candidate if status.candidate and status.candidate.gated else None
+    rolling_out = status.candidate if status.candidate and status.candidate.gate_passed else None
     # One that was found without a record of what it is cannot be asked for again.
-    draining = [entry for entry in status.retiring if entry.uri and now - entry.since < DRAIN]
+    draining = [entry for entry in status.draining if entry.uri and now - entry.since < DRAIN]
     return [
         Version(one.version, one.digest, one.uri, *shares.get(one.version, (0, 0)))
-        for one in (status.stable, gated, *draining)
+        for one in (status.stable, rolling_out, *draining)
         if one is not None
     ]
 
@@ -152,7 +152,7 @@ def running(status: ModelDeploymentStatus, now: datetime) -> list[Version]:
 class Retirement:
     """Versions that drain, and objects whose time has come."""
 
-    retiring: list[RetiringVersion]
+    draining: list[DrainingVersion]
     doomed: tuple[Child, ...]
 
 
@@ -161,12 +161,12 @@ def retire(
 ) -> Retirement:
     """Every version with objects in the cluster that has no role any more drains first and is deleted then."""
     roles = {one.version for one in (status.stable, status.candidate) if one is not None}
-    known = {one.version: one for one in (before.stable, before.candidate, *before.retiring) if one is not None}
-    since = {entry.version: entry.since for entry in before.retiring}
+    known = {one.version: one for one in (before.stable, before.candidate, *before.draining) if one is not None}
+    since = {entry.version: entry.since for entry in before.draining}
     there = {child.version for child in observed.children} - {""}
-    leftover = sorted(there - roles, key=lambda v: (len(v), v))[:MAX_RETIRING]
-    retiring = [
-        RetiringVersion(
+    leftover = sorted(there - roles, key=lambda v: (len(v), v))[:MAX_DRAINING]
+    draining = [
+        DrainingVersion(
             version=v,
             digest=known[v].digest if v in known else "",
             uri=known[v].uri if v in known else "",
@@ -174,9 +174,9 @@ def retire(
         )
         for v in leftover
     ]
-    drained = {entry.version for entry in retiring if now - entry.since >= DRAIN}
+    drained = {entry.version for entry in draining if now - entry.since >= DRAIN}
     doomed = [child for child in observed.children if child.version in drained]
     # An object that serves several versions goes with the last of them.
     if not roles and drained == set(leftover):
         doomed += [child for child in observed.children if not child.version]
-    return Retirement(retiring, tuple(doomed))
+    return Retirement(draining, tuple(doomed))

@@ -1,4 +1,4 @@
-"""The shadow: what a candidate said about copies of requests, kept in its status."""
+"""The shadow step: records how a candidate's predictions on mirrored requests compare."""
 
 from datetime import datetime
 
@@ -10,18 +10,18 @@ from homeostat_operators.modeldeployment.observed import ModelDeploymentObservat
 def record(
     _resource: ModelDeployment, status: ModelDeploymentStatus, observed: ModelDeploymentObservation, _now: datetime
 ) -> ModelDeploymentStatus:
-    """Status with the newest comparison; it is told and judged by people, and holds nothing up."""
+    """Status with the newest comparison; it informs people and blocks nothing."""
     candidate, seen = status.candidate, observed.shadow
-    if candidate is None or seen is None or not seen.copies:
+    if candidate is None or seen is None or not seen.mirrored:
         return status
-    pairs = max(seen.pairs, 1)
-    told = ShadowRecord(
-        copies=seen.copies,
-        pairs=seen.pairs,
-        difference=decimal(seen.difference_sum / pairs),
-        distance=decimal(seen.distance_sum / pairs),
-        largest_distance=decimal(seen.largest_distance),
-        changed=seen.changed,
-        sentence=seen.sentence(),
+    compared = max(seen.compared, 1)
+    comparison = ShadowRecord(
+        mirrored_predictions=seen.mirrored,
+        compared_predictions=seen.compared,
+        mean_difference=decimal(seen.difference_sum / compared),
+        mean_absolute_difference=decimal(seen.absolute_difference_sum / compared),
+        max_absolute_difference=decimal(seen.max_absolute_difference),
+        disagreements=seen.disagreements,
+        message=seen.sentence(),
     )
-    return status.model_copy(update={"candidate": candidate.model_copy(update={"shadow": told})})
+    return status.model_copy(update={"candidate": candidate.model_copy(update={"shadow": comparison})})

@@ -64,11 +64,9 @@ def _policy(case: Case) -> Ruling | None:
     if case.monitor.spec.suspend:
         return Ruling(DecisionAction.NONE, MonitorReason.SUSPENDED, "The Monitor is suspended.")
     if action is RetrainAction.NONE:
-        return Ruling(DecisionAction.NONE, MonitorReason.ACTION_NONE, "spec.retrain.action is None.")
+        return Ruling(DecisionAction.NONE, MonitorReason.RETRAINING_DISABLED, "spec.retrain.action is None.")
     if action is RetrainAction.ALERT:
-        return Ruling(
-            DecisionAction.ALERT, MonitorReason.ACTION_ALERT, "spec.retrain.action is Alert: a person decides."
-        )
+        return Ruling(DecisionAction.ALERT, MonitorReason.ALERT_ONLY, "spec.retrain.action is Alert: a person decides.")
     return None
 
 
@@ -146,7 +144,7 @@ def _count(case: Case) -> Ruling | None:
     if recent < bound.count:
         return None
     return _wait(
-        MonitorReason.COUNT_EXHAUSTED, f"{recent} retrainings within {bound.window}; {bound.count} are allowed."
+        MonitorReason.RETRAIN_LIMIT_REACHED, f"{recent} retrainings within {bound.window}; {bound.count} are allowed."
     )
 
 
@@ -178,5 +176,5 @@ def _features(case: Case) -> Ruling | None:
 def _admitted(case: Case) -> Ruling:
     if case.monitor.spec.retrain.action is RetrainAction.PROPOSE:
         told = "A TrainingJob is proposed: set its spec.suspend to false to run it."
-        return Ruling(DecisionAction.PROPOSE, MonitorReason.ACTION_PROPOSE, told)
+        return Ruling(DecisionAction.PROPOSE, MonitorReason.PROPOSED, told)
     return Ruling(DecisionAction.RETRAIN, MonitorReason.ADMITTED, "Nothing stands in the way of a retraining.")

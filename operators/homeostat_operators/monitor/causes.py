@@ -34,10 +34,10 @@ def seen_together(pairs: Sequence[Pair], stale: tuple[str, ...]) -> Evidence:
             [since_shift(signal, status, shift) for signal, status in pairs if signal.type is SignalType.PERFORMANCE]
         ),
         business=combined([status.state for signal, status in pairs if signal.type is SignalType.BUSINESS]),
-        moved=_union(status.moved for status in breached),
-        null=_union(status.missing for status in breached),
+        moved=_union(status.drifted_features for status in breached),
+        null=_union(status.features_with_nulls for status in breached),
         stale_feature_sets=stale,
-        traffic_gone=any(status.traffic_gone for _, status in drift),
+        traffic_stopped=any(status.traffic_stopped for _, status in drift),
         unit_change=next((status.unit_change for status in breached if status.unit_change), ""),
         coverage_down=any(_coverage_fell(status) for _, status in pairs),
         values=_figures(pairs, shift),
@@ -49,12 +49,12 @@ def _union(lists: Iterable[list[str]]) -> tuple[str, ...]:
 
 
 def _coverage_fell(status: SignalStatus) -> bool:
-    """The usual coverage follows the coverage of every window but those in which it fell."""
+    """The baseline coverage follows the coverage of every window but those in which it fell."""
     return (
         status.coverage is not None
-        and status.usual_coverage is not None
+        and status.baseline_coverage is not None
         and status.state is SignalState.NO_DATA
-        and float(status.coverage) < float(status.usual_coverage)
+        and float(status.coverage) < float(status.baseline_coverage)
     )
 
 
@@ -79,7 +79,7 @@ def answer(cause: Cause, sentence: str, pairs: Sequence[Pair]) -> Ruling | None:
         return None
     match cause:
         case Cause.NONE:
-            return Ruling(DecisionAction.NONE, MonitorReason.CALM, sentence)
+            return Ruling(DecisionAction.NONE, MonitorReason.WITHIN_BOUNDS, sentence)
         case Cause.UNKNOWN:
             silent = [signal for signal, status in pairs if status.state is SignalState.NO_DATA]
             alert = any(signal.no_data is NoDataPolicy.ALERT for signal in silent)
@@ -87,6 +87,6 @@ def answer(cause: Cause, sentence: str, pairs: Sequence[Pair]) -> Ruling | None:
         case Cause.UNPROVEN_SHIFT:
             return Ruling(DecisionAction.WAIT, MonitorReason.WAITING_FOR_LABELS, sentence)
         case Cause.BUSINESS_MISS | Cause.UNCLASSIFIED | Cause.UNIT_CHANGE:
-            return Ruling(DecisionAction.ALERT, MonitorReason.CAUSE_HOLDS, sentence)
+            return Ruling(DecisionAction.ALERT, MonitorReason.NO_ACTION_FOR_CAUSE, sentence)
         case _:
-            return Ruling(DecisionAction.HOLD, MonitorReason.CAUSE_HOLDS, sentence)
+            return Ruling(DecisionAction.HOLD, MonitorReason.NO_ACTION_FOR_CAUSE, sentence)

@@ -9,7 +9,7 @@ from homeostat.reconcile.names import child_name, labels_for
 
 RETRAIN = "retrain"
 MONITOR_LABEL = "homeostat.dev/monitor"
-REASON_LIMIT = 1024
+MESSAGE_LIMIT = 1024
 
 Manifest = dict[str, Any]
 
@@ -20,14 +20,14 @@ def retrain_name(monitor: str, number: int) -> str:
 
 
 def training_job(
-    monitor: Monitor, template: RetrainTemplate, number: int, name: str, reason: str, *, suspend: bool
+    monitor: Monitor, template: RetrainTemplate, number: int, name: str, message: str, *, suspend: bool
 ) -> Manifest:
     """The TrainingJob of that number.
 
     It has no owner: deleting a Monitor must not delete the record of what was trained, and why.
     """
     ref = TriggerRef(kind=monitor.kind, name=monitor.metadata.name, uid=monitor.metadata.uid)
-    trigger = Trigger(type=TriggerType.MONITOR, ref=ref, reason=reason[:REASON_LIMIT])
+    trigger = Trigger(type=TriggerType.MONITOR, ref=ref, message=message[:MESSAGE_LIMIT])
     spec = template.spec.model_copy(update={"trigger": trigger, "suspend": suspend or template.spec.suspend})
     return {
         "apiVersion": API_VERSION,

@@ -5,10 +5,17 @@ from datetime import datetime
 from homeostat.api.common import Condition
 from homeostat.api.v1alpha1.monitor import Monitor, MonitorReason, MonitorStatus
 from homeostat.reconcile.conditions import put, ready, reconciling, stalled
+from homeostat.signals import Cause
 from homeostat_operators.monitor.observed import MonitorObservation
 
 BREACHED = "Breached"
-"""Condition type: whether a signal is beyond its bound; its reason is that of the last decision."""
+"""Condition type: whether a signal is beyond its bound; its reason is the cause of the last decision."""
+
+RETRAINING_ADMITTED = "RetrainingAdmitted"
+"""Condition type: whether the last decision created a TrainingJob; its reason is the decision's."""
+
+# "None" and "Unknown" are causes, but as reasons of a condition they would say nothing.
+_CAUSES: dict[str, str] = {Cause.NONE: MonitorReason.WITHIN_BOUNDS, Cause.UNKNOWN: MonitorReason.NO_DATA}
 
 SUSPENDED = MonitorReason.SUSPENDED
 
@@ -38,16 +45,20 @@ def conditions_of(
     else:
         version = status.signals[0].version if status.signals else ""
         told = f"{len(status.signals)} signals of version {version} are watched."
-        new = ready(status.conditions, MonitorReason.WATCHING, told, generation, now)
+        new = ready(status.conditions, MonitorReason.MONITORING, told, generation, now)
+    return _with_decision(new, status, generation, now)
+
+
+def _with_decision(
+    conditions: list[Condition], status: MonitorStatus, generation: int, now: datetime
+) -> list[Condition]:
+    """The conditions with what the last decision says: why a bound is breached, and what follows from it."""
     decision = status.last_decision
     if decision is None:
-        return new
-    return put(
-        new,
-        BREACHED,
-        "True" if status.breached else "False",
-        f"{decision.cause}{decision.reason}" if decision.cause != "None" else decision.reason,
-        f"Decision {decision.id}: {decision.message}",
-        generation,
-        now,
-    )
+        return conditions
+    message = f"Decision {decision.id}: {decision.message}"
+    # Two conditions, so that an Event follows from a new cause and from a new reason alike.
+    breached = "True" if status.breached else "False"
+    new = put(conditions, BREACHED, breached, _CAUSES.get(decision.cause, decision.cause), message, generation, now)
+    admitted = "True" if decision.training_job else "False"
+    return put(new, RETRAINING_ADMITTED, admitted, decision.reason, message, generation, now)

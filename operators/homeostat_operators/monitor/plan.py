@@ -67,7 +67,7 @@ def _settled(resource: Monitor, status: MonitorStatus, observed: MonitorObservat
     if is_own(job, resource.metadata.uid):
         return status.model_copy(update={"retraining": record.model_copy(update={"uid": job.metadata.uid})})
     # The name belongs to another's job, created between our observation and our create: the next number is ours.
-    moved = _reserved(resource, status, observed, record.reason, record.time)
+    moved = _reserved(resource, status, observed, record.message, record.time)
     if status.last_decision is not None and status.last_decision.training_job == record.name and moved.retraining:
         decision = status.last_decision.model_copy(update={"training_job": moved.retraining.name})
         return moved.model_copy(update={"last_decision": decision})
@@ -87,7 +87,7 @@ def _judged(
     labels = None
     if since is not None and need > 0:
         known = counted.entities if counted and counted.since == since else 0
-        labels = LabelProgress(have=known, need=need)
+        labels = LabelProgress(available=known, required=need)
     breached = ", ".join(signal.name for signal in new if signal.state is SignalState.BREACHED)
     return status.model_copy(update={"signals": new, "breached": breached, "breach_since": since, "labels": labels})
 
@@ -156,7 +156,7 @@ def _finding(
     if ruling is None:
         return None
     if status.labels is not None:
-        values["labelled entities"] = f"{status.labels.have} of {status.labels.need}"
+        values["labelled entities"] = f"{status.labels.available} of {status.labels.required}"
     return _Finding(diagnosis.cause.value, ruling, f"{diagnosis.reason} {ruling.message}", values)
 
 
@@ -183,7 +183,7 @@ def _retraining_is_under_way(status: MonitorStatus, observed: MonitorObservation
 
 
 def _reserved(
-    resource: Monitor, status: MonitorStatus, observed: MonitorObservation, reason: str, now: datetime
+    resource: Monitor, status: MonitorStatus, observed: MonitorObservation, message: str, now: datetime
 ) -> MonitorStatus:
     """Status with the next free number: larger than any reserved before and any that a TrainingJob bears."""
     name = resource.metadata.name
@@ -195,7 +195,7 @@ def _reserved(
     record = Retraining(
         number=number,
         name=children.retrain_name(name, number),
-        reason=reason[: children.REASON_LIMIT],
+        message=message[: children.MESSAGE_LIMIT],
         time=now,
     )
     return status.model_copy(update={"retrains": number, "retraining": record})
@@ -209,7 +209,7 @@ def _create(resource: Monitor, status: MonitorStatus) -> tuple[Action, ...]:
     suspend = resource.spec.retrain.action is not RetrainAction.AUTO
     return (
         CreateOnce(
-            children.training_job(resource, template, record.number, record.name, record.reason, suspend=suspend)
+            children.training_job(resource, template, record.number, record.name, record.message, suspend=suspend)
         ),
     )
 

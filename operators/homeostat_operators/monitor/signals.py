@@ -34,7 +34,7 @@ BACKLOG = 24
 """Missed windows that are judged after an outage; older ones are skipped, and the signal says so."""
 
 MAX_FEATURES = 256
-DETAIL_LIMIT = 1024
+MESSAGE_LIMIT = 1024
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def remembered(old: api.SignalStatus | None, stable: ServedVersion) -> Streak:
     """The streak that goes on; another version begins anew."""
     if old is None or old.version != stable.version:
         return Streak()
-    return resume(Streak(old.judged_through, old.streak, old.first_breach), stable.since)
+    return resume(Streak(old.judged_through, old.consecutive_breaches, old.first_breach), stable.since)
 
 
 @dataclass(frozen=True)
@@ -73,28 +73,28 @@ class Judged:
     lower: float | None = None
     upper: float | None = None
     samples: float = 0
-    moved: tuple[str, ...] = ()
-    missing: tuple[str, ...] = ()
+    drifted: tuple[str, ...] = ()
+    with_nulls: tuple[str, ...] = ()
     coverage: float | None = None
-    usual_coverage: float | None = None
+    baseline_coverage: float | None = None
     unit_change: str = ""
     idle: bool = False
     """The counters are there, and none of them rose."""
 
 
-def judged(signal: api.Signal, data: WindowData, usual_coverage: float | None) -> Judged:
+def judged(signal: api.Signal, data: WindowData, baseline_coverage: float | None) -> Judged:
     """The verdict on one window.
 
     Args:
         signal: What is judged.
         data: What was read of the window.
-        usual_coverage: Share of due outcomes known of earlier windows; None: there were none.
+        baseline_coverage: Share of due outcomes known of earlier windows; None: there were none.
     """
     match data:
         case DriftWindow():
             return _drift(signal, data)
         case CohortWindow():
-            return _performance(signal, data, usual_coverage)
+            return _performance(signal, data, baseline_coverage)
         case ValueWindow():
             return _business(signal, data)
         case _:
@@ -117,7 +117,7 @@ def _drift(signal: api.Signal, data: DriftWindow) -> Judged:
     seen = judge(features, float(signal.threshold.value), signal.min_samples)
     if seen.state is SignalState.NO_DATA:
         return Judged(seen.state, seen.sentence, samples=seen.samples)
-    moved = tuple(dict.fromkeys((*seen.moved, *seen.unseen)))
+    drifted = tuple(dict.fromkeys((*seen.moved, *seen.unseen)))
     return Judged(
         state=seen.state,
         sentence=seen.sentence,
@@ -125,9 +125,9 @@ def _drift(signal: api.Signal, data: DriftWindow) -> Judged:
         lower=seen.lower,
         upper=seen.upper,
         samples=seen.samples,
-        moved=moved,
-        missing=seen.null,
-        unit_change=_unit_change(data, moved),
+        drifted=drifted,
+        with_nulls=seen.null,
+        unit_change=_unit_change(data, drifted),
     )
 
 
@@ -144,7 +144,7 @@ def _performance(signal: api.Signal, data: CohortWindow, usual: float | None) ->
     share = coverage(data.cohort).value if data.cohort.predictions else None
     if share is not None and usual is not None and coverage_fell(data.cohort, usual):
         told = f"Only {share:.0%} of the due outcomes are known, {usual:.0%} were usual: an outage of outcomes."
-        return Judged(SignalState.NO_DATA, told, samples=data.cohort.matured, coverage=share, usual_coverage=usual)
+        return Judged(SignalState.NO_DATA, told, samples=data.cohort.matured, coverage=share, baseline_coverage=usual)
     return Judged(
         state=seen.state,
         sentence=seen.sentence,
@@ -153,7 +153,7 @@ def _performance(signal: api.Signal, data: CohortWindow, usual: float | None) ->
         upper=seen.estimate.upper if seen.estimate else None,
         samples=seen.matured,
         coverage=share,
-        usual_coverage=share if seen.estimate else usual,
+        baseline_coverage=share if seen.estimate else usual,
     )
 
 
@@ -176,15 +176,15 @@ def status_of(
 ) -> api.SignalStatus:
     """The signal's status after every window that was read.
 
-    It is Breached when `consecutive` windows agree, and Calm before; a window without data neither confirms nor ends a
+    It is Breached when `consecutive` windows agree, and WithinBounds before; a window without data neither confirms nor ends a
     breach, but nothing is decided on it.
     """
     fresh = api.SignalStatus(
         name=signal.name,
-        state=SignalState.NOT_RIPE,
+        state=SignalState.OUTCOMES_PENDING,
         version=stable.version,
         since=now,
-        detail=f"The first window of {signal.window} is not over, or its outcomes are not due.",
+        message=f"The first window of {signal.window} is not over, or its outcomes are not due.",
     )
     streak = remembered(old, stable)
     same = old is not None and old.version == stable.version and streak.judged_through == old.judged_through
@@ -194,7 +194,7 @@ def status_of(
         streak = Streak(judged_through=data.windows[0].window.start)
     note = f" {data.skipped} older windows were missed and skipped." if data.skipped else ""
     for one in data.windows:
-        usual = None if status.usual_coverage is None else float(status.usual_coverage)
+        usual = None if status.baseline_coverage is None else float(status.baseline_coverage)
         verdict = judged(signal, one, usual)
         streak = advance(streak, one.window, verdict.state)
         status = _after(signal, status, verdict, streak, note)
@@ -209,7 +209,7 @@ def _after(
     state = verdict.state
     told = verdict.sentence
     if verdict.state is SignalState.BREACHED and not streak.confirmed(signal.consecutive):
-        state = SignalState.CALM
+        state = SignalState.WITHIN_BOUNDS
         told = f"{told} Breach {streak.breaches} of {signal.consecutive} that must agree."
     figures = {
         "value": _decimal(verdict.value),
@@ -217,21 +217,21 @@ def _after(
         "upper": _decimal(verdict.upper),
         "samples": int(verdict.samples),
         "judged_through": streak.judged_through,
-        "streak": streak.breaches,
+        "consecutive_breaches": streak.breaches,
         "first_breach": streak.first_breach,
-        "moved": list(verdict.moved)[:MAX_FEATURES],
-        "missing": list(verdict.missing)[:MAX_FEATURES],
+        "drifted_features": list(verdict.drifted)[:MAX_FEATURES],
+        "features_with_nulls": list(verdict.with_nulls)[:MAX_FEATURES],
         "coverage": _decimal(verdict.coverage),
-        "usual_coverage": _decimal(verdict.usual_coverage),
+        "baseline_coverage": _decimal(verdict.baseline_coverage),
         "unit_change": verdict.unit_change,
-        "traffic_gone": verdict.idle and (status.samples > 0 or status.traffic_gone),
+        "traffic_stopped": verdict.idle and (status.samples > 0 or status.traffic_stopped),
     }
     return _changed(status.model_copy(update=figures), state, streak.judged_through, told + note)
 
 
 def _changed(status: api.SignalStatus, state: SignalState, when: datetime | None, told: str) -> api.SignalStatus:
     since = status.since if status.state is state else when
-    return status.model_copy(update={"state": state, "since": since, "detail": told[:DETAIL_LIMIT]})
+    return status.model_copy(update={"state": state, "since": since, "message": told[:MESSAGE_LIMIT]})
 
 
 def _decimal(value: float | None) -> str | None:
@@ -242,15 +242,15 @@ def since_shift(signal: api.Signal, status: api.SignalStatus, shift: datetime | 
     """The state of a Performance signal for the cause table.
 
     While inputs have moved only predictions made since then count, and a breach that is not yet confirmed is no proof
-    that all is well: both are NotRipe.
+    that all is well: both are OutcomesPending.
     """
     state = status.state
-    if state not in {SignalState.BREACHED, SignalState.CALM}:
+    if state not in {SignalState.BREACHED, SignalState.WITHIN_BOUNDS}:
         return state
     opened = status.judged_through - parse_duration(signal.window) if status.judged_through else None
     early = shift is not None and (opened is None or opened < shift)
-    unconfirmed = 0 < status.streak < signal.consecutive
-    return SignalState.NOT_RIPE if early or unconfirmed else state
+    unconfirmed = 0 < status.consecutive_breaches < signal.consecutive
+    return SignalState.OUTCOMES_PENDING if early or unconfirmed else state
 
 
 def breach_since(statuses: Sequence[api.SignalStatus]) -> datetime | None:

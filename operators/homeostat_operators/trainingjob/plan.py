@@ -151,7 +151,7 @@ def _running(resource: TrainingJob, observed: TrainingJobObservation, job: SeenR
     provenance = result.provenance(job, observed.image, resource) or status.provenance
     changes = {"run": run, "progress": progress, "steps": list(job.steps), "provenance": provenance}
     status = status.model_copy(update=changes)
-    doing = progress.step if progress and progress.step else "waiting for its pod"
+    doing = progress.current_step if progress and progress.current_step else "waiting for its pod"
     message = f"Attempt {status.attempt} runs: {doing}{_because(job)}."
     return Step(status, ConditionUpdate(TrainingJobReason.RUNNING, message), requeue_after=PROGRESS_POLL_INTERVAL)
 
@@ -160,10 +160,13 @@ def _progress(reported: RunProgress | None, job: SeenRun) -> Progress | None:
     """How far a run is, as it says itself; else as its engine does, which does not know how many steps there will be."""
     if reported is not None:
         summary = f"{min(100, 100 * reported.done // max(reported.total, 1))}% {reported.step}"[:160]
-        return Progress(step=reported.step[:128], done=reported.done, total=reported.total, summary=summary)
+        return Progress(
+            current_step=reported.step[:128], completed_steps=reported.done, total_steps=reported.total, summary=summary
+        )
     done = sum(step.state in {StepState.SUCCEEDED, StepState.SKIPPED} for step in job.steps)
     going = next((step.name for step in job.steps if step.state is StepState.RUNNING), "")
-    return Progress(step=going, done=done, summary=f"{done} done {going}".strip()) if job.steps else None
+    summary = f"{done} done {going}".strip()
+    return Progress(current_step=going, completed_steps=done, summary=summary) if job.steps else None
 
 
 def _ended(resource: TrainingJob, message: str, job: SeenRun | None, now: datetime) -> TrainingJobStatus:

@@ -24,7 +24,7 @@ def taken(
     return status.model_copy(
         update={
             "run": status.run.model_copy(update={"completion_time": now}) if status.run else None,
-            "progress": Progress(step="", done=1, total=1, summary="100%"),
+            "progress": Progress(completed_steps=1, total_steps=1, summary="100%"),
             "steps": list(job.steps) if job else status.steps,
             "metrics": [MetricValue(name=name, value=f"{value:.6f}") for name, value in metrics],
             "model": ModelVersion(name=model_name(resource), uri=delivered.model.uri, digest=delivered.model.digest),

@@ -34,7 +34,7 @@ class TrainingRequest(StrictDocument):
     source: Annotated[
         ResourceName | None, Field(alias="from", description="A TrainingJob of the namespace whose spec is taken.")
     ] = None
-    reason: Annotated[str, Field(description="Why, as a sentence for people.", max_length=800)] = ""
+    message: Annotated[str, Field(description="Human-readable explanation.", max_length=800)] = ""
 
     @model_validator(mode="after")
     def _has_one_spec(self) -> Self:
@@ -60,7 +60,7 @@ def training_job(request: TrainingRequest, spec: dict[str, Any], caller: Caller,
     """
     unique = hashlib.sha256(json.dumps([caller.name, key]).encode()).hexdigest()[:SUFFIX_LENGTH]
     base = request.generate_name or f"{request.source or 'api'}-"
-    reason = request.reason or "asked for through the console's API"
+    message = request.message or "Requested through the console's API"
     kept = {field: value for field, value in spec.items() if field not in {"trigger", "suspend"}}
     return {
         "apiVersion": API_VERSION,
@@ -71,7 +71,7 @@ def training_job(request: TrainingRequest, spec: dict[str, Any], caller: Caller,
             "labels": {"homeostat.dev/trigger": "api"},
             "annotations": {REQUESTED_BY: caller.name, REQUEST: request.digest()},
         },
-        "spec": kept | {"trigger": {"type": "API", "reason": f"{reason} (by {caller.name})"[:1024]}},
+        "spec": kept | {"trigger": {"type": "API", "message": f"{message} (by {caller.name})"[:1024]}},
     }
 
 

@@ -62,7 +62,7 @@ class SignalView:
     tone: str
     operator: str
     threshold: float
-    detail: str
+    message: str
     value: float | None = None
     lower: float | None = None
     upper: float | None = None
@@ -220,7 +220,7 @@ def _feature_set(o: FeatureSet) -> Card:
         ("Rows", snapshot and f"{snapshot.rows:,}"),
         ("Online", last and f"{last.online_rows:,} entities"),
         ("Through", last and _time(last.through)),
-        ("Next", _time(o.status.next_run)),
+        ("Next", _time(o.status.next_run_time)),
     )
     return Card(o.metadata.name, tone, state, message, facts)
 
@@ -237,8 +237,8 @@ def _training_job(o: TrainingJob) -> Card:
         ("Attempt", status.attempt if status.attempt > 1 else None),
     )
     running = status.progress if status.completion_time is None else None
-    progress = (running.done, running.total) if running and running.total else None
-    step = running.summary or running.step if running else ""
+    progress = (running.completed_steps, running.total_steps) if running and running.total_steps else None
+    step = running.summary or running.current_step if running else ""
     return Card(o.metadata.name, tone, state, step or message, facts, progress)
 
 
@@ -269,12 +269,16 @@ def _monitor(o: Monitor) -> Card:
 
 
 SIGNAL_TONES = {
-    SignalState.CALM: GOOD,
+    SignalState.WITHIN_BOUNDS: GOOD,
     SignalState.BREACHED: BAD,
-    SignalState.NOT_RIPE: BUSY,
+    SignalState.OUTCOMES_PENDING: BUSY,
     SignalState.NO_DATA: IDLE,
 }
-SIGNAL_TEXTS = {SignalState.NOT_RIPE: "Not ripe", SignalState.NO_DATA: "No data"}
+SIGNAL_TEXTS = {
+    SignalState.WITHIN_BOUNDS: "Within bounds",
+    SignalState.OUTCOMES_PENDING: "Outcomes pending",
+    SignalState.NO_DATA: "No data",
+}
 
 
 def _signals(o: Monitor, windows: Windows) -> list[SignalView]:
@@ -291,7 +295,7 @@ def _signal(o: Monitor, signal: Signal, status: SignalStatus | None, windows: Wi
         tone=IDLE,
         operator="above" if signal.threshold.operator is Operator.GREATER_THAN else "below",
         threshold=float(signal.threshold.value),
-        detail="The first window has not been judged yet.",
+        message="The first window has not been judged yet.",
     )
     if status is None:
         return view
@@ -304,8 +308,8 @@ def _signal(o: Monitor, signal: Signal, status: SignalStatus | None, windows: Wi
         lower=_number(status.lower),
         upper=_number(status.upper),
         samples=status.samples,
-        streak=f"{status.streak} of {signal.consecutive} windows" if status.streak else "",
-        detail=status.detail,
+        streak=f"{status.consecutive_breaches} of {signal.consecutive} windows" if status.consecutive_breaches else "",
+        message=status.message,
         judged_through=status.judged_through,
         windows=tuple(value for _, value in history),
     )
@@ -320,14 +324,14 @@ def _rollout(o: ModelDeployment) -> RolloutView:
     roles = {stable.version: "stable"} if stable else {}
     if candidate:
         roles[candidate.version] = "candidate"
-    shares = tuple(ShareView(t.version, roles.get(t.version, "retiring"), t.weight, t.mirror) for t in o.status.traffic)
+    shares = tuple(ShareView(t.version, roles.get(t.version, "draining"), t.weight, t.mirror) for t in o.status.traffic)
     steps = o.spec.rollout.steps
     step = ""
     if candidate and candidate.share and candidate.step < len(steps):
         now = steps[candidate.step]
         place = f"Step {candidate.step + 1} of {len(steps)}"
-        step = f"{place}: v{candidate.version} answers {candidate.share} for {now.hold}, at least {now.min_requests}"
-    shadow = candidate.shadow.sentence if candidate and candidate.shadow else ""
+        step = f"{place}: v{candidate.version} answers {candidate.share} for {now.min_duration}, at least {now.min_requests}"
+    shadow = candidate.shadow.message if candidate and candidate.shadow else ""
     return RolloutView(o.metadata.name, o.status.url, shares, step, shadow, o.status.gate, tuple(o.status.history[:5]))
 
 
@@ -357,7 +361,7 @@ def _timeline(
         for entry in deployment.status.history:
             tone = GOOD if entry.outcome == "Promoted" else BAD
             title = f"v{entry.version} {entry.outcome}"
-            moments.append(Moment(entry.time, "ModelDeployment", deployment.metadata.name, title, entry.reason, tone))
+            moments.append(Moment(entry.time, "ModelDeployment", deployment.metadata.name, title, entry.message, tone))
     return tuple(sorted(moments, key=lambda m: m.time, reverse=True)[:TIMELINE])
 
 

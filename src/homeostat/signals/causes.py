@@ -10,7 +10,12 @@ from enum import StrEnum
 from homeostat.documents import TolerantDocument
 from homeostat.enums import SignalState
 
-BREACHED, CALM, NOT_RIPE, NO_DATA = SignalState.BREACHED, SignalState.CALM, SignalState.NOT_RIPE, SignalState.NO_DATA
+BREACHED, WITHIN_BOUNDS, OUTCOMES_PENDING, NO_DATA = (
+    SignalState.BREACHED,
+    SignalState.WITHIN_BOUNDS,
+    SignalState.OUTCOMES_PENDING,
+    SignalState.NO_DATA,
+)
 
 
 class Cause(StrEnum):
@@ -43,7 +48,7 @@ class Evidence:
     """Features with more missing values than in training."""
     stale_feature_sets: tuple[str, ...] = ()
     """FeatureSets that are not Fresh."""
-    traffic_gone: bool = False
+    traffic_stopped: bool = False
     coverage_down: bool = False
     unit_change: str = ""
     """What became of the values of the only feature that moved, where a factor or offset explains it."""
@@ -79,20 +84,20 @@ def _states(evidence: Evidence) -> set[SignalState]:
 
 
 def _outage(evidence: Evidence) -> bool:
-    return bool(evidence.null or evidence.stale_feature_sets or evidence.traffic_gone or evidence.coverage_down)
+    return bool(evidence.null or evidence.stale_feature_sets or evidence.traffic_stopped or evidence.coverage_down)
 
 
 def _has_no_data(evidence: Evidence) -> bool:
-    """No signal can tell; an outage is knowledge, and NotRipe carries no more than NoData."""
+    """No signal can tell; an outage is knowledge, and OutcomesPending carries no more than NoData."""
     states = _states(evidence)
-    return NO_DATA in states and states <= {NO_DATA, NOT_RIPE} and not _outage(evidence)
+    return NO_DATA in states and states <= {NO_DATA, OUTCOMES_PENDING} and not _outage(evidence)
 
 
 def _outage_sentence(evidence: Evidence) -> str:
     parts = [
         f"missing values are up in {', '.join(evidence.null)}" if evidence.null else "",
         f"FeatureSet {', '.join(evidence.stale_feature_sets)} is not fresh" if evidence.stale_feature_sets else "",
-        "traffic is gone" if evidence.traffic_gone else "",
+        "traffic has stopped" if evidence.traffic_stopped else "",
         "due outcomes do not arrive" if evidence.coverage_down else "",
     ]
     listed = "; ".join(part for part in parts if part)
@@ -104,7 +109,7 @@ def _named(features: tuple[str, ...]) -> str:
 
 
 def _still(evidence: Evidence) -> str:
-    return "while the inputs are still" if evidence.drift is CALM else "and no signal watches the inputs"
+    return "while the inputs are still" if evidence.drift is WITHIN_BOUNDS else "and no signal watches the inputs"
 
 
 def _unit_change_alone(evidence: Evidence) -> bool:
@@ -132,24 +137,24 @@ TABLE: tuple[Row, ...] = (
     ),
     Row(
         Cause.CONCEPT_DRIFT,
-        lambda evidence: evidence.performance is BREACHED and evidence.drift in {CALM, None},
+        lambda evidence: evidence.performance is BREACHED and evidence.drift in {WITHIN_BOUNDS, None},
         lambda evidence: (
             f"Performance is beyond its bound {_still(evidence)}: the same inputs now lead to other outcomes."
         ),
     ),
     Row(
         Cause.BENIGN_SHIFT,
-        lambda evidence: evidence.drift is BREACHED and evidence.performance is CALM,
+        lambda evidence: evidence.drift is BREACHED and evidence.performance is WITHIN_BOUNDS,
         lambda evidence: f"{_named(evidence.moved)}, and performance since is within its bound.",
     ),
     Row(
         Cause.UNPROVEN_SHIFT,
-        lambda evidence: evidence.drift is BREACHED and evidence.performance is NOT_RIPE,
+        lambda evidence: evidence.drift is BREACHED and evidence.performance is OUTCOMES_PENDING,
         lambda evidence: f"{_named(evidence.moved)}; the outcomes of predictions since are not due yet.",
     ),
     Row(
         Cause.BUSINESS_MISS,
-        lambda evidence: evidence.business is BREACHED and evidence.performance is CALM,
+        lambda evidence: evidence.business is BREACHED and evidence.performance is WITHIN_BOUNDS,
         lambda _: "The business signal is beyond its bound although performance is within its own.",
     ),
     Row(Cause.UNCLASSIFIED, lambda evidence: BREACHED in _states(evidence), _unclassified_sentence),

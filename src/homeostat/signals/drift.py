@@ -297,7 +297,7 @@ def judge(
     unseen = tuple(dict.fromkeys(feature for feature, label in raised if label in {BELOW, ABOVE, UNSEEN}))
     worst = by_excess[0]
     return DriftEstimate(
-        state=SignalState.BREACHED if moved or raised else SignalState.CALM,
+        state=SignalState.BREACHED if moved or raised else SignalState.WITHIN_BOUNDS,
         feature=worst.feature if moved or not raised else next(feature for feature, _ in raised),
         value=worst.excess,
         lower=worst.lower,

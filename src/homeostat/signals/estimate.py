@@ -73,7 +73,7 @@ def judge_value(value: float | None, threshold: Threshold) -> SignalState:
     """State of a number that comes without interval, such as a business metric; None and NaN are NoData."""
     if value is None or math.isnan(value):
         return SignalState.NO_DATA
-    return SignalState.BREACHED if threshold.crossed(value, value) else SignalState.CALM
+    return SignalState.BREACHED if threshold.crossed(value, value) else SignalState.WITHIN_BOUNDS
 
 
 def combined(states: list[SignalState]) -> SignalState | None:
@@ -81,7 +81,7 @@ def combined(states: list[SignalState]) -> SignalState | None:
 
     None without signals.
     """
-    order = (SignalState.BREACHED, SignalState.NOT_RIPE, SignalState.NO_DATA, SignalState.CALM)
+    order = (SignalState.BREACHED, SignalState.OUTCOMES_PENDING, SignalState.NO_DATA, SignalState.WITHIN_BOUNDS)
     return next((state for state in order if state in states), None)
 
 

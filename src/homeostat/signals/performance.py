@@ -214,13 +214,16 @@ def judge_performance(
         min_samples: Matured predictions below which nothing is said.
         ripe: Whether the outcomes of the window's predictions are due.
 
-    NotRipe, when outcomes are not due or too few predictions were made; NoData, when outcomes are due but did not come.
+    OutcomesPending, when outcomes are not due or too few predictions were made; NoData, when outcomes are due but did not come.
     """
     figures = estimate(metric, cohort) if ripe and cohort.matured >= min_samples else None
     if not ripe:
-        state, why = SignalState.NOT_RIPE, "outcomes are not due yet"
+        state, why = SignalState.OUTCOMES_PENDING, "outcomes are not due yet"
     elif cohort.predictions < min_samples:
-        state, why = SignalState.NOT_RIPE, f"{cohort.predictions} due predictions, below minSamples of {min_samples}"
+        state, why = (
+            SignalState.OUTCOMES_PENDING,
+            f"{cohort.predictions} due predictions, below minSamples of {min_samples}",
+        )
     elif cohort.matured < min_samples:
         state = SignalState.NO_DATA
         why = f"{cohort.matured} of {cohort.predictions} due outcomes are known, below minSamples of {min_samples}"
@@ -228,7 +231,7 @@ def judge_performance(
         state, why = SignalState.NO_DATA, f"not defined on {cohort.matured} outcomes of a single class"
     else:
         crossed = threshold.crossed(figures.lower, figures.upper)
-        state = SignalState.BREACHED if crossed else SignalState.CALM
+        state = SignalState.BREACHED if crossed else SignalState.WITHIN_BOUNDS
         why = _position(figures, threshold, crossed=crossed)
     return PerformanceEstimate(metric, state, figures, cohort.matured, coverage(cohort), f"{metric}: {why}.")
 

@@ -1,4 +1,4 @@
-"""A candidate in shadow: what it said about copies of requests, beside what the callers were told."""
+"""A candidate in shadow: its predictions on mirrored requests, compared with those returned to callers."""
 
 from collections.abc import Iterable
 
@@ -7,48 +7,51 @@ from pydantic import Field
 from homeostat.documents import TolerantDocument
 
 NEWEST = 20_000
-"""Copies that are compared at most, the newest: the rest of a long step would change no figure and cost every look."""
+"""Newest mirrored requests that are compared: more would change no figure and cost time at every poll."""
 BOUNDARY = 0.5
 """Score from which on a prediction counts as positive, as for accuracy."""
 
 
 class ShadowComparison(TolerantDocument):
-    """Predictions made on copies of requests, compared with those that the callers got to the same requests."""
+    """Predictions on mirrored requests, compared with those returned to the callers of the same requests."""
 
-    copies: int = Field(0, ge=0, description="Predictions on copies.")
-    pairs: int = Field(0, ge=0, description="Of them, those whose counterpart is known.")
-    difference_sum: float = Field(0.0, description="Candidate's score less the caller's, over pairs.")
-    distance_sum: float = Field(0.0, ge=0, description="The same without sign.")
-    largest_distance: float = Field(0.0, ge=0, le=1)
-    changed: int = Field(0, ge=0, description="Pairs on different sides of a score of 0.5.")
+    mirrored: int = Field(0, ge=0, description="Predictions made on mirrored requests.")
+    compared: int = Field(0, ge=0, description="Those compared with the prediction returned to the caller.")
+    difference_sum: float = Field(0.0, description="Sum of the candidate's score minus the returned score.")
+    absolute_difference_sum: float = Field(0.0, ge=0, description="Sum of the absolute differences.")
+    max_absolute_difference: float = Field(0.0, ge=0, le=1)
+    disagreements: int = Field(
+        0, ge=0, description="Comparisons in which the two scores lie on different sides of 0.5."
+    )
 
     def sentence(self) -> str:
-        """The comparison in words; empty without pairs."""
-        if not self.pairs:
+        """The comparison in words; empty while nothing is compared."""
+        if not self.compared:
             return ""
-        mean, distance = self.difference_sum / self.pairs, self.distance_sum / self.pairs
+        mean = self.difference_sum / self.compared
+        absolute = self.absolute_difference_sum / self.compared
         where = "higher" if mean >= 0 else "lower"
         return (
-            f"On {self.pairs} copies its scores were {abs(mean):.3f} {where} on average than those that callers got "
-            f"({distance:.3f} apart on average, {self.largest_distance:.3f} at most), "
-            f"{self.changed / self.pairs:.1%} of them on the other side of {BOUNDARY}."
+            f"On {self.compared} mirrored requests its scores are {abs(mean):.3f} {where} on average than those returned to callers "
+            f"(mean absolute difference {absolute:.3f}, largest {self.max_absolute_difference:.3f}); "
+            f"{self.disagreements / self.compared:.1%} fall on the other side of {BOUNDARY}."
         )
 
 
-def compare(copies: int, pairs: Iterable[tuple[float, float]]) -> ShadowComparison:
+def compare(mirrored: int, pairs: Iterable[tuple[float, float]]) -> ShadowComparison:
     """Compare predictions one by one.
 
     Args:
-        copies: Predictions on copies, paired or not.
-        pairs: (candidate's score, score that the caller got).
+        mirrored: Predictions made on mirrored requests, compared or not.
+        pairs: (candidate's score, score returned to the caller).
     """
     known = list(pairs)
-    distances = [abs(mine - theirs) for mine, theirs in known]
+    differences = [abs(mine - theirs) for mine, theirs in known]
     return ShadowComparison(
-        copies=copies,
-        pairs=len(known),
+        mirrored=mirrored,
+        compared=len(known),
         difference_sum=sum(mine - theirs for mine, theirs in known),
-        distance_sum=sum(distances),
-        largest_distance=max(distances, default=0.0),
-        changed=sum((mine >= BOUNDARY) != (theirs >= BOUNDARY) for mine, theirs in known),
+        absolute_difference_sum=sum(differences),
+        max_absolute_difference=max(differences, default=0.0),
+        disagreements=sum((mine >= BOUNDARY) != (theirs >= BOUNDARY) for mine, theirs in known),
     )

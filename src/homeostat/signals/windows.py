@@ -91,9 +91,9 @@ def advance(streak: Streak, window: Window, state: SignalState) -> Streak:
     match state:
         case SignalState.BREACHED:
             return Streak(window.end, streak.breaches + 1, streak.first_breach or window.start)
-        case SignalState.CALM:
+        case SignalState.WITHIN_BOUNDS:
             return Streak(window.end)
-        case SignalState.NOT_RIPE | SignalState.NO_DATA:
+        case SignalState.OUTCOMES_PENDING | SignalState.NO_DATA:
             return replace(streak, judged_through=window.end)
         case _:
             assert_never(state)

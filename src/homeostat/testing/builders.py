@@ -74,7 +74,7 @@ def a_model_deployment(name: str = "churn", **changes: Any) -> ModelDeployment:
         {
             "model": {"registered": {"name": "churn", "follow": "Newest"}},
             "realtime": {"replicas": 2, "features": "Lookup"},
-            "rollout": {"steps": [{"weight": 25, "hold": "20s", "min_requests": 200}]},
+            "rollout": {"steps": [{"weight": 25, "min_duration": "20s", "min_requests": 200}]},
             "promotion": {
                 "gate": {
                     "minimum": [{"metric": "auc", "value": "0.70"}],

@@ -134,11 +134,11 @@ def test_a_version_in_shadow_is_compared_request_by_request_and_is_in_no_cohort(
     lone = Prediction("2", "lone", START + 4 * MINUTE, 0.9, id="lone", mirrored=True)
     add(deployment, [*pair(1, 0.1, 0.9), *pair(2, 0.4, 0.6), *pair(3, 0.3, 0.2), lone])
     seen = outcomes.shadow(NAMESPACE, deployment, "2", START + MINUTE)
-    assert (seen.copies, seen.pairs, seen.changed) == (3, 2, 1)
+    assert (seen.mirrored, seen.compared, seen.disagreements) == (3, 2, 1)
     assert seen.difference_sum == pytest.approx(0.1)
-    assert [seen.distance_sum, seen.largest_distance] == pytest.approx([0.3, 0.2])
+    assert [seen.absolute_difference_sum, seen.max_absolute_difference] == pytest.approx([0.3, 0.2])
     assert outcomes.cohort(NAMESPACE, deployment, "2", START, START + 9 * MINUTE).predictions == 0
-    assert outcomes.shadow(NAMESPACE, deployment, "1", START).copies == 0
+    assert outcomes.shadow(NAMESPACE, deployment, "1", START).mirrored == 0
 
 
 def test_an_empty_cohort_is_all_zero(told: tuple[Outcomes, Add], deployment: str) -> None:

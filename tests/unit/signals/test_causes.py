@@ -7,7 +7,12 @@ from hypothesis import strategies as st
 from homeostat.signals import Cause, Evidence, SignalState, diagnose
 from homeostat.signals.causes import TABLE
 
-CALM, BREACHED, NOT_RIPE, NO_DATA = SignalState.CALM, SignalState.BREACHED, SignalState.NOT_RIPE, SignalState.NO_DATA
+WITHIN_BOUNDS, BREACHED, OUTCOMES_PENDING, NO_DATA = (
+    SignalState.WITHIN_BOUNDS,
+    SignalState.BREACHED,
+    SignalState.OUTCOMES_PENDING,
+    SignalState.NO_DATA,
+)
 STATES = st.sampled_from([None, *SignalState])
 NAMES = st.lists(st.sampled_from("ab"), max_size=2).map(tuple)
 ANY = st.builds(
@@ -18,7 +23,7 @@ ANY = st.builds(
     moved=NAMES,
     null=NAMES,
     stale_feature_sets=NAMES,
-    traffic_gone=st.booleans(),
+    traffic_stopped=st.booleans(),
     coverage_down=st.booleans(),
     unit_change=st.sampled_from(["", "a is multiplied by 1000"]),
 )
@@ -36,8 +41,8 @@ def test_the_table_is_total_and_its_first_fitting_row_decides(evidence: Evidence
 def test_retraining_causes_need_a_breach_of_performance_and_no_outage(evidence: Evidence) -> None:
     if diagnose(evidence).cause in {Cause.COVARIATE_SHIFT, Cause.CONCEPT_DRIFT}:
         assert evidence.performance is BREACHED
-        assert not any([evidence.null, evidence.stale_feature_sets, evidence.traffic_gone, evidence.coverage_down])
-        assert evidence.drift not in {NO_DATA, NOT_RIPE}
+        assert not any([evidence.null, evidence.stale_feature_sets, evidence.traffic_stopped, evidence.coverage_down])
+        assert evidence.drift not in {NO_DATA, OUTCOMES_PENDING}
 
 
 @given(ANY)
@@ -53,22 +58,22 @@ def test_each_row_has_a_cause_of_its_own_and_every_cause_has_a_row() -> None:
 @pytest.mark.parametrize(
     ("drift", "performance", "business", "cause"),
     [
-        (CALM, CALM, CALM, Cause.NONE),
+        (WITHIN_BOUNDS, WITHIN_BOUNDS, WITHIN_BOUNDS, Cause.NONE),
         (None, None, None, Cause.NONE),
         (NO_DATA, NO_DATA, NO_DATA, Cause.UNKNOWN),
-        (NO_DATA, NOT_RIPE, None, Cause.UNKNOWN),
-        (CALM, NOT_RIPE, None, Cause.NONE),
-        (NO_DATA, CALM, None, Cause.NONE),
+        (NO_DATA, OUTCOMES_PENDING, None, Cause.UNKNOWN),
+        (WITHIN_BOUNDS, OUTCOMES_PENDING, None, Cause.NONE),
+        (NO_DATA, WITHIN_BOUNDS, None, Cause.NONE),
         (BREACHED, BREACHED, None, Cause.COVARIATE_SHIFT),
-        (CALM, BREACHED, None, Cause.CONCEPT_DRIFT),
+        (WITHIN_BOUNDS, BREACHED, None, Cause.CONCEPT_DRIFT),
         (None, BREACHED, None, Cause.CONCEPT_DRIFT),
         (NO_DATA, BREACHED, None, Cause.UNCLASSIFIED),
-        (BREACHED, CALM, None, Cause.BENIGN_SHIFT),
-        (BREACHED, NOT_RIPE, None, Cause.UNPROVEN_SHIFT),
+        (BREACHED, WITHIN_BOUNDS, None, Cause.BENIGN_SHIFT),
+        (BREACHED, OUTCOMES_PENDING, None, Cause.UNPROVEN_SHIFT),
         (BREACHED, NO_DATA, None, Cause.UNCLASSIFIED),
         (BREACHED, None, None, Cause.UNCLASSIFIED),
-        (CALM, CALM, BREACHED, Cause.BUSINESS_MISS),
-        (CALM, NOT_RIPE, BREACHED, Cause.UNCLASSIFIED),
+        (WITHIN_BOUNDS, WITHIN_BOUNDS, BREACHED, Cause.BUSINESS_MISS),
+        (WITHIN_BOUNDS, OUTCOMES_PENDING, BREACHED, Cause.UNCLASSIFIED),
     ],
 )
 def test_states_seen_together_have_one_cause(
@@ -82,7 +87,7 @@ def test_states_seen_together_have_one_cause(
     [
         Evidence(null=("tenure",)),
         Evidence(stale_feature_sets=("customers",)),
-        Evidence(traffic_gone=True),
+        Evidence(traffic_stopped=True),
         Evidence(coverage_down=True),
     ],
 )
@@ -100,4 +105,4 @@ def test_a_change_of_unit_is_one_only_if_nothing_else_moved() -> None:
 
 
 def test_the_diagnosis_carries_its_figures() -> None:
-    assert diagnose(Evidence(CALM, values={"drift": "0.01"})).values == {"drift": "0.01"}
+    assert diagnose(Evidence(WITHIN_BOUNDS, values={"drift": "0.01"})).values == {"drift": "0.01"}

@@ -121,7 +121,7 @@ def test_rows_in_batches_are_worth_fewer_independent_ones() -> None:
 def test_the_same_mix_is_calm_and_another_mix_breaches() -> None:
     same = judged(a_feature(500, 500), a_window(a=25, b=25))
     other = judged(a_feature(500, 500), a_window(a=45, b=5))
-    assert (same.state, same.moved) == (SignalState.CALM, ())
+    assert (same.state, same.moved) == (SignalState.WITHIN_BOUNDS, ())
     assert (other.state, other.moved, other.feature) == (SignalState.BREACHED, ("x",), "x")
     assert "x has an excess PSI of" in other.sentence
 
@@ -129,13 +129,15 @@ def test_the_same_mix_is_calm_and_another_mix_breaches() -> None:
 def test_an_effect_without_significance_is_calm() -> None:
     estimate = judged(a_feature(500, 500), [{"a": 4.0, "b": 9.0}], min_samples=1)
     assert estimate.value > 0.05
-    assert judge([feature_drift(a_feature(500, 500), [{"a": 4.0, "b": 9.0}])], 0.05, 1).state is SignalState.CALM
+    assert (
+        judge([feature_drift(a_feature(500, 500), [{"a": 4.0, "b": 9.0}])], 0.05, 1).state is SignalState.WITHIN_BOUNDS
+    )
 
 
 def test_significance_without_effect_is_calm() -> None:
     drift = feature_drift(a_feature(500_000, 500_000), a_window(a=5200, b=4800))
     assert drift.p_value < 1e-6
-    assert judge([drift], 0.1, 200).state is SignalState.CALM
+    assert judge([drift], 0.1, 200).state is SignalState.WITHIN_BOUNDS
 
 
 @pytest.mark.parametrize(("label", "null", "unseen"), [(NULL, ("x",), ()), (UNSEEN, (), ("x",)), (ABOVE, (), ("x",))])
@@ -150,7 +152,7 @@ def test_a_rise_of_a_special_share_breaches_though_the_regular_bins_are_still(
 
 def test_a_special_share_as_in_training_is_calm() -> None:
     feature = a_feature(400, 400, null=200)
-    assert judged(feature, [{"a": 20.0, "b": 20.0, NULL: 10.0}] * 12).state is SignalState.CALM
+    assert judged(feature, [{"a": 20.0, "b": 20.0, NULL: 10.0}] * 12).state is SignalState.WITHIN_BOUNDS
 
 
 def test_a_feature_that_is_missing_throughout_breaches() -> None:

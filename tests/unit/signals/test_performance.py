@@ -109,10 +109,10 @@ def test_calibration_error_of_a_calibrated_model_is_not_shown_to_be_above_zero()
     ("operator", "value", "state"),
     [
         (ABOVE, 0.3, SignalState.BREACHED),
-        (ABOVE, 0.53, SignalState.CALM),  # the estimate may lie above; the bound does not
-        (ABOVE, 0.9, SignalState.CALM),
+        (ABOVE, 0.53, SignalState.WITHIN_BOUNDS),  # the estimate may lie above; the bound does not
+        (ABOVE, 0.9, SignalState.WITHIN_BOUNDS),
         (BELOW, 0.9, SignalState.BREACHED),
-        (BELOW, 0.3, SignalState.CALM),
+        (BELOW, 0.3, SignalState.WITHIN_BOUNDS),
     ],
 )
 def test_a_breach_means_that_the_bound_is_on_the_wrong_side(
@@ -126,10 +126,10 @@ def test_a_breach_means_that_the_bound_is_on_the_wrong_side(
 @pytest.mark.parametrize(
     ("seen", "ripe", "state"),
     [
-        (a_calibrated_cohort(500), False, SignalState.NOT_RIPE),
-        (a_calibrated_cohort(100), True, SignalState.NOT_RIPE),
+        (a_calibrated_cohort(500), False, SignalState.OUTCOMES_PENDING),
+        (a_calibrated_cohort(100), True, SignalState.OUTCOMES_PENDING),
         (a_calibrated_cohort(100, predictions=500), True, SignalState.NO_DATA),
-        (CohortCounts(), True, SignalState.NOT_RIPE),
+        (CohortCounts(), True, SignalState.OUTCOMES_PENDING),
     ],
 )
 def test_outcomes_that_are_not_due_differ_from_outcomes_that_are_missing(
@@ -177,7 +177,7 @@ def test_scores_that_are_no_probabilities_are_refused() -> None:
         (None, SignalState.NO_DATA),
         (math.nan, SignalState.NO_DATA),
         (2.0, SignalState.BREACHED),
-        (1.0, SignalState.CALM),
+        (1.0, SignalState.WITHIN_BOUNDS),
     ],
 )
 def test_a_business_number_is_judged_as_it_is(value: float | None, state: SignalState) -> None:
@@ -185,7 +185,7 @@ def test_a_business_number_is_judged_as_it_is(value: float | None, state: Signal
 
 
 def test_several_signals_are_calm_only_together() -> None:
-    calm, breached, not_ripe = SignalState.CALM, SignalState.BREACHED, SignalState.NOT_RIPE
+    calm, breached, not_ripe = SignalState.WITHIN_BOUNDS, SignalState.BREACHED, SignalState.OUTCOMES_PENDING
     assert combined([]) is None
     assert combined([calm, calm]) is calm
     assert combined([calm, not_ripe]) is not_ripe

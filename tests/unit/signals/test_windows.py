@@ -9,7 +9,12 @@ from homeostat.signals import SignalState, Streak, Window, advance, due_windows,
 
 SINCE = datetime(2026, 1, 1, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
-BREACHED, CALM, NO_DATA, NOT_RIPE = SignalState.BREACHED, SignalState.CALM, SignalState.NO_DATA, SignalState.NOT_RIPE
+BREACHED, WITHIN_BOUNDS, NO_DATA, OUTCOMES_PENDING = (
+    SignalState.BREACHED,
+    SignalState.WITHIN_BOUNDS,
+    SignalState.NO_DATA,
+    SignalState.OUTCOMES_PENDING,
+)
 
 
 def minute(number: int) -> Window:
@@ -56,12 +61,12 @@ def test_a_width_that_is_not_positive_is_refused() -> None:
 @pytest.mark.parametrize(
     ("states", "breaches", "first"),
     [
-        ((CALM,), 0, None),
-        ((CALM, BREACHED), 1, 1),
+        ((WITHIN_BOUNDS,), 0, None),
+        ((WITHIN_BOUNDS, BREACHED), 1, 1),
         ((BREACHED, BREACHED), 2, 0),
-        ((BREACHED, CALM, BREACHED), 1, 2),
+        ((BREACHED, WITHIN_BOUNDS, BREACHED), 1, 2),
         ((BREACHED, NO_DATA, BREACHED), 2, 0),
-        ((NOT_RIPE, BREACHED, NOT_RIPE), 1, 1),
+        ((OUTCOMES_PENDING, BREACHED, OUTCOMES_PENDING), 1, 1),
     ],
 )
 def test_a_streak_counts_breaches_that_no_calm_window_parts(
@@ -77,7 +82,7 @@ def test_a_breach_is_confirmed_by_as_many_windows_as_asked() -> None:
 
 def test_a_window_is_not_judged_twice() -> None:
     with pytest.raises(ValueError, match="judged before"):
-        advance(after(CALM), minute(0), BREACHED)
+        advance(after(WITHIN_BOUNDS), minute(0), BREACHED)
 
 
 def test_what_an_earlier_version_did_is_forgotten() -> None:
@@ -87,5 +92,5 @@ def test_what_an_earlier_version_did_is_forgotten() -> None:
 
 
 def test_the_earliest_breach_is_that_of_any_signal() -> None:
-    assert earliest_breach([after(CALM), after(CALM, BREACHED), after(BREACHED)]) == SINCE
-    assert earliest_breach([after(CALM), Streak()]) is None
+    assert earliest_breach([after(WITHIN_BOUNDS), after(WITHIN_BOUNDS, BREACHED), after(BREACHED)]) == SINCE
+    assert earliest_breach([after(WITHIN_BOUNDS), Streak()]) is None

@@ -201,7 +201,7 @@ class MaterializationRun(StatusModel):
     """A numbered run of the materialisation."""
 
     number: Annotated[int, Field(description="Number of the run, reserved before its Job is created.", ge=1)]
-    slot: Annotated[datetime | None, Field(description="Slot of the schedule that the run is for.")] = None
+    scheduled_time: Annotated[datetime | None, Field(description="Slot of the schedule that the run is for.")] = None
     request: Annotated[str, Field(description="Value of the annotation that asked for it.", max_length=256)] = ""
     input_hash: Annotated[str, Field(description="Hash of what the run reads from the spec.", max_length=80)] = ""
     job_uid: Annotated[str, Field(description="uid of the Job, once seen.", max_length=64)] = ""
@@ -230,7 +230,7 @@ class FeatureSetStatus(StatusModel):
     run: Annotated[MaterializationRun | None, Field(description="Newest numbered run.")] = None
     failures: Annotated[int, Field(description="Failed runs since the last good one.", ge=0)] = 0
     last_materialization: Annotated[LastMaterialization | None, Field(description="Last good run.")] = None
-    next_run: Annotated[datetime | None, Field(description="Next slot of the schedule.")] = None
+    next_run_time: Annotated[datetime | None, Field(description="Next slot of the schedule.")] = None
     conditions: Conditions = Field(default_factory=list)
 
 
@@ -247,7 +247,7 @@ class FeatureSet(Resource[FeatureSetSpec, FeatureSetStatus]):
         PrinterColumn(name="Rows", path=".status.snapshot.rows", type="integer"),
         PrinterColumn(name="Watermark", path=".status.snapshot.watermark"),
         PrinterColumn(name="Through", path=".status.lastMaterialization.through"),
-        PrinterColumn(name="Next", path=".status.nextRun"),
+        PrinterColumn(name="Next", path=".status.nextRunTime"),
     )
     TRANSITION_RULES: ClassVar[tuple[dict[str, Any], ...]] = (
         rule("self.entities == oldSelf.entities", "entities are immutable; make a new FeatureSet"),

@@ -106,7 +106,7 @@ class RolloutStep(SpecModel):
 
     weight: Annotated[int | None, Field(description="Percentage of requests that it answers.", ge=1, le=99)] = None
     mirror: Annotated[int | None, Field(description="Percentage of requests copied to it.", ge=1, le=100)] = None
-    hold: Annotated[Duration, Field(description="Shortest time on this step.")] = "60s"
+    min_duration: Annotated[Duration, Field(description="Shortest time on this step.")] = "60s"
     min_requests: Annotated[int, Field(description="Fewest requests answered by the candidate on it.", ge=0)] = 0
 
     @model_validator(mode="after")
@@ -217,15 +217,19 @@ class ServedVersion(StatusModel):
 
 
 class ShadowRecord(StatusModel):
-    """What a candidate said about copies of requests, beside what the callers got."""
+    """Predictions of a candidate on mirrored requests, compared with those returned to callers."""
 
-    copies: Annotated[int, Field(description="Predictions made on copies.", ge=0)]
-    pairs: Annotated[int, Field(description="Of them, those compared with what the caller got.", ge=0)]
-    difference: Annotated[Decimal, Field(description="Mean of the candidate's score less the caller's.")]
-    distance: Annotated[Decimal, Field(description="Mean of the same without sign.")]
-    largest_distance: Annotated[Decimal, Field(description="The largest of them.")]
-    changed: Annotated[int, Field(description="Pairs on different sides of a score of 0.5.", ge=0)]
-    sentence: Annotated[Text, Field(description="The comparison in words.")] = ""
+    mirrored_predictions: Annotated[int, Field(description="Predictions made on mirrored requests.", ge=0)]
+    compared_predictions: Annotated[
+        int, Field(description="Mirrored predictions compared with the one returned to the caller.", ge=0)
+    ]
+    mean_difference: Annotated[Decimal, Field(description="Mean of the candidate's score minus the returned score.")]
+    mean_absolute_difference: Annotated[Decimal, Field(description="Mean of the absolute differences.")]
+    max_absolute_difference: Annotated[Decimal, Field(description="Largest absolute difference.")]
+    disagreements: Annotated[
+        int, Field(description="Compared predictions whose scores lie on different sides of 0.5.", ge=0)
+    ]
+    message: Annotated[Text, Field(description="The comparison in words.")] = ""
 
 
 class Candidate(ServedVersion):
@@ -233,10 +237,10 @@ class Candidate(ServedVersion):
 
     evaluation: Annotated[int, Field(description="Number of its evaluate Job; 0: none yet.", ge=0)] = 0
     evaluation_failures: Annotated[int, Field(description="Evaluate Jobs of it that failed.", ge=0)] = 0
-    gated: Annotated[bool, Field(description="The gate said Promote.")] = False
+    gate_passed: Annotated[bool, Field(description="The gate said Promote.")] = False
     champion_digest: Annotated[str, Field(description="Champion that the verdict compares with.", max_length=80)] = ""
     step: Annotated[int, Field(description="Index of the rollout's step.", ge=0)] = 0
-    step_since: Annotated[datetime | None, Field(description="When that step began to receive traffic.")] = None
+    step_start_time: Annotated[datetime | None, Field(description="When that step began to receive traffic.")] = None
     weight: Annotated[int, Field(description="Percentage of requests that it answers.", ge=0, le=100)] = 0
     mirror: Annotated[int, Field(description="Percentage of requests that it gets a copy of.", ge=0, le=100)] = 0
     shadow: Annotated[ShadowRecord | None, Field(description="How it fared on its last shadow step.")] = None
@@ -271,7 +275,7 @@ class GateRecord(StatusModel):
         list[MetricComparison],
         Field(description="Every metric of both models.", max_length=8, json_schema_extra=map_list("name")),
     ] = []
-    sentences: Annotated[list[Text], Field(description="Each rule in words.", max_length=24)] = []
+    messages: Annotated[list[Text], Field(description="Result of each rule in words.", max_length=24)] = []
     time: Annotated[datetime, Field(description="When it was read.")]
 
 
@@ -291,7 +295,7 @@ class HistoryEntry(StatusModel):
     version: Annotated[str, Field(description="Version in the registry.", max_length=32)]
     digest: Annotated[Digest, Field(description="Digest of the model.")]
     outcome: Outcome
-    reason: Annotated[str, Field(description="Why, as a sentence for people.", max_length=1024)] = ""
+    message: Annotated[str, Field(description="Human-readable explanation.", max_length=1024)] = ""
     generation: Annotated[int, Field(description="Generation of the spec that it was tried for.", ge=0)] = 0
     time: Annotated[datetime, Field(description="When it ended.")]
 
@@ -305,7 +309,7 @@ class TrafficTarget(StatusModel):
     mirror: Annotated[int, Field(description="Percentage of requests that are copied to it.", ge=0, le=100)] = 0
 
 
-class RetiringVersion(StatusModel):
+class DrainingVersion(StatusModel):
     """A version that receives no traffic any more and drains."""
 
     version: Annotated[str, Field(description="Version in the registry.", max_length=32)]
@@ -332,8 +336,8 @@ class ModelDeploymentStatus(StatusModel):
         list[TrafficTarget],
         Field(description="Shares of requests.", max_length=3, json_schema_extra=map_list("version")),
     ] = []
-    retiring: Annotated[
-        list[RetiringVersion],
+    draining: Annotated[
+        list[DrainingVersion],
         Field(description="Draining versions.", max_length=8, json_schema_extra=map_list("version")),
     ] = []
     history: Annotated[list[HistoryEntry], Field(description="Newest first.", max_length=50)] = []

@@ -168,13 +168,15 @@ class SignalStatus(StatusModel):
     samples: Annotated[int, Field(description="(Effective) samples of the window.", ge=0)] = 0
     since: Annotated[datetime | None, Field(description="When the state began.")] = None
     judged_through: Annotated[datetime | None, Field(description="End of the last judged window.")] = None
-    streak: Annotated[int, Field(description="Breached windows in a row.", ge=0)] = 0
+    consecutive_breaches: Annotated[int, Field(description="Breached windows in a row.", ge=0)] = 0
     first_breach: Annotated[datetime | None, Field(description="Start of the first window of that row.")] = None
     version: Annotated[str, Field(description="Version that the windows are about.", max_length=32)] = ""
-    moved: Annotated[list[Text], Field(description="Features whose values moved.", max_length=256)] = []
-    missing: Annotated[list[Text], Field(description="Features with more missing values.", max_length=256)] = []
+    drifted_features: Annotated[list[Text], Field(description="Features whose values moved.", max_length=256)] = []
+    features_with_nulls: Annotated[
+        list[Text], Field(description="Features with more missing values.", max_length=256)
+    ] = []
     coverage: Annotated[Decimal | None, Field(description="Share of due outcomes that are known.")] = None
-    usual_coverage: Annotated[
+    baseline_coverage: Annotated[
         Decimal | None, Field(description="Coverage before it fell; equal to coverage while it is as usual.")
     ] = None
     unit_change: Annotated[
@@ -184,10 +186,10 @@ class SignalStatus(StatusModel):
             max_length=320,
         ),
     ] = ""
-    traffic_gone: Annotated[
+    traffic_stopped: Annotated[
         bool, Field(description="No request came in the last window, although some had come before.")
     ] = False
-    detail: Annotated[str, Field(description="The same as a sentence for people.", max_length=1024)] = ""
+    message: Annotated[str, Field(description="The same as a sentence for people.", max_length=1024)] = ""
 
 
 class DecisionAction(StrEnum):
@@ -230,15 +232,15 @@ class Retraining(StatusModel):
     number: Annotated[int, Field(description="Number of the TrainingJob.", ge=1)]
     name: Annotated[str, Field(description="Name of the TrainingJob.", max_length=253)]
     uid: Annotated[str, Field(description="uid of the TrainingJob; empty until it was seen.", max_length=64)] = ""
-    reason: Annotated[str, Field(description="Why, as a sentence for people.", max_length=1024)] = ""
+    message: Annotated[str, Field(description="Human-readable explanation.", max_length=1024)] = ""
     time: Annotated[datetime, Field(description="When the number was reserved.")]
 
 
 class LabelProgress(StatusModel):
     """Labels of the world after the breach began."""
 
-    have: Annotated[int, Field(description="Distinct labelled entities.", ge=0)] = 0
-    need: Annotated[int, Field(description="requires.newLabels of the spec.", ge=0)] = 0
+    available: Annotated[int, Field(description="Distinct labelled entities.", ge=0)] = 0
+    required: Annotated[int, Field(description="requires.newLabels of the spec.", ge=0)] = 0
 
 
 class MonitorStatus(StatusModel):
@@ -283,21 +285,21 @@ class Monitor(Resource[MonitorSpec, MonitorStatus]):
 class MonitorReason(StrEnum):
     """Reasons of a Monitor's conditions, and of its admission order."""
 
-    WATCHING = "Watching"
+    MONITORING = "Monitoring"
     WAITING_FOR_DEPLOYMENT = "WaitingForDeployment"
     INVALID_SPEC = "InvalidSpec"
     ENGINE_UNAVAILABLE = "EngineUnavailable"
     SUSPENDED = "Suspended"
-    ACTION_NONE = "ActionNone"
-    ACTION_ALERT = "ActionAlert"
-    ACTION_PROPOSE = "ActionPropose"
+    RETRAINING_DISABLED = "RetrainingDisabled"
+    ALERT_ONLY = "AlertOnly"
+    PROPOSED = "Proposed"
     CONCURRENT_JOB = "ConcurrentJob"
     CANDIDATE_IN_FLIGHT = "CandidateInFlight"
     COOLDOWN = "Cooldown"
-    COUNT_EXHAUSTED = "CountExhausted"
+    RETRAIN_LIMIT_REACHED = "RetrainLimitReached"
     WAITING_FOR_LABELS = "WaitingForLabels"
     WAITING_FOR_FEATURES = "WaitingForFeatures"
     ADMITTED = "Admitted"
     NO_DATA = "NoData"
-    CAUSE_HOLDS = "CauseHolds"
-    CALM = "Calm"
+    NO_ACTION_FOR_CAUSE = "NoActionForCause"
+    WITHIN_BOUNDS = "WithinBounds"

@@ -232,7 +232,7 @@ class Trigger(SpecModel):
 
     type: Annotated[TriggerType, Field(description="Who asked.")] = TriggerType.MANUAL
     ref: Annotated[TriggerRef | None, Field(description="The object that asked.")] = None
-    reason: Annotated[Text, Field(description="Why, as a sentence for people.")] = ""
+    message: Annotated[Text, Field(description="Human-readable explanation.")] = ""
 
 
 class TrainingJobSpec(SpecModel):
@@ -276,9 +276,9 @@ class Run(StatusModel):
 class Progress(StatusModel):
     """How far the run is."""
 
-    step: Annotated[str, Field(description="Step that runs now.", max_length=128)] = ""
-    done: Annotated[int, Field(description="Steps finished.", ge=0)] = 0
-    total: Annotated[int, Field(description="Steps in all.", ge=0)] = 0
+    current_step: Annotated[str, Field(description="Step that runs now.", max_length=128)] = ""
+    completed_steps: Annotated[int, Field(description="Steps finished.", ge=0)] = 0
+    total_steps: Annotated[int, Field(description="Steps in all.", ge=0)] = 0
     summary: Annotated[str, Field(description="The same in a few words.", max_length=160)] = ""
 
 

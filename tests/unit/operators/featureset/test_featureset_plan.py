@@ -184,19 +184,19 @@ def test_a_due_slot_starts_a_run_and_is_kept() -> None:
     decided = plan(a_feature_set(status=in_service()), NOTHING, datetime(2026, 1, 5, 9, 0, 2, tzinfo=UTC))
     assert decided.status.run is not None
     assert decided.status.run.number == 2
-    assert decided.status.run.slot == datetime(2026, 1, 5, 9, tzinfo=UTC)
+    assert decided.status.run.scheduled_time == datetime(2026, 1, 5, 9, tzinfo=UTC)
 
 
 def test_a_slot_missed_for_longer_than_the_deadline_is_skipped() -> None:
     decided = plan(a_feature_set(status=in_service()), NOTHING, datetime(2026, 1, 5, 9, 6, tzinfo=UTC))
     assert created(decided) == []
-    assert decided.status.next_run == datetime(2026, 1, 5, 10, tzinfo=UTC)
+    assert decided.status.next_run_time == datetime(2026, 1, 5, 10, tzinfo=UTC)
 
 
 def test_slots_follow_the_time_zone_of_the_user() -> None:
     schedule = {"schedule": "0 10 * * *", "time_zone": "Europe/Paris"}
     decided = plan(a_feature_set(materialization=schedule, status=in_service()), NOTHING, NOW)
-    assert decided.status.next_run == datetime(2026, 1, 5, 9, tzinfo=UTC)
+    assert decided.status.next_run_time == datetime(2026, 1, 5, 9, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(

@@ -77,10 +77,10 @@ def test_a_challenger_takes_over_and_what_served_before_goes_after_it_has_draine
     while world.status.stable.version != "2":
         world.turn()
     assert "1" in world.turn().served, "it still answers its last requests"
-    assert world.status.retiring[0].uri.endswith("/1")
+    assert world.status.draining[0].uri.endswith("/1")
     world.turns(9)
     assert list(world.served) == ["2"]
-    assert world.status.retiring == []
+    assert world.status.draining == []
     assert len(world.kinds()["Pod"]) == 1
 
 
@@ -104,6 +104,6 @@ def test_an_object_of_several_versions_goes_with_the_last_of_them() -> None:
     assert world.kinds()["SeldonDeployment"] == ["churn"]
     world.turns(6)
     assert world.status.history[0].outcome == "RolledBack"
-    assert "no Deployment" in world.status.history[0].reason
+    assert "no Deployment" in world.status.history[0].message
     world.turns(9)
     assert "SeldonDeployment" not in world.kinds()

@@ -145,7 +145,7 @@ def test_requests_and_errors_are_counted_from_the_start_of_the_step() -> None:
         )
 
     metrics = MemoryMetrics([counter("200", 100, 100, 150, 200), counter("503", 0, 0, 0, 8)])
-    resource = a_candidate(gated=True, weight=25, step_since=NOW - timedelta(seconds=30))
+    resource = a_candidate(gate_passed=True, weight=25, step_start_time=NOW - timedelta(seconds=30))
     step = observe(resource, clients(metrics=metrics)).step
     assert (step.requests, step.errors) == (108, 8)
     metrics.available = False

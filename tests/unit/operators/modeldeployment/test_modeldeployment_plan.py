@@ -50,7 +50,7 @@ def test_a_gate_without_rules_evaluates_nothing_and_says_so() -> None:
     world = World(resource=a_model_deployment(promotion={})).turns(3)
     assert world.shares == {"1": 100}
     assert world.jobs == []
-    assert "nothing was evaluated" in world.status.gate.sentences[0]
+    assert "nothing was evaluated" in world.status.gate.messages[0]
 
 
 def test_a_challenger_takes_over_by_canary_and_the_old_version_drains_before_it_goes() -> None:
@@ -62,7 +62,7 @@ def test_a_challenger_takes_over_by_canary_and_the_old_version_drains_before_it_
     assert set(world.served) == {"1", "2"}
     world.turns(12)
     assert set(world.served) == {"2"}
-    assert world.status.retiring == []
+    assert world.status.draining == []
     assert [entry.outcome for entry in world.status.history] == [Outcome.PROMOTED, Outcome.PROMOTED]
     assert world.alias == "2"
 
@@ -96,7 +96,7 @@ def test_too_many_errors_take_the_candidate_back_at_once() -> None:
     world.turn(0)
     assert world.shares == {"1": 100}
     assert (world.ready, world.reason()) == (True, "RolledBack")
-    assert "8 of 40 requests (20.0%)" in world.status.history[0].reason
+    assert "8 of 40 requests (20.0%)" in world.status.history[0].message
     assert set(world.served) == {"1", "2"}
     assert set(world.turns(12).served) == {"1"}
 
@@ -112,7 +112,7 @@ def test_a_candidate_without_a_ready_pod_is_taken_back_and_the_crash_is_named() 
     world.health["2"] = BROKEN
     world.turn()
     assert world.shares == {"1": 100}
-    assert "exit code 3" in world.status.history[0].reason
+    assert "exit code 3" in world.status.history[0].message
 
 
 def test_one_pod_of_two_killed_in_a_canary_is_no_reason_to_take_it_back() -> None:
@@ -161,7 +161,7 @@ def test_a_held_challenger_leaves_the_champion_ready() -> None:
     assert (world.ready, world.reason()) == (True, "Held")
     assert world.shares == {"1": 100}
     assert world.status.candidate is None
-    assert "auc is 0.81" in world.status.history[0].reason
+    assert "auc is 0.81" in world.status.history[0].message
 
 
 def test_a_rejected_first_version_is_not_served_and_a_person_must_act() -> None:
@@ -272,5 +272,5 @@ def test_a_turn_without_news_changes_nothing() -> None:
 def test_objects_of_a_version_without_a_role_are_drained_and_removed() -> None:
     world = serving_one()
     world.served["5"] = None
-    assert [r.version for r in world.turn().status.retiring] == ["5"]
+    assert [r.version for r in world.turn().status.draining] == ["5"]
     assert set(world.turns(12).served) == {"1"}

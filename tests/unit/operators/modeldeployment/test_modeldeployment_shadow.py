@@ -11,10 +11,10 @@ from homeostat.testing.builders import a_model_deployment
 from homeostat_operators.modeldeployment.observed import StepTraffic
 from unit.operators.modeldeployment.world import BROKEN, World, serving_one
 
-STEPS = [{"mirror": 100, "hold": "20s", "min_requests": 200}, {"weight": 25, "hold": "20s"}]
+STEPS = [{"mirror": 100, "min_duration": "20s", "min_requests": 200}, {"weight": 25, "min_duration": "20s"}]
 SENTENCE = (
-    "On 2 copies its scores were 0.050 higher on average than those that callers got "
-    "(0.150 apart on average, 0.200 at most), 50.0% of them on the other side of 0.5."
+    "On 2 mirrored requests its scores are 0.050 higher on average than those returned to callers "
+    "(mean absolute difference 0.150, largest 0.200); 50.0% fall on the other side of 0.5."
 )
 
 
@@ -35,8 +35,11 @@ def test_a_version_in_shadow_answers_nothing_and_the_champion_everything() -> No
 def test_the_comparison_is_told_while_it_lasts_and_kept_when_the_version_is_promoted() -> None:
     world = in_shadow().turn()
     assert world.condition("Ready").message.endswith(SENTENCE)
-    assert (world.status.candidate.shadow.copies, world.status.candidate.shadow.pairs) == (3, 2)
-    assert world.status.candidate.shadow.difference == "0.050000"
+    assert (world.status.candidate.shadow.mirrored_predictions, world.status.candidate.shadow.compared_predictions) == (
+        3,
+        2,
+    )
+    assert world.status.candidate.shadow.mean_difference == "0.050000"
     world.turn(25)
     world.turn()
     assert (world.shares, world.reason()) == ({"1": 75, "2": 25}, "Canary")
@@ -44,7 +47,7 @@ def test_the_comparison_is_told_while_it_lasts_and_kept_when_the_version_is_prom
     world.turn(25)
     world.turn()
     assert world.status.stable.version == "2"
-    assert world.status.history[0].reason == f"It passed 2 steps. {SENTENCE}"
+    assert world.status.history[0].message == f"It passed 2 steps. {SENTENCE}"
 
 
 def test_a_shadow_step_lasts_until_its_copies_are_answered() -> None:
@@ -68,14 +71,14 @@ def test_a_shadow_that_fails_its_copies_is_taken_back() -> None:
     assert world.shares == {"1": 100}
     entry = world.status.history[0]
     assert entry.outcome is Outcome.ROLLED_BACK
-    assert "failed 30 of 100 requests (30.0%) with a copy of 100 % of requests" in entry.reason
+    assert "failed 30 of 100 requests (30.0%) with a copy of 100 % of requests" in entry.message
 
 
 def test_a_shadow_that_loses_its_last_pod_is_taken_back() -> None:
     world = in_shadow()
     world.health["2"] = replace(BROKEN, ready=0)
     world.turn()
-    assert "lost its last ready pod with a copy of 100 % of requests" in world.status.history[0].reason
+    assert "lost its last ready pod with a copy of 100 % of requests" in world.status.history[0].message
 
 
 def test_a_first_version_has_nothing_to_be_compared_with_and_serves_at_once() -> None:

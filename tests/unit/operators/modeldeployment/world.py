@@ -78,7 +78,7 @@ class World:
     def observed(self) -> ModelDeploymentObservation:
         candidate = self.status.candidate
         evaluation = None
-        if candidate is not None and candidate.evaluation and not candidate.gated:
+        if candidate is not None and candidate.evaluation and not candidate.gate_passed:
             exists = f"churn-evaluate-{candidate.evaluation}" in self.jobs
             report = a_report(self.verdict) if exists and self.verdict and not self.failure else None
             evaluation = Evaluation(candidate.evaluation, exists, self.failure if exists else "", report)
@@ -89,7 +89,7 @@ class World:
             children=tuple(Child("v1", "Service", f"churn-v{v}", f"uid-{v}", v) for v in self.served),
             evaluation=evaluation,
             highest_evaluation=len(self.jobs),
-            step=self.traffic if candidate is not None and candidate.step_since else None,
+            step=self.traffic if candidate is not None and candidate.step_start_time else None,
             shadow=self.comparison if candidate is not None and candidate.mirror else None,
             champion_alias=self.alias,
             registry_answers=self.registry_answers,
@@ -160,7 +160,7 @@ def in_canary(**changes: Any) -> World:
     world = serving_one(**changes)
     world.versions.append("2")
     world.turns(3)
-    assert world.status.candidate.gated
+    assert world.status.candidate.gate_passed
     world.turn()
     assert world.shares == {"1": 75, "2": 25}
     return world

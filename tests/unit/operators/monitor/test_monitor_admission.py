@@ -17,9 +17,9 @@ def admitted_but(**changes: Any) -> World:
 @pytest.mark.parametrize(
     ("changes", "decision"),
     [
-        ({"action": "None"}, ("None", "ActionNone")),
-        ({"action": "Alert"}, ("Alert", "ActionAlert")),
-        ({"action": "Propose"}, ("Propose", "ActionPropose")),
+        ({"action": "None"}, ("None", "RetrainingDisabled")),
+        ({"action": "Alert"}, ("Alert", "AlertOnly")),
+        ({"action": "Propose"}, ("Propose", "Proposed")),
         ({"action": "Auto"}, ("Retrain", "Admitted")),
     ],
 )
@@ -32,7 +32,7 @@ def test_a_proposal_is_a_suspended_training_job_and_is_made_once() -> None:
     world = admitted_but(action="Propose").live(60 * MINUTE)
     assert world.made == ["churn-retrain-1"]
     assert world.jobs["churn-retrain-1"].spec.suspend
-    assert world.decision == ("CovariateShift", "Propose", "ActionPropose")
+    assert world.decision == ("CovariateShift", "Propose", "Proposed")
 
 
 def test_a_suspended_monitor_shows_signals_and_decides_nothing() -> None:
@@ -93,7 +93,7 @@ def test_a_bounded_number_of_retrainings_is_not_exceeded() -> None:
     bound = {"cooldown": "1s", "max_retrains": {"count": 1, "window": "10h"}}
     world = shifted(monitor=a_monitor(**retrain(**bound)), verdict="Held").live(90 * MINUTE)
     assert world.made == ["churn-retrain-1"]
-    assert world.decision[2] == "CountExhausted"
+    assert world.decision[2] == "RetrainLimitReached"
 
 
 def test_features_must_be_materialised_through_the_time_of_the_breach() -> None:

@@ -30,7 +30,7 @@ from unit.operators.monitor.world import (
 
 def test_calm_signals_lead_to_nothing() -> None:
     world = World().live(10 * MINUTE)
-    assert world.decision == ("None", "None", "Calm")
+    assert world.decision == ("None", "None", "WithinBounds")
     assert len(world.history) == 1
     assert is_true(world.status.conditions, "Ready")
     assert world.made == []
@@ -40,11 +40,11 @@ def test_the_churn_story_is_told_decision_by_decision() -> None:
     world = shifted(monitor=a_monitor(**retrain(requires={"new_labels": 4000}))).live(20 * MINUTE)
     told = [(d.cause, d.action.value, d.reason) for d in world.history]
     assert told == [
-        ("None", "None", "Calm"),
+        ("None", "None", "WithinBounds"),
         ("UnprovenShift", "Wait", "WaitingForLabels"),
         ("CovariateShift", "Wait", "WaitingForLabels"),
         ("CovariateShift", "Retrain", "Admitted"),
-        ("None", "None", "Calm"),
+        ("None", "None", "WithinBounds"),
     ]
     assert [d.id for d in world.history] == ["1", "2", "3", "4", "5"]
     assert world.made == ["churn-retrain-1"]
@@ -65,7 +65,7 @@ def test_with_outcomes_far_later_than_the_cooldown_there_is_exactly_one_useful_r
     assert world.made == ["churn-retrain-1"]
     trained = world.jobs["churn-retrain-1"].metadata.creation_timestamp
     assert trained > world.shift
-    assert world.decision == ("None", "None", "Calm")
+    assert world.decision == ("None", "None", "WithinBounds")
     assert world.status.breached == ""
 
 
@@ -73,13 +73,13 @@ def test_unlabelled_shift_is_never_trained_on() -> None:
     world = shifted(monitor=a_monitor(**retrain(requires={"new_labels": 10**9}))).live(60 * MINUTE)
     assert world.decision == ("CovariateShift", "Wait", "WaitingForLabels")
     assert world.made == []
-    assert world.status.labels.need == 10**9
-    assert world.status.labels.have > 0
+    assert world.status.labels.required == 10**9
+    assert world.status.labels.available > 0
 
 
 def test_a_shift_that_does_not_hurt_is_benign() -> None:
     world = shifted(hurts=False).live(20 * MINUTE)
-    assert world.decision == ("BenignShift", "Hold", "CauseHolds")
+    assert world.decision == ("BenignShift", "Hold", "NoActionForCause")
     assert world.made == []
 
 
@@ -91,14 +91,14 @@ def test_performance_that_falls_while_inputs_are_still_is_concept_drift_and_is_r
 
 def test_missing_values_are_an_outage_and_hold() -> None:
     world = World(counts=lambda _: MISSING, cohorts=lambda _: BAD).live(10 * MINUTE)
-    assert world.decision == ("DataOutage", "Hold", "CauseHolds")
+    assert world.decision == ("DataOutage", "Hold", "NoActionForCause")
     assert world.made == []
 
 
 def test_traffic_that_ends_is_an_outage_and_holds() -> None:
     world = World(counts=lambda start: STILL if start < START + 5 * MINUTE else NOTHING).live(10 * MINUTE)
-    assert world.decision == ("DataOutage", "Hold", "CauseHolds")
-    assert "raffic is gone" in world.status.last_decision.message
+    assert world.decision == ("DataOutage", "Hold", "NoActionForCause")
+    assert "raffic has stopped" in world.status.last_decision.message
 
 
 def test_traffic_that_never_came_is_not_called_gone() -> None:
@@ -109,14 +109,14 @@ def test_traffic_that_never_came_is_not_called_gone() -> None:
 def test_a_fall_in_coverage_is_an_outage_not_a_loss_of_accuracy() -> None:
     half = count_cohort([0.9, 0.1] * 150, [0, 1] * 150, predictions=1000)
     world = World(cohorts=lambda w: half if w.start >= START + 5 * MINUTE else GOOD).live(12 * MINUTE)
-    assert world.decision == ("DataOutage", "Hold", "CauseHolds")
+    assert world.decision == ("DataOutage", "Hold", "NoActionForCause")
     assert world.made == []
 
 
 def test_a_missed_business_number_alerts() -> None:
     watched = [signal.model_dump() for signal in a_monitor().spec.signals]
     world = World(monitor=a_monitor(signals=[*watched, BUSINESS], **retrain()), value=0.5).live(10 * MINUTE)
-    assert world.decision == ("BusinessMiss", "Alert", "CauseHolds")
+    assert world.decision == ("BusinessMiss", "Alert", "NoActionForCause")
 
 
 def test_a_feature_in_another_unit_alerts_with_its_factor_and_retrains_nothing() -> None:
@@ -134,7 +134,7 @@ def test_a_feature_in_another_unit_alerts_with_its_factor_and_retrains_nothing()
     world = World(cohorts=lambda _: BAD)
     world.drift = drift  # type: ignore[method-assign]
     world.live(10 * MINUTE)
-    assert world.decision == ("UnitChange", "Alert", "CauseHolds")
+    assert world.decision == ("UnitChange", "Alert", "NoActionForCause")
     assert "charges is multiplied by 100" in world.status.last_decision.message
     assert world.made == []
 
@@ -176,7 +176,7 @@ def test_after_a_long_outage_only_the_newest_windows_are_judged_and_the_signal_s
     world.now += timedelta(hours=2)
     world.turn()
     drift = world.status.signals[0]
-    assert "older windows were missed and skipped" in drift.detail
+    assert "older windows were missed and skipped" in drift.message
     assert drift.judged_through > world.now - 2 * MINUTE
 
 
@@ -199,3 +199,15 @@ def test_without_a_serving_deployment_it_waits() -> None:
     decided = plan(world.monitor, MonitorObservation(), START)
     assert ready_reason(decided.status) == "WaitingForDeployment"
     assert decided.actions == ()
+
+
+def test_conditions_name_the_cause_of_a_breach_and_the_reason_for_what_follows() -> None:
+    quiet, world = World().live(2 * MINUTE), shifted().live(4 * MINUTE)
+    told = [
+        [(c.status.value, c.reason) for c in each.status.conditions if c.type in {"Breached", "RetrainingAdmitted"}]
+        for each in (quiet, world)
+    ]
+    last = world.status.last_decision
+    assert told[0] == [("False", "WithinBounds"), ("False", "WithinBounds")]
+    assert told[1][0] == ("True", last.cause)
+    assert told[1][1] == ("True" if last.training_job else "False", last.reason)

@@ -222,7 +222,7 @@ def test_steps_and_logs_are_shown_and_are_progress_where_the_run_tells_of_none()
     assert status.run is not None
     assert status.run.logs == "kubectl logs job/churn-first-train-1"
     assert status.progress is not None
-    assert (status.progress.step, status.progress.summary) == ("train", "1 done train")
+    assert (status.progress.current_step, status.progress.summary) == ("train", "1 done train")
     own = replace(seen, progress=RunProgress(step="train", done=1, total=3))
     shown = plan(a_training_job(status=running()), own, NOW).status.progress
     assert shown is not None

@@ -62,7 +62,7 @@ def _the_features() -> Any:
                 "time": "2026-01-05T08:56:00Z",
                 "onlineRows": 5174,
             },
-            "nextRun": "2026-01-05T10:00:00Z",
+            "nextRunTime": "2026-01-05T10:00:00Z",
             "conditions": [condition("Ready", "True", "Materialized", "5174 rows are in service.")],
         }
     )
@@ -83,10 +83,10 @@ def _the_trainings() -> tuple[Any, Any]:
     second = a_training_job(
         "churn-retrain-1",
         creation_timestamp="2026-01-05T08:58:00Z",
-        trigger={"type": "Monitor", "reason": "log loss beyond its bound"},
+        trigger={"type": "Monitor", "message": "log loss beyond its bound"},
         status={
             "attempt": 1,
-            "progress": {"step": "train", "done": 2, "total": 4, "summary": "train (2 of 4)"},
+            "progress": {"currentStep": "train", "completedSteps": 2, "totalSteps": 4, "summary": "train (2 of 4)"},
             "conditions": [condition("Succeeded", "Unknown", "Running", "Attempt 1 runs.")],
         },
     )
@@ -117,7 +117,7 @@ GATE = {
             "upper": "0.144",
         },
     ],
-    "sentences": [
+    "messages": [
         "auc 0.824 is at least 0.70",
         "logloss beats the champion: its lower bound 0.198 is above the margin 0.01",
     ],
@@ -134,7 +134,7 @@ def _the_deployment() -> Any:
             | {
                 "version": "2",
                 "since": "2026-01-05T09:02:00Z",
-                "gated": True,
+                "gatePassed": True,
                 "step": 0,
                 "weight": 25,
                 "evaluation": 2,
@@ -149,7 +149,7 @@ def _the_deployment() -> Any:
                     "version": "1",
                     "digest": DIGEST,
                     "outcome": "Promoted",
-                    "reason": "auc 0.781 is at least 0.70; there was no champion",
+                    "message": "auc 0.781 is at least 0.70; there was no champion",
                     "time": "2026-01-05T08:25:00Z",
                 }
             ],
@@ -172,8 +172,8 @@ def _the_monitor() -> Any:
                     "name": "drift",
                     "state": "Breached",
                     "value": "0.884",
-                    "streak": 2,
-                    "detail": "internet_service: Fiber optic was never seen in training (28.1 % of requests).",
+                    "consecutiveBreaches": 2,
+                    "message": "internet_service: Fiber optic was never seen in training (28.1 % of requests).",
                 },
                 window
                 | {
@@ -182,8 +182,8 @@ def _the_monitor() -> Any:
                     "value": "0.683",
                     "lower": "0.612",
                     "upper": "0.754",
-                    "streak": 2,
-                    "detail": "log loss 0.683 on 1,640 outcomes; its lower bound 0.612 is above 0.55.",
+                    "consecutiveBreaches": 2,
+                    "message": "log loss 0.683 on 1,640 outcomes; its lower bound 0.612 is above 0.55.",
                 },
             ],
             "lastDecision": {
@@ -205,10 +205,10 @@ def _the_monitor() -> Any:
                 "time": "2026-01-05T08:58:00Z",
             },
             "decisions": 7,
-            "labels": {"have": 4012, "need": 4000},
+            "labels": {"available": 4012, "required": 4000},
             "retrains": 1,
             "nextEligibleTime": "2026-01-05T09:13:00Z",
-            "conditions": [condition("Ready", "True", "Watching", "2 signals are watched.")],
+            "conditions": [condition("Ready", "True", "Monitoring", "2 signals are watched.")],
         }
     )
 

@@ -39,11 +39,18 @@ def test_a_rollout_shows_who_answers_which_share_and_the_gates_intervals(cluster
 
 def test_a_version_in_shadow_is_shown_with_its_copies_and_how_far_apart_the_scores_are(cluster: Any) -> None:
     status = cluster.snapshot.objects["modeldeployments"][0]["status"]
-    told = {"copies": 2, "pairs": 2, "difference": "0.1", "distance": "0.2", "largestDistance": "0.3", "changed": 1}
+    told = {
+        "mirroredPredictions": 2,
+        "comparedPredictions": 2,
+        "meanDifference": "0.1",
+        "meanAbsoluteDifference": "0.2",
+        "maxAbsoluteDifference": "0.3",
+        "disagreements": 1,
+    }
     status["candidate"] |= {
         "weight": 0,
         "mirror": 40,
-        "shadow": told | {"sentence": "On 2 copies its scores were near"},
+        "shadow": told | {"message": "On 2 mirrored requests its scores are near"},
     }
     status["traffic"] = [
         {"version": "1", "service": "churn-v1", "weight": 100},
@@ -51,7 +58,7 @@ def test_a_version_in_shadow_is_shown_with_its_copies_and_how_far_apart_the_scor
     ]
     html = render_sections(overview(cluster.snapshot, "churn", ALL), None)
     assert "candidate <b>v2</b> a copy of 40 %" in html["rollout"]
-    assert "On 2 copies its scores were near" in html["rollout"]
+    assert "On 2 mirrored requests its scores are near" in html["rollout"]
     assert "v2 with a copy of 40 % of requests" in "".join(html.values())
 
 
@@ -89,7 +96,7 @@ def test_an_empty_namespace_says_what_to_do() -> None:
 def test_text_of_users_cannot_become_markup(cluster: Any) -> None:
     monitor = cluster.snapshot.objects["monitors"][0]
     monitor["status"]["lastDecision"]["message"] = "<script>alert(1)</script>"
-    monitor["status"]["signals"][0]["detail"] = '"><img src=x>'
+    monitor["status"]["signals"][0]["message"] = '"><img src=x>'
     html = "".join(render_sections(overview(cluster.snapshot, "churn", ALL), "<b>").values())
     assert "<script>" not in html
     assert "<img" not in html
@@ -146,7 +153,7 @@ async def test_the_api_reads_objects_and_explains_decisions(client: httpx.AsyncC
     assert one.json()["kind"] == "FeatureSet"
     decision = (await client.get("/api/v1/namespaces/churn/monitors/churn/decision", headers=ADA)).json()
     assert decision["lastDecision"]["cause"] == "CovariateShift"
-    assert decision["labels"] == {"have": 4012, "need": 4000}
+    assert decision["labels"] == {"available": 4012, "required": 4000}
     loop = (await client.get("/api/v1/overview", params={"namespace": "churn"}, headers=COOKIE)).json()
     assert loop["rollouts"][0]["url"] == "http://127.0.0.1:30080/churn/churn"
     missing = await client.get("/api/v1/namespaces/churn/monitors/other", headers=ADA)
@@ -156,16 +163,16 @@ async def test_the_api_reads_objects_and_explains_decisions(client: httpx.AsyncC
 async def test_a_retried_request_for_a_training_makes_one_job_that_names_its_caller(
     client: httpx.AsyncClient, cluster: Any
 ) -> None:
-    body = {"namespace": "churn", "from": "churn-first", "reason": "new prices"}
+    body = {"namespace": "churn", "from": "churn-first", "message": "new prices"}
     headers = ADA | {"Idempotency-Key": "monday"}
     first, again = [await client.post("/api/v1/trainingjobs", json=body, headers=headers) for _ in range(2)]
     assert (first.status_code, again.status_code) == (201, 201)
     assert first.json() == again.json()
     (created,) = cluster.created
     assert created["metadata"]["annotations"]["homeostat.dev/requested-by"] == "ada"
-    assert created["spec"]["trigger"] == {"type": "API", "reason": "new prices (by ada)"}
+    assert created["spec"]["trigger"] == {"type": "API", "message": "new prices (by ada)"}
     assert created["spec"]["dataset"] == cluster.get("trainingjobs", "churn", "churn-first")["spec"]["dataset"]
-    other = await client.post("/api/v1/trainingjobs", json=body | {"reason": "other"}, headers=headers)
+    other = await client.post("/api/v1/trainingjobs", json=body | {"message": "other"}, headers=headers)
     assert other.status_code == 409
     assert "new Idempotency-Key" in other.json()["error"]
 

@@ -57,7 +57,14 @@ async def test_a_version_in_shadow_is_compared_with_what_callers_got_to_the_same
     asked = OWNER | {"version": "2", "since": START.isoformat()}
     answer = await client.get("/v1/shadow", params=asked, headers=bearer("monitor"))
     assert answer.json() == pytest.approx(
-        {"copies": 3, "pairs": 2, "differenceSum": 0.1, "distanceSum": 0.3, "largestDistance": 0.2, "changed": 1}
+        {
+            "mirrored": 3,
+            "compared": 2,
+            "differenceSum": 0.1,
+            "absoluteDifferenceSum": 0.3,
+            "maxAbsoluteDifference": 0.2,
+            "disagreements": 1,
+        }
     )
     assert (await client.get("/v1/shadow", params=asked, headers=bearer("seller"))).status_code == 403
 
