@@ -6,13 +6,13 @@ from typing import Any
 
 import kopf
 from aiohttp import web
-from kubernetes import client, config
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from homeostat.api.common import API_VERSION, GROUP, VERSION
 from homeostat.api.v1alpha1 import KINDS
 from homeostat.cluster import ClusterAccess
-from homeostat.cluster.kubernetes import Cluster
+from homeostat.cluster.connection import Connection, load_connection
+from homeostat.cluster.kubernetes import KubernetesCluster
 from homeostat.engines.metrics.prometheus import PrometheusMetrics
 from homeostat.engines.objects import ObjectStore
 from homeostat.engines.objects.s3 import S3Objects
@@ -21,10 +21,8 @@ from homeostat.engines.registry.mlflow import MlflowRegistry
 from homeostat.engines.runs import PipelineEngine, local
 from homeostat.engines.runs.kubeflow import client as kubeflow
 from homeostat.engines.runs.packages import Packages
-from homeostat.engines.serving import ServingEngine
+from homeostat.engines.serving import ServingEngine, kserve, seldon
 from homeostat.engines.serving.deployment import DeploymentServing
-from homeostat.engines.serving.kserve import KServeServing
-from homeostat.engines.serving.seldon import SeldonServing
 from homeostat.logs import log_as_json
 from homeostat.reconcile.errors import PlatformError
 from homeostat.reconcile.names import KIND_LABEL
@@ -44,12 +42,15 @@ from homeostat_operators.core.dependencies import dependencies_of
 from homeostat_operators.core.event_source import EventSource
 from homeostat_operators.core.loop import AnyOperator
 from homeostat_operators.core.settings import OperatorSettings
-from homeostat_operators.core.workers import WORKERS, Workers
+from homeostat_operators.core.workers import Workers
 from homeostat_operators.core.workqueue import WorkQueue
 
 PORT = 8080
 STOP_SECONDS = 20.0
 """Given to the turns in progress; less than the 30 seconds that Kubernetes gives a pod."""
+
+ENGINE_KINDS = {**kubeflow.KINDS, **seldon.KINDS, **kserve.KINDS}
+"""Plurals of the kinds that engines bring with them."""
 
 PLURALS = {kind.KIND: kind.PLURAL for kind in KINDS}
 
@@ -62,23 +63,17 @@ def run(operator: AnyOperator) -> None:
         PlatformError: The kinds are not installed, or may not be read.
     """
     log_as_json()
-    clients = connect(operator)
+    connection = load_connection()
+    clients = connect(operator, connection)
     # kopf, too, would find out, but only by watching nothing; this ends the process, and Kubernetes tries again.
     for kind in (operator.resource.KIND, *(d.source for d in dependencies_of(operator.resource.KIND))):
         clients.cluster.list(API_VERSION, kind, None)
-    asyncio.run(serve(operator, clients, PORT))
+    asyncio.run(serve(operator, clients, connection, PORT))
 
 
-def connect(operator: AnyOperator) -> Clients:
-    """Clients of the platform as the environment describes it; nothing but the Kubernetes API is asked yet."""
-    try:
-        config.load_incluster_config()  # type: ignore[no-untyped-call] # the client has no types there
-    except config.ConfigException:
-        config.load_kube_config()  # type: ignore[no-untyped-call] # as above
-    settings = client.Configuration.get_default_copy()
-    settings.connection_pool_maxsize = WORKERS
-    settings.retries = False  # the loop tries again, with its own back-off
-    cluster = Cluster(client.ApiClient(settings), f"homeostat-{operator.resource.KIND.lower()}")
+def connect(operator: AnyOperator, connection: Connection) -> Clients:
+    """Clients of the platform as the environment describes it; only the Kubernetes API is called yet."""
+    cluster = KubernetesCluster(connection, f"homeostat-{operator.resource.KIND.lower()}", ENGINE_KINDS)
     objects = S3Objects(load(S3Settings))
     return Clients(
         cluster=cluster,
@@ -92,7 +87,7 @@ def connect(operator: AnyOperator) -> Clients:
     )
 
 
-def _pipelines(cluster: Cluster, objects: ObjectStore) -> dict[str, PipelineEngine]:
+def _pipelines(cluster: KubernetesCluster, objects: ObjectStore) -> dict[str, PipelineEngine]:
     """Engines of trainings that the platform has, by the name that a spec gives them."""
     compiled = Path(load(PipelinesSettings).compiled)
     engines: dict[str, PipelineEngine] = {local.NAME: local.LocalPipelines(cluster, compiled)}
@@ -106,10 +101,10 @@ def _pipelines(cluster: Cluster, objects: ObjectStore) -> dict[str, PipelineEngi
 
 def _serving() -> dict[str, ServingEngine]:
     """Engines that keep models running and that the platform has, by the name that a spec gives them."""
-    seldon = load(SeldonSettings)
+    settings = load(SeldonSettings)
     engines: list[ServingEngine] = [DeploymentServing()]
-    engines += [SeldonServing(seldon)] if seldon.enabled else []
-    engines += [KServeServing()] if load(KServeSettings).enabled else []
+    engines += [seldon.SeldonServing(settings)] if settings.enabled else []
+    engines += [kserve.KServeServing()] if load(KServeSettings).enabled else []
     return {engine.name: engine for engine in engines}
 
 
@@ -125,10 +120,11 @@ def cluster_identity(cluster: ClusterAccess) -> str:
     return str(found["metadata"]["uid"])
 
 
-async def serve(operator: AnyOperator, clients: Clients, port: int) -> None:
+async def serve(operator: AnyOperator, clients: Clients, connection: Connection, port: int) -> None:
     """Watches, reconciles and answers probes until a signal says stop; turns in progress are finished."""
     queue = WorkQueue()
     workers = Workers(operator, clients, queue)
+    sign_in(connection)
     settings = watch(operator, EventSource(operator.resource.KIND, queue))
     runner = web.AppRunner(_pages(workers), access_log=None)
     await runner.setup()
@@ -139,6 +135,24 @@ async def serve(operator: AnyOperator, clients: Clients, port: int) -> None:
     finally:
         await asyncio.to_thread(workers.stop, STOP_SECONDS)
         await runner.cleanup()
+
+
+def sign_in(connection: Connection) -> None:
+    """Makes kopf use the same API server and user; it would look for a client library that is not installed."""
+
+    @kopf.on.login()
+    def _login(**_: Any) -> kopf.ConnectionInfo:
+        return kopf.ConnectionInfo(
+            server=connection.server,
+            ca_data=connection.authority,
+            insecure=not connection.verify,
+            certificate_data=connection.certificate,
+            private_key_data=connection.key,
+            # Called again when the token is no longer accepted.
+            token=connection.credentials.token(),
+            default_namespace=connection.namespace,
+            proxy_url=connection.proxy,
+        )
 
 
 def watch(operator: AnyOperator, feed: EventSource) -> kopf.OperatorSettings:

@@ -12,6 +12,10 @@ import yaml
 from kubernetes import client, config
 from kubernetes.client.exceptions import ApiException
 
+from homeostat.cluster.connection import load_connection
+from homeostat.cluster.kubernetes import KubernetesCluster
+from homeostat.engines.runs.kubeflow import client as kubeflow
+from homeostat.engines.serving import kserve, seldon
 from support.waiting import until
 
 REPOSITORY = Path(__file__).parents[2]
@@ -34,6 +38,15 @@ def kubernetes_client(kubeconfig: Path) -> Iterator[client.ApiClient]:
     api = config.new_client_from_config(str(kubeconfig))  # type: ignore[no-untyped-call]
     yield api
     api.close()
+
+
+@pytest.fixture(scope="session")
+def real(kubeconfig: Path) -> Iterator[KubernetesCluster]:
+    """The product's own client of that cluster."""
+    kinds = {**kubeflow.KINDS, **seldon.KINDS, **kserve.KINDS}
+    cluster = KubernetesCluster(load_connection(str(kubeconfig)), "homeostat-contract", kinds)
+    yield cluster
+    cluster.close()
 
 
 @pytest.fixture(scope="session")

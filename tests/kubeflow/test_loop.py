@@ -17,6 +17,7 @@ from pydantic import SecretStr
 
 from homeostat.api.v1alpha1 import TrainingJob
 from homeostat.api.v1alpha1.trainingjob import SUCCEEDED, StepState
+from homeostat.cluster.memory import MemoryCluster
 from homeostat.engines.metrics.memory import MemoryMetrics
 from homeostat.engines.objects.memory import MemoryObjects
 from homeostat.engines.objects.s3 import S3Objects
@@ -35,7 +36,6 @@ from homeostat_operators.core.workqueue import Key
 from homeostat_operators.featureset.children import schema_hash
 from homeostat_operators.trainingjob.handlers import OPERATOR
 from homeostat_operators.trainingjob.sweep import sweep
-from support.cluster_twin import MemoryCluster
 from support.trainings import TRAINED
 from support.waiting import until
 from support.world import COMPILED

@@ -8,6 +8,9 @@ from typing import Any
 import pytest
 import yaml
 
+from homeostat.cluster.connection import load_connection
+from homeostat.cluster.kubernetes import KubernetesCluster
+from homeostat.engines.serving.seldon import KINDS
 from support.platform.fixtures import the_platform, the_traffic, the_watch  # noqa: F401 - fixtures, by their names
 from tools.cluster import settings
 from tools.demo.release import Platform
@@ -18,6 +21,13 @@ Object = dict[str, Any]
 @pytest.fixture(scope="session")
 def seldon() -> Platform:
     return Platform(settings.load())
+
+
+@pytest.fixture(scope="session")
+def api_server(seldon: Platform) -> Iterator[KubernetesCluster]:
+    cluster = KubernetesCluster(load_connection(str(seldon.local.kubeconfig)), "homeostat-contract", KINDS)
+    yield cluster
+    cluster.close()
 
 
 @pytest.fixture(scope="session")

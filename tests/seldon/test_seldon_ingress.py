@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 import yaml
-from kubernetes import config
 
+from homeostat.cluster.kubernetes import KubernetesCluster
 from homeostat.engines.serving.seldon import SeldonServing
 from homeostat.settings import SeldonSettings
 from support.serving.real import RealStage, staged
@@ -92,10 +92,8 @@ def ambassador(seldon: Platform) -> Iterator[None]:
 
 
 @pytest.fixture
-def stage(seldon: Platform) -> Iterator[RealStage]:
-    api = config.new_client_from_config(str(seldon.local.kubeconfig))  # type: ignore[no-untyped-call]
-    yield from staged(INGRESS, api)
-    api.close()
+def stage(api_server: KubernetesCluster) -> Iterator[RealStage]:
+    yield from staged(INGRESS, api_server)
 
 
 def the_route(seldon: Platform, stage: RealStage) -> Object:

@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from kubernetes import client, config
 
+from homeostat.cluster.kubernetes import KubernetesCluster
 from homeostat.engines.serving.seldon import API_VERSION, KIND, SeldonServing
 from homeostat.reconcile.errors import InvalidSpec
 from homeostat.settings import SeldonSettings
@@ -22,16 +22,9 @@ from tools.seldon.manifests import NAMESPACE as OPERATORS
 OPERATOR = ",".join(f"{key}={value}" for key, value in LABELS.items())
 
 
-@pytest.fixture(scope="module")
-def api(seldon: Platform) -> Iterator[client.ApiClient]:
-    made = config.new_client_from_config(str(seldon.local.kubeconfig))  # type: ignore[no-untyped-call]
-    yield made
-    made.close()
-
-
 @pytest.fixture
-def stage(api: client.ApiClient) -> Iterator[RealStage]:
-    yield from staged(SeldonServing(SeldonSettings()), api)
+def stage(api_server: KubernetesCluster) -> Iterator[RealStage]:
+    yield from staged(SeldonServing(SeldonSettings()), api_server)
 
 
 class TestSeldon(ServingSuite):

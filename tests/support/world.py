@@ -10,6 +10,7 @@ from typing import Any
 
 from homeostat.api.common import API_VERSION, ConditionType, Resource
 from homeostat.cluster import Manifest
+from homeostat.cluster.memory import Address, MemoryCluster
 from homeostat.engines.metrics.memory import MemoryMetrics
 from homeostat.engines.objects.memory import MemoryObjects
 from homeostat.engines.outcomes.memory import MemoryOutcomes
@@ -24,7 +25,6 @@ from homeostat_operators.core.clients import Clients
 from homeostat_operators.core.loop import AnyOperator, ReconcileResult, reconcile
 from homeostat_operators.core.settings import OperatorSettings
 from homeostat_operators.core.workqueue import Key
-from support.cluster_twin import Address, MemoryCluster
 
 COMPILED = Path(__file__).parents[2] / "pipelines" / "compiled"
 START = datetime(2026, 1, 5, 8, 0, 30, tzinfo=UTC)

@@ -6,16 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from kubernetes import client
 
-from homeostat.cluster.kubernetes import Cluster
+from homeostat.cluster import ClusterAccess
+from homeostat.cluster.memory import MemoryCluster
 from homeostat.engines.objects.memory import MemoryObjects
 from homeostat.engines.runs import PipelineEngine, SeenRun
 from homeostat.engines.runs.kubeflow.client import KubeflowPipelines
 from homeostat.engines.runs.local import LocalPipelines
 from homeostat.engines.runs.packages import Packages
 from homeostat.settings import KubeflowSettings
-from support.cluster_twin import MemoryCluster
 from support.kubeflow_twin import KubeflowServer
 from support.waiting import until
 
@@ -58,9 +57,9 @@ def local_on_twin() -> Place:
     return Place(LocalPipelines(cluster, COMPILED), passes=cluster.finish_deletions)
 
 
-def local(api: client.ApiClient) -> Place:
+def local(cluster: ClusterAccess) -> Place:
     """Jobs on a real API server."""
-    return Place(LocalPipelines(Cluster(api, "homeostat-contract"), COMPILED))
+    return Place(LocalPipelines(cluster, COMPILED))
 
 
 def kubeflow_on_twin() -> Place:
@@ -69,9 +68,9 @@ def kubeflow_on_twin() -> Place:
     return _kubeflow("kubeflow.example.org", server.listed, lambda: server.passes(1), httpx.MockTransport(server))
 
 
-def kubeflow(api: client.ApiClient, address: str) -> Place:
+def kubeflow(cluster: ClusterAccess, address: str) -> Place:
     """A real backend at host:port."""
-    return _kubeflow(address, Cluster(api, "homeostat-contract").list, lambda: None)
+    return _kubeflow(address, cluster.list, lambda: None)
 
 
 def _kubeflow(

@@ -45,12 +45,11 @@ def place(request: pytest.FixtureRequest) -> Iterator[Place]:
         case "local on the twin":
             chosen = pipelines.local_on_twin()
         case "local":
-            chosen = pipelines.local(request.getfixturevalue("kubernetes_client"))
+            chosen = pipelines.local(request.getfixturevalue("real"))
         case "kubeflow on the twin":
             chosen = pipelines.kubeflow_on_twin()
         case _:
-            api = request.getfixturevalue("kubernetes_client")
-            chosen = pipelines.kubeflow(api, request.getfixturevalue("backend"))
+            chosen = pipelines.kubeflow(request.getfixturevalue("real"), request.getfixturevalue("backend"))
     yield chosen
     chosen.close()
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 import pytest
-from kubernetes import client
 
+from homeostat.cluster.kubernetes import KubernetesCluster
 from homeostat.engines.serving.deployment import DeploymentServing
 from support.serving.real import RealStage, staged
 from support.serving.suite import ServingSuite
@@ -12,5 +12,5 @@ from support.serving.suite import ServingSuite
 
 class TestDeployment(ServingSuite):
     @pytest.fixture
-    def stage(self, kubernetes_client: client.ApiClient) -> Iterator[RealStage]:
-        yield from staged(DeploymentServing(), kubernetes_client)
+    def stage(self, real: KubernetesCluster) -> Iterator[RealStage]:
+        yield from staged(DeploymentServing(), real)

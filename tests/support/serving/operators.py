@@ -8,10 +8,10 @@ from collections.abc import Callable
 from typing import Any
 
 from homeostat.api.v1alpha1.modeldeployment import ModelDeployment
+from homeostat.cluster.memory import MemoryCluster
 from homeostat.engines.serving import Found, ServingEngine, Version, predictor
 from homeostat.engines.serving.kserve import KIND as INFERENCE_SERVICE
 from homeostat.engines.serving.seldon import KIND as SELDON_DEPLOYMENT
-from support.cluster_twin import MemoryCluster
 from support.serving.suite import NOWHERE
 
 Manifest = dict[str, Any]

@@ -4,11 +4,9 @@ import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from kubernetes.client import ApiClient
-
 from homeostat.api.common import API_VERSION
 from homeostat.api.v1alpha1 import TrainingJob
-from homeostat.cluster.kubernetes import Cluster
+from homeostat.cluster import ClusterAccess
 from homeostat.engines.serving import Found, ServingEngine, Version, children_of, predictor
 from homeostat.testing.builders import NAMESPACE, a_model_deployment
 from support.waiting import until
@@ -23,9 +21,9 @@ class RealStage:
     Its ModelDeployment exists on paper only, so that no operator interferes; its objects have no owner therefore.
     """
 
-    def __init__(self, engine: ServingEngine, api: ApiClient) -> None:
+    def __init__(self, engine: ServingEngine, cluster: ClusterAccess) -> None:
         self.engine = engine
-        self.cluster = Cluster(api, "homeostat-contract")
+        self.cluster = cluster
         realtime = {"replicas": 1, "features": "Lookup"}
         self.resource = a_model_deployment(f"contract-{uuid.uuid4().hex[:6]}", realtime=realtime)
         self.versions = self._trained()
@@ -60,9 +58,9 @@ class RealStage:
         return until(what, self.found, done, seconds=SECONDS)
 
 
-def staged(engine: ServingEngine, api: ApiClient) -> Iterator[RealStage]:
+def staged(engine: ServingEngine, cluster: ClusterAccess) -> Iterator[RealStage]:
     """A stage for one test, cleared afterwards."""
-    stage = RealStage(engine, api)
+    stage = RealStage(engine, cluster)
     yield stage
     for child in children_of(stage.found(), engine):
         stage.delete(child.api_version, child.kind, child.name)

@@ -12,6 +12,7 @@ from homeostat.reconcile.names import version_name
 NAME = "KServe"
 API_VERSION = "serving.kserve.io/v1beta1"
 KIND = "InferenceService"
+KINDS = {(API_VERSION, KIND): "inferenceservices"}
 CONTAINER = "kserve-container"
 """Name that KServe wants of the container that predicts."""
 

@@ -15,6 +15,7 @@ from homeostat.settings import SeldonSettings
 NAME = "Seldon"
 API_VERSION = "machinelearning.seldon.io/v1"
 KIND = "SeldonDeployment"
+KINDS = {(API_VERSION, KIND): "seldondeployments"}
 METRICS_PORT = {"name": "metrics", "containerPort": 6000, "protocol": "TCP"}
 """Seldon Core numbers a port that it adds by the place of a predictor, so that one that moves up would be restarted."""
 

@@ -10,6 +10,7 @@ import pytest
 from homeostat.api.common import API_VERSION, ConditionType
 from homeostat.api.v1alpha1 import FeatureSet, FeatureSetStatus
 from homeostat.cluster import Manifest
+from homeostat.cluster.memory import MemoryCluster
 from homeostat.engines.metrics.memory import MemoryMetrics
 from homeostat.engines.objects.memory import MemoryObjects
 from homeostat.engines.outcomes.memory import MemoryOutcomes
@@ -23,7 +24,6 @@ from homeostat_operators.core.clients import Clients
 from homeostat_operators.core.loop import Operator, ReconcileOutcome, ReconcileResult, reconcile
 from homeostat_operators.core.plan import Plan
 from homeostat_operators.core.workqueue import Key
-from support.cluster_twin import MemoryCluster
 from support.world import SETTINGS
 
 NOW = datetime(2026, 1, 5, 9, tzinfo=UTC)

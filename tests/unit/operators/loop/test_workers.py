@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry
 
 from homeostat.api.v1alpha1 import FeatureSet, FeatureSetStatus
 from homeostat.cluster import Manifest
+from homeostat.cluster.memory import MemoryCluster
 from homeostat.engines.metrics.memory import MemoryMetrics
 from homeostat.engines.objects.memory import MemoryObjects
 from homeostat.engines.outcomes.memory import MemoryOutcomes
@@ -22,7 +23,6 @@ from homeostat_operators.core.loop import Operator
 from homeostat_operators.core.plan import Plan
 from homeostat_operators.core.workers import Workers
 from homeostat_operators.core.workqueue import Key, WorkQueue
-from support.cluster_twin import MemoryCluster
 from support.world import SETTINGS
 
 PATIENCE = 60.0

@@ -33,6 +33,7 @@ from homeostat.settings import KubeflowSettings, NodePool
 NAME = "Kubeflow"
 API = "/apis/v2beta1"
 WORKFLOW = ("argoproj.io/v1alpha1", "Workflow")
+KINDS = {WORKFLOW: "workflows"}
 RUN_NAME = "pipelines.kubeflow.org/run_name"
 RECORDED = "pipeline/persistedFinalState"
 WRONG_INPUT = "InvalidInputError"

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import yaml
-from kubernetes.utils import quantity
 
 from homeostat.engines.runs import Attempt
+from homeostat.reconcile.quantity import parse_quantity
 from homeostat.settings import NodePool
 
 SECRET = "homeostat-platform"  # noqa: S105 - the name of a Secret
@@ -78,5 +78,4 @@ def _resources(attempt: Attempt) -> dict[str, Any]:
 
 
 def _number(amount: str) -> float:
-    parse: Any = quantity.parse_quantity  # the client has no types there
-    return float(parse(amount))
+    return float(parse_quantity(amount))
