@@ -120,8 +120,9 @@ lock: $(UV) ## Renews the locks from requirements/*.in
 	@cd requirements && for room in operators services; do ../$(LOCK) -c platform.txt $$room.in -o $$room.txt; done
 
 .PHONY: generate
-generate: venv ## CRDs, RBAC, compiled pipelines, API reference
+generate: venv ## CRDs, RBAC, compiled pipelines, references of the API and of metrics
 	@$(PYTHON) -m homeostat.api.crdgen
+	@$(PYTHON) -m homeostat.telemetry
 	@$(PYTHON) -m homeostat_operators.rbac
 	@$(PIPELINES)/bin/python -m homeostat_pipelines.compile
 

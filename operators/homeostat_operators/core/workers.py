@@ -8,6 +8,7 @@ from functools import partial
 import structlog
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
 
+from homeostat import telemetry
 from homeostat.reconcile.errors import EngineUnavailable, PlatformError
 from homeostat_operators.core.clients import Clients
 from homeostat_operators.core.loop import (
@@ -46,15 +47,9 @@ class Workers:
         self._clients = clients
         self._queue = queue
         self._kind = operator.resource.KIND
-        self._reconciles = Counter(
-            "homeostat_reconciles", "Reconciliations by outcome.", ["kind", "outcome"], registry=registry
-        )
-        self._seconds = Histogram(
-            "homeostat_reconcile_duration_seconds", "Duration of a reconciliation.", ["kind"], registry=registry
-        )
-        depth = Gauge(
-            "homeostat_queue_depth", "Objects that are due and wait for a worker.", ["kind"], registry=registry
-        )
+        self._reconciles = Counter(*telemetry.RECONCILES.declaration, registry=registry)
+        self._seconds = Histogram(*telemetry.RECONCILE_SECONDS.declaration, registry=registry)
+        depth = Gauge(*telemetry.QUEUE_DEPTH.declaration, registry=registry)
         depth.labels(self._kind).set_function(lambda: len(queue))
         self._threads = [
             threading.Thread(target=self._work, name=f"worker-{number}", daemon=True) for number in range(WORKERS)

@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from homeostat import telemetry
 from homeostat.api.common import API_VERSION
 from homeostat.api.v1alpha1.modeldeployment import ModelDeployment
 from homeostat.api.v1alpha1.trainingjob import SUCCEEDED, TrainingJob
@@ -150,22 +151,20 @@ def _step(resource: ModelDeployment, clients: Clients, now: datetime) -> StepTra
     candidate = resource.status.candidate
     if candidate is None or candidate.step_start_time is None:
         return None
-    selector = (
-        f'homeostat_requests_total{{namespace="{resource.metadata.namespace}",'
-        f'deployment="{resource.metadata.name}",version="{candidate.version}"}}'
-    )
+    meta = resource.metadata
+    selector = telemetry.CANARY_REQUESTS.of(meta.namespace, meta.name, candidate.version)
     start = candidate.step_start_time
     try:
         series = clients.metrics.samples(selector, start - BEFORE, now)
     except EngineUnavailable:
         return None
     counted = [
-        (one.labels.get("code", ""), counter_increase(one.samples, start.timestamp(), now.timestamp()))
+        (one.labels.get(telemetry.CODE, ""), counter_increase(one.samples, start.timestamp(), now.timestamp()))
         for one in series
     ]
     return StepTraffic(
         requests=sum(count for _, count in counted),
-        errors=sum(count for code, count in counted if code.startswith("5")),
+        errors=sum(count for code, count in counted if telemetry.is_server_error(code)),
     )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import lru_cache
 
+from homeostat import telemetry
 from homeostat.api.common import API_VERSION, parse_duration
 from homeostat.api.v1alpha1.featureset import FeatureSet, FeatureSetReason
 from homeostat.api.v1alpha1.modeldeployment import FeatureMode, ModelDeployment, ServedVersion
@@ -150,11 +151,11 @@ def drift_window(deployment: ModelDeployment, stable: ServedVersion, window: Win
     baseline = _baseline(clients.objects.read, stable.uri, stable.digest)
     meta, before = deployment.metadata, max(BEFORE, (window.end - window.start) / 4)
 
-    def read(metric: str) -> list[Series]:
-        of = f'namespace="{meta.namespace}",deployment="{meta.name}",version="{stable.version}"'
-        return clients.metrics.samples(f"{metric}{{{of}}}", window.start - before, window.end)
+    def read(query: telemetry.Query) -> list[Series]:
+        selector = query.of(meta.namespace, meta.name, stable.version)
+        return clients.metrics.samples(selector, window.start - before, window.end)
 
-    series = read("homeostat_feature_bin_total")
+    series = read(telemetry.DRIFT_HISTOGRAMS)
     start, end = window.start.timestamp(), window.end.timestamp()
     anchored = any(one.samples[0][0] <= start for one in series)
     gap = ""
@@ -163,9 +164,11 @@ def drift_window(deployment: ModelDeployment, stable: ServedVersion, window: Win
         gap = "Prometheus has no samples from just before the window: its counts cannot be told from earlier ones."
     by_feature: dict[str, list[tuple[str, tuple[tuple[float, float], ...]]]] = {}
     for one in series:
-        by_feature.setdefault(one.labels.get("feature", ""), []).append((one.labels.get("bin", ""), one.samples))
+        by_feature.setdefault(one.labels.get(telemetry.FEATURE, ""), []).append(
+            (one.labels.get(telemetry.BIN, ""), one.samples)
+        )
     counts = {feature: sub_window_counts(samples, start, end) for feature, samples in by_feature.items()}
-    moments = _moments(read("homeostat_feature_distance_total"), counts, start, end)
+    moments = _moments(read(telemetry.DRIFT_MOMENTS), counts, start, end)
     return DriftWindow(window, baseline, counts, gap, moments)
 
 
@@ -174,8 +177,8 @@ def _moments(
 ) -> dict[str, Moments]:
     sums: dict[str, dict[str, float]] = {}
     for one in series:
-        of = sums.setdefault(one.labels.get("feature", ""), dict.fromkeys((ABOVE, BELOW, SQUARE), 0.0))
-        of[one.labels.get("moment", "")] += counter_increase(one.samples, start, end)
+        of = sums.setdefault(one.labels.get(telemetry.FEATURE, ""), dict.fromkeys((ABOVE, BELOW, SQUARE), 0.0))
+        of[one.labels.get(telemetry.MOMENT, "")] += counter_increase(one.samples, start, end)
     return {name: Moments(count=_numbers(counts.get(name, [])), **of) for name, of in sums.items()}
 
 

@@ -9,6 +9,7 @@ from fastapi.responses import Response
 from fastapi.staticfiles import StaticFiles
 from prometheus_client import CollectorRegistry, Gauge
 
+from homeostat import telemetry
 from homeostat_services.access import Guard
 from homeostat_services.console.api import api_routes
 from homeostat_services.console.cluster import Cluster
@@ -30,7 +31,7 @@ def create_app(cluster: Cluster, guard: Guard) -> FastAPI:
     """The application; its lifespan keeps looking at the cluster."""
     state = State(cluster)
     registry = CollectorRegistry()
-    Gauge("homeostat_console_watchers", "Open live pages.", registry=registry).set_function(lambda: state.watchers)
+    Gauge(*telemetry.CONSOLE_WATCHERS.declaration, registry=registry).set_function(lambda: state.watchers)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:

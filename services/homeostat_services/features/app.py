@@ -10,6 +10,7 @@ from fastapi.responses import JSONResponse
 from prometheus_client import CollectorRegistry, Counter
 from pydantic import Field, StringConstraints
 
+from homeostat import telemetry
 from homeostat.api.common import NAME_PATTERN, FieldName, ResourceName
 from homeostat.documents import StrictDocument
 from homeostat.engines.features.layout import Value
@@ -57,9 +58,7 @@ class UnknownFeature(Refused):
 def create_app(reader: FeatureReader, guard: Guard, clock: Callable[[], float] = time.time) -> FastAPI:
     """The application; it closes the reader when it ends."""
     registry = CollectorRegistry()
-    rows = Counter(
-        "homeostat_features_rows", "Rows asked for.", ("namespace", "feature_set", "found"), registry=registry
-    )
+    rows = Counter(*telemetry.FEATURE_ROWS.declaration, registry=registry)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:

@@ -118,7 +118,7 @@ def _add_writes(app: FastAPI, store: Store, guard: Guard, metrics: Metrics) -> N
 
     @app.post("/v1/business")
     async def business(batch: Business, caller: Authenticated) -> BusinessAnswer:
-        """Record business numbers; the newest of each name is exported as homeostat_business_value."""
+        """Record business numbers; the newest of each name is exported as a gauge."""
         await _require(guard, caller, "create", "business", (batch.namespace, batch.deployment))
         try:
             answer = await asyncio.to_thread(store.add_business, batch.namespace, batch.deployment, batch.values)

@@ -4,9 +4,8 @@ from collections.abc import Iterable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
+from homeostat import telemetry
 from homeostat_services.observer.messages import OutcomesAnswer, PredictionsAnswer
-
-OWNER = ("namespace", "deployment")
 
 
 class Metrics:
@@ -14,26 +13,12 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self._predictions = Counter(
-            "homeostat_observer_predictions", "Predictions received.", (*OWNER, "result"), registry=self.registry
-        )
-        self._outcomes = Counter(
-            "homeostat_observer_outcomes", "Outcomes received.", (*OWNER, "result"), registry=self.registry
-        )
-        self._business = Gauge(
-            "homeostat_business_value", "Newest value of a business number.", (*OWNER, "name"), registry=self.registry
-        )
-        self.export_lag = Gauge(
-            "homeostat_observer_export_lag_seconds",
-            "Age of the oldest matched outcome that is not in the object store.",
-            registry=self.registry,
-        )
-        self.export_parts = Counter(
-            "homeostat_observer_export_parts", "Parts uploaded to the object store.", registry=self.registry
-        )
-        self.export_failures = Counter(
-            "homeostat_observer_export_failures", "Runs of the export that failed.", registry=self.registry
-        )
+        self._predictions = Counter(*telemetry.OBSERVER_PREDICTIONS.declaration, registry=self.registry)
+        self._outcomes = Counter(*telemetry.OBSERVER_OUTCOMES.declaration, registry=self.registry)
+        self._business = Gauge(*telemetry.BUSINESS_VALUE.declaration, registry=self.registry)
+        self.export_lag = Gauge(*telemetry.EXPORT_LAG_SECONDS.declaration, registry=self.registry)
+        self.export_parts = Counter(*telemetry.EXPORT_PARTS.declaration, registry=self.registry)
+        self.export_failures = Counter(*telemetry.EXPORT_FAILURES.declaration, registry=self.registry)
 
     def count(self, namespace: str, deployment: str, answer: PredictionsAnswer | OutcomesAnswer) -> None:
         """Count what became of a batch, by result."""

@@ -9,12 +9,11 @@ import numpy as np
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from homeostat import telemetry
 from homeostat.signals.histogram import Baseline, FeatureBaseline, assign, bin_labels
 from homeostat.signals.units import ABOVE, BELOW, SQUARE
 
-LABELS = ("namespace", "deployment", "version")
-SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
-"""Upper ends of the buckets of request durations."""
+_BUCKETS = telemetry.REQUEST_SECONDS.buckets
 
 EXPECTED_CODES = ("200", "400", "404", "500", "503")
 """Exported from the start, so that the first error is an increase like every other."""
@@ -66,7 +65,7 @@ class Counters(Collector):
         self._distances = {f.name: Distances(f.mean) for f in baseline.features if f.mean is not None}
         self._score = None if baseline.score is None else Bins(baseline.score)
         self._requests = {(code, copy): 0 for code in EXPECTED_CODES for copy in ("false", "true")}
-        self._buckets = [0] * (len(SECONDS) + 1)
+        self._buckets = [0] * (len(_BUCKETS) + 1)
         self._seconds = 0.0
         self.dropped = 0
 
@@ -74,7 +73,7 @@ class Counters(Collector):
         """Count an answered request; `mirrored`: it was a copy."""
         key = (str(status), "true" if mirrored else "false")
         self._requests[key] = self._requests.get(key, 0) + 1
-        self._buckets[bisect_left(SECONDS, seconds)] += 1
+        self._buckets[bisect_left(_BUCKETS, seconds)] += 1
         self._seconds += seconds
 
     def served(self, columns: Mapping[str, Sequence[Any]], scores: Sequence[float]) -> None:
@@ -90,48 +89,40 @@ class Counters(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """All metrics; called at each scrape."""
-        requests = CounterMetricFamily(
-            "homeostat_requests",
-            "Answered requests by status; a mirrored one is a copy whose answer reached nobody.",
-            labels=(*LABELS, "code", "mirrored"),
-        )
+        requests = _counter(telemetry.REQUESTS)
         for key, count in self._requests.items():
             requests.add_metric((*self._labels, *key), count)
         yield requests
         yield self._durations()
-        features = CounterMetricFamily(
-            "homeostat_feature_bin", "Served values by bin of the baseline.", labels=(*LABELS, "feature", "bin")
-        )
+        features = _counter(telemetry.FEATURE_BINS)
         for name, bins in self._features.items():
             for label, count in bins.counts.items():
                 features.add_metric((*self._labels, name, label), count)
         yield features
-        moments = CounterMetricFamily(
-            "homeostat_feature_distance",
-            "Distances of served values from the mean of training: sums above, below, and of squares.",
-            labels=(*LABELS, "feature", "moment"),
-        )
+        moments = _counter(telemetry.FEATURE_DISTANCES)
         for name, distances in self._distances.items():
             for moment, total in distances.sums().items():
                 moments.add_metric((*self._labels, name, moment), total)
         yield moments
-        scores = CounterMetricFamily(
-            "homeostat_score_bin", "Served scores by bin of the baseline.", labels=(*LABELS, "bin")
-        )
+        scores = _counter(telemetry.SCORE_BINS)
         for label, count in self._score.counts.items() if self._score else ():
             scores.add_metric((*self._labels, label), count)
         yield scores
-        dropped = CounterMetricFamily(
-            "homeostat_prediction_log_dropped", "Predictions that never reached the observer.", labels=LABELS
-        )
+        dropped = _counter(telemetry.PREDICTION_LOG_DROPPED)
         dropped.add_metric(self._labels, self.dropped)
         yield dropped
 
     def _durations(self) -> Metric:
-        family = HistogramMetricFamily("homeostat_request_duration_seconds", "Time to answer a request.", labels=LABELS)
+        name, text, labels = telemetry.REQUEST_SECONDS.declaration
+        family = HistogramMetricFamily(name, text, labels=labels)
         total, buckets = 0, []
-        for end, count in zip((*map(str, SECONDS), "+Inf"), self._buckets, strict=True):
+        for end, count in zip((*map(str, _BUCKETS), "+Inf"), self._buckets, strict=True):
             total += count
             buckets.append((end, float(total)))
         family.add_metric(self._labels, buckets, self._seconds)
         return family
+
+
+def _counter(metric: telemetry.MetricFamily) -> CounterMetricFamily:
+    name, text, labels = metric.declaration
+    return CounterMetricFamily(name, text, labels=labels)

@@ -10,6 +10,7 @@ from fastapi.responses import JSONResponse
 from prometheus_client import CollectorRegistry, Counter, Gauge
 from pydantic import BaseModel, ConfigDict, Field
 
+from homeostat import telemetry
 from homeostat_services.router import targets, xds
 from homeostat_services.router.state import Board, State
 from homeostat_services.web import prepare, refusal
@@ -35,13 +36,8 @@ class Router:
 
     def __init__(self, board: Board, registry: CollectorRegistry, hold_seconds: float) -> None:
         self._board, self._hold = board, hold_seconds
-        self._answers = Counter(
-            "homeostat_router_answers",
-            "Answers to Envoy by resource and status.",
-            ("resource", "code"),
-            registry=registry,
-        )
-        Gauge("homeostat_router_deployments", "ModelDeployments that are routed.", registry=registry).set_function(
+        self._answers = Counter(*telemetry.ROUTER_RESPONSES.declaration, registry=registry)
+        Gauge(*telemetry.ROUTER_DEPLOYMENTS.declaration, registry=registry).set_function(
             lambda: len(board.state.deployments or {})
         )
 

@@ -24,7 +24,7 @@ class Metrics(Protocol):
         """Raw samples of the selected series from start to end, both included; series without any are left out.
 
         Args:
-            selector: An instant vector selector, such as ``homeostat_feature_bin_total{version="3"}``.
+            selector: An instant vector selector, such as ``up{job="a"}``; `homeostat.telemetry` makes those of the platform.
             start: Time of the oldest sample.
             end: Time of the newest sample.
         """
