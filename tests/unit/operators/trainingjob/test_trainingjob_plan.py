@@ -298,6 +298,17 @@ def test_a_failed_attempt_is_followed_by_the_next_number_after_a_back_off() -> N
     assert created(later) == ["churn-first-train-2"]
 
 
+@pytest.mark.parametrize(("failures", "seconds"), [(1, 10), (2, 20), (3, 40), (4, 80), (5, 160), (6, 300), (9, 300)])
+def test_the_back_off_of_a_training_doubles_with_each_failure_up_to_five_minutes(failures: int, seconds: int) -> None:
+    job = a_training_job(retry={"limit": 10}, status=failed(1, failures))
+    before = plan(job, READY, NOW + timedelta(seconds=seconds - 1))
+    assert created(before) == []
+    assert created(plan(job, READY, NOW + timedelta(seconds=seconds))) == ["churn-first-train-2"]
+    again = a_training_job(retry={"limit": 10}, status=running(1, failures=failures - 1))
+    decided = plan(again, replace(READY, run=a_job(finished=True, reason="Failed")), NOW)
+    assert decided.requeue_after == timedelta(seconds=seconds)
+
+
 def test_attempts_end_with_the_limit() -> None:
     job = a_training_job(retry={"limit": 1}, status=running(2, failures=1))
     status = plan(job, replace(READY, run=a_job(2, finished=True, reason="BackoffLimitExceeded")), NOW).status

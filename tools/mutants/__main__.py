@@ -1,0 +1,182 @@
+"""`python -m tools.mutants`: changes one decision at a time and names the changes that no test notices.
+
+tests/mutants/targets.toml lists the modules with the tests that must notice; tests/mutants/survivors.toml the changes that
+none notices, each with its reason. Ends with 1 on a survivor that is not listed, beyond the share that --tolerate allows, and on a
+listed one that is noticed after all or that no longer exists.
+"""
+
+import argparse
+import json
+import os
+import random
+import subprocess
+import sys
+import tomllib
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from tools.mutants.generate import mutants
+
+REPOSITORY = Path(__file__).parents[2]
+LISTS = REPOSITORY / "tests" / "mutants"
+SURVIVED = {"survived", "uncovered"}
+console = Console(stderr=True)
+
+
+@dataclass(frozen=True)
+class Target:
+    """A module whose decisions are changed.
+
+    Attributes:
+        name: Of the module.
+        path: Its file, from the repository's root.
+        environment: Virtual environment of its tests.
+        tests: Files and folders whose tests must notice.
+    """
+
+    name: str
+    path: str
+    environment: str
+    tests: tuple[str, ...]
+
+
+@dataclass
+class Outcome:
+    """What became of a module's mutants."""
+
+    target: Target
+    made: int
+    answers: dict[str, str] = field(default_factory=dict)
+    """Outcome by mutant's key."""
+    trouble: str = ""
+
+    @property
+    def survivors(self) -> list[str]:
+        """Keys of mutants that no test noticed."""
+        return [key for key, outcome in self.answers.items() if outcome in SURVIVED]
+
+
+def targets() -> list[Target]:
+    """The modules of targets.toml."""
+    listed = tomllib.loads((LISTS / "targets.toml").read_text())["module"]
+    return [Target(**{**one, "tests": tuple(one["tests"])}) for one in listed]
+
+
+def survivors() -> dict[tuple[str, str], str]:
+    """Reasons of survivors.toml by module and key."""
+    listed = tomllib.loads((LISTS / "survivors.toml").read_text()).get("survivor", [])
+    return {(one["module"], one["key"]): one["reason"] for one in listed}
+
+
+def changed() -> set[str]:
+    """Files that changed since the commit of the last release; all of them where Git does not have that commit."""
+    commit = (LISTS / "released").read_text().strip()
+    command = ["git", "diff", "--name-only", commit, "--", "."]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    return {target.path for target in targets()} if done.returncode else set(done.stdout.split())
+
+
+def tried(target: Target, seed: int, limit: int | None, seconds: float) -> Outcome:
+    """Tries a module's mutants in an order drawn by `seed`, at most `limit` of them, for so many seconds."""
+    keys = [mutant.key for mutant in mutants((REPOSITORY / target.path).read_text())]
+    outcome = Outcome(target, len(keys))
+    random.Random(f"{seed} {target.name}").shuffle(keys)
+    python = REPOSITORY / ".venv" / target.environment / "bin" / "python"
+    command = [str(python), "-m", "tools.mutants.worker", "--budget", str(seconds), target.name, *target.tests]
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    done = subprocess.run(
+        command, input="\n".join(keys[:limit]) + "\n", cwd=REPOSITORY, env=environment, check=False,
+        capture_output=True, text=True,
+    )  # fmt: skip
+    for line in done.stdout.splitlines():
+        answer: dict[str, Any] = json.loads(line)
+        if "key" in answer:
+            outcome.answers[answer["key"]] = answer["outcome"]
+        elif answer["baseline"]:
+            outcome.trouble = f"these fail without any change: {', '.join(answer['baseline'])}"
+    if not done.stdout:
+        outcome.trouble = done.stderr[-2000:]
+    survived, all_of_them = len(outcome.survivors), len(outcome.answers)
+    console.print(
+        f"{target.name}: {all_of_them} of {len(keys)} changes tried, {survived} not noticed {outcome.trouble}"
+    )
+    return outcome
+
+
+def stale(outcomes: list[Outcome]) -> list[str]:
+    """Listed survivors that are noticed after all or no longer exist."""
+    found = []
+    by_module = {outcome.target.name: outcome for outcome in outcomes}
+    for module, key in survivors():
+        outcome = by_module.get(module)
+        if outcome is None:
+            continue
+        existing = {mutant.key for mutant in mutants((REPOSITORY / outcome.target.path).read_text())}
+        if key not in existing:
+            found.append(f"{module}: {key}: no longer exists")
+        elif outcome.answers.get(key, "survived") not in SURVIVED:
+            found.append(f"{module}: {key}: is noticed; take it off the list")
+    return found
+
+
+def report(outcomes: list[Outcome], tolerated: float) -> int:
+    """Prints the table and what is wrong; the exit status."""
+    known = survivors()
+    table = Table("module", "changes", "tried", "noticed", "not noticed", "of these listed")
+    unlisted: list[str] = []
+    for one in outcomes:
+        listed = [key for key in one.survivors if (one.target.name, key) in known]
+        unlisted += [f"{one.target.name}: {key}" for key in one.survivors if key not in listed]
+        count = len(one.answers)
+        share = f"{100 * (count - len(one.survivors)) / count:.0f} %" if count else "-"
+        table.add_row(one.target.name, str(one.made), str(count), share, str(len(one.survivors)), str(len(listed)))
+    Console(width=120).print(table)
+    for line in unlisted:
+        print(f"not noticed: {line}")
+    gone = stale(outcomes)
+    for line in gone:
+        print(f"listed in {(LISTS / 'survivors.toml').relative_to(REPOSITORY)}: {line}")
+    broken = [one for one in outcomes if one.trouble]
+    for one in broken:
+        print(f"{one.target.name}: {one.trouble}")
+    total = sum(len(one.answers) for one in outcomes)
+    print(f"{total} changes tried, {len(unlisted)} not noticed and not listed; {tolerated:g} % are tolerated")
+    return 1 if gone or broken or 100 * len(unlisted) > tolerated * total else 0
+
+
+def main() -> int:
+    """Runs what the command line asks for."""
+    parser = argparse.ArgumentParser(prog="mutants", description=__doc__)
+    parser.add_argument("modules", nargs="*", help="only modules whose name contains one of these")
+    parser.add_argument("--changed", action="store_true", help="only modules that changed since the last release")
+    parser.add_argument("--limit", type=int, help="changes per module")
+    parser.add_argument("--seconds", type=float, default=1e9, help="for all modules together")
+    parser.add_argument("--seed", type=int, default=1, help="of the order in which changes are tried")
+    parser.add_argument(
+        "--tolerate", type=float, default=0, metavar="PERCENT", help="of changes not noticed nor listed"
+    )
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    chosen = parser.parse_args()
+    files = changed() if chosen.changed else None
+    wanted = [
+        target
+        for target in targets()
+        if (files is None or target.path in files)
+        and (not chosen.modules or any(part in target.name for part in chosen.modules))
+    ]
+    if not wanted:
+        print("no module to change")
+        return 0
+    seconds = chosen.seconds * chosen.workers / len(wanted)
+    with ThreadPoolExecutor(chosen.workers) as pool:
+        outcomes = list(pool.map(lambda target: tried(target, chosen.seed, chosen.limit, seconds), wanted))
+    return report(outcomes, chosen.tolerate)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,237 @@
+"""`python -m tools.mutants.worker MODULE TESTS…`: tries mutants of one module in the environment that runs this.
+
+Collects the tests once. Each mutant then lives in a forked child, in which the code of the changed function takes the place
+of the real one, so that every name that is already bound to it runs the mutant. Only tests that run the changed function
+are tried, the quickest first. Reads mutants' keys from standard input, one a line, and writes one JSON line for each.
+"""
+
+import argparse
+import ast
+import inspect
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from types import CodeType, FrameType, FunctionType, ModuleType
+from typing import Any
+
+import pytest
+
+from tools.mutants.generate import Mutant, mutants
+
+KILLED, SURVIVED, TIMEOUT, UNCOVERED = "killed", "survived", "timeout", "uncovered"
+LIMIT_SECONDS = 3
+"""CPU time of a test beyond five times what it takes without a mutant; an endless loop counts as noticed."""
+PATIENCE_SECONDS = 300
+"""For a mutant that waits for something for ever, which takes no CPU time."""
+
+
+class Plugin:
+    """Takes pytest's loop over: every mutant against the collected tests."""
+
+    def __init__(self, module: str, budget: float) -> None:
+        self.module, self.budget = module, budget
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        """Answers each mutant that standard input names."""
+        module = import_module(self.module)
+        chosen = {mutant.key: mutant for mutant in mutants(Path(str(module.__file__)).read_text())}
+        coverage = _coverage(session, str(module.__file__))
+        print(json.dumps({"baseline": coverage["failed"], "tests": len(session.items)}), file=ANSWERS, flush=True)
+        end = time.monotonic() + self.budget
+        for line in sys.stdin:
+            if time.monotonic() > end:
+                break
+            mutant = chosen[line.rstrip("\n")]
+            answer = {"key": mutant.key, **_try(session, module, mutant, coverage)}
+            print(json.dumps(answer), file=ANSWERS, flush=True)
+        return True
+
+
+class Reports:
+    """Keeps what failed."""
+
+    def __init__(self) -> None:
+        self.failed: list[pytest.TestReport] = []
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Keeps the report of a phase that failed."""
+        if report.failed:
+            self.failed.append(report)
+
+
+def _try(session: pytest.Session, module: ModuleType, mutant: Mutant, coverage: dict[str, Any]) -> dict[str, str]:
+    items = _items_for(session, mutant, coverage)
+    if not items:
+        return {"outcome": UNCOVERED}
+    reading, writing = os.pipe()
+    child = os.fork()
+    if not child:
+        os.close(reading)
+        os.setsid()
+        _quiet()
+        failed = ""
+        try:
+            transplant(module, mutant)
+        except Exception as error:  # noqa: BLE001 - a mutant that cannot even be defined is noticed by every import
+            failed = f"import: {error!r}"
+        failed = failed or next(_failures(items, coverage["seconds"]), "")
+        os.write(writing, failed.encode())
+        os._exit(0)
+    os.close(writing)
+    status = _ended(child, PATIENCE_SECONDS)
+    with os.fdopen(reading) as answer:
+        failed = answer.read() if status is not None else ""
+    if status is None:
+        return {"outcome": TIMEOUT}
+    return {"outcome": KILLED, "by": failed or "the process ended"} if failed or status else {"outcome": SURVIVED}
+
+
+def _ended(child: int, seconds: float) -> int | None:
+    """Exit status of a child; None if it had to be killed."""
+    end = time.monotonic() + seconds
+    while True:
+        pid, status = os.waitpid(child, os.WNOHANG)
+        if pid:
+            return status
+        if time.monotonic() > end:
+            os.killpg(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+            return None
+        time.sleep(0.005)
+
+
+def _quiet() -> None:
+    null = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1, 2):
+        os.dup2(null, descriptor)
+
+
+def _failures(items: list[pytest.Item], seconds: dict[str, float] | None = None) -> Iterator[str]:
+    """Names of the items that fail, as soon as each did; with `seconds`, SIGPROF ends a test that takes far longer."""
+    kept = Reports()
+    for item in items:
+        if seconds is not None:
+            signal.setitimer(signal.ITIMER_PROF, LIMIT_SECONDS + 5 * seconds[item.nodeid])
+        item.config.pluginmanager.register(kept)
+        item.config.hook.pytest_runtest_protocol(item=item, nextitem=None)
+        item.config.pluginmanager.unregister(kept)
+        if kept.failed:
+            kept.failed.clear()
+            yield item.nodeid
+
+
+def _coverage(session: pytest.Session, path: str) -> dict[str, Any]:
+    """What each test runs of the module, how long it takes, and which fail without any mutant."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if not child:
+        os.close(reading)
+        _quiet()
+        ran: dict[str, list[str]] = {}
+        seconds: dict[str, float] = {}
+        failed: list[str] = []
+        for item in session.items:
+            names: set[str] = set()
+
+            def note(frame: FrameType, _event: str, _argument: object, names: set[str] = names) -> None:
+                if frame.f_code.co_filename == path:
+                    names.add(frame.f_code.co_qualname.split(".<locals>")[0])
+
+            began = time.process_time()
+            sys.settrace(note)
+            failed += _failures([item])
+            sys.settrace(None)
+            seconds[item.nodeid], ran[item.nodeid] = time.process_time() - began, sorted(names)
+        with os.fdopen(writing, "w") as answer:
+            json.dump({"ran": ran, "seconds": seconds, "failed": failed}, answer)
+        os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading) as answer:
+        text = answer.read()
+    os.waitpid(child, 0)
+    return dict(json.loads(text))
+
+
+def _items_for(session: pytest.Session, mutant: Mutant, coverage: dict[str, Any]) -> list[pytest.Item]:
+    """The tests that may notice: those that run the function; for a variable, a lambda or a class body, all of them."""
+    functions = {name for names in coverage["ran"].values() for name in names}
+    tree = ast.parse(mutant.source).body[0]
+    is_function = isinstance(tree, ast.FunctionDef | ast.AsyncFunctionDef) or "." in mutant.where
+    if is_function and mutant.where not in functions:
+        return []
+    items = [item for item in session.items if not is_function or mutant.where in coverage["ran"][item.nodeid]]
+    return sorted(items, key=lambda item: coverage["seconds"][item.nodeid])
+
+
+def transplant(module: ModuleType, mutant: Mutant) -> None:
+    """Makes the mutant the one that runs, wherever the module's names are bound."""
+    space = dict(vars(module))
+    code = compile(mutant.source, str(module.__file__), "exec", flags=_future(module), dont_inherit=True)
+    before = dict(space)
+    exec(code, space)  # noqa: S102 - our own module
+    for name, new in space.items():
+        if new is before.get(name) or name == "__builtins__":
+            continue
+        _replace(name, before.get(name), new)
+
+
+def _future(module: ModuleType) -> int:
+    return int(getattr(getattr(module, "annotations", None), "compiler_flag", 0))
+
+
+def _replace(name: str, old: object, new: object) -> None:
+    if inspect.isclass(old) and inspect.isclass(new):
+        for each, value in vars(new).items():
+            mine = _function(vars(old).get(each))
+            if mine is not None:
+                _become(mine, _function(value))
+        return
+    mine = _function(old)
+    if mine is not None:
+        _become(mine, _function(new))
+        return
+    for module in list(sys.modules.values()):
+        if vars(module).get(name, new) is old:
+            setattr(module, name, new)
+
+
+def _function(value: object) -> FunctionType | None:
+    if isinstance(value, property):
+        value = value.fget
+    elif isinstance(value, classmethod | staticmethod):
+        value = value.__func__
+    elif not isinstance(value, FunctionType):
+        value = getattr(value, "func", value)  # cached_property
+    value = inspect.unwrap(value) if callable(value) else value
+    return value if isinstance(value, FunctionType) else None
+
+
+def _become(mine: FunctionType, new: FunctionType | None) -> None:
+    if new is None or len(mine.__code__.co_freevars) != len(new.__code__.co_freevars):
+        return
+    code: CodeType = new.__code__
+    mine.__code__, mine.__defaults__, mine.__kwdefaults__ = code, new.__defaults__, new.__kwdefaults__
+
+
+def main() -> int:
+    """Answers mutants until standard input ends."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("module")
+    parser.add_argument("tests", nargs="+")
+    parser.add_argument("--budget", type=float, default=1e9, help="seconds")
+    chosen = parser.parse_args()
+    options = ["-q", "-s", "-p", "no:cacheprovider", "-p", "tools.mutants.repeatable", "--no-header", *chosen.tests]
+    return int(pytest.main(options, plugins=[Plugin(chosen.module, chosen.budget)]))
+
+
+if __name__ == "__main__":
+    # What pytest and the tests print goes to standard error; the answers alone to standard output.
+    ANSWERS = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    sys.exit(main())
