@@ -21,20 +21,17 @@ from homeostat.engines.registry.mlflow import MlflowRegistry
 from homeostat.engines.runs import PipelineEngine, local
 from homeostat.engines.runs.kubeflow import client as kubeflow
 from homeostat.engines.runs.packages import Packages
-from homeostat.engines.serving import ServingEngine, kserve, seldon
-from homeostat.engines.serving.deployment import DeploymentServing
+from homeostat.engines.serving import kserve, seldon
 from homeostat.logs import log_as_json
 from homeostat.reconcile.errors import PlatformError
 from homeostat.reconcile.names import KIND_LABEL
 from homeostat.settings import (
-    KServeSettings,
     KubeflowSettings,
     MlflowSettings,
     ObserverSettings,
     PipelinesSettings,
     PrometheusSettings,
     S3Settings,
-    SeldonSettings,
     load,
 )
 from homeostat_operators.core.clients import Clients
@@ -83,7 +80,6 @@ def connect(operator: AnyOperator, connection: Connection) -> Clients:
         outcomes=ObserverOutcomes(load(ObserverSettings)),
         settings=OperatorSettings.from_environment(),
         pipelines=_pipelines(cluster, objects),
-        serving=_serving(),
     )
 
 
@@ -97,15 +93,6 @@ def _pipelines(cluster: KubernetesCluster, objects: ObjectStore) -> dict[str, Pi
         identity = cluster_identity(cluster)
         engines[kubeflow.NAME] = kubeflow.KubeflowPipelines(kubeflow_settings, identity, packages, cluster.list)
     return engines
-
-
-def _serving() -> dict[str, ServingEngine]:
-    """Engines that keep models running and that the platform has, by the name that a spec gives them."""
-    settings = load(SeldonSettings)
-    engines: list[ServingEngine] = [DeploymentServing()]
-    engines += [seldon.SeldonServing(settings)] if settings.enabled else []
-    engines += [kserve.KServeServing()] if load(KServeSettings).enabled else []
-    return {engine.name: engine for engine in engines}
 
 
 def cluster_identity(cluster: ClusterAccess) -> str:

@@ -17,6 +17,7 @@ from pydantic import SecretStr
 
 from homeostat.api.v1alpha1 import TrainingJob
 from homeostat.api.v1alpha1.trainingjob import SUCCEEDED, StepState
+from homeostat.artifacts.features import schema_hash
 from homeostat.cluster.memory import MemoryCluster
 from homeostat.engines.metrics.memory import MemoryMetrics
 from homeostat.engines.objects.memory import MemoryObjects
@@ -33,7 +34,6 @@ from homeostat_operators.core.clients import Clients
 from homeostat_operators.core.loop import clock, reconcile
 from homeostat_operators.core.settings import OperatorSettings
 from homeostat_operators.core.workqueue import Key
-from homeostat_operators.featureset.children import schema_hash
 from homeostat_operators.trainingjob.handlers import OPERATOR
 from homeostat_operators.trainingjob.sweep import sweep
 from support.trainings import TRAINED

@@ -4,9 +4,9 @@ from hypothesis import strategies as st
 
 from homeostat.api.common import API_VERSION
 from homeostat.api.v1alpha1.featureset import Snapshot
+from homeostat.artifacts.features import schema_hash
 from homeostat.runs import StoredDataset, StoredModel, TrainResult
 from homeostat.testing.builders import DIGEST, a_feature_set
-from homeostat_operators.featureset.children import schema_hash
 from support.world import Fate, Fault, World
 
 TRAINED = TrainResult(

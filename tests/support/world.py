@@ -15,7 +15,7 @@ from homeostat.engines.metrics.memory import MemoryMetrics
 from homeostat.engines.objects.memory import MemoryObjects
 from homeostat.engines.outcomes.memory import MemoryOutcomes
 from homeostat.engines.registry.memory import MemoryRegistry
-from homeostat.engines.runs import PipelineEngine
+from homeostat.engines.runs import PipelineEngine, SeenRun
 from homeostat.engines.runs.jobs import SeenJob
 from homeostat.engines.runs.local import LocalPipelines
 from homeostat.reconcile.conditions import is_true
@@ -25,6 +25,7 @@ from homeostat_operators.core.clients import Clients
 from homeostat_operators.core.loop import AnyOperator, ReconcileResult, reconcile
 from homeostat_operators.core.settings import OperatorSettings
 from homeostat_operators.core.workqueue import Key
+from support.replay import replaying
 
 COMPILED = Path(__file__).parents[2] / "pipelines" / "compiled"
 START = datetime(2026, 1, 5, 8, 0, 30, tzinfo=UTC)
@@ -120,7 +121,9 @@ class World:
     def turn(self) -> ReconcileResult | None:
         """One turn of the loop; None when the operator crashed in it."""
         try:
-            turn = reconcile(self.operator, self.clients, Key("churn", self.resource.metadata.name), self.now)
+            turn = reconcile(
+                replaying(self.operator), self.clients, Key("churn", self.resource.metadata.name), self.now
+            )
         except (Crash, EngineUnavailable):
             turn = None
         self.check()
@@ -135,7 +138,7 @@ class World:
         versions = [version for model in self.registry.models.values() for version in model.versions]
         assert len(versions) <= 1, "registered twice"
 
-    def jobs(self) -> list[SeenJob]:
+    def jobs(self) -> list[SeenRun]:
         """All Jobs there are."""
         return [SeenJob.of(manifest) for manifest in self.cluster.list("batch/v1", "Job", None)]
 

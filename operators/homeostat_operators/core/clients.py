@@ -9,8 +9,6 @@ from homeostat.engines.objects import ObjectStore
 from homeostat.engines.outcomes import Outcomes
 from homeostat.engines.registry import Registry
 from homeostat.engines.runs import PipelineEngine
-from homeostat.engines.serving import ServingEngine
-from homeostat.engines.serving.deployment import DeploymentServing
 from homeostat_operators.core.settings import OperatorSettings
 
 
@@ -26,5 +24,3 @@ class Clients:
     settings: OperatorSettings
     pipelines: Mapping[str, PipelineEngine] = field(default_factory=dict)
     """Engines of trainings, by the name that a spec gives them."""
-    serving: Mapping[str, ServingEngine] = field(default_factory=lambda: {DeploymentServing.name: DeploymentServing()})
-    """Engines that keep models running, by the name that a spec gives them."""

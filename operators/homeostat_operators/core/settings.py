@@ -4,10 +4,12 @@ from dataclasses import dataclass, field
 
 from homeostat.settings import (
     GatewaySettings,
+    KServeSettings,
     NodePool,
     NodePoolSettings,
     PipelinesSettings,
     S3Settings,
+    SeldonSettings,
     ServicesSettings,
     ServingSettings,
     load,
@@ -26,6 +28,8 @@ class OperatorSettings:
         pipelines_engine: Engine of trainings that name none.
         serving_engine: Engine of ModelDeployments that name none.
         node_pools: Node pools by the name that users give.
+        serving_engines: Serving engines that the platform has.
+        seldon_ingress_url: Base of the ingress that Seldon Core configures; empty: Homeostat's gateway splits the traffic.
     """
 
     bucket: str
@@ -35,6 +39,8 @@ class OperatorSettings:
     node_pools: dict[str, NodePool] = field(default_factory=dict)
     pipelines_engine: str = "Local"
     serving_engine: str = "Deployment"
+    serving_engines: frozenset[str] = frozenset({"Deployment"})
+    seldon_ingress_url: str = ""
 
     @classmethod
     def from_environment(cls) -> "OperatorSettings":
@@ -43,6 +49,7 @@ class OperatorSettings:
         Raises:
             InvalidSettings: A variable is missing or wrong.
         """
+        seldon, kserve = load(SeldonSettings), ["KServe"] if load(KServeSettings).enabled else []
         return cls(
             bucket=load(S3Settings).bucket,
             pipelines_image=load(PipelinesSettings).image,
@@ -51,4 +58,6 @@ class OperatorSettings:
             node_pools=load(NodePoolSettings).pools,
             pipelines_engine=load(PipelinesSettings).engine,
             serving_engine=load(ServingSettings).engine,
+            serving_engines=frozenset({"Deployment", *(["Seldon"] if seldon.enabled else []), *kserve}),
+            seldon_ingress_url=seldon.ingress_url,
         )

@@ -1,15 +1,15 @@
-"""The Job of a materialisation, and what it is told."""
+"""The Job of a materialisation, and its input."""
 
 import hashlib
 import json
 
-from homeostat.api.common import parse_duration
 from homeostat.api.v1alpha1 import FeatureSet
 from homeostat.api.v1alpha1.trainingjob import Resources
+from homeostat.artifacts.features import feature_source
 from homeostat.cluster import Manifest
 from homeostat.engines.runs.jobs import JobShape, run_job
-from homeostat.runs import FeatureSource, MaterializeInput, run_prefix
-from homeostat_operators.featureset.observe import PURPOSE
+from homeostat.runs import MaterializeInput, run_prefix
+from homeostat_operators.featureset.observed import PURPOSE
 
 SHAPE = JobShape(
     resources=Resources(requests={"cpu": "100m", "memory": "384Mi"}, limits={"memory": "2Gi"}),
@@ -17,28 +17,6 @@ SHAPE = JobShape(
     deadline_seconds=3600,
     ttl_seconds=600,
 )
-
-
-def schema_hash(resource: FeatureSet) -> str:
-    """``sha256:`` and the hash of entities and features, by which readers of the online store tell layouts apart."""
-    spec = resource.spec.model_dump(mode="json", by_alias=True, include={"entities", "features"})
-    return _hash(json.dumps(spec, sort_keys=True))
-
-
-def feature_source(resource: FeatureSet) -> FeatureSource:
-    """A FeatureSet as runs need it, with the snapshot in service if there is one."""
-    spec, snapshot = resource.spec, resource.status.snapshot
-    return FeatureSource(
-        name=resource.metadata.name,
-        entities=spec.entities,
-        timestamp_field=spec.timestamp_field,
-        features=spec.features,
-        ttl_seconds=int(parse_duration(spec.ttl).total_seconds()),
-        online_ttl_seconds=int(parse_duration(spec.online.ttl).total_seconds()) if spec.online else None,
-        schema_hash=schema_hash(resource),
-        snapshot_uri=snapshot.uri if snapshot else "",
-        snapshot_digest=snapshot.digest if snapshot else "",
-    )
 
 
 def materialize_input(resource: FeatureSet, number: int, bucket: str) -> MaterializeInput:

@@ -2,10 +2,11 @@
 
 from datetime import datetime
 
-from homeostat.api.common import Condition, ConditionStatus, ConditionType, format_time, parse_duration
+from homeostat.api.common import Condition, ConditionStatus, ConditionType, format_time
 from homeostat.api.v1alpha1 import FeatureSet, FeatureSetStatus
 from homeostat.api.v1alpha1.featureset import FeatureSetReason, RunOutcome
 from homeostat.reconcile.conditions import put, ready, reconciling, stalled
+from homeostat_operators.core.freshness import fresh_until
 
 FRESH = "Fresh"
 
@@ -14,11 +15,10 @@ def conditions_of(resource: FeatureSet, status: FeatureSetStatus, now: datetime)
     """Ready, Reconciling, Stalled, and Fresh where the spec bounds the age of what is there."""
     generation = resource.metadata.generation
     said = _state(resource, status, now)
-    freshness = resource.spec.freshness
-    last = status.last_materialization
-    if freshness is None or last is None:
+    until = fresh_until(resource.model_copy(update={"status": status}))
+    freshness, last = resource.spec.freshness, status.last_materialization
+    if until is None or freshness is None or last is None:
         return [condition for condition in said if condition.type != FRESH]
-    until = last.time + parse_duration(freshness.max_age)
     if now < until:
         message = f"Materialised through {format_time(last.through)}."
         return put(said, FRESH, "True", FeatureSetReason.MATERIALIZED, message, generation, now)

@@ -7,9 +7,7 @@ from homeostat.engines.runs.jobs import JOB, SeenJob, read_document
 from homeostat.reconcile.names import child_name, labels_for
 from homeostat.runs import FAILURE, RESULT, MaterializeResult, RunFailure, run_prefix
 from homeostat_operators.core.clients import Clients
-from homeostat_operators.featureset.observed import FeatureSetObservation
-
-PURPOSE = "materialize"
+from homeostat_operators.featureset.observed import PURPOSE, FeatureSetObservation
 
 
 def observe(resource: FeatureSet, clients: Clients, _now: datetime) -> FeatureSetObservation:

@@ -2,8 +2,11 @@
 
 from dataclasses import dataclass
 
-from homeostat.engines.runs.jobs import SeenJob
+from homeostat.engines.runs import SeenRun
 from homeostat.runs import MaterializeResult, RunFailure
+
+PURPOSE = "materialize"
+"""Purpose of a run that materialises."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +24,7 @@ class FeatureSetObservation:
 
     bucket: str
     image: str
-    job: SeenJob | None = None
-    jobs: tuple[SeenJob, ...] = ()
+    job: SeenRun | None = None
+    jobs: tuple[SeenRun, ...] = ()
     result: MaterializeResult | None = None
     failure: RunFailure | None = None

@@ -8,7 +8,9 @@ from datetime import datetime, timedelta
 from homeostat.api.common import parse_duration
 from homeostat.api.v1alpha1 import FeatureSet, FeatureSetStatus
 from homeostat.api.v1alpha1.featureset import LastMaterialization, MaterializationRun, RunOutcome, Snapshot
-from homeostat.engines.runs.jobs import JOB, SeenJob
+from homeostat.artifacts.features import schema_hash
+from homeostat.engines.runs import SeenRun
+from homeostat.engines.runs.jobs import JOB
 from homeostat.runs import FailureReason, MaterializeResult
 from homeostat_operators.core.actions import Action, CreateOnce, Delete
 from homeostat_operators.core.plan import Plan
@@ -49,7 +51,7 @@ def plan(resource: FeatureSet, observed: FeatureSetObservation, now: datetime) -
     )
 
 
-def _is_current(job: SeenJob, run: MaterializationRun | None) -> bool:
+def _is_current(job: SeenRun, run: MaterializationRun | None) -> bool:
     return run is not None and run.outcome is None and job.number == run.number
 
 
@@ -106,7 +108,7 @@ def _delivered(
                 version=version, digest=new.digest, uri=new.uri, rows=new.rows, watermark=new.watermark
             ),
             # Of the spec that the run read, which is not always today's.
-            "schema_hash": children.schema_hash(resource)
+            "schema_hash": schema_hash(resource)
             if run.input_hash == children.input_hash(resource)
             else status.schema_hash,
             "last_materialization": LastMaterialization(
@@ -164,7 +166,7 @@ def _reserved(
 
 
 def _actions(
-    resource: FeatureSet, status: FeatureSetStatus, observed: FeatureSetObservation, strays: tuple[SeenJob, ...]
+    resource: FeatureSet, status: FeatureSetStatus, observed: FeatureSetObservation, strays: tuple[SeenRun, ...]
 ) -> tuple[Action, ...]:
     run, newest = status.run, _highest(status, observed)
     old = tuple(job for job in observed.jobs if job.finished and job.number < newest)

@@ -9,15 +9,17 @@ from homeostat import telemetry
 from homeostat.api.common import API_VERSION
 from homeostat.api.v1alpha1.modeldeployment import ModelDeployment
 from homeostat.api.v1alpha1.trainingjob import SUCCEEDED, TrainingJob
-from homeostat.engines.serving import ServingEngine, children_of, predictor
+from homeostat.engines.serving import children_of, predictor
+from homeostat.engines.serving.table import serving_engine
 from homeostat.reconcile.conditions import is_true
-from homeostat.reconcile.errors import EngineUnavailable, InvalidSpec, ObjectNotFound, PlatformError
+from homeostat.reconcile.errors import EngineUnavailable, ObjectNotFound, PlatformError
 from homeostat.reconcile.names import child_name, labels_for, number_of
 from homeostat.runs import FAILURE, RESULT, EvaluateResult, RunFailure, StoredModel
 from homeostat.signals import counter_increase
 from homeostat.signals.shadow import ShadowComparison
 from homeostat_operators.core.clients import Clients
 from homeostat_operators.modeldeployment import children
+from homeostat_operators.modeldeployment.engine import engine_name
 from homeostat_operators.modeldeployment.observed import (
     Available,
     Evaluation,
@@ -40,22 +42,24 @@ def observe(resource: ModelDeployment, clients: Clients, now: datetime) -> Model
         EngineUnavailable: Kubernetes or the object store does not answer.
     """
     namespace = resource.metadata.namespace
-    engine = _engine(resource, clients)
+    settings = clients.settings
+    name = engine_name(resource, settings.serving_engine, settings.serving_engines)
+    engine = serving_engine(name, settings.seldon_ingress_url)
     kinds = (*engine.kinds, ("v1", "Pod"))
     labels = predictor.selecting(resource)
     found = {kind: clients.cluster.list(api, kind, namespace, labels) for api, kind in kinds}
     jobs = clients.cluster.list("batch/v1", "Job", namespace, labels_for(resource, children.EVALUATE))
     alias, answers = _champion_alias(resource, clients)
-    settings = clients.settings
     installation = Installation(
         bucket=settings.bucket,
         services_image=settings.services_image,
         pipelines_image=settings.pipelines_image,
         gateway_url=settings.gateway_url,
+        seldon_ingress_url=settings.seldon_ingress_url,
     )
     return ModelDeploymentObservation(
         installation=installation,
-        engine=engine,
+        engine=name,
         versions=_available(resource, clients),
         servings=engine.servings(found),
         children=tuple(children_of(found, engine)),
@@ -66,16 +70,6 @@ def observe(resource: ModelDeployment, clients: Clients, now: datetime) -> Model
         champion_alias=alias,
         registry_answers=answers,
     )
-
-
-def _engine(resource: ModelDeployment, clients: Clients) -> ServingEngine:
-    """The engine that was chosen at the first look; a platform's new default moves nothing that serves."""
-    asked = resource.spec.engine.value if resource.spec.engine else clients.settings.serving_engine
-    name = resource.status.engine or asked
-    if name not in clients.serving:
-        known = ", ".join(sorted(clients.serving))
-        raise InvalidSpec(f"spec.engine {name!r} is not installed here; use one of {known}")
-    return clients.serving[name]
 
 
 def _available(resource: ModelDeployment, clients: Clients) -> tuple[Available, ...]:

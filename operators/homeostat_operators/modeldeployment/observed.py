@@ -1,10 +1,9 @@
-"""What the plan of a ModelDeployment looks at: facts without judgement."""
+"""The observation of a ModelDeployment: facts without judgement."""
 
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from homeostat.engines.serving import Child, Serving, ServingEngine
-from homeostat.engines.serving.deployment import DeploymentServing
+from homeostat.engines.serving import Child, Serving
 from homeostat.runs import StoredModel
 from homeostat.signals.gate import GateReport
 from homeostat.signals.shadow import ShadowComparison
@@ -51,14 +50,17 @@ class Installation:
     services_image: str
     pipelines_image: str
     gateway_url: str
+    seldon_ingress_url: str = ""
+    """Base of the ingress that Seldon Core configures; empty: Homeostat's gateway splits the traffic."""
 
 
 @dataclass(frozen=True)
 class ModelDeploymentObservation:
-    """The world around one ModelDeployment."""
+    """Facts that the plan depends on."""
 
     installation: Installation
-    engine: ServingEngine = field(default_factory=DeploymentServing)
+    engine: str = "Deployment"
+    """Name of the serving engine."""
     versions: tuple[Available, ...] = ()
     servings: dict[str, Serving] = field(default_factory=dict)
     children: tuple[Child, ...] = ()

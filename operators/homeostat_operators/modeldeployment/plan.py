@@ -11,6 +11,7 @@ from homeostat.api.v1alpha1.modeldeployment import Candidate, ModelDeployment, M
 from homeostat_operators.core.actions import Action, Apply, CreateOnce, Delete, SetAlias, TagVersion
 from homeostat_operators.core.plan import Plan
 from homeostat_operators.modeldeployment import candidates, children, conditions, gate, rollout, shadow
+from homeostat_operators.modeldeployment.engine import engine_of
 from homeostat_operators.modeldeployment.observed import DRAIN, ModelDeploymentObservation
 
 ROLLOUT_POLL_INTERVAL = timedelta(seconds=2)
@@ -25,8 +26,8 @@ def plan(resource: ModelDeployment, observed: ModelDeploymentObservation, now: d
     status = before.model_copy(
         update={
             "observed_generation": resource.metadata.generation,
-            "engine": observed.engine.name,
-            "routing": observed.engine.routing,
+            "engine": observed.engine,
+            "routing": engine_of(observed).routing,
             "evaluations": max(before.evaluations, observed.highest_evaluation),
             "url": _url(resource, observed),
             "replicas": sum(serving.ready for serving in observed.servings.values()),
@@ -52,7 +53,7 @@ def plan(resource: ModelDeployment, observed: ModelDeploymentObservation, now: d
 
 
 def _url(resource: ModelDeployment, observed: ModelDeploymentObservation) -> str:
-    if own := observed.engine.url(resource):
+    if own := engine_of(observed).url(resource):
         return own
     base = observed.installation.gateway_url.rstrip("/")
     return f"{base}/{resource.metadata.namespace}/{resource.metadata.name}"
@@ -63,7 +64,7 @@ def _serve(
 ) -> tuple[Action, ...]:
     """The objects of every version with a role, and of those that drain: applied at every turn, so that they heal."""
     image = observed.installation.services_image
-    objects = observed.engine.objects(resource, rollout.running(status, now), image)
+    objects = engine_of(observed).objects(resource, rollout.running(status, now), image)
     return tuple(Apply(manifest) for manifest in objects)
 
 

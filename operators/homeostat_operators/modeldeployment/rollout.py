@@ -17,6 +17,7 @@ from homeostat.api.v1alpha1.modeldeployment import (
 )
 from homeostat.engines.serving import Child, Serving, Version
 from homeostat_operators.modeldeployment.candidates import finish
+from homeostat_operators.modeldeployment.engine import engine_of
 from homeostat_operators.modeldeployment.observed import DRAIN, ModelDeploymentObservation
 
 ERROR_REQUESTS = 20
@@ -131,7 +132,7 @@ def traffic(
         shares.append((status.stable.version, 100 - (candidate.weight if candidate else 0), 0))
     if candidate and (candidate.weight or candidate.mirror):
         shares.append((candidate.version, candidate.weight, candidate.mirror))
-    service = partial(observed.engine.service, resource)
+    service = partial(engine_of(observed).service, resource)
     return [TrafficTarget(version=v, service=service(v), weight=w, mirror=m) for v, w, m in shares]
 
 

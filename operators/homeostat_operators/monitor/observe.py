@@ -6,7 +6,7 @@ from functools import lru_cache
 
 from homeostat import telemetry
 from homeostat.api.common import API_VERSION, parse_duration
-from homeostat.api.v1alpha1.featureset import FeatureSet, FeatureSetReason
+from homeostat.api.v1alpha1.featureset import FeatureSet
 from homeostat.api.v1alpha1.modeldeployment import FeatureMode, ModelDeployment, ServedVersion
 from homeostat.api.v1alpha1.monitor import Monitor, Signal, SignalType
 from homeostat.api.v1alpha1.trainingjob import TrainingJob
@@ -16,6 +16,7 @@ from homeostat.signals import Baseline, Moments, Window, counter_increase, sub_w
 from homeostat.signals.histogram import NULL, UNSEEN
 from homeostat.signals.units import ABOVE, BELOW, SQUARE
 from homeostat_operators.core.clients import Clients
+from homeostat_operators.core.freshness import fresh_until
 from homeostat_operators.monitor import signals
 from homeostat_operators.monitor.observed import (
     CohortWindow,
@@ -47,7 +48,7 @@ def observe(resource: Monitor, clients: Clients, now: datetime) -> MonitorObserv
             TrainingJob.model_validate(job) for job in clients.cluster.list(API_VERSION, TrainingJob.KIND, namespace)
         ),
         materialized={f.metadata.name: _through(f) for f in feature_sets},
-        stale=_stale(deployment, feature_sets),
+        stale=_stale(deployment, feature_sets, now),
         labels=labels,
         outages=tuple(dict.fromkeys([*silent, *silence])),
         mistakes=tuple(data.unavailable for data in read.values() if data.mistaken),
@@ -63,16 +64,15 @@ def _through(feature_set: FeatureSet) -> datetime | None:
     return last.through if last else None
 
 
-def _stale(deployment: ModelDeployment | None, feature_sets: list[FeatureSet]) -> tuple[str, ...]:
-    """FeatureSets that the champion looks features up in, and that say of themselves that they are stale."""
+def _stale(deployment: ModelDeployment | None, feature_sets: list[FeatureSet], now: datetime) -> tuple[str, ...]:
+    """FeatureSets that the champion looks features up in and that are older than their own bound."""
     stable = deployment.status.stable if deployment else None
     if deployment is None or stable is None or deployment.spec.realtime.features is not FeatureMode.LOOKUP:
         return ()
     return tuple(
         f.metadata.name
         for f in feature_sets
-        if f.metadata.name == stable.feature_set
-        and any(condition.reason == FeatureSetReason.STALE for condition in f.status.conditions)
+        if f.metadata.name == stable.feature_set and (until := fresh_until(f)) is not None and now >= until
     )
 
 

@@ -1,11 +1,10 @@
-"""What the plan of a Monitor looks at: facts without judgement."""
+"""The observation of a Monitor: facts without judgement."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from homeostat.api.v1alpha1.modeldeployment import ModelDeployment
-from homeostat.api.v1alpha1.trainingjob import SUCCEEDED, TrainingJob
-from homeostat.reconcile.conditions import is_true
+from homeostat.api.v1alpha1.trainingjob import TrainingJob
 from homeostat.signals import Baseline, CohortCounts, Moments, Window
 
 
@@ -71,7 +70,7 @@ class LabelCount:
 
 @dataclass(frozen=True)
 class MonitorObservation:
-    """The world around one Monitor."""
+    """Facts that the plan depends on."""
 
     deployment: ModelDeployment | None = None
     signals: dict[str, SignalData] = field(default_factory=dict)
@@ -94,7 +93,7 @@ class MonitorObservation:
 
 def is_finished(job: TrainingJob) -> bool:
     """Whether a TrainingJob has succeeded, or failed for good."""
-    return job.status.completion_time is not None or is_true(job.status.conditions, SUCCEEDED)
+    return job.status.completion_time is not None
 
 
 def is_own(job: TrainingJob, monitor_uid: str) -> bool:

@@ -3,13 +3,13 @@
 from homeostat.api.common import parse_duration
 from homeostat.api.v1alpha1 import FeatureSet, TrainingJob
 from homeostat.api.v1alpha1.trainingjob import LabelSource, Resources
+from homeostat.artifacts.features import feature_source
 from homeostat.engines.runs import TRAIN, Attempt, parameters
 from homeostat.engines.runs.packages import Package
 from homeostat.reconcile.errors import InvalidSpec
 from homeostat.reconcile.names import child_name
 from homeostat.runs import LabelInput, TrainInput, run_prefix
 from homeostat.settings import NodePool
-from homeostat_operators.featureset.children import feature_source
 from homeostat_operators.trainingjob.observed import TrainingJobObservation
 
 REQUESTS = {"cpu": "250m", "memory": "512Mi"}
@@ -43,10 +43,10 @@ def checked_package(resource: TrainingJob, observed: TrainingJobObservation) -> 
         InvalidSpec: The pipeline, or a parameter of it, is wrong.
         ObjectNotFound: The pipeline is not there yet.
     """
+    if observed.package_failure is not None:
+        raise observed.package_failure.error()
     package = observed.package
     assert package is not None  # noqa: S101 - whoever launches has observed it
-    if not isinstance(package, Package):
-        raise package
     parameters.arguments(package.declared, given_parameters(resource))
     return package
 

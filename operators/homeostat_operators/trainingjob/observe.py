@@ -7,21 +7,11 @@ from homeostat.api.common import API_VERSION
 from homeostat.api.v1alpha1 import FeatureSet, ModelDeployment, TrainingJob
 from homeostat.engines.runs import TRAIN, SeenRun
 from homeostat.engines.runs.jobs import read_document
-from homeostat.engines.runs.packages import Package
 from homeostat.reconcile.errors import EngineUnavailable, InvalidSpec, ObjectNotFound
 from homeostat.runs import FAILURE, PROGRESS, RESULT, RunFailure, RunProgress, TrainResult, run_prefix
 from homeostat_operators.core.clients import Clients
-from homeostat_operators.trainingjob.observed import TrainingJobObservation
-
-
-def model_name(resource: TrainingJob) -> str:
-    """Name of the model in the registry, whose names are global."""
-    return f"{resource.metadata.namespace}.{resource.spec.output.model}"
-
-
-def intent_of(resource: TrainingJob) -> str:
-    """What a registered version stands for: this object, whichever of its attempts succeeded."""
-    return resource.metadata.uid
+from homeostat_operators.trainingjob.names import engine_name, intent_of, model_name
+from homeostat_operators.trainingjob.observed import PackageFailure, TrainingJobObservation
 
 
 def observe(resource: TrainingJob, clients: Clients, _now: datetime) -> TrainingJobObservation:
@@ -32,7 +22,7 @@ def observe(resource: TrainingJob, clients: Clients, _now: datetime) -> Training
     """
     settings = clients.settings
     status, engines = resource.status, frozenset(clients.pipelines)
-    engine = _engine(resource, settings.pipelines_engine)
+    engine = engine_name(resource, settings.pipelines_engine)
     seen = TrainingJobObservation(settings.bucket, settings.pipelines_image, engine, engines, settings.node_pools)
     seen = replace(seen, runs=_runs(resource, engine, clients))
     if status.completion_time is not None:
@@ -45,15 +35,7 @@ def observe(resource: TrainingJob, clients: Clients, _now: datetime) -> Training
     runs = seen.run is not None and seen.run.owner == resource.metadata.uid
     if runs or seen.result is not None or resource.spec.suspend:
         return seen  # nothing is launched in this turn
-    return replace(seen, package=_package(seen, resource, clients))
-
-
-def _engine(resource: TrainingJob, default: str) -> str:
-    """Engine of the attempt that is reserved; else what the spec asks for, or the platform's own."""
-    run = resource.status.run
-    if run is not None and run.completion_time is None:
-        return run.engine
-    return resource.spec.engine.value if resource.spec.engine else default
+    return _with_package(seen, resource, clients)
 
 
 def _runs(resource: TrainingJob, engine: str, clients: Clients) -> tuple[SeenRun, ...]:
@@ -80,16 +62,16 @@ def _with_inputs(seen: TrainingJobObservation, resource: TrainingJob, clients: C
     )
 
 
-def _package(
-    seen: TrainingJobObservation, resource: TrainingJob, clients: Clients
-) -> Package | InvalidSpec | ObjectNotFound | None:
+def _with_package(seen: TrainingJobObservation, resource: TrainingJob, clients: Clients) -> TrainingJobObservation:
     if seen.engine not in clients.pipelines:
-        return None
+        return seen
     pool = seen.pools.get(resource.spec.placement.node_pool or "")
     try:
-        return clients.pipelines[seen.engine].package(resource, pool)
-    except (InvalidSpec, ObjectNotFound) as error:
-        return error
+        return replace(seen, package=clients.pipelines[seen.engine].package(resource, pool))
+    except InvalidSpec as error:
+        return replace(seen, package_failure=PackageFailure(str(error)))
+    except ObjectNotFound as error:
+        return replace(seen, package_failure=PackageFailure(str(error), missing=True))
 
 
 def _with_attempt(seen: TrainingJobObservation, resource: TrainingJob, clients: Clients) -> TrainingJobObservation:

@@ -5,9 +5,26 @@ from dataclasses import dataclass, field
 from homeostat.api.v1alpha1 import FeatureSet
 from homeostat.engines.runs import SeenRun
 from homeostat.engines.runs.packages import Package
-from homeostat.reconcile.errors import InvalidSpec, ObjectNotFound
+from homeostat.reconcile.errors import InvalidSpec, ObjectNotFound, PlatformError
 from homeostat.runs import RunFailure, RunProgress, TrainResult
 from homeostat.settings import NodePool
+
+
+@dataclass(frozen=True)
+class PackageFailure:
+    """Why a pipeline cannot be read.
+
+    Attributes:
+        message: Field, value and remedy, for the user.
+        missing: It is not there yet, so it is awaited; otherwise the spec is wrong.
+    """
+
+    message: str
+    missing: bool = False
+
+    def error(self) -> PlatformError:
+        """The same as an error: ObjectNotFound or InvalidSpec."""
+        return ObjectNotFound(self.message) if self.missing else InvalidSpec(self.message)
 
 
 @dataclass(frozen=True)
@@ -20,7 +37,8 @@ class TrainingJobObservation:
         engine: Engine of the current attempt, or of the next.
         engines: Engines that the platform has.
         pools: Node pools by name.
-        package: The pipeline, or why it cannot be had; None where nothing is to be launched.
+        package: The pipeline; None where nothing is to be launched, or where it cannot be read.
+        package_failure: Why it cannot be read.
         features: The FeatureSets that are joined, by name; None for one that does not exist.
         deployments: Names of the ModelDeployments that exist, of those whose outcomes are labels.
         run: Run with the name of the current attempt, whoever made it.
@@ -36,7 +54,8 @@ class TrainingJobObservation:
     engine: str = "Local"
     engines: frozenset[str] = frozenset({"Local"})
     pools: dict[str, NodePool] = field(default_factory=dict)
-    package: Package | InvalidSpec | ObjectNotFound | None = None
+    package: Package | None = None
+    package_failure: PackageFailure | None = None
     features: dict[str, FeatureSet | None] = field(default_factory=dict)
     deployments: frozenset[str] = frozenset()
     run: SeenRun | None = None

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from homeostat.api.common import ConditionStatus
 from homeostat.api.v1alpha1 import FeatureSet, TrainingJob, TrainingJobStatus
 from homeostat.api.v1alpha1.trainingjob import SUCCEEDED, Progress, Provenance, Run, StepState, TrainingJobReason
+from homeostat.artifacts.features import schema_hash
 from homeostat.engines.runs import TRAIN, SeenRun
 from homeostat.engines.runs.jobs import DEADLINE_EXCEEDED
 from homeostat.reconcile.conditions import get
@@ -18,10 +19,9 @@ from homeostat.reconcile.names import child_name
 from homeostat.runs import RESULT, FailureReason, RunProgress
 from homeostat_operators.core.actions import Action, Launch, Register, Stop
 from homeostat_operators.core.plan import Plan
-from homeostat_operators.featureset.children import schema_hash
 from homeostat_operators.trainingjob import children, conditions, result
 from homeostat_operators.trainingjob.conditions import ConditionUpdate
-from homeostat_operators.trainingjob.observe import intent_of, model_name
+from homeostat_operators.trainingjob.names import intent_of, model_name
 from homeostat_operators.trainingjob.observed import TrainingJobObservation
 
 MESSAGE_LIMIT = 1024

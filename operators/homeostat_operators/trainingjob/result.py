@@ -9,7 +9,7 @@ from homeostat.api.v1alpha1 import TrainingJob, TrainingJobStatus
 from homeostat.api.v1alpha1.trainingjob import DatasetRecord, MetricValue, ModelVersion, Progress, Provenance
 from homeostat.engines.runs import SeenRun
 from homeostat.runs import TrainInput, TrainResult
-from homeostat_operators.trainingjob.observe import model_name
+from homeostat_operators.trainingjob.names import model_name
 
 METRICS_LIMIT = 32
 

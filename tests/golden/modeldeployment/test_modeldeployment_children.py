@@ -6,12 +6,8 @@ import pytest
 import yaml
 
 from homeostat.api.v1alpha1.modeldeployment import ModelDeployment
-from homeostat.engines.serving import Serving, ServingEngine
-from homeostat.engines.serving.deployment import DeploymentServing
-from homeostat.engines.serving.kserve import KServeServing
-from homeostat.engines.serving.seldon import SeldonServing
+from homeostat.engines.serving import Serving
 from homeostat.runs import StoredModel
-from homeostat.settings import SeldonSettings
 from homeostat_operators.core.actions import Apply, CreateOnce
 from homeostat_operators.modeldeployment.observed import Available, Installation, ModelDeploymentObservation
 from homeostat_operators.modeldeployment.plan import plan
@@ -20,11 +16,6 @@ HERE = Path(__file__).parent
 CASES = sorted(path.stem for path in (HERE / "input").glob("*.yaml"))
 NOW = datetime(2026, 1, 5, 9, 0, 10, tzinfo=UTC)
 INSTALLATION = Installation("homeostat", "homeostat/services:1", "homeostat/pipelines:1", "http://127.0.0.1:30080")
-ENGINES: dict[str, ServingEngine] = {
-    "Deployment": DeploymentServing(),
-    "Seldon": SeldonServing(SeldonSettings()),
-    "KServe": KServeServing(),
-}
 READY = Serving(desired=2, ready=2, current=True, has_service=True)
 
 
@@ -43,7 +34,7 @@ def a_version(number: str) -> Available:
 def test_objects_asked_for_are_the_recorded_ones(case: str) -> None:
     resource = ModelDeployment.model_validate(yaml.safe_load((HERE / "input" / f"{case}.yaml").read_text()))
     versions = (a_version("1"), a_version("2"))
-    engine = ENGINES[resource.spec.engine or "Deployment"]
+    engine = resource.spec.engine.value if resource.spec.engine else "Deployment"
     observed = ModelDeploymentObservation(INSTALLATION, engine, versions=versions, servings={"1": READY})
     actions = plan(resource, observed, NOW).actions
     made = yaml.safe_dump_all([a.manifest for a in actions if isinstance(a, Apply | CreateOnce)], sort_keys=False)

@@ -6,12 +6,12 @@ import pytest
 import yaml
 
 from homeostat.api.v1alpha1 import FeatureSet, TrainingJob
+from homeostat.artifacts.features import schema_hash
 from homeostat.engines.runs.local import train_job
 from homeostat.engines.runs.packages import shipped
 from homeostat.settings import NodePool
 from homeostat.testing.builders import DIGEST, a_feature_set
 from homeostat_operators.core.actions import Launch
-from homeostat_operators.featureset.children import schema_hash
 from homeostat_operators.trainingjob.observed import TrainingJobObservation
 from homeostat_operators.trainingjob.plan import plan
 

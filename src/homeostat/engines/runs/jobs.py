@@ -111,12 +111,12 @@ class SeenJob(SeenRun):
     """A Job as it was seen."""
 
     @classmethod
-    def of(cls, manifest: Manifest) -> "SeenJob":
+    def of(cls, manifest: Manifest) -> SeenRun:
         """What matters of a Job's manifest."""
         meta = manifest["metadata"]
         owners = meta.get("ownerReferences", [])
         end = _ended(manifest.get("status", {}))
-        return cls(
+        return SeenRun(
             name=meta["name"],
             number=number_of(meta["name"]) or 0,
             uid=meta["uid"],

@@ -35,7 +35,9 @@ class Staged(World):
         found = self.stage.listed() if self.idle else self.stage.found()
         children = tuple(children_of(found, self.engine))
         self.served = dict.fromkeys(child.version for child in children if child.version)
-        return replace(super().observed(), engine=self.engine, servings=self.engine.servings(found), children=children)
+        return replace(
+            super().observed(), engine=self.engine.name, servings=self.engine.servings(found), children=children
+        )
 
     def check_traffic(self, status: Any) -> None:
         super().check_traffic(status)

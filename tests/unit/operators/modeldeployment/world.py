@@ -21,6 +21,7 @@ from homeostat_operators.modeldeployment.observed import (
     StepTraffic,
 )
 from homeostat_operators.modeldeployment.plan import plan
+from support.replay import replayed
 
 START = datetime(2026, 1, 5, 9, tzinfo=UTC)
 INSTALLATION = Installation("homeostat", "services:1", "pipelines:1", "http://127.0.0.1:30080")
@@ -97,7 +98,7 @@ class World:
 
     def turn(self, seconds: float = 2, *, act: bool = True) -> Self:
         """One turn of the loop; with `act=False` the operator dies after it has recorded the status."""
-        decided = plan(self.resource, self.observed(), self.now)
+        decided = replayed(plan, self.resource, self.observed(), self.now)
         self.check_traffic(decided.status)
         self.resource = self.resource.model_copy(update={"status": decided.status})
         self.last = decided.actions

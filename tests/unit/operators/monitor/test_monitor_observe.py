@@ -191,9 +191,11 @@ def test_labels_are_counted_from_the_start_of_the_breach(since: datetime | None)
 
 
 def test_a_stale_feature_set_of_the_champion_is_named() -> None:
-    stale = {"type": "Ready", "status": "False", "reason": "Stale", "last_transition_time": LONG_AGO}
-    feature_set = a_feature_set(status={"conditions": [stale]})
-    assert observe(a_monitor(), clients(served(LONG_AGO), feature_set)).stale == ("customers",)
+    old = {"number": 1, "through": LONG_AGO, "time": LONG_AGO, "online_rows": 1}
+    stale = a_feature_set(status={"last_materialization": old}, freshness={"max_age": "150m"})
+    fresh = a_feature_set(status={"last_materialization": old}, freshness={"max_age": "151m"})
+    assert observe(a_monitor(), clients(served(LONG_AGO), stale)).stale == ("customers",)
+    assert observe(a_monitor(), clients(served(LONG_AGO), fresh)).stale == ()
 
 
 def test_without_a_deployment_nothing_is_read() -> None:

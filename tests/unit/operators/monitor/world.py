@@ -23,6 +23,7 @@ from homeostat_operators.monitor.observed import (
     ValueWindow,
 )
 from homeostat_operators.monitor.plan import plan
+from support.replay import replayed
 
 START = datetime(2026, 1, 5, 9, tzinfo=UTC)
 BASELINE = fit({"internet": ["dsl", "none"] * 2000}, {"internet": FeatureKind.CATEGORICAL})
@@ -137,7 +138,7 @@ class World:
 
     def turn(self, *, act: bool = True) -> "World":
         """One turn of the loop; with `act=False` the operator dies after it has recorded the status."""
-        decided = plan(self.monitor, self.observed(), self.now)
+        decided = replayed(plan, self.monitor, self.observed(), self.now)
         before = self.status.last_decision
         self.monitor = self.monitor.model_copy(update={"status": decided.status})
         if decided.status.last_decision is not None and decided.status.last_decision != before:

@@ -10,19 +10,18 @@ import pytest
 from homeostat.api.common import ConditionType
 from homeostat.api.v1alpha1 import FeatureSet, TrainingJobStatus
 from homeostat.api.v1alpha1.trainingjob import SUCCEEDED, Step, StepState, TrainingJobReason
+from homeostat.artifacts.features import schema_hash
 from homeostat.engines.runs.jobs import SeenJob
 from homeostat.engines.runs.local import train_job
 from homeostat.engines.runs.packages import shipped
 from homeostat.reconcile.conditions import get, is_true, put
-from homeostat.reconcile.errors import InvalidSpec, ObjectNotFound
 from homeostat.runs import FailureReason, RunFailure, RunProgress, StoredDataset, StoredModel, TrainInput, TrainResult
 from homeostat.settings import NodePool
 from homeostat.testing.builders import DIGEST, a_feature_set, a_training_job
 from homeostat_operators.core.actions import Launch, Register, Stop
 from homeostat_operators.core.plan import Plan
-from homeostat_operators.featureset.children import schema_hash
 from homeostat_operators.trainingjob.children import train_input
-from homeostat_operators.trainingjob.observed import TrainingJobObservation
+from homeostat_operators.trainingjob.observed import PackageFailure, TrainingJobObservation
 from homeostat_operators.trainingjob.plan import plan
 
 NOW = datetime(2026, 1, 5, 9, tzinfo=UTC)
@@ -136,7 +135,7 @@ def test_what_the_platform_does_not_have_is_named_with_what_it_has(spec: dict[st
 
 
 def test_a_pipeline_that_is_wrong_ends_the_training_with_the_reason() -> None:
-    status = plan(a_training_job(), replace(READY, package=InvalidSpec("it is no YAML")), NOW).status
+    status = plan(a_training_job(), replace(READY, package_failure=PackageFailure("it is no YAML")), NOW).status
     assert said(status) == ("False", TrainingJobReason.INVALID_SPEC)
     assert (status.attempt, status.run) == (0, None), "nothing was ever launched"
     assert status.completion_time == NOW
@@ -154,7 +153,11 @@ def test_what_an_engine_refused_to_launch_has_ended_for_good() -> None:
 
 
 def test_a_pipeline_that_is_not_there_yet_is_waited_for() -> None:
-    decided = plan(a_training_job(), replace(READY, package=ObjectNotFound("it is not there; put it there")), NOW)
+    decided = plan(
+        a_training_job(),
+        replace(READY, package_failure=PackageFailure("it is not there; put it there", missing=True)),
+        NOW,
+    )
     assert said(decided.status) == ("Unknown", TrainingJobReason.PENDING)
     assert (decided.actions, decided.status.attempt) == ((), 0)
     assert decided.requeue_after is not None

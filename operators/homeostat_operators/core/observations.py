@@ -1,0 +1,36 @@
+"""Observations as JSON: whoever records one can replay the plan that followed from it, without a cluster."""
+
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter
+
+ObservationT = TypeVar("ObservationT")
+
+
+# Building the serialiser of a class takes milliseconds, so each is built once.
+_ADAPTERS: dict[type[Any], TypeAdapter[Any]] = {}
+
+
+def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
+    if kind not in _ADAPTERS:
+        _ADAPTERS[kind] = TypeAdapter(kind)
+    return _ADAPTERS[kind]
+
+
+def to_json(observation: Any) -> bytes:
+    """An observation of any kind as JSON."""
+    return _adapter(type(observation)).dump_json(observation, by_alias=True)
+
+
+def from_json(kind: type[ObservationT], content: bytes) -> ObservationT:
+    """The observation that `to_json` wrote: equal to it, so the same plan follows from it.
+
+    Args:
+        kind: Class of the observation, such as ``MonitorObservation``.
+        content: What `to_json` returned.
+
+    Raises:
+        pydantic.ValidationError: The content is not of this class.
+    """
+    observation: ObservationT = _adapter(kind).validate_json(content)
+    return observation
