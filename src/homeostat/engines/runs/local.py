@@ -1,4 +1,4 @@
-"""The Local engine: an attempt is one Job, in which the pipeline's own local runner works."""
+"""The Local engine: an attempt is one Job, in which the steps of the pipeline share one process."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,0 +1,62 @@
+"""A training by the Local engine: the steps share one process."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from homeostat.engines.objects.memory import MemoryObjects
+from homeostat.reconcile.errors import InvalidData
+from homeostat.runs import FailureReason, RunFailure, TrainResult
+from homeostat_pipelines import packages, training
+from homeostat_pipelines.report import Report
+from homeostat_pipelines.signature import MODEL
+from support.tables import LABELS, OUTPUT, SNAPSHOT, a_store, customers, parquet, train_input
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # Feast, Dask and pandas warn about each other
+
+
+def trained(objects: MemoryObjects, **parameters: str) -> TrainResult:
+    training.run(train_input(parameters=parameters), objects)
+    return TrainResult.model_validate_json(objects.read(f"{OUTPUT}result.json"))
+
+
+def test_every_step_runs_and_the_last_one_writes_the_result() -> None:
+    objects = a_store()
+    result = trained(objects, max_iter="20")
+    assert result.metrics["auc"] > 0.6
+    assert result.dataset.rows + result.dataset.holdout_rows == 400
+    assert result.pipeline_digest == packages.package("tabular-classification").digest
+    assert objects.exists(f"{result.model.uri}/{MODEL}")
+
+
+def test_a_parameter_that_is_not_given_has_the_default_of_the_package() -> None:
+    objects = a_store()
+    defaults = packages.package("tabular-classification").parameters["max_iter"]["defaultValue"]
+    assert trained(objects).model == trained(objects, max_iter=str(int(defaults))).model
+    assert trained(objects).model != trained(objects, max_iter="20").model
+
+
+def test_a_failing_step_ends_the_run_with_its_reason() -> None:
+    objects = MemoryObjects({SNAPSHOT: parquet(customers()), f"{LABELS}part-0.parquet": b"not Parquet"})
+    with pytest.raises(InvalidData), Report(objects, OUTPUT).failures():
+        training.run(train_input(), objects)
+    failure = RunFailure.model_validate_json(objects.read(f"{OUTPUT}failure.json"))
+    assert failure.reason is FailureReason.INVALID_DATA
+    assert not objects.exists(f"{OUTPUT}result.json")
+
+
+def test_every_pipeline_that_ships_with_the_platform_runs_locally() -> None:
+    assert {path.stem for path in packages.COMPILED.glob("*.yaml")} == set(training.PIPELINES)
+
+
+@pytest.mark.parametrize("module", ["training", "evaluate", "steps"])
+def test_a_run_imports_neither_kfp_nor_feast_before_it_needs_them_and_waits_passively(module: str) -> None:
+    script = (
+        f"import homeostat_pipelines, os, sys; assert 'numpy' not in sys.modules; import homeostat_pipelines.{module}\n"
+        "print(os.environ['OMP_WAIT_POLICY'], sorted({'kfp', 'feast', 'pandas', 'sklearn'} & set(sys.modules)))"
+    )
+    cleared = {name: value for name, value in os.environ.items() if not name.startswith(("OMP_", "GOMP_"))}
+    shown = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True, env=cleared)
+    assert shown.stdout.strip() == "PASSIVE []"
