@@ -5,7 +5,7 @@ from pathlib import Path
 from tools.cluster import golang
 from tools.cluster.settings import Settings
 
-_SOURCES = Path(__file__).parent / "go"
+SOURCES = Path(__file__).parent / "go"
 
 
 def _compile(sources: golang.Sources, target: Path) -> None:
@@ -13,6 +13,12 @@ def _compile(sources: golang.Sources, target: Path) -> None:
     flags = f"-s -w -X {version}"
     sources.compile(".", target / "node", "Kubernetes", flags=flags, static=False)
     sources.compile("./pause", target / "pause", "the pause program")
+    sources.vet()  # here as well as in `make verify`, which leaves it to the first build on a new machine
+
+
+def built_before(settings: Settings) -> bool:
+    """Whether Kubernetes, of these sources or of earlier ones, was compiled on this machine."""
+    return any((settings.cache / "cluster").glob("*/complete"))
 
 
 def build(settings: Settings) -> Path:
@@ -21,7 +27,7 @@ def build(settings: Settings) -> Path:
     Raises:
         UserError: there is no suitable Go, no way to its modules, or the build failed.
     """
-    sources = golang.Sources(_SOURCES, golang.toolchain(settings.cache))
+    sources = golang.Sources(SOURCES, golang.toolchain(settings.cache))
     directory = settings.cache / "cluster" / sources.key
     return golang.once(directory, lambda: _compile(sources, directory))
 
