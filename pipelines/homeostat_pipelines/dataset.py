@@ -1,6 +1,5 @@
 """Datasets: labels joined with features, split into rows to train on and rows that no version ever trains on."""
 
-import hashlib
 from datetime import UTC, datetime
 from typing import cast
 
@@ -9,30 +8,20 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import structlog
 
+from homeostat.artifacts.bundle import BundleRef
+from homeostat.artifacts.dataset import HOLDOUT, LABEL, TIME, TRAIN, held_out
+from homeostat.artifacts.storage import fetch, store
 from homeostat.engines.objects import ObjectStore
 from homeostat.reconcile.errors import InvalidData
-from homeostat.runs import StoredDataset, StoredModel, TrainInput
-from homeostat_pipelines import bundles, labels
-from homeostat_pipelines.labels import LABEL, TIME
+from homeostat.runs import StoredDataset, TrainInput
+from homeostat_pipelines import labels
 from homeostat_pipelines.signature import signature_of
 from homeostat_pipelines.snapshots import parquet_bytes
 
-TRAIN, HOLDOUT = "train.parquet", "holdout.parquet"
 LEAST_TRAIN, LEAST_HOLDOUT = 50, 10
 """Fewer rows than these make no model, and no judgement of one."""
 
 log = structlog.get_logger()
-
-
-def held_out(model: str, entity: str, percent: int) -> bool:
-    """Whether an entity belongs to the holdout of a model, whatever the seed, the window and the other entities.
-
-    Args:
-        model: `<namespace>.<model>`.
-        entity: Key of the entity as text.
-        percent: Share of entities in the holdout.
-    """
-    return int(hashlib.sha256(f"{model}/{entity}".encode()).hexdigest()[:8], 16) % 100 < percent
 
 
 def split(table: pa.Table, model: str, entity: str, percent: int) -> tuple[pa.Table, pa.Table]:
@@ -56,7 +45,7 @@ def build(job: TrainInput, objects: ObjectStore) -> StoredDataset:
     train, holdout = split(table, signature.model, signature.entity, job.holdout_percent)
     for name, rows, least in (("training", train, LEAST_TRAIN), ("holdout", holdout, LEAST_HOLDOUT)):
         _check(name, rows, least)
-    stored = bundles.store(objects, job.datasets, {TRAIN: parquet_bytes(train), HOLDOUT: parquet_bytes(holdout)})
+    stored = store(objects, job.datasets, {TRAIN: parquet_bytes(train), HOLDOUT: parquet_bytes(holdout)})
     log.info("dataset stored", uri=stored.uri, rows=train.num_rows, holdout=holdout.num_rows)
     return StoredDataset(
         uri=stored.uri,
@@ -67,9 +56,9 @@ def build(job: TrainInput, objects: ObjectStore) -> StoredDataset:
     )
 
 
-def read(objects: ObjectStore, stored: StoredModel, name: str) -> pa.Table:
+def read(objects: ObjectStore, stored: BundleRef, name: str) -> pa.Table:
     """A part of a stored dataset, checked against its digest."""
-    content = bundles.fetch(objects, stored, [name])[name]
+    content = fetch(objects, stored, [name])[name]
     return pq.read_table(pa.BufferReader(content))
 
 

@@ -7,15 +7,18 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from homeostat.api.v1alpha1.modeldeployment import Gate
+from homeostat.artifacts.bundle import BundleRef
+from homeostat.artifacts.dataset import HOLDOUT, LABEL
+from homeostat.artifacts.model import MODEL, SIGNATURE
+from homeostat.artifacts.model import signature as signature_in
+from homeostat.artifacts.storage import fetch
 from homeostat.engines.objects import ObjectStore
 from homeostat.enums import Metric
 from homeostat.reconcile.errors import InvalidData
-from homeostat.runs import EvaluateInput, EvaluateResult, StoredModel
+from homeostat.runs import EvaluateInput, EvaluateResult
 from homeostat.signals.gate import GateRule, RuleKind, judge_gate
-from homeostat_pipelines import bundles, dataset, signature
-from homeostat_pipelines.labels import LABEL
+from homeostat_pipelines import dataset, signature
 from homeostat_pipelines.report import Report
-from homeostat_pipelines.signature import Signature
 
 STEPS = ("score", "judge")
 
@@ -31,7 +34,7 @@ def run(job: EvaluateInput, objects: ObjectStore) -> None:
     report.progress("score", 0, len(STEPS))
     challenger = _Model(objects, job.challenger)
     champion = None if job.champion is None else _Model(objects, job.champion)
-    holdout = _unseen(dataset.read(objects, job.dataset, dataset.HOLDOUT), [m for m in (challenger, champion) if m])
+    holdout = _unseen(dataset.read(objects, job.dataset, HOLDOUT), [m for m in (challenger, champion) if m])
     scores = challenger.scores(holdout), None if champion is None else champion.scores(holdout)
     report.progress("judge", 1, len(STEPS))
     verdict = judge_gate(
@@ -59,10 +62,10 @@ def _rule(kind: RuleKind, metric: Metric, bound: str | None) -> GateRule:
 class _Model:
     """A stored model, checked against its digest."""
 
-    def __init__(self, objects: ObjectStore, stored: StoredModel) -> None:
-        files = bundles.fetch(objects, stored, [signature.MODEL, signature.SIGNATURE])
-        self.signature = Signature.model_validate_json(files[signature.SIGNATURE])
-        self._content = files[signature.MODEL]
+    def __init__(self, objects: ObjectStore, stored: BundleRef) -> None:
+        files = fetch(objects, stored, [MODEL, SIGNATURE])
+        self.signature = signature_in(files)
+        self._content = files[MODEL]
 
     def scores(self, rows: pa.Table) -> NDArray[np.float64]:
         return signature.score(self._content, signature.feeds(rows, self.signature.inputs))

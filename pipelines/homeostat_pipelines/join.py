@@ -6,11 +6,11 @@ from pathlib import Path
 import pyarrow as pa
 import structlog
 
+from homeostat.artifacts.dataset import LABEL, TIME
 from homeostat.engines.objects import ObjectNotFound, ObjectStore
 from homeostat.reconcile.errors import InvalidData
 from homeostat.runs import FeatureSource
 from homeostat_pipelines.columns import ARROW
-from homeostat_pipelines.labels import LABEL, TIME
 
 log = structlog.get_logger()
 

@@ -8,17 +8,13 @@ import pyarrow.compute as pc
 import structlog
 
 from homeostat.api.v1alpha1.featureset import Entity, EntityType, FeatureType
+from homeostat.artifacts import outcomes
+from homeostat.artifacts.dataset import LABEL, TIME
 from homeostat.engines.objects import ObjectStore
 from homeostat.reconcile.errors import InvalidData
 from homeostat.runs import LabelInput
 from homeostat_pipelines import columns
 from homeostat_pipelines.columns import ARROW, ColumnType
-
-TIME, LABEL = "homeostat_time", "homeostat_label"
-"""Columns of a dataset beside its entity and features."""
-
-EXPORTED = ("entity", "predicted_at", "label")
-"""Columns of the outcomes that an observer exports."""
 
 log = structlog.get_logger()
 
@@ -69,7 +65,7 @@ def _source(objects: ObjectStore, source: LabelInput, entity: Entity) -> pa.Tabl
     if not uris:
         log.warning("label source is empty", uri=source.uri)
     # Observers export keys as text, whatever their type.
-    exported = (source.entity_field, source.timestamp_field, source.field) == EXPORTED
+    exported = (source.entity_field, source.timestamp_field, source.field) == outcomes.LABEL_COLUMNS
     kind = EntityType.STRING if exported else entity.type
     wanted: dict[str, FeatureType | EntityType | ColumnType] = {
         source.entity_field: kind,

@@ -17,12 +17,14 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder
 
+from homeostat.artifacts.bundle import canonical
+from homeostat.artifacts.dataset import LABEL
+from homeostat.artifacts.model import BASELINE, EXAMPLES, MODEL, SIGNATURE, Example
+from homeostat.artifacts.signature import PROBABILITY, Signature
 from homeostat.reconcile.errors import InvalidData, PlatformError
 from homeostat.signals import histogram
 from homeostat.signals.histogram import FeatureKind
-from homeostat_pipelines.bundles import canonical
-from homeostat_pipelines.labels import LABEL
-from homeostat_pipelines.signature import BASELINE, EXAMPLES, MODEL, PROBABILITY, SIGNATURE, Signature, feeds, score
+from homeostat_pipelines.signature import feeds, score
 
 TOLERANCE = 1e-5
 """Largest difference between graph and estimator: the graph computes in single precision."""
@@ -143,4 +145,4 @@ def _examples(table: pa.Table, signature: Signature, scores: NDArray[np.float64]
     rows = table.select(names).to_pylist()
     gaps = [index for index, row in enumerate(rows) if None in row.values()][:2]
     chosen = sorted({*range(min(EXAMPLE_ROWS, len(rows))), *gaps})
-    return [{"inputs": rows[index], "probability": float(scores[index])} for index in chosen]
+    return [Example(inputs=rows[index], probability=float(scores[index])).model_dump() for index in chosen]

@@ -6,9 +6,9 @@ from typing import Any
 
 import yaml
 
+from homeostat.artifacts.bundle import digest_of
 from homeostat.engines.runs.parameters import Value, arguments
 from homeostat.reconcile.errors import InvalidData
-from homeostat_pipelines.bundles import digest_of
 
 COMPILED = Path(__file__).parents[1] / "compiled"
 

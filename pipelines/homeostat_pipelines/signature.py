@@ -1,32 +1,18 @@
-"""What a model takes and gives: `signature.json` beside it, and the ONNX feeds that follow from it."""
+"""The signature of a training, and the ONNX feeds that follow from it."""
 
-from enum import StrEnum
-from typing import Literal
+from collections.abc import Sequence
 
 import numpy as np
 import onnxruntime
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
 
 from homeostat.api.v1alpha1.featureset import FeatureType
+from homeostat.artifacts.signature import PROBABILITY, Datatype, ModelInput, Signature
 from homeostat.reconcile.errors import InvalidData
 from homeostat.runs import TrainInput
 from homeostat.threads import thread_count
-
-MODEL, BASELINE, SIGNATURE, EXAMPLES = "model.onnx", "baseline.json", "signature.json", "examples.json"
-PROBABILITY = "probability"
-
-
-class Datatype(StrEnum):
-    """Datatypes of the Open Inference Protocol."""
-
-    BYTES = "BYTES"
-    INT64 = "INT64"
-    FP64 = "FP64"
-    BOOL = "BOOL"
-
 
 DATATYPES = {
     FeatureType.STRING: Datatype.BYTES,
@@ -34,45 +20,6 @@ DATATYPES = {
     FeatureType.FLOAT64: Datatype.FP64,
     FeatureType.BOOL: Datatype.BOOL,
 }
-
-
-class ModelInput(BaseModel):
-    """One raw feature."""
-
-    model_config = ConfigDict(frozen=True)
-
-    name: str
-    datatype: Datatype
-    feature_set: str
-
-    @property
-    def textual(self) -> bool:
-        """Whether the graph takes it as text; everything else is a number."""
-        return self.datatype is Datatype.BYTES
-
-
-class ModelOutput(BaseModel):
-    """The score."""
-
-    model_config = ConfigDict(frozen=True)
-
-    name: Literal["probability"] = "probability"
-    datatype: Literal["FP64"] = "FP64"
-
-
-class Signature(BaseModel):
-    """Content of `signature.json`."""
-
-    model_config = ConfigDict(frozen=True, populate_by_name=True)
-
-    model: str
-    entity: str
-    feature_sets: list[str] = Field(alias="featureSets")
-    inputs: list[ModelInput]
-    output: ModelOutput = ModelOutput()
-    positive: str
-    holdout_percent: int | None = Field(None, alias="holdoutPercent")
-    """Share of entities that it was not trained on; unknown of models that were made before this was recorded."""
 
 
 def signature_of(job: TrainInput) -> Signature:
@@ -97,14 +44,14 @@ def signature_of(job: TrainInput) -> Signature:
     return Signature(
         model=f"{job.namespace}.{job.model}",
         entity=entities.pop(),
-        feature_sets=[source.name for source in job.feature_sets],
-        inputs=inputs,
+        feature_sets=tuple(source.name for source in job.feature_sets),
+        inputs=tuple(inputs),
         positive=job.labels[0].field,
         holdout_percent=job.holdout_percent,
     )
 
 
-def feeds(table: pa.Table, inputs: list[ModelInput]) -> dict[str, NDArray[np.generic]]:
+def feeds(table: pa.Table, inputs: Sequence[ModelInput]) -> dict[str, NDArray[np.generic]]:
     """Columns as the graph takes them, [N, 1] each: text with "" for missing, float32 with NaN for missing.
 
     Raises:

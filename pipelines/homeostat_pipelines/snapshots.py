@@ -6,9 +6,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from homeostat.artifacts.layout import snapshot_uri
 from homeostat.engines.objects import ObjectStore
 from homeostat.runs import FeatureSource, SnapshotRecord
-from homeostat_pipelines.bundles import folder
 from homeostat_pipelines.columns import AnyType, ColumnType
 
 
@@ -59,7 +59,7 @@ def parquet_bytes(table: pa.Table) -> bytes:
 def store(objects: ObjectStore, table: pa.Table, source: FeatureSource, snapshots: str) -> SnapshotRecord:
     """Writes ordered rows under their digest; content that is there already is not written again."""
     digest = content_digest(table)
-    uri = f"{folder(snapshots, digest)}/data.parquet"
+    uri = snapshot_uri(snapshots, digest)
     if not objects.exists(uri):
         objects.write(uri, parquet_bytes(table))
     watermark = pc.max(table.column(source.timestamp_field)).as_py()

@@ -1,6 +1,5 @@
 """The three steps of `tabular-classification`; each takes and gives text and numbers, and everything else lies in S3."""
 
-import hashlib
 import importlib.metadata
 import math
 import sys
@@ -8,10 +7,14 @@ import time
 
 import structlog
 
+from homeostat.artifacts.bundle import BundleRef, canonical, digest_of
+from homeostat.artifacts.dataset import HOLDOUT, LABEL, TRAIN
+from homeostat.artifacts.model import MODEL, SIGNATURE
+from homeostat.artifacts.model import signature as signature_in
+from homeostat.artifacts.storage import fetch, store
 from homeostat.engines.objects import ObjectStore
-from homeostat.runs import StoredDataset, StoredModel, TrainInput, TrainResult
-from homeostat_pipelines import bundles, dataset
-from homeostat_pipelines.labels import LABEL
+from homeostat.runs import StoredDataset, TrainInput, TrainResult
+from homeostat_pipelines import dataset
 from homeostat_pipelines.objects import from_environment
 from homeostat_pipelines.report import Report
 
@@ -37,9 +40,9 @@ def train(job_json: str, dataset_json: str, parameters: dict[str, object], objec
         from homeostat_pipelines.signature import signature_of  # noqa: PLC0415 - as above
 
         chosen = model.hyperparameters(parameters)
-        rows = dataset.read(objects, _bundle(dataset_json), dataset.TRAIN)
+        rows = dataset.read(objects, _bundle(dataset_json), TRAIN)
         files = model.train(rows, signature_of(job), chosen, job.seed)
-        stored = bundles.store(objects, job.models, files)
+        stored = store(objects, job.models, files)
         log.info("model stored", uri=stored.uri, rows=rows.num_rows)
         return stored.model_dump_json(by_alias=True)
 
@@ -57,31 +60,31 @@ def assess(
     objects, job, report = _opened(job_json, objects)
     with report.failures():
         report.progress(STEPS[2], 2, len(STEPS))
-        metrics = measure(objects, _bundle(dataset_json), StoredModel.model_validate_json(model_json))
+        metrics = measure(objects, _bundle(dataset_json), BundleRef.model_validate_json(model_json))
         # The defaults of parameters not given are part of the package, whose digest stands beside.
-        hashed = bundles.canonical({"parameters": job.parameters, "seed": job.seed})
+        hashed = canonical({"parameters": job.parameters, "seed": job.seed})
         report.result(
             TrainResult(
                 metrics=metrics,
-                model=StoredModel.model_validate_json(model_json),
+                model=BundleRef.model_validate_json(model_json),
                 dataset=StoredDataset.model_validate_json(dataset_json),
                 pipeline_digest=pipeline_digest,
-                parameters_hash=bundles.digest_of(hashed),
+                parameters_hash=digest_of(hashed),
                 environment_digest=environment_digest(),
                 gpu_seconds=job.gpus * math.ceil(time.time() - started),
             )
         )
 
 
-def measure(objects: ObjectStore, data: StoredModel, model: StoredModel) -> dict[str, float]:
+def measure(objects: ObjectStore, data: BundleRef, model: BundleRef) -> dict[str, float]:
     """Metrics of a stored model on the holdout of a stored dataset."""
     from homeostat.signals import gate  # noqa: PLC0415 - keeps the other steps' start short
     from homeostat_pipelines import signature  # noqa: PLC0415 - as above
 
-    holdout = dataset.read(objects, data, dataset.HOLDOUT)
-    files = bundles.fetch(objects, model, [signature.MODEL, signature.SIGNATURE])
-    inputs = signature.Signature.model_validate_json(files[signature.SIGNATURE]).inputs
-    scores = signature.score(files[signature.MODEL], signature.feeds(holdout, inputs))
+    holdout = dataset.read(objects, data, HOLDOUT)
+    files = fetch(objects, model, [MODEL, SIGNATURE])
+    inputs = signature_in(files).inputs
+    scores = signature.score(files[MODEL], signature.feeds(holdout, inputs))
     compared = gate.paired_bootstrap(holdout.column(LABEL).to_numpy(), scores, None)
     metrics = {metric.name.value: metric.challenger for metric in compared if metric.challenger is not None}
     log.info("model tested", rows=holdout.num_rows, **metrics)
@@ -92,7 +95,7 @@ def environment_digest() -> str:
     """Digest of Python's version and of every installed package with its version."""
     packages = sorted(f"{d.metadata['Name']}=={d.version}" for d in importlib.metadata.distributions())
     listing = "\n".join([sys.version.split()[0], *packages])
-    return f"sha256:{hashlib.sha256(listing.encode()).hexdigest()}"
+    return digest_of(listing.encode())
 
 
 def _opened(job_json: str, objects: ObjectStore | None) -> tuple[ObjectStore, TrainInput, Report]:
@@ -101,6 +104,6 @@ def _opened(job_json: str, objects: ObjectStore | None) -> tuple[ObjectStore, Tr
     return opened, job, Report(opened, job.output)
 
 
-def _bundle(dataset_json: str) -> StoredModel:
+def _bundle(dataset_json: str) -> BundleRef:
     stored = StoredDataset.model_validate_json(dataset_json)
-    return StoredModel(uri=stored.uri, digest=stored.digest)
+    return BundleRef(uri=stored.uri, digest=stored.digest)

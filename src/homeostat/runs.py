@@ -12,6 +12,7 @@ from pydantic import Field
 
 from homeostat.api.v1alpha1.featureset import Entity, Expectation, Feature
 from homeostat.api.v1alpha1.modeldeployment import Gate
+from homeostat.artifacts.bundle import BundleRef
 from homeostat.documents import TolerantDocument
 from homeostat.signals.gate import GateReport
 
@@ -129,13 +130,6 @@ class TrainInput(TolerantDocument):
     output: str
 
 
-class StoredModel(TolerantDocument):
-    """Model files: ``manifest.json`` names each file with its digest; the digest is the manifest's own."""
-
-    uri: str
-    digest: str
-
-
 class StoredDataset(TolerantDocument):
     """Dataset files ``train.parquet`` and ``holdout.parquet`` with a ``manifest.json``."""
 
@@ -150,7 +144,7 @@ class TrainResult(TolerantDocument):
     """Content of ``result.json`` of a training."""
 
     metrics: dict[str, float]
-    model: StoredModel
+    model: BundleRef
     dataset: StoredDataset
     pipeline_digest: str
     parameters_hash: str
@@ -162,9 +156,9 @@ class EvaluateInput(TolerantDocument):
     """Input of an evaluation: challenger against champion on the holdout of a dataset."""
 
     namespace: str
-    challenger: StoredModel
-    champion: StoredModel | None
-    dataset: StoredModel
+    challenger: BundleRef
+    champion: BundleRef | None
+    dataset: BundleRef
     gate: Gate
     seed: int
     output: str

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from homeostat.artifacts import storage
+from homeostat.artifacts.dataset import LABEL
 from homeostat.engines.objects.memory import MemoryObjects
-from homeostat_pipelines import bundles, model
-from homeostat_pipelines.labels import LABEL
+from homeostat_pipelines import model
 from homeostat_pipelines.signature import signature_of
 from support.tables import customers, labels, train_input
 
@@ -23,7 +24,7 @@ def main(folder: Path) -> None:
     table = table.append_column(LABEL, labels(table).column("churned").cast(pa.int8()))
     files = model.train(table, SIGNATURE, model.Hyperparameters(max_iter=20), seed=42)
     objects = MemoryObjects()
-    stored = bundles.store(objects, "s3://homeostat/models", files)
+    stored = storage.store(objects, "s3://homeostat/models", files)
     for uri, content in objects.content.items():
         (folder / uri.rpartition("/")[2]).write_bytes(content)
     unseen = customers(40, seed=7).select(["customer_id", *(i.name for i in SIGNATURE.inputs)])

@@ -4,14 +4,15 @@ from hypothesis import strategies as st
 
 from homeostat.api.common import API_VERSION
 from homeostat.api.v1alpha1.featureset import Snapshot
+from homeostat.artifacts.bundle import BundleRef
 from homeostat.artifacts.features import schema_hash
-from homeostat.runs import StoredDataset, StoredModel, TrainResult
+from homeostat.runs import StoredDataset, TrainResult
 from homeostat.testing.builders import DIGEST, a_feature_set
 from support.world import Fate, Fault, World
 
 TRAINED = TrainResult(
     metrics={"auc": 0.8},
-    model=StoredModel(uri="s3://homeostat/churn/models/churn/1/", digest=DIGEST),
+    model=BundleRef(uri="s3://homeostat/churn/models/churn/1/", digest=DIGEST),
     dataset=StoredDataset(
         uri="s3://homeostat/churn/datasets/1/", digest=DIGEST, rows=80, holdout_rows=20, watermark=None
     ),

@@ -6,6 +6,7 @@ import json
 from homeostat.api.v1alpha1 import FeatureSet
 from homeostat.api.v1alpha1.trainingjob import Resources
 from homeostat.artifacts.features import feature_source
+from homeostat.artifacts.layout import snapshots_prefix
 from homeostat.cluster import Manifest
 from homeostat.engines.runs.jobs import JobShape, run_job
 from homeostat.runs import MaterializeInput, run_prefix
@@ -27,7 +28,7 @@ def materialize_input(resource: FeatureSet, number: int, bucket: str) -> Materia
         feature_set=feature_source(resource),
         source_uri=resource.spec.source.parquet.uri,
         expectations=resource.spec.expectations,
-        snapshots=f"s3://{bucket}/{meta.namespace}/featuresets/{meta.name}/",
+        snapshots=snapshots_prefix(bucket, meta.namespace, meta.name),
         output=run_prefix(bucket, meta.namespace, meta.uid, number, PURPOSE),
     )
 

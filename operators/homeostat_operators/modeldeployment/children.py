@@ -4,8 +4,9 @@ from typing import Any
 
 from homeostat.api.v1alpha1.modeldeployment import Candidate, ModelDeployment, ServedVersion
 from homeostat.api.v1alpha1.trainingjob import Resources
+from homeostat.artifacts.bundle import BundleRef
 from homeostat.engines.runs.jobs import JobShape, run_job
-from homeostat.runs import EvaluateInput, StoredModel, run_prefix
+from homeostat.runs import EvaluateInput, run_prefix
 from homeostat_operators.modeldeployment.observed import Available, Installation
 
 Manifest = dict[str, Any]
@@ -42,8 +43,8 @@ def evaluate_job(
     """The Job that scores challenger and champion on the holdout of the challenger's dataset."""
     document = EvaluateInput(
         namespace=resource.metadata.namespace,
-        challenger=StoredModel(uri=candidate.uri, digest=candidate.digest),
-        champion=StoredModel(uri=champion.uri, digest=champion.digest) if champion else None,
+        challenger=BundleRef(uri=candidate.uri, digest=candidate.digest),
+        champion=BundleRef(uri=champion.uri, digest=champion.digest) if champion else None,
         dataset=available.dataset,
         gate=resource.spec.promotion.gate,
         seed=EVALUATE_SEED,

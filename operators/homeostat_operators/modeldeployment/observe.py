@@ -9,12 +9,13 @@ from homeostat import telemetry
 from homeostat.api.common import API_VERSION
 from homeostat.api.v1alpha1.modeldeployment import ModelDeployment
 from homeostat.api.v1alpha1.trainingjob import SUCCEEDED, TrainingJob
+from homeostat.artifacts.bundle import BundleRef
 from homeostat.engines.serving import children_of, predictor
 from homeostat.engines.serving.table import serving_engine
 from homeostat.reconcile.conditions import is_true
 from homeostat.reconcile.errors import EngineUnavailable, ObjectNotFound, PlatformError
 from homeostat.reconcile.names import child_name, labels_for, number_of
-from homeostat.runs import FAILURE, RESULT, EvaluateResult, RunFailure, StoredModel
+from homeostat.runs import FAILURE, RESULT, EvaluateResult, RunFailure
 from homeostat.signals import counter_increase
 from homeostat.signals.shadow import ShadowComparison
 from homeostat_operators.core.clients import Clients
@@ -83,7 +84,7 @@ def _available(resource: ModelDeployment, clients: Clients) -> tuple[Available, 
             uri=job.status.model.uri,
             training_job=job.metadata.name,
             feature_set=job.spec.dataset.feature_sets[0].name,
-            dataset=StoredModel(uri=job.status.dataset.uri, digest=job.status.dataset.digest),
+            dataset=BundleRef(uri=job.status.dataset.uri, digest=job.status.dataset.digest),
         )
         for job in jobs
         if job.status.model is not None

@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from homeostat.artifacts.bundle import BundleRef
 from homeostat.engines.serving import Child, Serving
-from homeostat.runs import StoredModel
 from homeostat.signals.gate import GateReport
 from homeostat.signals.shadow import ShadowComparison
 
@@ -18,7 +18,7 @@ class Available:
     uri: str
     training_job: str
     feature_set: str
-    dataset: StoredModel
+    dataset: BundleRef
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from homeostat.api.common import parse_duration
 from homeostat.api.v1alpha1 import FeatureSet, TrainingJob
 from homeostat.api.v1alpha1.trainingjob import LabelSource, Resources
+from homeostat.artifacts import layout, outcomes
 from homeostat.artifacts.features import feature_source
 from homeostat.engines.runs import TRAIN, Attempt, parameters
 from homeostat.engines.runs.packages import Package
@@ -88,8 +89,8 @@ def train_input(
         seed=spec.seed,
         image=observed.image,
         gpus=spec.placement.gpus_per_node,
-        datasets=f"s3://{bucket}/{meta.namespace}/datasets/",
-        models=f"s3://{bucket}/{meta.namespace}/models/{spec.output.model}/",
+        datasets=layout.datasets_prefix(bucket, meta.namespace),
+        models=layout.models_prefix(bucket, meta.namespace, spec.output.model),
         output=run_prefix(bucket, meta.namespace, meta.uid, attempt, TRAIN),
     )
 
@@ -103,10 +104,10 @@ def _labels(source: LabelSource, entity: str, namespace: str, bucket: str) -> La
             timestamp_field=source.timestamp_field,
         )
     return LabelInput(
-        uri=f"s3://{bucket}/{namespace}/outcomes/{source.outcomes_of}/",
-        entity_field="entity",
-        field="label",
-        timestamp_field="predicted_at",
+        uri=layout.outcomes_prefix(bucket, namespace, str(source.outcomes_of)),
+        entity_field=outcomes.ENTITY,
+        field=outcomes.LABEL,
+        timestamp_field=outcomes.PREDICTED_AT,
     )
 
 

@@ -5,7 +5,6 @@ digest), then uploaded under a name made of that range, then marked. A reserved 
 from the same rows and uploaded under the same name, before anything newer is reserved.
 """
 
-import hashlib
 import io
 import time
 from collections.abc import Callable, Sequence
@@ -17,6 +16,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import sqlalchemy as sa
 
+from homeostat.artifacts.bundle import digest_of
+from homeostat.artifacts.layout import outcomes_prefix, outcomes_uri
+from homeostat.artifacts.outcomes import COLUMNS, ColumnType
 from homeostat.engines.objects import ObjectStore
 from homeostat_services.observer.messages import ExportAnswer
 from homeostat_services.observer.store import Store
@@ -26,18 +28,13 @@ PART_ROWS = 50_000
 PRUNE_ROWS = 10_000
 """Rows forgotten in one transaction, so that writers never wait long."""
 
-MICROSECONDS = pa.timestamp("us", tz="UTC")
-SCHEMA = pa.schema(
-    [
-        ("prediction_id", pa.string()),
-        ("entity", pa.string()),
-        ("predicted_at", MICROSECONDS),
-        ("version", pa.string()),
-        ("score", pa.float64()),
-        ("label", pa.int64()),
-        ("observed_at", MICROSECONDS),
-    ]
-)
+ARROW = {
+    ColumnType.TEXT: pa.string(),
+    ColumnType.TIME: pa.timestamp("us", tz="UTC"),
+    ColumnType.DOUBLE: pa.float64(),
+    ColumnType.INTEGER: pa.int64(),
+}
+SCHEMA = pa.schema([(name, ARROW[kind]) for name, kind in COLUMNS])
 
 LABELLED = sa.select(
     outcomes.c.id,
@@ -68,11 +65,6 @@ def encode(rows: Sequence[Any]) -> bytes:
     buffer = io.BytesIO()
     pq.write_table(pa.Table.from_arrays(arrays, schema=SCHEMA), buffer)
     return buffer.getvalue()
-
-
-def digest(content: bytes) -> str:
-    """Digest of a part as the platform writes digests."""
-    return f"sha256:{hashlib.sha256(content).hexdigest()}"
 
 
 class Exporter:
@@ -122,8 +114,8 @@ class Exporter:
             "first": first,
             "last": last,
             "rows": len(rows),
-            "uri": f"s3://{self._bucket}/{namespace}/outcomes/{deployment}/part-{first}-{last}.parquet",
-            "digest": digest(encode(rows)),
+            "uri": outcomes_uri(outcomes_prefix(self._bucket, namespace, deployment), first, last),
+            "digest": digest_of(encode(rows)),
             "reserved_at": self._clock(),
         }
 
@@ -146,7 +138,7 @@ class Exporter:
             content = encode(connection.execute(mine).all())
         self._objects.write(part.uri, content)
         # Another version of pyarrow may encode the same rows in other bytes: the digest is of what was uploaded.
-        done = {"uploaded_at": self._clock(), "digest": digest(content)}
+        done = {"uploaded_at": self._clock(), "digest": digest_of(content)}
         with self._store.writing() as connection:
             connection.execute(sa.update(exports).where(exports.c.seq == part.seq).values(done))
 

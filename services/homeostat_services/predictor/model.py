@@ -1,16 +1,19 @@
 """A model by its digest: fetched, verified file by file, loaded, and held to its own recorded predictions."""
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any, Literal, TypeVar
+from typing import Any
 
 import numpy as np
 import onnxruntime as ort
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+import structlog
 
+from homeostat.artifacts import model as artifact
+from homeostat.artifacts.bundle import BundleRef
+from homeostat.artifacts.model import MODEL, MODEL_FILES, Example
+from homeostat.artifacts.signature import Signature
+from homeostat.artifacts.storage import fetch
 from homeostat.engines.objects import ObjectStore
 from homeostat.reconcile.errors import InvalidData
 from homeostat.signals.histogram import Baseline
@@ -18,55 +21,10 @@ from homeostat.signals.histogram import Baseline
 TOLERANCE = 1e-4
 """Largest difference between a recorded prediction and the same one made here."""
 
-FILES = ("model.onnx", "baseline.json", "signature.json", "examples.json")
+_log = structlog.get_logger()
 
 Columns = Mapping[str, Sequence[Any]]
 """Values by input name, one per row; None is a missing value."""
-
-Parsed = TypeVar("Parsed")
-
-
-class Record(BaseModel):
-    """Part of a model's files; fields of a newer version are tolerated."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-
-class Input(Record):
-    """A raw feature, as the model was trained with it."""
-
-    name: str
-    datatype: Literal["BYTES", "FP64", "INT64", "BOOL"]
-    feature_set: str
-
-
-class Output(Record):
-    """What the model gives."""
-
-    name: str
-    datatype: str
-
-
-class Signature(Record):
-    """Content of `signature.json`."""
-
-    model: str
-    entity: str
-    feature_sets: tuple[str, ...] = Field(alias="featureSets")
-    inputs: tuple[Input, ...] = Field(min_length=1)
-    output: Output
-
-    @cached_property
-    def datatypes(self) -> dict[str, str]:
-        """Datatype of each input by its name."""
-        return {i.name: i.datatype for i in self.inputs}
-
-
-class Example(Record):
-    """A prediction recorded at training."""
-
-    inputs: dict[str, Any]
-    probability: float
 
 
 @dataclass(frozen=True)
@@ -83,7 +41,7 @@ class Model:
         Args:
             columns: Every input of the signature.
         """
-        feed = {i.name: _tensor(columns[i.name], text=i.datatype == "BYTES") for i in self.signature.inputs}
+        feed = {i.name: _tensor(columns[i.name], text=i.textual) for i in self.signature.inputs}
         (result,) = self.session.run([self.signature.output.name], feed)
         # A classifier with one column per class keeps the positive one last; a single column is that probability.
         return [float(p) for p in result.reshape(len(result), -1)[:, -1]]
@@ -101,42 +59,17 @@ def load(objects: ObjectStore, uri: str, digest: str) -> Model:
 
     Raises:
         EngineUnavailable: The object store does not answer.
-        ObjectNotFound: A file is not there.
-        InvalidData: The files are not those of the digest, do not belong together, or do not predict what they did.
+        InvalidData: A file is gone or not that of the digest, files do not belong together, or the model does not
+            repeat its recorded predictions.
     """
-    folder = uri.rstrip("/")
-    manifest = objects.read(f"{folder}/manifest.json")
-    _verify(f"{folder}/manifest.json", manifest, digest)
-    expected = _parsed(TypeAdapter(dict[str, dict[str, str]]), manifest, f"{folder}/manifest.json").get("files", {})
-    content = {}
-    for name in FILES:
-        if name not in expected:
-            raise InvalidData(f"{folder}/manifest.json names no {name}; train the model again")
-        content[name] = objects.read(f"{folder}/{name}")
-        _verify(f"{folder}/{name}", content[name], expected[name])
-    model = Model(
-        signature=_parsed(TypeAdapter(Signature), content["signature.json"], "signature.json"),
-        baseline=_parsed(TypeAdapter(Baseline), content["baseline.json"], "baseline.json"),
-        session=_session(content["model.onnx"]),
-    )
+    files = fetch(objects, BundleRef(uri=uri, digest=digest), MODEL_FILES)
+    signature = artifact.signature(files)
+    if lacking := signature.lacking():
+        _log.info("signature.json of an older training", lacking=", ".join(lacking))
+    model = Model(signature=signature, baseline=artifact.baseline(files), session=_session(files[MODEL]))
     _check_inputs(model)
-    _check_examples(model, _parsed(TypeAdapter(list[Example]), content["examples.json"], "examples.json"))
+    _check_examples(model, artifact.examples(files))
     return model
-
-
-def _verify(uri: str, content: bytes, digest: str) -> None:
-    found = f"sha256:{hashlib.sha256(content).hexdigest()}"
-    if found != digest:
-        raise InvalidData(f"{uri} has digest {found}, but {digest} is expected; it was changed after training")
-
-
-def _parsed(adapter: TypeAdapter[Parsed], content: bytes, name: str) -> Parsed:
-    try:
-        return adapter.validate_json(content)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = ".".join(map(str, first["loc"]))
-        raise InvalidData(f"{name}: {place}: {first['msg']}; train the model again") from error
 
 
 def _session(content: bytes) -> ort.InferenceSession:
@@ -152,7 +85,7 @@ def _session(content: bytes) -> ort.InferenceSession:
 
 
 def _check_inputs(model: Model) -> None:
-    declared = {i.name: "tensor(string)" if i.datatype == "BYTES" else "tensor(float)" for i in model.signature.inputs}
+    declared = {i.name: "tensor(string)" if i.textual else "tensor(float)" for i in model.signature.inputs}
     actual = {i.name: i.type for i in model.session.get_inputs()}
     if declared != actual:
         raise InvalidData(f"signature.json declares inputs {json.dumps(declared)}, model.onnx has {json.dumps(actual)}")

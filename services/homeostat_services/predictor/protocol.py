@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from homeostat_services.predictor.model import Signature
+from homeostat.artifacts.signature import Signature
 
 MAX_ROWS = 1000
 MAX_ID, MAX_ENTITY = 120, 256

@@ -6,7 +6,7 @@ from urllib.parse import unquote_to_bytes
 
 import msgspec
 
-from homeostat_services.predictor.model import Signature
+from homeostat.artifacts.signature import Signature
 from homeostat_services.predictor.protocol import (
     InvalidRequest,
     Rows,

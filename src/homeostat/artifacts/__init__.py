@@ -10,6 +10,7 @@ model      files of a model bundle: `model.onnx`, `signature.json`, `baseline.js
 signature  `signature.json`: what a model takes and gives
 dataset    files and columns of a dataset bundle, and which entities belong to the holdout
 outcomes   columns of the outcomes that the observer exports and trainings read as labels
+features   a FeatureSet as runs read it, and the hash of its schema
 layout     where all of them lie in the bucket
 ========== ==========================================================================================
 """

@@ -1,17 +1,17 @@
 """A FeatureSet as runs read it, and the hash that tells layouts of its online store apart."""
 
-import hashlib
 import json
 
 from homeostat.api.common import parse_duration
 from homeostat.api.v1alpha1 import FeatureSet
+from homeostat.artifacts.bundle import digest_of
 from homeostat.runs import FeatureSource
 
 
 def schema_hash(resource: FeatureSet) -> str:
     """``sha256:`` and the hash of entities and features, by which readers of the online store tell layouts apart."""
     spec = resource.spec.model_dump(mode="json", by_alias=True, include={"entities", "features"})
-    return f"sha256:{hashlib.sha256(json.dumps(spec, sort_keys=True).encode()).hexdigest()}"
+    return digest_of(json.dumps(spec, sort_keys=True).encode())
 
 
 def feature_source(resource: FeatureSet) -> FeatureSource:

@@ -6,8 +6,8 @@ import pytest
 import yaml
 
 from homeostat.api.v1alpha1.modeldeployment import ModelDeployment
+from homeostat.artifacts.bundle import BundleRef
 from homeostat.engines.serving import Serving
-from homeostat.runs import StoredModel
 from homeostat_operators.core.actions import Apply, CreateOnce
 from homeostat_operators.modeldeployment.observed import Available, Installation, ModelDeploymentObservation
 from homeostat_operators.modeldeployment.plan import plan
@@ -26,7 +26,7 @@ def a_version(number: str) -> Available:
         uri=f"s3://homeostat/churn/models/churn/{number * 4}",
         training_job=f"churn-{number}",
         feature_set="customers",
-        dataset=StoredModel(uri="s3://homeostat/churn/datasets/abcd", digest=f"sha256:{'ab' * 32}"),
+        dataset=BundleRef(uri="s3://homeostat/churn/datasets/abcd", digest=f"sha256:{'ab' * 32}"),
     )
 
 

@@ -6,10 +6,13 @@ import pyarrow as pa
 import pytest
 
 from homeostat.api.v1alpha1.featureset import Entity
+from homeostat.artifacts import storage
+from homeostat.artifacts.bundle import BundleRef
+from homeostat.artifacts.dataset import HOLDOUT, LABEL, TRAIN, held_out
 from homeostat.engines.objects.memory import MemoryObjects
 from homeostat.reconcile.errors import InvalidData
-from homeostat.runs import LabelInput, StoredModel
-from homeostat_pipelines import bundles, dataset, labels
+from homeostat.runs import LabelInput
+from homeostat_pipelines import dataset, labels
 from homeostat_pipelines.join import join
 from support import tables
 from support.tables import LABELS, NOON, SNAPSHOT, a_store, customers, feature_source, label_input, parquet
@@ -27,7 +30,7 @@ def labelled(*rows: tuple[str, datetime, object]) -> pa.Table:
 def union_of(*parts: pa.Table, since: datetime | None = None) -> dict[str, int]:
     objects = MemoryObjects({f"{LABELS}part-{i}.parquet": parquet(part) for i, part in enumerate(parts)})
     table = labels.union(objects, [label_input()], ENTITY, since)
-    return dict(zip(table.column("customer_id").to_pylist(), table.column(labels.LABEL).to_pylist(), strict=True))
+    return dict(zip(table.column("customer_id").to_pylist(), table.column(LABEL).to_pylist(), strict=True))
 
 
 def test_the_newest_label_of_an_entity_wins_over_all_parts() -> None:
@@ -57,7 +60,7 @@ def test_exported_outcomes_join_labels_from_files() -> None:
         }
     )
     exported = LabelInput(uri="s3://homeostat/o/", entity_field="entity", field="label", timestamp_field="predicted_at")
-    assert labels.union(objects, [label_input(), exported], ENTITY).column(labels.LABEL).to_pylist() == [1]
+    assert labels.union(objects, [label_input(), exported], ENTITY).column(LABEL).to_pylist() == [1]
 
 
 def test_outcomes_of_whole_number_entities_come_as_text() -> None:
@@ -86,10 +89,10 @@ def test_no_label_at_all_is_said_with_the_sources() -> None:
 
 
 def test_the_holdout_depends_on_model_and_entity_alone() -> None:
-    chosen = [key for key in (f"c{i}" for i in range(1000)) if dataset.held_out("churn.churn", key, 20)]
+    chosen = [key for key in (f"c{i}" for i in range(1000)) if held_out("churn.churn", key, 20)]
     assert chosen[:3] == ["c8", "c11", "c19"]
     assert 150 < len(chosen) < 250
-    assert all(dataset.held_out("churn.churn", key, 30) for key in chosen)
+    assert all(held_out("churn.churn", key, 30) for key in chosen)
 
 
 @third_party
@@ -130,11 +133,8 @@ def test_a_dataset_is_named_by_its_content_and_its_parts_share_no_entity() -> No
     job = tables.train_input()
     first, second = dataset.build(job, objects), dataset.build(job, objects)
     assert first == second
-    stored = StoredModel(uri=first.uri, digest=first.digest)
-    parts = [
-        dataset.read(objects, stored, name).column("customer_id").to_pylist()
-        for name in (dataset.TRAIN, dataset.HOLDOUT)
-    ]
+    stored = BundleRef(uri=first.uri, digest=first.digest)
+    parts = [dataset.read(objects, stored, name).column("customer_id").to_pylist() for name in (TRAIN, HOLDOUT)]
     assert [len(part) for part in parts] == [first.rows, first.holdout_rows]
     assert sorted(parts[0] + parts[1]) == customers().column("customer_id").to_pylist()
 
@@ -156,7 +156,7 @@ def test_too_few_rows_are_counted_in_the_message() -> None:
 
 def test_a_changed_file_is_noticed() -> None:
     objects = MemoryObjects()
-    stored = bundles.store(objects, "s3://homeostat/m", {"a": b"1"})
+    stored = storage.store(objects, "s3://homeostat/m", {"a": b"1"})
     objects.content[f"{stored.uri}/a"] = b"2"
     with pytest.raises(InvalidData, match="it was changed"):
-        bundles.fetch(objects, stored, ["a"])
+        storage.fetch(objects, stored, ["a"])

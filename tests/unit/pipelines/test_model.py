@@ -6,14 +6,16 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from homeostat.artifacts import storage
+from homeostat.artifacts.bundle import BundleRef
+from homeostat.artifacts.dataset import HOLDOUT, LABEL, TRAIN
 from homeostat.engines.objects.memory import MemoryObjects
 from homeostat.reconcile.errors import EngineUnavailable, InvalidData, InvalidSpec
-from homeostat.runs import EvaluateInput, EvaluateResult, FailureReason, RunFailure, StoredModel, TrainResult
+from homeostat.runs import EvaluateInput, EvaluateResult, FailureReason, RunFailure, TrainResult
 from homeostat.signals.gate import Verdict
 from homeostat.signals.histogram import Baseline
-from homeostat_pipelines import bundles, dataset, evaluate, model, packages, steps
 from homeostat_pipelines import compile as compiling
-from homeostat_pipelines.labels import LABEL
+from homeostat_pipelines import dataset, evaluate, model, packages, steps
 from homeostat_pipelines.objects import PatientObjects
 from homeostat_pipelines.report import Report
 from homeostat_pipelines.signature import feeds, score, signature_of
@@ -124,8 +126,8 @@ def a_trained_world() -> tuple[MemoryObjects, str, str]:
     """A store with a dataset and a model trained on it, and their records."""
     objects = MemoryObjects()
     train, holdout = dataset.split(rows(), "churn.churn", "customer_id", 20)
-    parts = {dataset.TRAIN: parquet_bytes(train), dataset.HOLDOUT: parquet_bytes(holdout)}
-    stored = bundles.store(objects, "s3://homeostat/churn/datasets", parts)
+    parts = {TRAIN: parquet_bytes(train), HOLDOUT: parquet_bytes(holdout)}
+    stored = storage.store(objects, "s3://homeostat/churn/datasets", parts)
     record = json.dumps(
         {**stored.model_dump(), "rows": train.num_rows, "holdoutRows": holdout.num_rows, "watermark": None}
     )
@@ -144,7 +146,7 @@ def test_the_last_step_writes_the_result() -> None:
 
 def test_a_model_against_itself_is_held_and_a_minimum_alone_promotes() -> None:
     objects, data, trained = a_trained_world()
-    stored = StoredModel.model_validate_json(trained)
+    stored = BundleRef.model_validate_json(trained)
     held = json.loads(data)
     job = EvaluateInput.model_validate(
         {
@@ -164,9 +166,9 @@ def test_a_model_against_itself_is_held_and_a_minimum_alone_promotes() -> None:
 def test_a_gate_judges_no_model_on_rows_that_it_was_trained_on_although_the_holdout_has_grown(grown: int) -> None:
     objects, _, trained = a_trained_world()
     train, holdout = dataset.split(rows(), "churn.churn", "customer_id", grown)
-    stored = bundles.store(objects, "s3://homeostat/churn/datasets", {dataset.HOLDOUT: parquet_bytes(holdout)})
+    stored = storage.store(objects, "s3://homeostat/churn/datasets", {HOLDOUT: parquet_bytes(holdout)})
     wider = signature_of(train_input(holdout_percent=grown))
-    challenger = bundles.store(objects, "s3://homeostat/churn/models", model.train(train, wider, QUICK, seed=1))
+    challenger = storage.store(objects, "s3://homeostat/churn/models", model.train(train, wider, QUICK, seed=1))
     job = {
         "namespace": "churn", "challenger": challenger, "champion": json.loads(trained), "seed": 1, "output": OUTPUT,
         "dataset": {"uri": stored.uri, "digest": stored.digest}, "gate": {"mustBeat": [{"metric": "logloss"}]},
@@ -180,7 +182,7 @@ def test_a_gate_judges_no_model_on_rows_that_it_was_trained_on_although_the_hold
 def test_a_gate_without_a_row_that_neither_model_has_seen_says_what_may_not_grow() -> None:
     objects, _, trained = a_trained_world()
     seen, _ = dataset.split(rows(), "churn.churn", "customer_id", 20)
-    stored = bundles.store(objects, "s3://homeostat/churn/datasets", {dataset.HOLDOUT: parquet_bytes(seen)})
+    stored = storage.store(objects, "s3://homeostat/churn/datasets", {HOLDOUT: parquet_bytes(seen)})
     job = {
         "namespace": "churn", "challenger": json.loads(trained), "champion": None, "seed": 1, "output": OUTPUT,
         "dataset": {"uri": stored.uri, "digest": stored.digest}, "gate": {"minimum": [{"metric": "auc", "value": "0.5"}]},

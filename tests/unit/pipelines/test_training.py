@@ -6,12 +6,12 @@ import sys
 
 import pytest
 
+from homeostat.artifacts.model import MODEL
 from homeostat.engines.objects.memory import MemoryObjects
 from homeostat.reconcile.errors import InvalidData
 from homeostat.runs import FailureReason, RunFailure, TrainResult
 from homeostat_pipelines import packages, training
 from homeostat_pipelines.report import Report
-from homeostat_pipelines.signature import MODEL
 from support.tables import LABELS, OUTPUT, SNAPSHOT, a_store, customers, parquet, train_input
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Feast, Dask and pandas warn about each other

@@ -15,7 +15,7 @@ class StoredVersion:
 
 
 @dataclass
-class StoredModel:
+class RegisteredModel:
     """A registered model; version n is at index n - 1."""
 
     versions: list[StoredVersion] = field(default_factory=list)
@@ -26,18 +26,18 @@ class MemoryRegistry:
     """A registry in memory; ``models`` holds everything by name."""
 
     def __init__(self) -> None:
-        self.models: dict[str, StoredModel] = {}
+        self.models: dict[str, RegisteredModel] = {}
 
     def find(self, model: str, intent: str) -> str | None:
         """See Registry."""
-        versions = self.models.get(model, StoredModel()).versions
+        versions = self.models.get(model, RegisteredModel()).versions
         return next((str(n) for n, v in enumerate(versions, 1) if v.tags[INTENT_TAG] == intent), None)
 
     def register(self, model: str, intent: str, uri: str, digest: str, tags: dict[str, str]) -> str:
         """See Registry."""
         if found := self.find(model, intent):
             return found
-        versions = self.models.setdefault(model, StoredModel()).versions
+        versions = self.models.setdefault(model, RegisteredModel()).versions
         versions.append(StoredVersion(uri, {**tags, INTENT_TAG: intent, DIGEST_TAG: digest}))
         return str(len(versions))
 
@@ -48,14 +48,14 @@ class MemoryRegistry:
 
     def get_alias(self, model: str, alias: str) -> str | None:
         """See Registry."""
-        return self.models.get(model, StoredModel()).aliases.get(alias)
+        return self.models.get(model, RegisteredModel()).aliases.get(alias)
 
     def set_tag(self, model: str, version: str, key: str, value: str) -> None:
         """See Registry."""
         self._version(model, version).tags[key] = value
 
     def _version(self, model: str, version: str) -> StoredVersion:
-        versions = self.models.get(model, StoredModel()).versions
+        versions = self.models.get(model, RegisteredModel()).versions
         if not 1 <= int(version) <= len(versions):
             raise PlatformError(f"the registry has no version {version} of model {model}; register it first")
         return versions[int(version) - 1]

@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
 from homeostat.api.v1alpha1.modeldeployment import ModelDeployment
+from homeostat.artifacts.bundle import BundleRef
 from homeostat.engines.serving import Child, Serving
 from homeostat.reconcile.conditions import get, is_true
-from homeostat.runs import StoredModel
 from homeostat.signals import Metric
 from homeostat.signals.gate import GateReport, RuleKind, RuleOutcome, RuleResult, Verdict
 from homeostat.signals.shadow import ShadowComparison
@@ -40,7 +40,7 @@ def a_version(version: str) -> Available:
         f"s3://homeostat/churn/models/churn/{version}",
         f"train-{version}",
         "customers",
-        StoredModel(uri=f"s3://homeostat/churn/datasets/{version}", digest=digest("9")),
+        BundleRef(uri=f"s3://homeostat/churn/datasets/{version}", digest=digest("9")),
     )
 
 

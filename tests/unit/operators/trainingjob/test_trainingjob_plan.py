@@ -10,12 +10,13 @@ import pytest
 from homeostat.api.common import ConditionType
 from homeostat.api.v1alpha1 import FeatureSet, TrainingJobStatus
 from homeostat.api.v1alpha1.trainingjob import SUCCEEDED, Step, StepState, TrainingJobReason
+from homeostat.artifacts.bundle import BundleRef
 from homeostat.artifacts.features import schema_hash
 from homeostat.engines.runs.jobs import SeenJob
 from homeostat.engines.runs.local import train_job
 from homeostat.engines.runs.packages import shipped
 from homeostat.reconcile.conditions import get, is_true, put
-from homeostat.runs import FailureReason, RunFailure, RunProgress, StoredDataset, StoredModel, TrainInput, TrainResult
+from homeostat.runs import FailureReason, RunFailure, RunProgress, StoredDataset, TrainInput, TrainResult
 from homeostat.settings import NodePool
 from homeostat.testing.builders import DIGEST, a_feature_set, a_training_job
 from homeostat_operators.core.actions import Launch, Register, Stop
@@ -65,7 +66,7 @@ def a_job(number: int = 1, **fields: Any) -> SeenJob:
 
 RESULT = TrainResult(
     metrics={"auc": 0.8125, "broken": float("nan")},
-    model=StoredModel(uri="s3://homeostat/churn/models/churn/1/", digest=DIGEST),
+    model=BundleRef(uri="s3://homeostat/churn/models/churn/1/", digest=DIGEST),
     dataset=StoredDataset(uri="s3://homeostat/d/", digest=DIGEST, rows=80, holdout_rows=20, watermark=None),
     pipeline_digest="sha256:p",
     parameters_hash="sha256:q",

@@ -8,8 +8,8 @@ from urllib.parse import urlencode
 import httpx
 import pytest
 
+from homeostat.artifacts.signature import Signature
 from homeostat_services.predictor import seldon
-from homeostat_services.predictor.model import Signature
 from homeostat_services.predictor.predictions import Prediction, sampled
 from support import small_model
 

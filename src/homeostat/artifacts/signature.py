@@ -1,0 +1,71 @@
+"""`signature.json`: what a model takes and gives; written by trainings, read by predictors and evaluations."""
+
+from enum import StrEnum
+from functools import cached_property
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+PROBABILITY = "probability"
+"""Name of the graph's output: the probability of the positive class."""
+
+
+class Datatype(StrEnum):
+    """Datatypes of the Open Inference Protocol."""
+
+    BYTES = "BYTES"
+    INT64 = "INT64"
+    FP64 = "FP64"
+    BOOL = "BOOL"
+
+
+class _Part(BaseModel):
+    """A part of the file; fields of a newer version are ignored."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+
+
+class ModelInput(_Part):
+    """One raw feature."""
+
+    name: str
+    datatype: Datatype
+    feature_set: str
+
+    @property
+    def textual(self) -> bool:
+        """Whether the graph takes it as text; everything else is a number."""
+        return self.datatype is Datatype.BYTES
+
+
+class ModelOutput(_Part):
+    """The score."""
+
+    name: str = PROBABILITY
+    datatype: Literal["FP64"] = "FP64"
+
+
+class Signature(_Part):
+    """Content of `signature.json`."""
+
+    model: str
+    """`<namespace>.<model>`."""
+    entity: str
+    """Name of the entity's key."""
+    feature_sets: tuple[str, ...] = Field(alias="featureSets")
+    inputs: tuple[ModelInput, ...] = Field(min_length=1)
+    output: ModelOutput = ModelOutput()
+    positive: str | None = None
+    """Field of the label; a predictor does without it."""
+    holdout_percent: int | None = Field(None, alias="holdoutPercent")
+    """Share of entities that the model was not trained on; bundles from before 0.1 do not record it."""
+
+    @cached_property
+    def datatypes(self) -> dict[str, str]:
+        """Datatype of each input by its name."""
+        return {i.name: i.datatype.value for i in self.inputs}
+
+    def lacking(self) -> tuple[str, ...]:
+        """Names of the optional fields that this bundle does not record, as older ones do not."""
+        optional = (("positive", self.positive), ("holdoutPercent", self.holdout_percent))
+        return tuple(name for name, value in optional if value is None)
