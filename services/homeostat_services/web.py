@@ -112,7 +112,7 @@ async def authenticated(request: Request) -> Caller:
         Refused: No valid token, or no answer of the API server.
     """
     guard: Guard = request.app.state.guard
-    return await guard.caller(bearer_token(request.headers.get("authorization")))
+    return await guard.authenticate(bearer_token(request.headers.get("authorization")))
 
 
 def serve(app: FastAPI, port: int = PORT, drain_seconds: int = 10) -> None:

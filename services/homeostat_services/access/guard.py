@@ -25,11 +25,11 @@ UNACCEPTED = (
 )
 
 
-class NotAsked:
+class NotReviewed:
     """Marks a token that no review was made of; None is one that the API server does not accept."""
 
 
-NOT_ASKED = NotAsked()
+NOT_REVIEWED = NotReviewed()
 
 
 def bearer_token(header: str | None) -> str | None:
@@ -50,10 +50,10 @@ class Guard:
 
         self._reviews = reviews
         # Keyed by hash, so that a memory dump holds no tokens.
-        self._callers: TLRUCache[bytes, Caller | NotAsked | None] = TLRUCache(size, expiry, timer=clock)
+        self._callers: TLRUCache[bytes, Caller | NotReviewed | None] = TLRUCache(size, expiry, timer=clock)
         self._rights: TLRUCache[tuple[Caller, Access], bool] = TLRUCache(size * 4, expiry, timer=clock)
 
-    async def caller(self, token: str | None) -> Caller:
+    async def authenticate(self, token: str | None) -> Caller:
         """The user of a token.
 
         Raises:
@@ -63,15 +63,15 @@ class Guard:
         if not token:
             raise Unauthenticated(ANONYMOUS)
         key = hashlib.sha256(token.encode()).digest()
-        caller = self._callers.get(key, NOT_ASKED)
-        if isinstance(caller, NotAsked):
-            caller = await asyncio.to_thread(self._reviews.who, token)
+        caller = self._callers.get(key, NOT_REVIEWED)
+        if isinstance(caller, NotReviewed):
+            caller = await asyncio.to_thread(self._reviews.authenticate, token)
             self._callers[key] = caller
         if caller is None:
             raise Unauthenticated(UNACCEPTED)
         return caller
 
-    async def may(self, caller: Caller, access: Access) -> bool:
+    async def is_allowed(self, caller: Caller, access: Access) -> bool:
         """Whether the caller has the right.
 
         Raises:
@@ -79,17 +79,16 @@ class Guard:
         """
         allowed = self._rights.get((caller, access))
         if allowed is None:
-            allowed = await asyncio.to_thread(self._reviews.may, caller, access)
+            allowed = await asyncio.to_thread(self._reviews.is_allowed, caller, access)
             self._rights[caller, access] = allowed
         return allowed
 
-    async def require(self, token: str | None, access: Access) -> Caller:
-        """The caller, who has the right.
+    async def require(self, caller: Caller, access: Access) -> None:
+        """Refuses a caller without the right.
 
         Raises:
-            Refused: No valid token, no right, or no answer of the API server.
+            Forbidden: No right; the text says how to grant it.
+            ReviewsUnavailable: The API server gave no answer.
         """
-        caller = await self.caller(token)
-        if not await self.may(caller, access):
+        if not await self.is_allowed(caller, access):
             raise Forbidden(caller, access)
-        return caller

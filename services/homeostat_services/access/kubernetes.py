@@ -1,75 +1,66 @@
-"""The real reviews, asked with the service's own ServiceAccount (which needs `system:auth-delegator`)."""
+"""The real reviews, made with the service's own ServiceAccount (which needs `system:auth-delegator`)."""
 
-from typing import Any
+from http import HTTPStatus
 
-import urllib3
-from kubernetes import client, config
-from kubernetes.client.exceptions import ApiException
-
+from homeostat.cluster import ClusterAccess, Manifest, refusal_behind
+from homeostat.cluster.connection import load_connection
+from homeostat.cluster.kubernetes import KubernetesCluster
+from homeostat.reconcile.errors import PlatformError
 from homeostat_services.access.ports import Access, Caller, ReviewsUnavailable
 
-TIMEOUT_SECONDS = 5
+TIMEOUT = (3.0, 5.0)
+"""Seconds to connect and to read: a caller waits for it."""
 DOWN = "the Kubernetes API server cannot be asked who calls and what they may do ({why}); try again in a few seconds"
 
 
-def load_client() -> client.ApiClient:
-    """A client from the pod's ServiceAccount, or from KUBECONFIG outside a cluster."""
-    configuration = client.Configuration()
-    # The first request after an outage should reach the API server, not a queue of retries.
-    configuration.retries = False
-    try:
-        config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
-    except config.ConfigException:
-        config.load_kube_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
-    return client.ApiClient(configuration)
+def connect(service: str) -> KubernetesCluster:
+    """The API server, from the pod's ServiceAccount, or from KUBECONFIG outside a cluster."""
+    return KubernetesCluster(load_connection(), service, timeout=TIMEOUT)
 
 
 class KubernetesReviews:
     """`Reviews` by the API server."""
 
-    def __init__(self, api: client.ApiClient) -> None:
-        self._authentication = client.AuthenticationV1Api(api)
-        self._authorization = client.AuthorizationV1Api(api)
+    def __init__(self, cluster: ClusterAccess) -> None:
+        self._cluster = cluster
 
-    def who(self, token: str) -> Caller | None:
-        """See `Reviews.who`."""
-        review = client.V1TokenReview(spec=client.V1TokenReviewSpec(token=token))
-        status = _ask(self._authentication.create_token_review, review)
-        if not status.authenticated:
+    def authenticate(self, token: str) -> Caller | None:
+        """See `Reviews.authenticate`."""
+        status = self._review("authentication.k8s.io/v1", "TokenReview", {"token": token})
+        if not status.get("authenticated"):
             return None
-        user = status.user
-        extra = tuple(sorted((key, tuple(values)) for key, values in (user.extra or {}).items()))
-        return Caller(user.username or "", user.uid or "", tuple(user.groups or ()), extra)
+        user = status.get("user") or {}
+        extra = tuple(sorted((key, tuple(values)) for key, values in (user.get("extra") or {}).items()))
+        return Caller(user.get("username", ""), user.get("uid", ""), tuple(user.get("groups") or ()), extra)
 
-    def may(self, caller: Caller, access: Access) -> bool:
-        """See `Reviews.may`."""
-        attributes = client.V1ResourceAttributes(
-            group=access.group,
-            resource=access.resource,
-            subresource=access.subresource or None,
-            verb=access.verb,
-            namespace=access.namespace,
-            name=access.name or None,
-        )
-        spec = client.V1SubjectAccessReviewSpec(
-            user=caller.name,
-            uid=caller.uid or None,
-            groups=list(caller.groups),
-            extra={key: list(values) for key, values in caller.extra},
-            resource_attributes=attributes,
-        )
-        review = client.V1SubjectAccessReview(spec=spec)
-        return bool(_ask(self._authorization.create_subject_access_review, review).allowed)
+    def is_allowed(self, caller: Caller, access: Access) -> bool:
+        """See `Reviews.is_allowed`."""
+        attributes = {
+            "group": access.group,
+            "resource": access.resource,
+            "subresource": access.subresource,
+            "verb": access.verb,
+            "namespace": access.namespace,
+            "name": access.name,
+        }
+        spec = {
+            "user": caller.name,
+            "uid": caller.uid,
+            "groups": list(caller.groups),
+            "extra": {key: list(values) for key, values in caller.extra},
+            "resourceAttributes": attributes,
+        }
+        return bool(self._review("authorization.k8s.io/v1", "SubjectAccessReview", spec).get("allowed"))
 
+    def _review(self, api_version: str, kind: str, spec: Manifest) -> Manifest:
+        """The status of a review.
 
-def _ask(create: Any, review: Any) -> Any:
-    """The status of a review.
-
-    A refused review (this service lacks system:auth-delegator) is an outage too: it must not pass for a decision.
-    """
-    try:
-        return create(review, _request_timeout=TIMEOUT_SECONDS).status
-    except ApiException as error:
-        raise ReviewsUnavailable(DOWN.format(why=f"{error.status} {error.reason}")) from error
-    except (urllib3.exceptions.HTTPError, OSError) as error:
-        raise ReviewsUnavailable(DOWN.format(why=type(error).__name__)) from error
+        A refused review (this service lacks system:auth-delegator) is an outage too: it must not pass for a decision.
+        """
+        try:
+            review = self._cluster.create({"apiVersion": api_version, "kind": kind, "metadata": {}, "spec": spec})
+        except PlatformError as error:
+            answer = refusal_behind(error)
+            why = f"{answer.status} {HTTPStatus(answer.status).phrase}" if answer else "no answer"
+            raise ReviewsUnavailable(DOWN.format(why=why)) from error
+        return review.get("status") or {}

@@ -12,21 +12,21 @@ class MemoryReviews:
     users: dict[str, str] = field(default_factory=dict)
     rights: set[tuple[str, Access]] = field(default_factory=set)
     up: bool = True
-    asked: list[str] = field(default_factory=list)
+    calls: list[str] = field(default_factory=list)
 
-    def who(self, token: str) -> Caller | None:
-        """See `Reviews.who`."""
-        self._answer("who")
+    def authenticate(self, token: str) -> Caller | None:
+        """See `Reviews.authenticate`."""
+        self._answer("authenticate")
         name = self.users.get(token)
         return None if name is None else Caller(name)
 
-    def may(self, caller: Caller, access: Access) -> bool:
-        """See `Reviews.may`."""
-        self._answer("may")
+    def is_allowed(self, caller: Caller, access: Access) -> bool:
+        """See `Reviews.is_allowed`."""
+        self._answer("is_allowed")
         unnamed = Access(access.verb, access.resource, access.namespace, access.subresource, group=access.group)
         return (caller.name, unnamed) in self.rights or (caller.name, access) in self.rights
 
-    def _answer(self, question: str) -> None:
-        self.asked.append(question)
+    def _answer(self, method: str) -> None:
+        self.calls.append(method)
         if not self.up:
             raise ReviewsUnavailable("the API server is down; try again in a few seconds")

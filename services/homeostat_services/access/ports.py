@@ -36,7 +36,7 @@ class Access:
 class Reviews(Protocol):
     """What the API server is asked; both methods block, so call them in a worker thread."""
 
-    def who(self, token: str) -> Caller | None:
+    def authenticate(self, token: str) -> Caller | None:
         """The user of a bearer token; None when the token is not valid.
 
         Raises:
@@ -44,7 +44,7 @@ class Reviews(Protocol):
         """
         ...
 
-    def may(self, caller: Caller, access: Access) -> bool:
+    def is_allowed(self, caller: Caller, access: Access) -> bool:
         """Whether the caller has the right.
 
         Raises:

@@ -10,9 +10,9 @@ from fastapi.staticfiles import StaticFiles
 from prometheus_client import CollectorRegistry, Gauge
 
 from homeostat import telemetry
+from homeostat.cluster import ClusterAccess
 from homeostat_services.access import Guard
 from homeostat_services.console.api import api_routes
-from homeostat_services.console.cluster import Cluster
 from homeostat_services.console.pages import STATIC, page_routes
 from homeostat_services.console.state import State
 from homeostat_services.web import prepare
@@ -27,7 +27,7 @@ HEADERS = {
 }
 
 
-def create_app(cluster: Cluster, guard: Guard) -> FastAPI:
+def create_app(cluster: ClusterAccess, guard: Guard) -> FastAPI:
     """The application; its lifespan keeps looking at the cluster."""
     state = State(cluster)
     registry = CollectorRegistry()

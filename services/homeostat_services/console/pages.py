@@ -10,13 +10,13 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response, Streamin
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
+from homeostat.views.overview import Overview, overview
+from homeostat.views.snapshot import Snapshot
 from homeostat_services.access import Caller, Guard, Refused, Unauthenticated
 from homeostat_services.console import charts
 from homeostat_services.console.api import COOKIE, Reader
-from homeostat_services.console.cluster import Snapshot
 from homeostat_services.console.rights import listable, visible_namespaces
 from homeostat_services.console.state import State
-from homeostat_services.console.view import Overview, overview
 
 STATIC = Path(__file__).parent / "static"
 HEARTBEAT_SECONDS = 15.0
@@ -77,7 +77,7 @@ class Viewer:
             while True:
                 try:
                     # Asked again each time (from the cache mostly): a revoked token or right ends the stream.
-                    caller = await self._guard.caller(token)
+                    caller = await self._guard.authenticate(token)
                     sections = await self.sections(caller, namespace)
                     namespaces = await self.namespaces(caller)
                 except Unauthenticated:
@@ -125,7 +125,7 @@ def page_routes(state: State, guard: Guard) -> APIRouter:
     @routes.get("/")
     async def page(request: Request, namespace: str = "") -> Response:
         try:
-            caller = await guard.caller(request.cookies.get(COOKIE))
+            caller = await guard.authenticate(request.cookies.get(COOKIE))
         except Unauthenticated:
             return RedirectResponse("/login", 303)
         namespaces = await viewer.namespaces(caller)
@@ -149,7 +149,7 @@ def page_routes(state: State, guard: Guard) -> APIRouter:
         form = parse_qs((await request.body()).decode(errors="replace"))
         token = form.get("token", [""])[0].strip()
         try:
-            await guard.caller(token)
+            await guard.authenticate(token)
         except Refused as error:
             template = TEMPLATES.get_template("login.html")
             return HTMLResponse(template.render(error=str(error)), error.status)

@@ -3,12 +3,10 @@
 from homeostat.api.v1alpha1 import KINDS
 from homeostat_services.access import Access, Caller, Guard
 
-PLURALS = tuple(kind.PLURAL for kind in KINDS)
-
 
 async def listable(guard: Guard, caller: Caller, namespace: str) -> frozenset[str]:
     """Plurals that the caller may list in a namespace."""
-    return frozenset([plural for plural in PLURALS if await guard.may(caller, Access("list", plural, namespace))])
+    return frozenset([k.PLURAL for k in KINDS if await guard.is_allowed(caller, Access("list", k.PLURAL, namespace))])
 
 
 async def visible_namespaces(guard: Guard, caller: Caller, namespaces: list[str]) -> list[str]:

@@ -8,12 +8,16 @@ from collections import deque
 
 import structlog
 
-from homeostat_services.access import Refused
-from homeostat_services.console.cluster import Cluster, Snapshot
-from homeostat_services.console.view import HISTORY, Window, judged_windows
+from homeostat.api.v1alpha1 import Monitor
+from homeostat.cluster import ClusterAccess
+from homeostat.reconcile.errors import PlatformError
+from homeostat.views.monitors import Window, judged_windows
+from homeostat.views.snapshot import Snapshot, read_snapshot
 
 WATCHED_SECONDS = 1.0
 UNWATCHED_SECONDS = 15.0
+HISTORY = 60
+"""Windows kept of each signal."""
 
 log = structlog.get_logger()
 
@@ -21,7 +25,7 @@ log = structlog.get_logger()
 class State:
     """The newest snapshot, and who waits for a newer one."""
 
-    def __init__(self, cluster: Cluster) -> None:
+    def __init__(self, cluster: ClusterAccess) -> None:
         self._cluster = cluster
         self._wake = asyncio.Event()
         self._news = asyncio.Condition()
@@ -33,9 +37,9 @@ class State:
     async def refresh(self) -> None:
         """Read the cluster once; when it cannot be read, the last snapshot stays and `trouble` says why."""
         try:
-            self.snapshot = await asyncio.to_thread(self._cluster.read)
+            self.snapshot = await asyncio.to_thread(read_snapshot, self._cluster)
             self.trouble = None
-        except Refused as error:
+        except PlatformError as error:
             self.trouble = str(error)
             log.warning("the cluster cannot be read", error=self.trouble)
         else:
@@ -44,11 +48,11 @@ class State:
             self._news.notify_all()
 
     def _gather(self, snapshot: Snapshot) -> None:
-        newest = judged_windows(snapshot)
+        newest = judged_windows(Monitor.model_validate(o) for o in snapshot.objects.get(Monitor.PLURAL, []))
         for key, window in newest.items():
-            seen = self.windows.setdefault(key, deque(maxlen=HISTORY))
-            if not seen or seen[-1][0] != window[0]:
-                seen.append(window)
+            gathered = self.windows.setdefault(key, deque(maxlen=HISTORY))
+            if not gathered or gathered[-1][0] != window[0]:
+                gathered.append(window)
         for gone in self.windows.keys() - newest.keys():
             del self.windows[gone]
 

@@ -8,9 +8,9 @@ from pydantic import Field, StringConstraints, model_validator
 
 from homeostat.api.common import API_VERSION, NAME_PATTERN, ResourceName
 from homeostat.api.v1alpha1 import TrainingJob
+from homeostat.cluster import Manifest
 from homeostat.documents import StrictDocument
 from homeostat_services.access import Caller
-from homeostat_services.console.cluster import Document
 
 NAME_LENGTH = 52
 SUFFIX_LENGTH = 10
@@ -49,7 +49,7 @@ class TrainingRequest(StrictDocument):
         return hashlib.sha256(json.dumps(self.model_dump(), sort_keys=True).encode()).hexdigest()
 
 
-def training_job(request: TrainingRequest, spec: dict[str, Any], caller: Caller, key: str) -> Document:
+def training_job(request: TrainingRequest, spec: dict[str, Any], caller: Caller, key: str) -> Manifest:
     """The TrainingJob to create.
 
     Args:
@@ -75,6 +75,8 @@ def training_job(request: TrainingRequest, spec: dict[str, Any], caller: Caller,
     }
 
 
-def is_same_request(existing: Document, wanted: Document) -> bool:
+def is_same_request(existing: Manifest, requested: Manifest) -> bool:
     """Whether an object with the wanted name is what this very request made before."""
-    return bool(existing["metadata"].get("annotations", {}).get(REQUEST) == wanted["metadata"]["annotations"][REQUEST])
+    return bool(
+        existing["metadata"].get("annotations", {}).get(REQUEST) == requested["metadata"]["annotations"][REQUEST]
+    )

@@ -16,7 +16,7 @@ from homeostat.documents import StrictDocument
 from homeostat.engines.features.layout import Value
 from homeostat.engines.features.reader import FeatureReader
 from homeostat.reconcile.errors import EngineUnavailable, ObjectNotFound
-from homeostat_services.access import Access, Caller, Forbidden, Guard, Refused
+from homeostat_services.access import Access, Caller, Guard, Refused
 from homeostat_services.web import authenticated, prepare, refusal
 
 BODY_LIMIT = 1024 * 1024
@@ -85,22 +85,20 @@ def create_app(reader: FeatureReader, guard: Guard, clock: Callable[[], float] =
         return refusal(404, str(error))
 
     @app.post("/v1/features/lookup")
-    async def lookup(wanted: Lookup, caller: Annotated[Caller, Depends(authenticated)]) -> LookupAnswer:
+    async def lookup(request: Lookup, caller: Annotated[Caller, Depends(authenticated)]) -> LookupAnswer:
         """Online features of entities."""
-        access = Access("get", "featuresets", wanted.namespace, name=wanted.feature_set)
-        if not await guard.may(caller, access):
-            raise Forbidden(caller, access)
-        described = await reader.describe(wanted.namespace, wanted.feature_set)
-        names = described.features if wanted.features is None else wanted.features
+        await guard.require(caller, Access("get", "featuresets", request.namespace, name=request.feature_set))
+        described = await reader.describe(request.namespace, request.feature_set)
+        names = described.features if request.features is None else request.features
         if unknown := sorted(set(names) - set(described.features)):
             raise UnknownFeature(
-                f"features: {unknown} are not in feature set {wanted.feature_set!r}; "
+                f"features: {unknown} are not in feature set {request.feature_set!r}; "
                 f"it has {', '.join(described.features)}"
             )
-        found = await reader.lookup(wanted.namespace, wanted.feature_set, wanted.entities)
+        found = await reader.lookup(request.namespace, request.feature_set, request.entities)
         present = sum(row is not None for row in found)
-        rows.labels(wanted.namespace, wanted.feature_set, "true").inc(present)
-        rows.labels(wanted.namespace, wanted.feature_set, "false").inc(len(found) - present)
+        rows.labels(request.namespace, request.feature_set, "true").inc(present)
+        rows.labels(request.namespace, request.feature_set, "false").inc(len(found) - present)
         return LookupAnswer(
             through=described.through,
             age_seconds=None if described.through is None else max(0.0, clock() - described.through),
@@ -108,7 +106,7 @@ def create_app(reader: FeatureReader, guard: Guard, clock: Callable[[], float] =
                 EntityRow(
                     entity=entity, found=row is not None, values={name: row.get(name) for name in names} if row else {}
                 )
-                for entity, row in zip(wanted.entities, found, strict=True)
+                for entity, row in zip(request.entities, found, strict=True)
             ],
         )
 

@@ -4,7 +4,7 @@ from homeostat.engines.objects.s3 import S3Objects
 from homeostat.logs import log_as_json
 from homeostat.settings import S3Settings, load
 from homeostat_services.access import Guard
-from homeostat_services.access.kubernetes import KubernetesReviews, load_client
+from homeostat_services.access.kubernetes import KubernetesReviews, connect
 from homeostat_services.observer.app import create_app
 from homeostat_services.observer.export import Exporter
 from homeostat_services.observer.settings import ObservationSettings
@@ -18,7 +18,7 @@ def main() -> None:
     settings, s3 = load(ObservationSettings), load(S3Settings)
     store = Store(open_database(settings.database), settings.match_tolerance)
     exporter = Exporter(store, S3Objects(s3), s3.bucket)
-    serve(create_app(store, exporter, Guard(KubernetesReviews(load_client())), settings))
+    serve(create_app(store, exporter, Guard(KubernetesReviews(connect("homeostat-observer"))), settings))
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from pydantic import AwareDatetime
 from homeostat.reconcile.errors import EngineUnavailable
 from homeostat.signals.performance import CohortCounts
 from homeostat.signals.shadow import ShadowComparison
-from homeostat_services.access import Access, Caller, Forbidden, Guard, Refused
+from homeostat_services.access import Access, Caller, Guard, Refused
 from homeostat_services.observer.export import Exporter
 from homeostat_services.observer.messages import (
     Business,
@@ -94,9 +94,7 @@ async def _export_and_forget(exporter: Exporter, metrics: Metrics, settings: Obs
 
 
 async def _require(guard: Guard, caller: Caller, verb: str, subresource: str, about: tuple[str, str]) -> None:
-    access = Access(verb, "modeldeployments", about[0], subresource, about[1])
-    if not await guard.may(caller, access):
-        raise Forbidden(caller, access)
+    await guard.require(caller, Access(verb, "modeldeployments", about[0], subresource, about[1]))
 
 
 def _add_writes(app: FastAPI, store: Store, guard: Guard, metrics: Metrics) -> None:

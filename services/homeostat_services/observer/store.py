@@ -20,7 +20,7 @@ from sqlalchemy.dialects.sqlite import insert
 
 from homeostat.signals.performance import CohortCounts, count_cohort
 from homeostat.signals.shadow import BOUNDARY, NEWEST, ShadowComparison
-from homeostat_services.observer import matching
+from homeostat_services.observer import outcome_join
 from homeostat_services.observer.messages import (
     BusinessAnswer,
     BusinessValue,
@@ -99,8 +99,8 @@ class Store:
         with self.writing() as connection:
             before = _last(connection, predictions.c.seq)
             accepted = _insert_new(connection, predictions, answered) + _insert_new(connection, mirrored, copies)
-            found = matching.waiting_for_predictions(connection, before, self._tolerance)
-            matching.settle(connection, found, self._clock())
+            found = outcome_join.waiting_for_predictions(connection, before, self._tolerance)
+            outcome_join.settle(connection, found, self._clock())
         return PredictionsAnswer(accepted=accepted, duplicate=len(batch) - accepted)
 
     def add_outcomes(self, namespace: str, deployment: str, batch: Sequence[Outcome]) -> OutcomesAnswer:
@@ -116,8 +116,8 @@ class Store:
         with self.writing() as connection:
             before = _last(connection, pending.c.seq)
             new = _insert_new(connection, pending, rows)
-            found = matching.newly_pending(connection, before, self._tolerance)
-            settled = matching.settle(connection, found, now)
+            found = outcome_join.newly_pending(connection, before, self._tolerance)
+            settled = outcome_join.settle(connection, found, now)
         return OutcomesAnswer(
             accepted=settled.matched,
             duplicate=settled.duplicate + len(rows) - new,

@@ -9,9 +9,8 @@ from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
 from homeostat.api.v1alpha1.modeldeployment import FeatureMode
-from homeostat_services.origin import origin_of
 from homeostat_services.predictor import seldon
-from homeostat_services.predictor.bridge import respond
+from homeostat_services.predictor.asgi_bridge import respond
 from homeostat_services.predictor.predictions import PredictionLog
 from homeostat_services.predictor.protocol import (
     ACCEPTED,
@@ -22,6 +21,7 @@ from homeostat_services.predictor.protocol import (
     Refusal,
 )
 from homeostat_services.predictor.service import Predictor
+from homeostat_services.request_origin import origin_of
 
 JSON = "application/json"
 TOO_LONG = f"the body is longer than {MAX_BODY_BYTES} bytes; send fewer rows in one request"

@@ -34,24 +34,24 @@ class Prediction(msgspec.Struct, omit_defaults=True):
     mirrored: bool = False
 
 
-class Undelivered(Exception):  # noqa: N818 - reads as what it says
+class DeliveryError(Exception):
     """A batch that did not arrive.
 
     Attributes:
-        again: Sending it once more can help.
-        apart: Something in it cannot be accepted; the rest can, if it is sent without that.
+        retryable: Sending it once more can help.
+        split: Something in it cannot be accepted; the rest can, if it is sent without that.
     """
 
-    def __init__(self, message: str, *, again: bool, apart: bool = False) -> None:
+    def __init__(self, message: str, *, retryable: bool, split: bool = False) -> None:
         super().__init__(message)
-        self.again, self.apart = again, apart
+        self.retryable, self.split = retryable, split
 
 
 class Sink(Protocol):
     """Where batches go; a batch may be sent again, predictions are told apart by their ids."""
 
     async def send(self, batch: list[Prediction]) -> None:
-        """Deliver a batch; raises Undelivered."""
+        """Deliver a batch; raises DeliveryError."""
         ...
 
 
@@ -73,11 +73,11 @@ class ObserverSink:
         try:
             response = await self._client.post(self._url, content=body, headers=headers)
         except httpx.HTTPError as error:
-            raise Undelivered(f"{self._url} does not answer ({type(error).__name__})", again=True) from error
+            raise DeliveryError(f"{self._url} does not answer ({type(error).__name__})", retryable=True) from error
         if response.is_error:
             refused = response.status_code in (400, 404, 413, 422)
             told = f"{self._url}: {response.status_code} {response.text[:200]}"
-            raise Undelivered(told, again=not refused, apart=response.status_code == 422)
+            raise DeliveryError(told, retryable=not refused, split=response.status_code == 422)
 
 
 def sampled(prediction_id: str, percent: int) -> bool:
@@ -137,11 +137,13 @@ class PredictionLog:
         """Send a batch; what has to be sent again. One prediction that is refused takes no other with it."""
         try:
             await self._sink.send(batch)
-        except Undelivered as error:
-            _log.warning("a batch of predictions did not arrive", error=str(error), count=len(batch), again=error.again)
-            if error.again:
+        except DeliveryError as error:
+            _log.warning(
+                "a batch of predictions did not arrive", error=str(error), count=len(batch), retryable=error.retryable
+            )
+            if error.retryable:
                 return batch
-            if not error.apart or len(batch) == 1:
+            if not error.split or len(batch) == 1:
                 self._counters.dropped += len(batch)
                 return []
             half = len(batch) // 2

@@ -11,7 +11,6 @@ import structlog
 
 from homeostat.api.v1alpha1.modeldeployment import FeatureMode
 from homeostat.reconcile.errors import PlatformError
-from homeostat_services.origin import Origin
 from homeostat_services.predictor import seldon
 from homeostat_services.predictor.counters import Counters
 from homeostat_services.predictor.model import Model
@@ -28,6 +27,7 @@ from homeostat_services.predictor.protocol import (
     with_features,
 )
 from homeostat_services.predictor.settings import PredictorSettings
+from homeostat_services.request_origin import Origin
 
 _log = structlog.get_logger()
 _encode = msgspec.json.Encoder().encode

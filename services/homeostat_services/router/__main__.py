@@ -4,33 +4,36 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
+from homeostat.cluster.connection import load_connection
+from homeostat.cluster.informer import Informer
+from homeostat.cluster.kubernetes import KubernetesCluster
 from homeostat.logs import log_as_json
 from homeostat.settings import load
-from homeostat_services.access.kubernetes import load_client
-from homeostat_services.router import watch
+from homeostat_services.router import resources
 from homeostat_services.router.app import create
 from homeostat_services.router.settings import RouterSettings
-from homeostat_services.router.state import Board, Deployment, Pod
+from homeostat_services.router.state import Deployment, Pod, TrafficStore
 from homeostat_services.web import serve
 
 
 @asynccontextmanager
-async def cluster(board: Board) -> AsyncIterator[None]:
-    """Follows the cluster; the board is only ever touched on the event loop."""
-    loop, api = asyncio.get_running_loop(), load_client()
+async def follow_cluster(store: TrafficStore) -> AsyncIterator[None]:
+    """Follows the cluster; the store is only ever touched on the event loop."""
+    loop = asyncio.get_running_loop()
+    cluster = KubernetesCluster(load_connection(), "homeostat-router")
 
-    def deployments(seen: Mapping[str, Deployment]) -> None:
-        loop.call_soon_threadsafe(lambda: board.put(deployments=seen))
+    def put_deployments(deployments: Mapping[str, Deployment]) -> None:
+        loop.call_soon_threadsafe(lambda: store.put(deployments=deployments))
 
-    def pods(seen: Mapping[str, Pod]) -> None:
-        loop.call_soon_threadsafe(lambda: board.put(pods=seen))
+    def put_pods(pods: Mapping[str, Pod]) -> None:
+        loop.call_soon_threadsafe(lambda: store.put(pods=pods))
 
-    watch.Follower(api, watch.deployments(api), watch.deployment_from, deployments).start()
-    watch.Follower(api, watch.pods(api), watch.pod_from, pods).start()
+    Informer(cluster, resources.DEPLOYMENT, resources.deployment_from, put_deployments).start()
+    Informer(cluster, resources.POD, resources.pod_from, put_pods, resources.POD_LABELS).start()
     yield
 
 
 if __name__ == "__main__":
     log_as_json()
     # A held poll is all that can be open at the end.
-    serve(create(cluster, load(RouterSettings).release_namespace), drain_seconds=5)
+    serve(create(follow_cluster, load(RouterSettings).release_namespace), drain_seconds=5)

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from homeostat import telemetry
 from homeostat_services.router import targets, xds
-from homeostat_services.router.state import Board, State
+from homeostat_services.router.state import State, TrafficStore
 from homeostat_services.web import prepare, refusal
 
 HOLD_SECONDS = 3.0
@@ -20,7 +20,7 @@ HOLD_SECONDS = 3.0
 BODY_LIMIT = 1024 * 1024
 LOADING = "the state of the cluster is not loaded yet; try again in a moment"
 
-Source = Callable[[Board], AbstractAsyncContextManager[None]]
+Source = Callable[[TrafficStore], AbstractAsyncContextManager[None]]
 
 
 class DiscoveryRequest(BaseModel):
@@ -34,11 +34,11 @@ class DiscoveryRequest(BaseModel):
 class Router:
     """Answers polls as soon as there is news."""
 
-    def __init__(self, board: Board, registry: CollectorRegistry, hold_seconds: float) -> None:
-        self._board, self._hold = board, hold_seconds
+    def __init__(self, store: TrafficStore, registry: CollectorRegistry, hold_seconds: float) -> None:
+        self._store, self._hold = store, hold_seconds
         self._answers = Counter(*telemetry.ROUTER_RESPONSES.declaration, registry=registry)
         Gauge(*telemetry.ROUTER_DEPLOYMENTS.declaration, registry=registry).set_function(
-            lambda: len(board.state.deployments or {})
+            lambda: len(store.state.deployments or {})
         )
 
     async def poll(self, resource: str, render: Callable[[State], xds.Answer], known: str) -> Response:
@@ -46,17 +46,17 @@ class Router:
         with suppress(TimeoutError):
             async with asyncio.timeout(self._hold):
                 while not self._news(render, known):
-                    await self._board.changed()
+                    await self._store.changed()
         response = self._respond(render, known)
         self._answers.labels(resource, str(response.status_code)).inc()
         return response
 
     def _news(self, render: Callable[[State], xds.Answer], known: str) -> bool:
-        state = self._board.state
+        state = self._store.state
         return state.loaded and render(state).version != known
 
     def _respond(self, render: Callable[[State], xds.Answer], known: str) -> Response:
-        state = self._board.state
+        state = self._store.state
         if not state.loaded:
             return refusal(503, LOADING)
         answer = render(state)
@@ -67,20 +67,20 @@ def create(source: Source, release_namespace: str, hold_seconds: float = HOLD_SE
     """The application.
 
     Args:
-        source: Fills the board while the application runs.
+        source: Fills the store while the application runs.
         release_namespace: Where the platform's own pods are.
         hold_seconds: How long a poll is held without news.
     """
-    board, registry = Board(), CollectorRegistry()
+    store, registry = TrafficStore(), CollectorRegistry()
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        async with source(board):
+        async with source(store):
             yield
 
     app = FastAPI(title="Homeostat router", lifespan=lifespan, docs_url=None, redoc_url=None)
-    prepare(app, registry, lambda: None if board.state.loaded else LOADING, BODY_LIMIT)
-    router = Router(board, registry, hold_seconds)
+    prepare(app, registry, lambda: None if store.state.loaded else LOADING, BODY_LIMIT)
+    router = Router(store, registry, hold_seconds)
 
     @app.post("/v3/discovery:clusters")
     async def clusters(request: DiscoveryRequest) -> Response:
@@ -95,6 +95,6 @@ def create(source: Source, release_namespace: str, hold_seconds: float = HOLD_SE
     @app.get("/prometheus/targets")
     async def prometheus_targets() -> list[dict[str, Any]]:
         """Targets for Prometheus' `http_sd_configs`."""
-        return targets.render(board.state, release_namespace)
+        return targets.render(store.state, release_namespace)
 
     return app

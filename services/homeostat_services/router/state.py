@@ -60,7 +60,7 @@ class State:
 
 
 @dataclass
-class Board:
+class TrafficStore:
     """Holds the newest state and wakes those who wait; used on one event loop only."""
 
     state: State = field(default_factory=State)

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from homeostat.reconcile.names import version_name
-from homeostat_services.origin import PREDICTION_HEADER
+from homeostat_services.request_origin import PREDICTION_HEADER
 from homeostat_services.router.state import PREDICTOR, Deployment, Pod, Share, State
 
 ROUTES = "homeostat"

@@ -42,6 +42,7 @@ class MemoryCluster:
         self.created: list[tuple[str, str, str]] = []
         self.events: dict[tuple[str, ...], str] = {}
         self.up = True
+        self._outages = 0
         self._around = around
         self._now = now
         self._version = 0
@@ -86,7 +87,7 @@ class MemoryCluster:
     ) -> Iterator[WatchEvent]:
         """See ClusterAccess."""
         self._answer()
-        version, deadline = int(resource_version), time.monotonic() + seconds
+        version, deadline, outages = int(resource_version), time.monotonic() + seconds, self._outages
         while True:
             with self._changed:
                 if version < self._kept_from:
@@ -94,7 +95,8 @@ class MemoryCluster:
                 news = [change for change in self._changes if change[0] > version]
                 if not news and not self._changed.wait(deadline - time.monotonic()):
                     return
-            self._answer()
+            if outages != self._outages:
+                raise EngineUnavailable("the Kubernetes API does not answer: connection reset")
             version = news[-1][0] if news else version
             for _, before, after in news:
                 about = after or before or {}
@@ -201,6 +203,7 @@ class MemoryCluster:
         """The API server stops answering; watches end."""
         with self._changed:
             self.up = False
+            self._outages += 1
             self._version += 1
             self._changed.notify_all()
 

@@ -1,12 +1,17 @@
 """The two reviews, asked of a real API server, and the twin that unit tests use."""
 
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from kubernetes import client
 
+from homeostat.cluster.connection import Connection, load_connection
+from homeostat.cluster.credentials import StaticToken
+from homeostat.cluster.kubernetes import KubernetesCluster
 from homeostat.engines.objects.memory import MemoryObjects
 from homeostat_services.access import Access, Guard, Reviews, ReviewsUnavailable
 from homeostat_services.access.kubernetes import KubernetesReviews
@@ -50,7 +55,7 @@ def tokens(kubernetes_client: client.ApiClient, namespace: str) -> dict[str, str
 @pytest.fixture(params=["kubernetes", "memory"])
 def reviews(request: pytest.FixtureRequest, namespace: str, tokens: dict[str, str]) -> Reviews:
     if request.param == "kubernetes":
-        return KubernetesReviews(request.getfixturevalue("kubernetes_client"))
+        return KubernetesReviews(request.getfixturevalue("real"))
     users = {token: f"system:serviceaccount:{namespace}:{name}" for name, token in tokens.items()}
     right = (users[tokens["seller"]], Access("create", "modeldeployments", namespace, "outcomes"))
     return MemoryReviews(users, {right})
@@ -59,48 +64,44 @@ def reviews(request: pytest.FixtureRequest, namespace: str, tokens: dict[str, st
 def test_a_token_names_its_service_account_and_another_text_names_nobody(
     reviews: Reviews, namespace: str, tokens: dict[str, str]
 ) -> None:
-    caller = reviews.who(tokens["seller"])
+    caller = reviews.authenticate(tokens["seller"])
     assert caller is not None
     assert caller.name == f"system:serviceaccount:{namespace}:seller"
-    assert reviews.who("not-a-token") is None
+    assert reviews.authenticate("not-a-token") is None
 
 
 def test_a_role_gives_its_verb_on_its_subresource_in_its_namespace_and_nothing_else(
     reviews: Reviews, namespace: str, tokens: dict[str, str]
 ) -> None:
-    seller, stranger = reviews.who(tokens["seller"]), reviews.who(tokens["stranger"])
+    seller, stranger = reviews.authenticate(tokens["seller"]), reviews.authenticate(tokens["stranger"])
     assert seller is not None
     assert stranger is not None
     granted = Access("create", "modeldeployments", namespace, "outcomes", "churn")
-    assert reviews.may(seller, granted)
-    assert not reviews.may(stranger, granted)
-    assert not reviews.may(seller, Access("get", "modeldeployments", namespace, "outcomes", "churn"))
-    assert not reviews.may(seller, Access("create", "modeldeployments", namespace, "predictions", "churn"))
-    assert not reviews.may(seller, Access("create", "modeldeployments", namespace, name="churn"))
-    assert not reviews.may(seller, Access("create", "modeldeployments", "default", "outcomes", "churn"))
+    assert reviews.is_allowed(seller, granted)
+    assert not reviews.is_allowed(stranger, granted)
+    assert not reviews.is_allowed(seller, Access("get", "modeldeployments", namespace, "outcomes", "churn"))
+    assert not reviews.is_allowed(seller, Access("create", "modeldeployments", namespace, "predictions", "churn"))
+    assert not reviews.is_allowed(seller, Access("create", "modeldeployments", namespace, name="churn"))
+    assert not reviews.is_allowed(seller, Access("create", "modeldeployments", "default", "outcomes", "churn"))
 
 
 def test_an_api_server_that_does_not_answer_is_an_outage_and_not_a_decision() -> None:
-    nowhere = client.Configuration(host="https://127.0.0.1:1")
-    nowhere.retries = False
+    nowhere = KubernetesCluster(Connection("https://127.0.0.1:1"), "homeostat-contract")
     with pytest.raises(ReviewsUnavailable, match="cannot be asked"):
-        KubernetesReviews(client.ApiClient(nowhere)).who("t")
+        KubernetesReviews(nowhere).authenticate("t")
 
 
-def test_a_service_that_may_not_make_reviews_serves_nobody(
-    kubernetes_client: client.ApiClient, tokens: dict[str, str]
-) -> None:
-    weak = client.Configuration(host=kubernetes_client.configuration.host)
-    weak.ssl_ca_cert = kubernetes_client.configuration.ssl_ca_cert
-    weak.api_key = {"BearerToken": f"Bearer {tokens['stranger']}"}
+def test_a_service_that_may_not_make_reviews_serves_nobody(kubeconfig: Path, tokens: dict[str, str]) -> None:
+    ours = load_connection(str(kubeconfig))
+    weak = replace(ours, certificate=None, key=None, credentials=StaticToken(tokens["stranger"]))
     with pytest.raises(ReviewsUnavailable, match="403"):
-        KubernetesReviews(client.ApiClient(weak)).who(tokens["seller"])
+        KubernetesReviews(KubernetesCluster(weak, "homeostat-contract")).authenticate(tokens["seller"])
 
 
 @pytest.fixture
-def app(kubernetes_client: client.ApiClient, tmp_path: Any) -> Iterator[Any]:
+def app(real: KubernetesCluster, tmp_path: Any) -> Iterator[Any]:
     store = Store(open_database(tmp_path / "observer.db"), ObservationSettings().match_tolerance)
-    guard = Guard(KubernetesReviews(kubernetes_client))
+    guard = Guard(KubernetesReviews(real))
     yield create_app(store, Exporter(store, MemoryObjects(), "homeostat"), guard, ObservationSettings())
     store.engine.dispose()
 

@@ -8,24 +8,24 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from homeostat_services.router.app import create
-from homeostat_services.router.state import Board, Deployment, Pod, Share
+from homeostat_services.router.state import Deployment, Pod, Share, TrafficStore
 from homeostat_services.web import serve
 
 
-async def follow(path: Path, board: Board) -> None:
+async def follow(path: Path, store: TrafficStore) -> None:
     while True:
         seen = json.loads(await asyncio.to_thread(path.read_text))
         deployments = {
             name: Deployment("churn", name, tuple(Share(**share) for share in shares))
             for name, shares in seen["deployments"].items()
         }
-        board.put(deployments=deployments, pods={pod["name"]: Pod(**pod) for pod in seen["pods"]})
+        store.put(deployments=deployments, pods={pod["name"]: Pod(**pod) for pod in seen["pods"]})
         await asyncio.sleep(0.005)
 
 
 @asynccontextmanager
-async def from_file(board: Board) -> AsyncIterator[None]:
-    task = asyncio.create_task(follow(Path(sys.argv[1]), board))
+async def from_file(store: TrafficStore) -> AsyncIterator[None]:
+    task = asyncio.create_task(follow(Path(sys.argv[1]), store))
     yield
     task.cancel()
 

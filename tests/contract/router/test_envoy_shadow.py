@@ -7,7 +7,7 @@ from collections import Counter
 import httpx
 
 from contract.router.gateway import URL, Gateway, traffic, until
-from homeostat_services.origin import PREDICTION_HEADER, origin_of
+from homeostat_services.request_origin import PREDICTION_HEADER, origin_of
 
 
 async def test_a_copy_is_marked_has_the_id_of_its_request_and_is_answered_to_nobody(gateway: Gateway) -> None:

@@ -1,16 +1,20 @@
 from collections.abc import AsyncIterator
-from copy import deepcopy
-from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
 import pytest
 
+from homeostat.api.common import API_VERSION
+from homeostat.api.v1alpha1 import KINDS
+from homeostat.cluster import Manifest
+from homeostat.cluster.memory import MemoryCluster
 from homeostat.testing.builders import DIGEST, a_feature_set, a_model_deployment, a_monitor, a_training_job
+from homeostat.views.snapshot import Snapshot
 from homeostat_services.access import Access, Guard
 from homeostat_services.access.memory import MemoryReviews
 from homeostat_services.console.app import create_app
-from homeostat_services.console.cluster import PLURALS, ClusterRefused, Document, Snapshot
+
+ALL = frozenset(kind.PLURAL for kind in KINDS)
 
 
 def condition(kind: str, status: str, reason: str, message: str = "") -> dict[str, Any]:
@@ -18,8 +22,8 @@ def condition(kind: str, status: str, reason: str, message: str = "") -> dict[st
     return {"type": kind, "status": status, "reason": reason, "message": message, "lastTransitionTime": time}
 
 
-def document(resource: Any) -> Document:
-    shown: Document = resource.model_dump(mode="json", by_alias=True, exclude_none=True)
+def document(resource: Any) -> Manifest:
+    shown: Manifest = resource.model_dump(mode="json", by_alias=True, exclude_none=True)
     return shown
 
 
@@ -34,8 +38,10 @@ def the_loop_in_mid_rollout() -> Snapshot:
         },
         [
             {
+                "apiVersion": "v1",
+                "kind": "Event",
                 "metadata": {"namespace": "churn", "name": "e1", "creationTimestamp": "2026-01-05T08:57:00Z"},
-                "involvedObject": {"kind": "Monitor", "name": "churn"},
+                "involvedObject": {"apiVersion": API_VERSION, "kind": "Monitor", "name": "churn"},
                 "reason": "CovariateShift",
                 "message": "drift and logloss are in breach",
                 "type": "Warning",
@@ -213,44 +219,22 @@ def _the_monitor() -> Any:
     )
 
 
-@dataclass
-class MemoryCluster:
-    """The in-memory twin of the console's cluster."""
-
-    snapshot: Snapshot = field(default_factory=the_loop_in_mid_rollout)
-    created: list[Document] = field(default_factory=list)
-    up: bool = True
-
-    def read(self) -> Snapshot:
-        if not self.up:
-            raise ClusterRefused(503, "the API server does not answer; try again")
-        return deepcopy(self.snapshot)
-
-    def listing(self, plural: str, namespace: str) -> Document:
-        return {"items": self.snapshot.of(plural, namespace)}
-
-    def get(self, plural: str, namespace: str, name: str) -> Document:
-        for found in [*self.snapshot.of(plural, namespace), *self.created]:
-            if found["metadata"]["name"] == name:
-                return found
-        raise ClusterRefused(404, f'{plural}.homeostat.dev "{name}" not found')
-
-    def create(self, plural: str, namespace: str, document: Document) -> Document:
-        name = document["metadata"]["name"]
-        if any(o["metadata"]["name"] == name for o in [*self.created, *self.snapshot.of(plural, namespace)]):
-            raise ClusterRefused(409, f'{plural}.homeostat.dev "{name}" already exists')
-        self.created.append(document)
-        return document
+@pytest.fixture
+def snapshot() -> Snapshot:
+    return the_loop_in_mid_rollout()
 
 
 @pytest.fixture
-def cluster() -> MemoryCluster:
-    return MemoryCluster()
+def cluster(snapshot: Snapshot) -> MemoryCluster:
+    made = MemoryCluster()
+    for manifest in [*(o for objects in snapshot.objects.values() for o in objects), *snapshot.events]:
+        made.put(manifest)
+    return made
 
 
 @pytest.fixture
 def reviews() -> MemoryReviews:
-    rights = {("ada", Access(verb, plural, "churn")) for plural in PLURALS for verb in ("get", "list")}
+    rights = {("ada", Access(verb, plural, "churn")) for plural in ALL for verb in ("get", "list")}
     rights |= {("ada", Access("create", "trainingjobs", "churn")), ("eve", Access("list", "monitors", "churn"))}
     return MemoryReviews({f"token-{user}": user for user in ("ada", "eve", "nobody")}, rights)
 

@@ -5,17 +5,32 @@ from typing import Any
 import httpx
 import pytest
 
-from homeostat_services.console.cluster import PLURALS, Snapshot
+from homeostat.api.common import API_VERSION
+from homeostat.api.v1alpha1 import KINDS, Monitor, TrainingJob
+from homeostat.cluster import Manifest
+from homeostat.cluster.memory import MemoryCluster
+from homeostat.views.model_deployments import ShareView
+from homeostat.views.overview import overview
+from homeostat.views.snapshot import Snapshot
 from homeostat_services.console.pages import Viewer, render_sections
-from homeostat_services.console.view import ShareView, overview
 
-ALL = frozenset(PLURALS)
+ALL = frozenset(kind.PLURAL for kind in KINDS)
 ADA = {"Authorization": "Bearer token-ada"}
 COOKIE = {"Cookie": "homeostat_token=token-ada"}
 
 
-def test_the_overview_tells_cause_action_reason_and_figures_of_the_last_decision(cluster: Any) -> None:
-    page = overview(cluster.snapshot, "churn", ALL)
+def job(cluster: MemoryCluster, name: str) -> Manifest:
+    found = cluster.get(API_VERSION, TrainingJob.KIND, "churn", name)
+    assert found is not None
+    return found
+
+
+def made_in(cluster: MemoryCluster) -> list[Manifest]:
+    return [job(cluster, name) for _, name, _ in cluster.created]
+
+
+def test_the_overview_tells_cause_action_reason_and_figures_of_the_last_decision(snapshot: Snapshot) -> None:
+    page = overview(snapshot, "churn", ALL)
     decision = page.decisions[0].decision
     assert decision is not None
     assert (decision.cause, decision.action, decision.reason) == ("CovariateShift", "Retrain", "Admitted")
@@ -30,15 +45,15 @@ def test_the_overview_tells_cause_action_reason_and_figures_of_the_last_decision
         assert text in html
 
 
-def test_a_rollout_shows_who_answers_which_share_and_the_gates_intervals(cluster: Any) -> None:
-    rollout = overview(cluster.snapshot, "churn", ALL).rollouts[0]
+def test_a_rollout_shows_who_answers_which_share_and_the_gates_intervals(snapshot: Snapshot) -> None:
+    rollout = overview(snapshot, "churn", ALL).rollouts[0]
     assert rollout.shares == (ShareView("1", "stable", 75, 0), ShareView("2", "candidate", 25, 0))
     assert rollout.steps == "Step 1 of 1: v2 answers 25 % of requests for 20s, at least 200"
-    assert "0.198 … 0.331" in render_sections(overview(cluster.snapshot, "churn", ALL), None)["rollout"]
+    assert "0.198 … 0.331" in render_sections(overview(snapshot, "churn", ALL), None)["rollout"]
 
 
-def test_a_version_in_shadow_is_shown_with_its_copies_and_how_far_apart_the_scores_are(cluster: Any) -> None:
-    status = cluster.snapshot.objects["modeldeployments"][0]["status"]
+def test_a_version_in_shadow_is_shown_with_its_copies_and_how_far_apart_the_scores_are(snapshot: Snapshot) -> None:
+    status = snapshot.objects["modeldeployments"][0]["status"]
     told = {
         "mirroredPredictions": 2,
         "comparedPredictions": 2,
@@ -56,32 +71,32 @@ def test_a_version_in_shadow_is_shown_with_its_copies_and_how_far_apart_the_scor
         {"version": "1", "service": "churn-v1", "weight": 100},
         {"version": "2", "service": "churn-v2", "weight": 0, "mirror": 40},
     ]
-    html = render_sections(overview(cluster.snapshot, "churn", ALL), None)
+    html = render_sections(overview(snapshot, "churn", ALL), None)
     assert "candidate <b>v2</b> a copy of 40 %" in html["rollout"]
     assert "On 2 mirrored requests its scores are near" in html["rollout"]
     assert "v2 with a copy of 40 % of requests" in "".join(html.values())
 
 
-def test_a_training_and_a_deployment_name_the_engine_that_they_are_with(cluster: Any) -> None:
-    html = "".join(render_sections(overview(cluster.snapshot, "churn", ALL), None).values())
+def test_a_training_and_a_deployment_name_the_engine_that_they_are_with(snapshot: Snapshot) -> None:
+    html = "".join(render_sections(overview(snapshot, "churn", ALL), None).values())
     assert "Kubeflow" in html
     assert "Seldon" in html
 
 
-def test_signals_carry_the_windows_seen_since_the_console_started(cluster: Any) -> None:
+def test_signals_carry_the_windows_seen_since_the_console_started(snapshot: Snapshot) -> None:
     seen = {("churn", "churn", "drift"): [(datetime(2026, 1, 5, tzinfo=UTC), value) for value in (0.01, 0.3, 0.884)]}
-    drift, logloss = overview(cluster.snapshot, "churn", ALL, seen).signals
+    drift, logloss = overview(snapshot, "churn", ALL, seen).signals
     assert (drift.value, drift.state, drift.windows) == (0.884, "Breached", (0.01, 0.3, 0.884))
     assert (logloss.lower, logloss.streak, logloss.windows) == (0.612, "2 of 2 windows", ())
 
 
-def test_the_timeline_joins_events_decisions_and_outcomes_newest_first(cluster: Any) -> None:
-    titles = [moment.title for moment in overview(cluster.snapshot, "churn", ALL).timeline]
+def test_the_timeline_joins_events_decisions_and_outcomes_newest_first(snapshot: Snapshot) -> None:
+    titles = [moment.title for moment in overview(snapshot, "churn", ALL).timeline]
     assert titles == ["CovariateShift → Retrain", "CovariateShift", "v1 Promoted"]
 
 
-def test_what_the_caller_may_not_list_is_not_on_the_page(cluster: Any) -> None:
-    page = overview(cluster.snapshot, "churn", frozenset({"featuresets"}))
+def test_what_the_caller_may_not_list_is_not_on_the_page(snapshot: Snapshot) -> None:
+    page = overview(snapshot, "churn", frozenset({"featuresets"}))
     html = "".join(render_sections(page, None).values())
     assert "customers" in html
     assert "CovariateShift" not in html
@@ -93,11 +108,11 @@ def test_an_empty_namespace_says_what_to_do() -> None:
     assert "kubectl apply -f featureset.yaml" in html
 
 
-def test_text_of_users_cannot_become_markup(cluster: Any) -> None:
-    monitor = cluster.snapshot.objects["monitors"][0]
+def test_text_of_users_cannot_become_markup(snapshot: Snapshot) -> None:
+    monitor = snapshot.objects["monitors"][0]
     monitor["status"]["lastDecision"]["message"] = "<script>alert(1)</script>"
     monitor["status"]["signals"][0]["message"] = '"><img src=x>'
-    html = "".join(render_sections(overview(cluster.snapshot, "churn", ALL), "<b>").values())
+    html = "".join(render_sections(overview(snapshot, "churn", ALL), "<b>").values())
     assert "<script>" not in html
     assert "<img" not in html
     assert "<b>" not in html.split("</p>")[0]
@@ -161,35 +176,35 @@ async def test_the_api_reads_objects_and_explains_decisions(client: httpx.AsyncC
 
 
 async def test_a_retried_request_for_a_training_makes_one_job_that_names_its_caller(
-    client: httpx.AsyncClient, cluster: Any
+    client: httpx.AsyncClient, cluster: MemoryCluster
 ) -> None:
     body = {"namespace": "churn", "from": "churn-first", "message": "new prices"}
     headers = ADA | {"Idempotency-Key": "monday"}
     first, again = [await client.post("/api/v1/trainingjobs", json=body, headers=headers) for _ in range(2)]
     assert (first.status_code, again.status_code) == (201, 201)
     assert first.json() == again.json()
-    (created,) = cluster.created
+    (created,) = made_in(cluster)
     assert created["metadata"]["annotations"]["homeostat.dev/requested-by"] == "ada"
     assert created["spec"]["trigger"] == {"type": "API", "message": "new prices (by ada)"}
-    assert created["spec"]["dataset"] == cluster.get("trainingjobs", "churn", "churn-first")["spec"]["dataset"]
+    assert created["spec"]["dataset"] == job(cluster, "churn-first")["spec"]["dataset"]
     other = await client.post("/api/v1/trainingjobs", json=body | {"message": "other"}, headers=headers)
     assert other.status_code == 409
     assert "new Idempotency-Key" in other.json()["error"]
 
 
 async def test_without_a_key_every_request_makes_a_job_and_a_taken_name_is_the_servers_conflict(
-    client: httpx.AsyncClient, cluster: Any
+    client: httpx.AsyncClient, cluster: MemoryCluster
 ) -> None:
     body = {"namespace": "churn", "from": "churn-first"}
     for _ in range(2):
         assert (await client.post("/api/v1/trainingjobs", json=body, headers=ADA)).status_code == 201
-    assert len({o["metadata"]["name"] for o in cluster.created}) == 2
+    assert len({o["metadata"]["name"] for o in made_in(cluster)}) == 2
     taken = await client.post("/api/v1/trainingjobs", json=body | {"name": "churn-first"}, headers=ADA)
     assert taken.status_code == 409
     assert "already exists" in taken.json()["error"]
 
 
-async def test_a_browsers_cookie_cannot_ask_for_a_training(client: httpx.AsyncClient, cluster: Any) -> None:
+async def test_a_browsers_cookie_cannot_ask_for_a_training(client: httpx.AsyncClient, cluster: MemoryCluster) -> None:
     answer = await client.post(
         "/api/v1/trainingjobs", json={"namespace": "churn", "from": "churn-first"}, headers=COOKIE
     )
@@ -207,7 +222,7 @@ async def test_a_request_for_a_training_has_one_spec_and_one_way_to_its_name(
 
 
 async def test_the_live_stream_sends_every_section_first_and_then_only_what_changed(
-    client: httpx.AsyncClient, cluster: Any
+    client: httpx.AsyncClient, cluster: MemoryCluster
 ) -> None:
     app = client.app  # type: ignore[attr-defined]
     state = app.state.loop
@@ -216,7 +231,9 @@ async def test_the_live_stream_sends_every_section_first_and_then_only_what_chan
     assert [f'"id": "{name}"' in text for name, text in zip(
         ("notice", "why", "loop", "signals", "rollout", "timeline"), first, strict=True
     )] == [True] * 6  # fmt: skip
-    cluster.snapshot.objects["monitors"][0]["status"]["lastDecision"]["values"][0]["value"] = "0.999"
+    status = cluster.get(API_VERSION, Monitor.KIND, "churn", "churn")["status"]  # type: ignore[index]
+    status["lastDecision"]["values"][0]["value"] = "0.999"
+    cluster.change((API_VERSION, Monitor.KIND, "churn", "churn"), status=status)
     waiting = anext(stream)
     task = asyncio.ensure_future(waiting)
     while not task.done():
@@ -229,9 +246,9 @@ async def test_the_live_stream_sends_every_section_first_and_then_only_what_chan
 
 
 async def test_when_the_api_server_is_down_the_last_state_stays_with_a_warning(
-    client: httpx.AsyncClient, cluster: Any
+    client: httpx.AsyncClient, cluster: MemoryCluster
 ) -> None:
-    cluster.up = False
+    cluster.go_down()
     await client.app.state.loop.refresh()  # type: ignore[attr-defined]
     page = await client.get("/", headers=COOKIE)
     assert "What you see may be old" in page.text

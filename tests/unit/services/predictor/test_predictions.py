@@ -5,20 +5,20 @@ import pytest
 
 from homeostat.signals.histogram import Baseline
 from homeostat_services.predictor.counters import Counters
-from homeostat_services.predictor.predictions import Prediction, PredictionLog, Undelivered
+from homeostat_services.predictor.predictions import DeliveryError, Prediction, PredictionLog
 
 
 class Collected:
     """A sink in memory that refuses a few times first."""
 
-    def __init__(self, refusals: int = 0, *, again: bool = True) -> None:
+    def __init__(self, refusals: int = 0, *, retryable: bool = True) -> None:
         self.batches: list[list[Prediction]] = []
-        self.refusals, self.again = refusals, again
+        self.refusals, self.retryable = refusals, retryable
 
     async def send(self, batch: list[Prediction]) -> None:
         if self.refusals:
             self.refusals -= 1
-            raise Undelivered("down", again=self.again)
+            raise DeliveryError("down", retryable=self.retryable)
         self.batches.append(batch)
 
 
@@ -74,7 +74,7 @@ async def test_the_oldest_give_way_when_the_queue_is_full_and_are_counted(counte
 
 
 async def test_a_batch_that_the_observer_refuses_for_good_is_dropped_and_counted(counters: Counters) -> None:
-    sink = Collected(refusals=1, again=False)
+    sink = Collected(refusals=1, retryable=False)
     log = PredictionLog(sink, counters)
     log.put(prediction(1))
     await log.flush()
@@ -90,7 +90,7 @@ class Particular(Collected):
 
     async def send(self, batch: list[Prediction]) -> None:
         if any(p.id == self.unwanted for p in batch):
-            raise Undelivered("422", again=False, apart=True)
+            raise DeliveryError("422", retryable=False, split=True)
         await super().send(batch)
 
 

@@ -4,8 +4,8 @@ import httpx
 
 from homeostat_services.router import targets, xds
 from homeostat_services.router.app import create
-from homeostat_services.router.state import Board, Deployment, Pod, Share, State
-from homeostat_services.router.watch import deployment_from, pod_from
+from homeostat_services.router.resources import deployment_from, pod_from
+from homeostat_services.router.state import Deployment, Pod, Share, State, TrafficStore
 
 
 def pod(name: str, version: str, *, ready: bool = True, component: str = "predictor") -> Pod:
@@ -87,13 +87,13 @@ def test_prometheus_scrapes_every_running_predictor_and_the_components_of_the_re
 
 
 class Source:
-    """Fills a board when told to."""
+    """Fills a store when told to."""
 
     def __init__(self) -> None:
-        self.board = Board()
+        self.store = TrafficStore()
 
-    def __call__(self, board: Board) -> "Source":
-        self.board = board
+    def __call__(self, store: TrafficStore) -> "Source":
+        self.store = store
         return self
 
     async def __aenter__(self) -> None: ...
@@ -111,13 +111,13 @@ async def test_polls_are_refused_before_the_state_is_loaded_held_without_news_an
         assert (await http.post("/v3/discovery:clusters", json={})).status_code == 503
         assert (await http.get("/readyz")).status_code == 503
         loaded = state(pod("a1", "1"), v1=100)
-        source.board.put(deployments=loaded.deployments, pods=loaded.pods)
+        source.store.put(deployments=loaded.deployments, pods=loaded.pods)
         assert (await http.get("/readyz")).status_code == 200
         answer = (await http.post("/v3/discovery:clusters", json={"node": {}})).json()
         assert [cluster["name"] for cluster in answer["resources"]] == ["churn/churn-v1"]
         known = {"version_info": answer["version_info"]}
         assert (await http.post("/v3/discovery:clusters", json=known)).status_code == 304
-        source.board.put(pods={})
+        source.store.put(pods={})
         assert (await http.post("/v3/discovery:clusters", json=known)).json()["version_info"] != known["version_info"]
 
 
