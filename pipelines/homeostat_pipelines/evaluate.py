@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from homeostat.api.v1alpha1.modeldeployment import Gate
+from homeostat.api.v1alpha1.gate import Gate
 from homeostat.artifacts.bundle import BundleRef
 from homeostat.artifacts.dataset import HOLDOUT, LABEL
 from homeostat.artifacts.model import MODEL, SIGNATURE

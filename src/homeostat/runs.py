@@ -11,7 +11,7 @@ from typing import Annotated
 from pydantic import Field
 
 from homeostat.api.v1alpha1.featureset import Entity, Expectation, Feature
-from homeostat.api.v1alpha1.modeldeployment import Gate
+from homeostat.api.v1alpha1.gate import Gate
 from homeostat.artifacts.bundle import BundleRef
 from homeostat.documents import TolerantDocument
 from homeostat.signals.gate import GateReport

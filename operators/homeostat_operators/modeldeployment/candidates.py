@@ -24,7 +24,7 @@ def wanted(
     version that failed is tried again when the spec was changed since; a followed one is not, because a change of, say,
     replicas is no reason to meet traffic with a bad model again.
     """
-    pin = resource.spec.model.registered.version
+    pin = resource.spec.registered.version
     serving = int(status.stable.version) if status.stable else 0
     if pin is not None:
         found = observed.available(pin)
@@ -40,7 +40,7 @@ def failed(resource: ModelDeployment, status: ModelDeploymentStatus, version: Av
     entry = next((e for e in status.history if e.version == version.version), None)
     if entry is None or entry.outcome is Outcome.PROMOTED or entry.digest != version.digest:
         return False
-    asked_again = resource.spec.model.registered.version is not None and entry.generation < resource.metadata.generation
+    asked_again = resource.spec.registered.version is not None and entry.generation < resource.metadata.generation
     return not asked_again
 
 
@@ -49,7 +49,7 @@ def choose(
 ) -> ModelDeploymentStatus:
     """Status with the right candidate: one that has passed the gate stays, unless the spec pins another version."""
     current, target = status.candidate, wanted(resource, status, observed)
-    pin = resource.spec.model.registered.version
+    pin = resource.spec.registered.version
     if current is not None and current.gate_passed:
         if pin is None or pin == current.version:
             return status

@@ -24,7 +24,26 @@ _ENDED = {
 }
 
 
+OBSERVED = "Observed"
+"""Condition type: whether predictions are recorded, so that outcomes can be matched to them."""
+
+
 def conditions_of(
+    resource: ModelDeployment, status: ModelDeploymentStatus, observed: ModelDeploymentObservation, now: datetime
+) -> list[Condition]:
+    """Ready, Reconciling and Stalled as kstatus defines them, and whether predictions are observed."""
+    new = _kstatus(resource, status, observed, now)
+    generation = resource.metadata.generation
+    if resource.spec.observation is None:
+        message = (
+            "Predictions are served but not recorded: set spec.observation to match outcomes and monitor performance."
+        )
+        return put(new, OBSERVED, "False", ModelDeploymentReason.NOT_OBSERVED, message, generation, now)
+    message = f"{resource.spec.observation.payload.percent} % of predictions are recorded."
+    return put(new, OBSERVED, "True", ModelDeploymentReason.RECORDING, message, generation, now)
+
+
+def _kstatus(
     resource: ModelDeployment, status: ModelDeploymentStatus, observed: ModelDeploymentObservation, now: datetime
 ) -> list[Condition]:
     """Ready says whether the champion answers; Reconciling whether something is on its way; Stalled who must act."""
@@ -52,7 +71,7 @@ def conditions_of(
 def _on_its_way(
     resource: ModelDeployment, status: ModelDeploymentStatus, observed: ModelDeploymentObservation
 ) -> Told | None:
-    candidate, pin = status.candidate, resource.spec.model.registered.version
+    candidate, pin = status.candidate, resource.spec.registered.version
     if candidate is not None:
         return _candidate(resource, candidate, observed)
     if pin is not None and observed.available(pin) is None and (status.stable is None or status.stable.version != pin):
@@ -61,7 +80,7 @@ def _on_its_way(
 
 
 def _waiting(resource: ModelDeployment) -> Told:
-    model = resource.spec.model.registered
+    model = resource.spec.registered
     what = f"version {model.version}" if model.version else "a version"
     message = (
         f"No succeeded TrainingJob of namespace {resource.metadata.namespace} with spec.output.model {model.name} "

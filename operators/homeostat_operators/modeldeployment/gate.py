@@ -5,11 +5,9 @@ from datetime import datetime
 from typing import assert_never
 
 from homeostat.api.common import decimal
+from homeostat.api.v1alpha1.gate import Gate, GateRecord, MetricComparison
 from homeostat.api.v1alpha1.modeldeployment import (
     Candidate,
-    Gate,
-    GateRecord,
-    MetricComparison,
     ModelDeployment,
     ModelDeploymentStatus,
     Outcome,

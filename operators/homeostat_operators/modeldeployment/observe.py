@@ -75,7 +75,7 @@ def observe(resource: ModelDeployment, clients: Clients, now: datetime) -> Model
 
 def _available(resource: ModelDeployment, clients: Clients) -> tuple[Available, ...]:
     namespace = resource.metadata.namespace
-    model = f"{namespace}.{resource.spec.model.registered.name}"
+    model = f"{namespace}.{resource.spec.registered.name}"
     jobs = [TrainingJob.model_validate(one) for one in clients.cluster.list(API_VERSION, TrainingJob.KIND, namespace)]
     return tuple(
         Available(
@@ -178,7 +178,7 @@ def _champion_alias(resource: ModelDeployment, clients: Clients) -> tuple[str | 
     """The alias as the registry has it, and whether it answers; a rollout never waits for it."""
     if resource.status.stable is None and resource.status.candidate is None:
         return None, False
-    model = f"{resource.metadata.namespace}.{resource.spec.model.registered.name}"
+    model = f"{resource.metadata.namespace}.{resource.spec.registered.name}"
     try:
         return clients.registry.get_alias(model, children.champion_alias(resource)), True
     except PlatformError:

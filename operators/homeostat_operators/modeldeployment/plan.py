@@ -30,14 +30,15 @@ def plan(resource: ModelDeployment, observed: ModelDeploymentObservation, now: d
             "routing": engine_of(observed).routing,
             "evaluations": max(before.evaluations, observed.highest_evaluation),
             "url": _url(resource, observed),
-            "replicas": sum(serving.ready for serving in observed.servings.values()),
         }
     )
     for turn in (candidates.choose, gate.judge, shadow.record, rollout.advance):
         status = turn(resource, status, observed, now)
     retirement = rollout.retire(before, status, observed, now)
     traffic = rollout.traffic(resource, status, observed)
-    status = status.model_copy(update={"traffic": traffic, "draining": retirement.draining})
+    serving = observed.servings.get(status.stable.version) if status.stable else None
+    replicas = serving.ready if serving else 0
+    status = status.model_copy(update={"traffic": traffic, "draining": retirement.draining, "replicas": replicas})
     status = status.model_copy(update={"conditions": conditions.conditions_of(resource, status, observed, now)})
     deletes = (
         Delete(child.api_version, child.kind, resource.metadata.namespace, child.name, child.uid)
@@ -89,7 +90,7 @@ def _tell_registry(
     """What the registry is told; it is never waited for, and comes last."""
     if not observed.registry_answers:
         return ()
-    model = f"{resource.metadata.namespace}.{resource.spec.model.registered.name}"
+    model = f"{resource.metadata.namespace}.{resource.spec.registered.name}"
     told: list[Action] = []
     record, judged = status.gate, resource.status.candidate
     if record is not None and record != resource.status.gate:

@@ -71,7 +71,7 @@ def _policy(case: Case) -> Ruling | None:
 
 
 def _concurrent_job(case: Case) -> Ruling | None:
-    model = case.deployment.spec.model.registered.name
+    model = case.deployment.spec.registered.name
     running = [j for j in case.observed.jobs if j.spec.output.model == model and not is_finished(j)]
     names = [job.metadata.name for job in running]
     pending = case.status.retraining
@@ -84,7 +84,7 @@ def _concurrent_job(case: Case) -> Ruling | None:
 
 def untried_version(deployment: ModelDeployment, jobs: tuple[TrainingJob, ...]) -> str | None:
     """A recorded version that a following deployment has not yet taken up, or None."""
-    registered, stable = deployment.spec.model.registered, deployment.status.stable
+    registered, stable = deployment.spec.registered, deployment.status.stable
     if registered.follow is not Follow.NEWEST:
         return None
     known = {entry.version for entry in deployment.status.history}
@@ -103,7 +103,7 @@ def _candidate_in_flight(case: Case) -> Ruling | None:
     if untried is not None:
         return _wait(MonitorReason.CANDIDATE_IN_FLIGHT, f"Version {untried} has not been through the gate yet.")
     windows = [parse_duration(s.window) for s in case.monitor.spec.signals if s.type is SignalType.PERFORMANCE]
-    delay = parse_duration(case.deployment.spec.observation.outcome_delay)
+    delay = case.deployment.spec.outcome_delay
     if stable is not None:
         ripe = stable.since + delay + max(windows, default=timedelta())
         if case.now < ripe:

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 
 from homeostat import telemetry
-from homeostat.api.common import API_VERSION, parse_duration
+from homeostat.api.common import API_VERSION
 from homeostat.api.v1alpha1.featureset import FeatureSet
 from homeostat.api.v1alpha1.modeldeployment import FeatureMode, ModelDeployment, ServedVersion
 from homeostat.api.v1alpha1.monitor import Monitor, Signal, SignalType
@@ -95,18 +95,26 @@ def _signals(
     stable = deployment.status.stable if deployment else None
     if deployment is None or stable is None:
         return {}
-    delay = parse_duration(deployment.spec.observation.outcome_delay)
     old = {status.name: status for status in resource.status.signals}
     silent = "" if clients.metrics.healthy() else "Prometheus does not answer; nothing is decided without it."
     read = {}
     for signal in resource.spec.signals:
-        needed = signals.due(signal, old.get(signal.name), stable, delay, now)
+        needed = signals.due(signal, old.get(signal.name), stable, deployment.spec.outcome_delay, now)
         if silent and signal.type is not SignalType.PERFORMANCE:
             read[signal.name] = SignalData(unavailable=silent)
+        elif signal.type is SignalType.PERFORMANCE and deployment.spec.observation is None:
+            read[signal.name] = SignalData(unavailable=_unobserved(signal, deployment), mistaken=True)
         else:
             reader = _reader(signal, deployment, stable, clients)
             read[signal.name] = _read(reader, needed)
     return read
+
+
+def _unobserved(signal: Signal, deployment: ModelDeployment) -> str:
+    return (
+        f"Signal {signal.name} needs outcomes, but ModelDeployment {deployment.metadata.name} records no predictions; "
+        "set spec.observation of the ModelDeployment, or remove the signal."
+    )
 
 
 def _read(reader: Callable[[Window], WindowData], needed: signals.Due) -> SignalData:

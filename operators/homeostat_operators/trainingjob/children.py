@@ -2,7 +2,8 @@
 
 from homeostat.api.common import parse_duration
 from homeostat.api.v1alpha1 import FeatureSet, TrainingJob
-from homeostat.api.v1alpha1.trainingjob import LabelSource, Resources
+from homeostat.api.v1alpha1.dataset import LabelSource
+from homeostat.api.v1alpha1.trainingjob import Resources
 from homeostat.artifacts import layout, outcomes
 from homeostat.artifacts.features import feature_source
 from homeostat.engines.runs import TRAIN, Attempt, parameters

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from homeostat.api.v1alpha1.modeldeployment import MetricComparison
+from homeostat.api.v1alpha1.gate import MetricComparison
 from homeostat.views.monitors import SignalView
 
 WIDTH, HEIGHT, MARGIN = 240.0, 48.0, 6.0

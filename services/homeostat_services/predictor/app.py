@@ -104,7 +104,7 @@ def _add_seldon(app: FastAPI, predictor: Predictor) -> None:
 
 def _metadata(predictor: Predictor) -> dict[str, Any]:
     settings, signature = predictor.settings, predictor.model.signature
-    entity = {"name": settings.entity_field, "datatype": "BYTES", "shape": [-1]}
+    entity = {"name": predictor.entity_field, "datatype": "BYTES", "shape": [-1]}
     features = [{"name": i.name, "datatype": i.datatype, "shape": [-1]} for i in signature.inputs]
     return {
         "name": settings.deployment,

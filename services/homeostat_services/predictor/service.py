@@ -63,6 +63,7 @@ class Predictor:
         record: Callable[[Prediction], None],
     ) -> None:
         self.settings, self.model, self.counters = settings, model, counters
+        self.entity_field = settings.entity_field or model.signature.entity
         self._online, self._record = online, record
         self._about = {"deployment": f"{settings.namespace}/{settings.deployment}", "model": model.signature.model}
 
@@ -107,9 +108,9 @@ class Predictor:
         request = decode(body)
         settings, signature = self.settings, self.model.signature
         if settings.features is FeatureMode.LOOKUP:
-            rows = await self._looked_up(ids_only(request, settings.entity_field))
+            rows = await self._looked_up(ids_only(request, self.entity_field))
         else:
-            rows = with_features(request, settings.entity_field, signature)
+            rows = with_features(request, self.entity_field, signature)
         request_id = check_id(request.id or "", "id") or origin.id or uuid.uuid4().hex
         scores = self._predict(request_id, rows, origin)
         output = OutputTensor(signature.output.name, "FP64", [rows.count], scores)
@@ -119,9 +120,9 @@ class Predictor:
         message = seldon.decode(body)
         settings, signature = self.settings, self.model.signature
         if settings.features is FeatureMode.LOOKUP:
-            rows = await self._looked_up(seldon.ids_only(message, settings.entity_field))
+            rows = await self._looked_up(seldon.ids_only(message, self.entity_field))
         else:
-            rows = seldon.with_features(message, settings.entity_field, signature)
+            rows = seldon.with_features(message, self.entity_field, signature)
         puid = check_id(message.meta.puid, "meta.puid") or origin.id or uuid.uuid4().hex
         scores = self._predict(puid, rows, origin)
         return seldon.answer(message, puid, signature.output.name, scores, {**self._about, "version": settings.version})
@@ -151,7 +152,7 @@ class Predictor:
         found = await asyncio.gather(*(self._online.lookup(namespace, name, rows.entities) for name in sets))
         for row, entity in enumerate(rows.entities):
             if all(entities[row] is None for entities in found):
-                place = rows.place.format(name=self.settings.entity_field, row=row)
+                place = rows.place.format(name=self.entity_field, row=row)
                 raise InvalidRequest(
                     f"{place} is {entity!r}, which feature set {', '.join(sets)} does not know; "
                     "check the id, or wait until its features are materialised",

@@ -17,5 +17,5 @@ class PredictorSettings(BaseSettings):
     model_uri: str = Field(description="Folder of the model's files, s3://bucket/prefix.")
     model_digest: str = Field(pattern=r"^sha256:[0-9a-f]{64}$", description="Digest of the folder's manifest.json.")
     features: FeatureMode = Field(FeatureMode.REQUEST, description="Where the features of a request come from.")
-    entity_field: str = Field(description="Input that names the entity.")
+    entity_field: str = Field("", description="Input that names the entity; empty: as in the model's signature.")
     payload_percent: int = Field(100, ge=0, le=100, description="Share of predictions that are logged.")

@@ -98,7 +98,10 @@ Conditions = Annotated[
 ]
 
 
-ObservedGeneration = Annotated[int, Field(description="Generation of the spec that this status is about.", ge=0)]
+ObservedGeneration = Annotated[
+    int,
+    Field(description="Generation of the spec that this status describes; -1 before the first reconciliation.", ge=-1),
+]
 
 
 class ConditionType(StrEnum):

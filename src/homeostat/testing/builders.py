@@ -59,6 +59,7 @@ def a_training_spec() -> dict[str, Any]:
                     "timestamp_field": "predicted_at",
                 }
             ],
+            "holdout": {"percent": 20},
         },
         "pipeline": {"name": "tabular-classification"},
         "output": {"model": "churn"},
@@ -82,7 +83,7 @@ def a_model_deployment(name: str = "churn", **changes: Any) -> ModelDeployment:
                     "non_inferior": [{"metric": "auc", "margin": "0.02"}],
                 }
             },
-            "observation": {"entity_field": "customer_id", "outcome_delay": "60s"},
+            "observation": {"entity_fields": ["customer_id"], "outcome_delay": "60s"},
         },
         changes,
     )
@@ -99,7 +100,7 @@ def a_monitor(name: str = "churn", **changes: Any) -> Monitor:
                 {
                     "name": "drift",
                     "type": "DataDrift",
-                    "features": "Max",
+                    "aggregation": "Max",
                     "threshold": {"operator": "GreaterThan", "value": "0.1"},
                     "window": "60s",
                 },

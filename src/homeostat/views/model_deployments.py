@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from homeostat.api.v1alpha1 import ModelDeployment
-from homeostat.api.v1alpha1.modeldeployment import GateRecord, HistoryEntry
+from homeostat.api.v1alpha1.gate import GateRecord
+from homeostat.api.v1alpha1.modeldeployment import HistoryEntry
 from homeostat.views.card import Card, condition_of, facts_of
 
 

@@ -69,6 +69,8 @@ REFUSED = [
     ),
     Case("TrainingJob", {"dataset.labels": a_label(outcomesOf="churn", **TIMES)}, "given exactly with parquet"),
     Case("TrainingJob", {"dataset.window": {"last": "1w"}}, PATTERN),
+    Case("TrainingJob", {"dataset.holdout": ABSENT}, "spec.dataset.holdout: Required"),
+    Case("TrainingJob", {"dataset.holdout": {}}, "spec.dataset.holdout.percent: Required"),
     Case("TrainingJob", {"dataset.holdout": {"percent": 4}}, "greater than or equal to 5"),
     Case("TrainingJob", {"dataset.holdout": {"percent": 51}}, "less than or equal to 50"),
     Case(
@@ -115,7 +117,7 @@ REFUSED = [
     Case("ModelDeployment", {"rollout.steps.0.weight": ABSENT}, "give exactly one of weight and mirror"),
     Case("ModelDeployment", {"rollout.steps": [{"mirror": 101}]}, "less than or equal to 100"),
     Case("ModelDeployment", {"rollout.steps": [{"mirror": 0}]}, "greater than or equal to 1"),
-    Case("ModelDeployment", {"rollout.steps.0.hold": "20"}, PATTERN),
+    Case("ModelDeployment", {"rollout.steps.0.minDuration": "20"}, PATTERN),
     Case("ModelDeployment", {"rollout.steps": [{"weight": 1}] * 17}, "must have at most 16"),
     Case("ModelDeployment", {"rollout.progressDeadlineSeconds": 9}, "greater than or equal to 10"),
     Case("ModelDeployment", {"promotion.gate.minimum.0.value": "1e-3"}, PATTERN),
@@ -123,7 +125,11 @@ REFUSED = [
     Case("ModelDeployment", {"promotion.gate.mustBeat": [{"metric": "auc"}, {"metric": "auc"}]}, "Duplicate value"),
     Case("ModelDeployment", {"rollback": {"on": ["Latency"]}}, "supported values"),
     Case("ModelDeployment", {"rollback": {"historyLimit": 51}}, "less than or equal to 50"),
-    Case("ModelDeployment", {"observation.entityField": ABSENT}, "spec.observation.entityField: Required"),
+    Case("ModelDeployment", {"model.registered": ABSENT}, "give exactly one of registered"),
+    Case("ModelDeployment", {"realtime": ABSENT}, "spec.realtime: Required"),
+    Case("ModelDeployment", {"observation.entityFields": ABSENT}, "spec.observation.entityFields: Required"),
+    Case("ModelDeployment", {"observation.entityFields": []}, "should have at least 1 items"),
+    Case("ModelDeployment", {"observation.entityFields": ["a", "b"]}, "must have at most 1"),
     Case("ModelDeployment", {"observation.payload": {"percent": 101}}, "less than or equal to 100"),
     Case("ModelDeployment", {"observation.outcomeDelay": "soon"}, PATTERN),
     # Monitor
@@ -133,7 +139,7 @@ REFUSED = [
     Case("Monitor", {"signals.1.metric": ABSENT}, "metric is given exactly with type Performance"),
     Case("Monitor", {"signals.0.metric": "auc"}, "metric is given exactly with type Performance"),
     Case("Monitor", {"signals.0.query": "up"}, "query is given exactly with type Business"),
-    Case("Monitor", {"signals.1.features": "Max"}, "features is given only with type DataDrift"),
+    Case("Monitor", {"signals.1.aggregation": "Max"}, "aggregation is given only with type DataDrift"),
     Case("Monitor", {"signals.0.threshold.operator": "LessThan"}, "drift breaches above its threshold"),
     Case("Monitor", {"signals.0.threshold.value": "much"}, PATTERN),
     Case("Monitor", {"signals.0.window": "1 min"}, PATTERN),
@@ -172,8 +178,11 @@ ACCEPTED = [
     Case("TrainingJob", {"trigger": {"type": "Monitor", "ref": {"kind": "Monitor", "name": "churn", "uid": "1"}}}),
     Case("TrainingJob", {"suspend": True}),
     Case("ModelDeployment", {"model.registered": {"name": "churn", "version": "3"}}),
-    Case("ModelDeployment", {"rollout": ABSENT, "promotion": ABSENT, "realtime": ABSENT}),
+    Case("ModelDeployment", {"rollout": ABSENT, "promotion": ABSENT, "realtime": {}}),
     Case("ModelDeployment", {"promotion.gate.mustBeat": [{"metric": "auc"}, {"metric": "brier", "margin": "0.01"}]}),
+    Case("ModelDeployment", {"observation": ABSENT}),
+    Case("ModelDeployment", {"rollout.steps": [{"weight": 25}, {"weight": 50}]}),
+    Case("Monitor", {"signals.0.aggregation": ABSENT}),
     Case("ModelDeployment", {"rollback": {"on": [], "maxErrorRate": "0.5"}}),
     Case(
         "Monitor",
@@ -219,7 +228,7 @@ CHANGE_REFUSED = [
     Case("TrainingJob", {"retry": {"limit": 3}}, f"retry {IMMUTABLE}"),
     Case("TrainingJob", {"activeDeadlineSeconds": 60}, f"activeDeadlineSeconds {IMMUTABLE}"),
     Case("TrainingJob", {"ttlSecondsAfterFinished": 60}, f"ttlSecondsAfterFinished {IMMUTABLE}"),
-    Case("TrainingJob", {"trigger": {"reason": "another"}}, f"trigger {IMMUTABLE}"),
+    Case("TrainingJob", {"trigger": {"message": "another"}}, f"trigger {IMMUTABLE}"),
 ]
 
 CHANGE_ACCEPTED = [

@@ -1,3 +1,4 @@
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -8,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from homeostat.api.common import map_list, rule
 from homeostat.api.crdgen.__main__ import generated, outdated
 from homeostat.api.crdgen.definition import Kind, definition
+from homeostat.api.crdgen.reference import reference
 from homeostat.api.crdgen.schema import Schema, SchemaError, structural
 from homeostat.api.v1alpha1 import KINDS, FeatureSet, TrainingJob
 
@@ -149,3 +151,32 @@ def test_missing_changed_and_left_over_files_are_named(tmp_path: Path) -> None:
         "manifests/crds/monitors.yaml",
         "manifests/crds/old.yaml",
     ]
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.KIND)
+def test_no_item_of_a_list_has_a_default_so_that_no_tool_sees_a_difference_from_git(kind: Any) -> None:
+    assert [path for path in _defaults(definition(kind)) if "[]" in path] == []
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.KIND)
+def test_an_object_that_no_operator_has_seen_is_behind_its_generation(kind: Any) -> None:
+    schema = definition(kind)["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["status"]
+    assert schema["default"] == {"observedGeneration": -1}
+    assert schema["properties"]["observedGeneration"]["minimum"] == -1
+
+
+def _defaults(node: Any, path: str = "") -> Iterator[str]:
+    if isinstance(node, dict):
+        if "default" in node and "type" in node:
+            yield path
+        for key, value in node.items():
+            yield from _defaults(value, f"{path}[]" if key == "items" else f"{path}.{key}")
+    elif isinstance(node, list):
+        for value in node:
+            yield from _defaults(value, path)
+
+
+def test_a_default_in_a_list_is_named_in_the_description() -> None:
+    rows = reference(KINDS)
+    assert "| rollout.steps[].minDuration | string |  |" in rows
+    assert "default 60s." in next(line for line in rows.splitlines() if "steps[].minDuration" in line)

@@ -43,7 +43,8 @@ def definition(kind: Kind) -> dict[str, Any]:
             "kind": _KIND,
             "metadata": {"type": "object"},
             "spec": spec,
-            "status": status_schema(kind),
+            # kstatus: until an operator has looked at it, an object is behind its generation, and tools wait for it.
+            "status": {**status_schema(kind), "default": {"observedGeneration": -1}},
         },
         "x-kubernetes-validations": [_NAME_RULE],
     }

@@ -51,6 +51,7 @@ class _Rewriter:
     def __init__(self, definitions: Schema, defaults: bool) -> None:
         self._definitions = definitions
         self._defaults = defaults
+        self._lists = 0
 
     def rewrite(self, node: Schema, path: str, described: str = "") -> Schema:
         """The structural schema of a node; `described` is its description when it has none itself."""
@@ -65,7 +66,9 @@ class _Rewriter:
         self._add_default(schema, node)
         if "items" in node:
             # An item says what it is by its own class or, if it is plain, by the list that holds it.
+            self._lists += 1
             schema["items"] = self.rewrite(node["items"], f"{path}[]", node["description"])
+            self._lists -= 1
         if "properties" in node:
             schema["properties"] = {name: self.rewrite(p, f"{path}.{name}") for name, p in node["properties"].items()}
         elif isinstance(node.get("additionalProperties"), dict):
@@ -78,6 +81,12 @@ class _Rewriter:
     def _add_default(self, schema: Schema, node: Schema) -> None:
         default = node.get("default")
         if not self._defaults or default is None:
+            return
+        if self._lists:
+            # Tools compare lists as a whole: a default that the API server fills into an item is a difference from git
+            # that never goes away. The operators apply it instead, and the description names it.
+            if default not in ([], {}, "") and "properties" not in node:
+                schema["description"] = f"{schema['description'].rstrip('.')}; default {default}."
             return
         # The API server fills in an object's fields after the object itself: repeating them here could contradict them.
         schema["default"] = {} if "properties" in node else default

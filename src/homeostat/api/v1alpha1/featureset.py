@@ -224,7 +224,7 @@ class LastMaterialization(StatusModel):
 class FeatureSetStatus(StatusModel):
     """State of a FeatureSet."""
 
-    observed_generation: ObservedGeneration = 0
+    observed_generation: ObservedGeneration = -1
     schema_hash: Annotated[str, Field(description="Hash of entities and features.", max_length=80)] = ""
     snapshot: Annotated[Snapshot | None, Field(description="Data in service.")] = None
     run: Annotated[MaterializationRun | None, Field(description="Newest numbered run.")] = None

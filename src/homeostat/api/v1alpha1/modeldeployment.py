@@ -1,6 +1,6 @@
 """ModelDeployment: a model in realtime service, rolled out step by step behind a gate, rolled back by itself."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, ClassVar, Self
 
@@ -20,10 +20,11 @@ from homeostat.api.common import (
     StatusModel,
     Text,
     map_list,
+    parse_duration,
     rule,
 )
+from homeostat.api.v1alpha1.gate import Gate, GateRecord
 from homeostat.api.v1alpha1.trainingjob import Resources
-from homeostat.enums import Metric
 
 ModelVersionNumber = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]*$", max_length=9)]
 
@@ -78,9 +79,26 @@ class RegisteredModel(SpecModel):
 
 
 class ModelSource(SpecModel):
-    """Which model is served."""
+    """Which model is served: exactly one origin."""
 
-    registered: Annotated[RegisteredModel, Field(description="A model that a TrainingJob of this namespace produced.")]
+    model_config = ConfigDict(
+        json_schema_extra={
+            # A list, so that another origin can be added to it without a change of what is valid today.
+            "x-kubernetes-validations": [
+                rule("[has(self.registered)].filter(given, given).size() == 1", "give exactly one of registered")
+            ]
+        }
+    )
+
+    registered: Annotated[
+        RegisteredModel | None, Field(description="A model that TrainingJobs of this namespace produce.")
+    ] = None
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> Self:
+        if self.registered is None:
+            raise ValueError("spec.model has exactly one origin: give registered")
+        return self
 
 
 class Realtime(SpecModel):
@@ -125,42 +143,6 @@ class Rollout(SpecModel):
     ] = 600
 
 
-class Minimum(SpecModel):
-    """An absolute bound on the challenger."""
-
-    metric: Annotated[Metric, Field(description="Metric on the holdout.")]
-    value: Annotated[Decimal, Field(description="Worst allowed value; logloss and brier may not be above it.")]
-
-
-class Comparison(SpecModel):
-    """A bound on the difference between challenger and champion."""
-
-    metric: Annotated[Metric, Field(description="Metric on the holdout.")]
-    margin: Annotated[Decimal | None, Field(description="Margin, in units of the metric; positive.")] = None
-
-
-class Gate(SpecModel):
-    """What a challenger must show on the holdout before it meets traffic."""
-
-    minimum: Annotated[
-        list[Minimum], Field(description="Absolute bounds.", max_length=8, json_schema_extra=map_list("metric"))
-    ] = []
-    must_beat: Annotated[
-        list[Comparison],
-        Field(
-            description="Shown to be better, by more than the margin.",
-            max_length=8,
-            json_schema_extra=map_list("metric"),
-        ),
-    ] = []
-    non_inferior: Annotated[
-        list[Comparison],
-        Field(
-            description="Shown to be no worse than by the margin.", max_length=8, json_schema_extra=map_list("metric")
-        ),
-    ] = []
-
-
 class Promotion(SpecModel):
     """What a candidate must show."""
 
@@ -186,7 +168,10 @@ class Payload(SpecModel):
 class Observation(SpecModel):
     """What is recorded of predictions, so that outcomes can be matched to them."""
 
-    entity_field: Annotated[FieldName, Field(description="Request input that names the entity.")]
+    entity_fields: Annotated[
+        list[FieldName],
+        Field(description="Request inputs that together name the entity of a prediction.", min_length=1, max_length=1),
+    ]
     payload: Annotated[Payload, Field(description="Recording of requests.")] = Payload()
     outcome_delay: Annotated[Duration, Field(description="Time after which a prediction's outcome is due.")]
 
@@ -198,11 +183,31 @@ class ModelDeploymentSpec(SpecModel):
     engine: Annotated[
         Engine | None, Field(description="Who keeps its pods running; absent: the platform's setting.")
     ] = None
-    realtime: Annotated[Realtime, Field(description="How it is served.")] = Realtime()
+    # No default: another mode comes beside it, and a spec then says which one it means.
+    realtime: Annotated[Realtime, Field(description="How it is served; {} for the defaults.")]
     rollout: Annotated[Rollout, Field(description="How a candidate takes over.")] = Rollout()
     promotion: Annotated[Promotion, Field(description="What a candidate must show.")] = Promotion()
     rollback: Annotated[Rollback, Field(description="What takes a candidate back.")] = Rollback()
-    observation: Annotated[Observation, Field(description="What is recorded of predictions.")]
+    observation: Annotated[
+        Observation | None,
+        Field(description="What is recorded of predictions; absent: nothing, and outcomes are not matched."),
+    ] = None
+
+    @property
+    def registered(self) -> RegisteredModel:
+        """The registered model that is served; the only place that other origins will have to change.
+
+        Raises:
+            ValueError: The model has another origin.
+        """
+        if self.model.registered is None:
+            raise ValueError("spec.model has no registered model")
+        return self.model.registered
+
+    @property
+    def outcome_delay(self) -> timedelta:
+        """Time after which a prediction's outcome is due; zero where outcomes are not matched."""
+        return parse_duration(self.observation.outcome_delay) if self.observation else timedelta()
 
 
 class ServedVersion(StatusModel):
@@ -253,32 +258,6 @@ class Candidate(ServedVersion):
         return f"{self.weight} % of requests" if self.weight else ""
 
 
-class MetricComparison(StatusModel):
-    """One metric of the gate; a positive difference is better."""
-
-    name: Annotated[str, Field(description="Name of the metric.", max_length=63)]
-    challenger: Annotated[Decimal, Field(description="Challenger on the holdout.")]
-    champion: Annotated[Decimal | None, Field(description="Champion on the same rows.")] = None
-    difference: Annotated[Decimal | None, Field(description="Challenger against champion.")] = None
-    lower: Annotated[Decimal | None, Field(description="Lower end of the 95 % interval.")] = None
-    upper: Annotated[Decimal | None, Field(description="Upper end of the 95 % interval.")] = None
-
-
-class GateRecord(StatusModel):
-    """The last verdict of the gate."""
-
-    version: Annotated[str, Field(description="Challenger.", max_length=32)]
-    champion: Annotated[str, Field(description="Champion's version; empty: there was none.", max_length=32)] = ""
-    verdict: Annotated[str, Field(description="Promote, Hold or Reject.", max_length=16)]
-    rows: Annotated[int, Field(description="Holdout rows.", ge=0)] = 0
-    metrics: Annotated[
-        list[MetricComparison],
-        Field(description="Every metric of both models.", max_length=8, json_schema_extra=map_list("name")),
-    ] = []
-    messages: Annotated[list[Text], Field(description="Result of each rule in words.", max_length=24)] = []
-    time: Annotated[datetime, Field(description="When it was read.")]
-
-
 class Outcome(StrEnum):
     """How a version's rollout ended."""
 
@@ -321,7 +300,7 @@ class DrainingVersion(StatusModel):
 class ModelDeploymentStatus(StatusModel):
     """State of a ModelDeployment."""
 
-    observed_generation: ObservedGeneration = 0
+    observed_generation: ObservedGeneration = -1
     engine: Annotated[str, Field(description="Who keeps its pods running; fixed at the first look.", max_length=63)] = (
         ""
     )
@@ -341,7 +320,7 @@ class ModelDeploymentStatus(StatusModel):
         Field(description="Draining versions.", max_length=8, json_schema_extra=map_list("version")),
     ] = []
     history: Annotated[list[HistoryEntry], Field(description="Newest first.", max_length=50)] = []
-    replicas: Annotated[int, Field(description="Ready pods of all versions.", ge=0)] = 0
+    replicas: Annotated[int, Field(description="Ready pods of the stable version.", ge=0)] = 0
     url: Annotated[str, Field(description="Where predictions are asked for.", max_length=512)] = ""
     conditions: Conditions = Field(default_factory=list)
 
@@ -366,6 +345,7 @@ class ModelDeployment(Resource[ModelDeploymentSpec, ModelDeploymentStatus]):
 
     TRANSITION_RULES: ClassVar[tuple[dict[str, str], ...]] = (
         rule(
+            "!has(self.model.registered) || !has(oldSelf.model.registered) || "
             "self.model.registered.name == oldSelf.model.registered.name",
             "model.registered.name is immutable; make a new ModelDeployment",
         ),
@@ -395,3 +375,5 @@ class ModelDeploymentReason(StrEnum):
     INVALID_SPEC = "InvalidSpec"
     ENGINE_UNAVAILABLE = "EngineUnavailable"
     EVALUATION_FAILED = "EvaluationFailed"
+    RECORDING = "Recording"
+    NOT_OBSERVED = "NotObserved"

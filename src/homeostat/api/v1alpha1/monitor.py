@@ -32,7 +32,7 @@ class SignalType(StrEnum):
     BUSINESS = "Business"
 
 
-class FeatureAggregation(StrEnum):
+class DriftAggregation(StrEnum):
     """How drift of features becomes one value."""
 
     MAX = "Max"
@@ -71,7 +71,10 @@ class Signal(SpecModel):
                     "(self.type == 'Performance') == has(self.metric)", "metric is given exactly with type Performance"
                 ),
                 rule("(self.type == 'Business') == has(self.query)", "query is given exactly with type Business"),
-                rule("self.type == 'DataDrift' || !has(self.features)", "features is given only with type DataDrift"),
+                rule(
+                    "self.type == 'DataDrift' || !has(self.aggregation)",
+                    "aggregation is given only with type DataDrift",
+                ),
                 rule(
                     "self.type != 'DataDrift' || self.threshold.operator == 'GreaterThan'",
                     "drift breaches above its threshold: use operator GreaterThan",
@@ -82,8 +85,9 @@ class Signal(SpecModel):
 
     name: Annotated[ResourceName, Field(description="Name of the signal.")]
     type: Annotated[SignalType, Field(description="What the signal looks at.")]
-    features: Annotated[
-        FeatureAggregation | None, Field(description="How drift of features becomes one value, with type DataDrift.")
+    aggregation: Annotated[
+        DriftAggregation | None,
+        Field(description="How the drift of single features is aggregated, with type DataDrift; absent: Max."),
     ] = None
     metric: Annotated[Metric | None, Field(description="Metric on real outcomes, with type Performance.")] = None
     query: Annotated[
@@ -246,7 +250,7 @@ class LabelProgress(StatusModel):
 class MonitorStatus(StatusModel):
     """State of a Monitor."""
 
-    observed_generation: ObservedGeneration = 0
+    observed_generation: ObservedGeneration = -1
     signals: Annotated[
         list[SignalStatus],
         Field(description="Every signal as last judged.", max_length=32, json_schema_extra=map_list("name")),

@@ -10,7 +10,6 @@ from homeostat.api.common import (
     Conditions,
     Decimal,
     Digest,
-    Duration,
     FieldName,
     ObservedGeneration,
     PrinterColumn,
@@ -23,6 +22,7 @@ from homeostat.api.common import (
     map_list,
     rule,
 )
+from homeostat.api.v1alpha1.dataset import Dataset
 
 Quantity = Annotated[str, StringConstraints(pattern=r"^[0-9]+(\.[0-9]+)?(m|k|Ki|M|Mi|G|Gi|T|Ti)?$", max_length=32)]
 PipelineName = Annotated[str, StringConstraints(min_length=1, max_length=128)]
@@ -41,83 +41,6 @@ class Engine(StrEnum):
 
     LOCAL = "Local"
     KUBEFLOW = "Kubeflow"
-
-
-class FeatureSetRef(SpecModel):
-    """A FeatureSet of the same namespace."""
-
-    name: Annotated[ResourceName, Field(description="Name of the FeatureSet.")]
-
-
-class LabelParquet(SpecModel):
-    """Labels in Parquet files."""
-
-    uri: Annotated[S3Uri, Field(description="A Parquet file, or a prefix whose Parquet files are read together.")]
-
-
-class LabelSource(SpecModel):
-    """Labels of entities: from files, or the outcomes that the observer of a ModelDeployment exported."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "x-kubernetes-validations": [
-                rule("has(self.parquet) != has(self.outcomesOf)", "give exactly one of parquet and outcomesOf"),
-                rule(
-                    "has(self.parquet) == has(self.field) && has(self.parquet) == has(self.timestampField)",
-                    "field and timestampField are given exactly with parquet",
-                ),
-            ]
-        }
-    )
-
-    parquet: Annotated[LabelParquet | None, Field(description="Labels in Parquet files.")] = None
-    field: Annotated[FieldName | None, Field(description="Column of the label, with parquet.")] = None
-    timestamp_field: Annotated[
-        FieldName | None, Field(description="Column of the time at which features are joined, with parquet.")
-    ] = None
-    outcomes_of: Annotated[
-        ResourceName | None, Field(description="ModelDeployment whose exported outcomes are labels.")
-    ] = None
-
-    @model_validator(mode="after")
-    def _one_source(self) -> Self:
-        if (self.parquet is None) == (self.outcomes_of is None):
-            raise ValueError("a label source has exactly one of parquet and outcomesOf")
-        if (self.parquet is None) != (self.field is None) or (self.parquet is None) != (self.timestamp_field is None):
-            raise ValueError("field and timestampField are given exactly with parquet")
-        return self
-
-
-class DatasetWindow(SpecModel):
-    """Labels used, by age."""
-
-    last: Annotated[Duration, Field(description="Only labels of predictions made within this time are used.")]
-
-
-class Holdout(SpecModel):
-    """Entities kept apart for the gate, by a hash of model and entity."""
-
-    percent: Annotated[int, Field(description="Share of entities that no version is trained on.", ge=5, le=50)] = 20
-
-
-class Dataset(SpecModel):
-    """What is trained on; features are joined as they were known at the time of each label."""
-
-    feature_sets: Annotated[
-        list[FeatureSetRef],
-        Field(
-            description="FeatureSets whose features are joined.",
-            min_length=1,
-            max_length=4,
-            json_schema_extra=map_list("name"),
-        ),
-    ]
-    labels: Annotated[
-        list[LabelSource],
-        Field(description="A union; the newest label of an entity wins.", min_length=1, max_length=8),
-    ]
-    window: Annotated[DatasetWindow | None, Field(description="Absent: labels of any age.")] = None
-    holdout: Annotated[Holdout, Field(description="Entities kept apart for the gate.")] = Holdout()
 
 
 class Parameter(SpecModel):
@@ -343,7 +266,7 @@ class Provenance(StatusModel):
 class TrainingJobStatus(StatusModel):
     """State of a TrainingJob."""
 
-    observed_generation: ObservedGeneration = 0
+    observed_generation: ObservedGeneration = -1
     attempt: Annotated[int, Field(description="Number of the attempt, reserved before its run is created.", ge=0)] = 0
     failures: Annotated[int, Field(description="Failed attempts.", ge=0)] = 0
     run: Annotated[Run | None, Field(description="Run of the current attempt.")] = None

@@ -137,8 +137,8 @@ def _environment(resource: ModelDeployment, version: Version) -> dict[str, str]:
         "MODEL_URI": version.uri,
         "MODEL_DIGEST": version.digest,
         "FEATURES": resource.spec.realtime.features.value,
-        "ENTITY_FIELD": observation.entity_field,
-        "PAYLOAD_PERCENT": str(observation.payload.percent),
+        "ENTITY_FIELD": observation.entity_fields[0] if observation else "",
+        "PAYLOAD_PERCENT": str(observation.payload.percent if observation else 0),
     }
 
 

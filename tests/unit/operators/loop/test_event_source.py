@@ -73,7 +73,7 @@ def test_a_child_queues_its_parent_and_only_one_of_its_kind() -> None:
 ASKED = a_training_job(
     trigger={"type": "Monitor", "ref": {"kind": "Monitor", "name": "churn", "uid": a_monitor().metadata.uid}}
 )
-LEARNING = {"feature_sets": [{"name": "other"}], "labels": [{"outcomes_of": "churn"}]}
+LEARNING = {"feature_sets": [{"name": "other"}], "labels": [{"outcomes_of": "churn"}], "holdout": {"percent": 20}}
 
 
 @pytest.mark.parametrize(

@@ -274,3 +274,21 @@ def test_objects_of_a_version_without_a_role_are_drained_and_removed() -> None:
     world.served["5"] = None
     assert [r.version for r in world.turn().status.draining] == ["5"]
     assert set(world.turns(12).served) == {"1"}
+
+
+def test_a_deployment_without_observation_is_served_and_reports_that_it_is_not_observed() -> None:
+    world = serving_one()
+    assert (world.condition("Observed").status.value, world.reason("Observed")) == ("True", "Recording")
+    world.spec(observation=None)
+    world.turn()
+    assert (world.ready, world.reason()) == (True, "Serving")
+    assert (world.condition("Observed").status.value, world.reason("Observed")) == ("False", "NotObserved")
+    assert "set spec.observation" in world.condition("Observed").message
+
+
+def test_replicas_are_those_of_the_stable_version() -> None:
+    world = serving_one()
+    world.versions.append("2")
+    world.turns(4)
+    assert world.status.candidate is not None
+    assert world.status.replicas == 2

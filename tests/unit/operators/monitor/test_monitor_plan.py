@@ -59,7 +59,7 @@ def test_the_churn_story_is_told_decision_by_decision() -> None:
 def test_with_outcomes_far_later_than_the_cooldown_there_is_exactly_one_useful_retraining(delay: str) -> None:
     """The trap: drift goes on until the new model serves, and its own outcomes are due long after the cooldown."""
     world = World(outcome_delay=delay, shift=START + 5 * MINUTE, monitor=a_monitor(**retrain(cooldown="60s")))
-    observation = {"entity_field": "customer_id", "outcome_delay": delay}
+    observation = {"entity_fields": ["customer_id"], "outcome_delay": delay}
     world.deployment = a_model_deployment(observation=observation, status=world.deployment.status)
     world.live(6 * parse_duration(delay), step=30)
     assert world.made == ["churn-retrain-1"]

@@ -110,7 +110,11 @@ def test_a_training_waits_for_a_snapshot_of_the_present_features(feature_set: Fe
 
 
 def test_outcomes_of_a_deployment_that_does_not_exist_are_waited_for() -> None:
-    dataset = {"feature_sets": [{"name": "customers"}], "labels": [{"outcomes_of": "churn"}]}
+    dataset = {
+        "feature_sets": [{"name": "customers"}],
+        "labels": [{"outcomes_of": "churn"}],
+        "holdout": {"percent": 20},
+    }
     job = a_training_job(dataset=dataset)
     assert created(plan(job, READY, NOW)) == []
     decided = plan(job, replace(READY, deployments=frozenset({"churn"})), NOW)
