@@ -123,6 +123,7 @@ lock: $(UV) ## Renews the locks from requirements/*.in
 generate: venv ## CRDs, RBAC, compiled pipelines, references of the API and of metrics
 	@$(PYTHON) -m homeostat.api.crdgen
 	@$(PYTHON) -m homeostat.telemetry
+	@$(PYTHON) -m tools.reference
 	@$(PYTHON) -m homeostat_operators.rbac
 	@$(PIPELINES)/bin/python -m homeostat_pipelines.compile
 

@@ -93,15 +93,18 @@ def prepare(app: FastAPI, registry: CollectorRegistry, ready: Callable[[], str |
 
     @app.get("/healthz", include_in_schema=False)
     async def live() -> PlainTextResponse:
+        """Whether the process answers."""
         return PlainTextResponse("ok")
 
     @app.get("/readyz", include_in_schema=False)
     async def is_ready() -> PlainTextResponse:
+        """Whether it can work; 503 with the reason if not."""
         reason = ready()
         return PlainTextResponse(reason or "ok", 503 if reason else 200)
 
     @app.get("/metrics", include_in_schema=False)
     async def metrics() -> Response:
+        """Metrics in the Prometheus text format (metrics.md)."""
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
 

@@ -19,9 +19,9 @@ class S3Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="HOMEOSTAT_S3_", frozen=True)
 
     endpoint: str = Field(pattern=r"^https?://", description="http://host:port or https://host.")
-    access_key: str = Field(min_length=1)
-    secret_key: SecretStr
-    bucket: str = "homeostat"
+    access_key: str = Field(min_length=1, description="Access key of the bucket.")
+    secret_key: SecretStr = Field(description="Secret key of the bucket.")
+    bucket: str = Field("homeostat", description="Bucket of snapshots, datasets, models and runs.")
 
 
 class OnlineStoreSettings(BaseSettings):
@@ -45,7 +45,7 @@ class PrometheusSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="HOMEOSTAT_PROMETHEUS_", frozen=True)
 
-    url: str = Field(pattern=r"^https?://")
+    url: str = Field(pattern=r"^https?://", description="Base of its query API, http://host:port.")
 
 
 class MlflowSettings(BaseSettings):
@@ -53,7 +53,7 @@ class MlflowSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="HOMEOSTAT_MLFLOW_", frozen=True)
 
-    url: str = Field(pattern=r"^https?://")
+    url: str = Field(pattern=r"^https?://", description="Base of its REST API, http://host:port.")
 
 
 class ObserverSettings(BaseSettings):
@@ -61,7 +61,7 @@ class ObserverSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="HOMEOSTAT_OBSERVER_", frozen=True)
 
-    url: str = Field(pattern=r"^https?://")
+    url: str = Field(pattern=r"^https?://", description="Base of its API, http://host:port.")
 
 
 class GatewaySettings(BaseSettings):

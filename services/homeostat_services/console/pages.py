@@ -124,6 +124,7 @@ def page_routes(state: State, guard: Guard) -> APIRouter:
 
     @routes.get("/")
     async def page(request: Request, namespace: str = "") -> Response:
+        """The page of a namespace, or of the first that the caller may list."""
         try:
             caller = await guard.authenticate(request.cookies.get(COOKIE))
         except Unauthenticated:
@@ -136,15 +137,18 @@ def page_routes(state: State, guard: Guard) -> APIRouter:
 
     @routes.get("/live")
     async def live(request: Request, _caller: Reader, namespace: str = "") -> StreamingResponse:
+        """Server-sent events with the parts of the page that changed."""
         token = request.cookies.get(COOKIE, "")
         return StreamingResponse(viewer.stream(token, namespace), media_type="text/event-stream")
 
     @routes.get("/login")
     async def login_page() -> HTMLResponse:
+        """The form that takes a Kubernetes token."""
         return HTMLResponse(TEMPLATES.get_template("login.html").render(error=""))
 
     @routes.post("/login")
     async def login(request: Request) -> Response:
+        """Keep a valid token in a cookie."""
         _same_site(request)
         form = parse_qs((await request.body()).decode(errors="replace"))
         token = form.get("token", [""])[0].strip()
@@ -159,6 +163,7 @@ def page_routes(state: State, guard: Guard) -> APIRouter:
 
     @routes.post("/logout")
     async def logout(request: Request) -> Response:
+        """Delete the cookie."""
         _same_site(request)
         answer = RedirectResponse("/login", 303)
         answer.delete_cookie(COOKIE, httponly=True, samesite="strict")

@@ -8,7 +8,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 class ObservationSettings(BaseSettings):
-    """`HOMEOSTAT_<NAME>`, read once at start."""
+    """What the observer keeps and for how long, as `HOMEOSTAT_<NAME>`."""
 
     model_config = SettingsConfigDict(env_prefix="HOMEOSTAT_", extra="ignore")
 

@@ -7,7 +7,7 @@ from homeostat.api.v1alpha1.modeldeployment import FeatureMode
 
 
 class PredictorSettings(BaseSettings):
-    """`HOMEOSTAT_<NAME>`, read once at start."""
+    """What one predictor serves, as `HOMEOSTAT_<NAME>`; its operator sets them."""
 
     model_config = SettingsConfigDict(env_prefix="HOMEOSTAT_", protected_namespaces=(), frozen=True)
 

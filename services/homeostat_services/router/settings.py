@@ -5,7 +5,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 class RouterSettings(BaseSettings):
-    """`HOMEOSTAT_<NAME>`, read once at start."""
+    """Where the router looks, as `HOMEOSTAT_<NAME>`."""
 
     model_config = SettingsConfigDict(env_prefix="HOMEOSTAT_", frozen=True)
 

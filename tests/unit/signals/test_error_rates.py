@@ -10,7 +10,7 @@ REPETITIONS = 60
 """They know a rate of 2 % to about 4 points at worst; the draws are seeded, so the verdict is always the same."""
 
 
-@pytest.mark.parametrize(("rows", "plain"), [(50, 0.95), (100, 0.95), (200, 0.2), (500, 0.0)])
+@pytest.mark.parametrize(("rows", "plain"), [(50, 0.95), (100, 0.95), (200, 0.2), (500, 0.0), (1000, 0.0)])
 def test_independent_rows_seldom_breach_where_the_plain_index_often_does(rows: int, plain: float) -> None:
     rng = np.random.default_rng(rows)
     windows = [measured(independent(rng, rows)) for _ in range(REPETITIONS)]

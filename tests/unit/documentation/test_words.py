@@ -1,4 +1,4 @@
-"""What the code can say, a reader can look up."""
+"""Every reason, cause and metric that the code has is explained in the documentation."""
 
 from enum import StrEnum
 from pathlib import Path
