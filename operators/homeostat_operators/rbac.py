@@ -53,12 +53,15 @@ def _own(plural: str) -> tuple[Rule, ...]:
 COHORTS = Rule(GROUP, (f"{ModelDeployment.PLURAL}/cohorts",), ("get",))
 """Not the API server's but the observer's, which asks for the permission to tell how predictions fared."""
 
+RUNS = (Rule("batch", ("jobs",), MAKE), Rule("", ("pods",), ("list",)))
+"""Runs of the Local engine, and their pods, which say why a run waits or failed."""
+
 RULES: dict[str, tuple[Rule, ...]] = {
-    FeatureSet.KIND: (*_own(FeatureSet.PLURAL), Rule("batch", ("jobs",), MAKE)),
+    FeatureSet.KIND: (*_own(FeatureSet.PLURAL), *RUNS),
     TrainingJob.KIND: (
         *_own(TrainingJob.PLURAL),
         Rule(GROUP, (FeatureSet.PLURAL, ModelDeployment.PLURAL), READ),
-        Rule("batch", ("jobs",), MAKE),
+        *RUNS,
         # Its uid tells this cluster from others that use the same Kubeflow Pipelines.
         Rule("", ("namespaces",), ("get",), ("kube-system",)),
     ),

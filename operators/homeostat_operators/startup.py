@@ -18,7 +18,7 @@ from homeostat.engines.objects import ObjectStore
 from homeostat.engines.objects.s3 import S3Objects
 from homeostat.engines.outcomes.observer import ObserverOutcomes
 from homeostat.engines.registry.mlflow import MlflowRegistry
-from homeostat.engines.runs import PipelineEngine, local
+from homeostat.engines.runs import RunEngine, local
 from homeostat.engines.runs.kubeflow import client as kubeflow
 from homeostat.engines.runs.packages import Packages
 from homeostat.engines.serving import kserve, seldon
@@ -79,19 +79,19 @@ def connect(operator: AnyOperator, connection: Connection) -> Clients:
         metrics=PrometheusMetrics(load(PrometheusSettings)),
         outcomes=ObserverOutcomes(load(ObserverSettings)),
         settings=OperatorSettings.from_environment(),
-        pipelines=_pipelines(cluster, objects),
+        runs=_runs(cluster, objects),
     )
 
 
-def _pipelines(cluster: KubernetesCluster, objects: ObjectStore) -> dict[str, PipelineEngine]:
-    """Engines of trainings that the platform has, by the name that a spec gives them."""
+def _runs(cluster: KubernetesCluster, objects: ObjectStore) -> dict[str, RunEngine]:
+    """Engines of runs that the platform has, by the name that a spec gives them."""
     compiled = Path(load(PipelinesSettings).compiled)
-    engines: dict[str, PipelineEngine] = {local.NAME: local.LocalPipelines(cluster, compiled)}
+    engines: dict[str, RunEngine] = {local.NAME: local.LocalRuns(cluster, compiled)}
     kubeflow_settings = load(KubeflowSettings)
     if kubeflow_settings.url:
         packages = Packages(compiled, objects, cluster.get)
         identity = cluster_identity(cluster)
-        engines[kubeflow.NAME] = kubeflow.KubeflowPipelines(kubeflow_settings, identity, packages, cluster.list)
+        engines[kubeflow.NAME] = kubeflow.KubeflowRuns(kubeflow_settings, identity, packages, cluster.list)
     return engines
 
 

@@ -9,13 +9,13 @@ import yaml
 
 from homeostat.api.v1alpha1.trainingjob import Resources
 from homeostat.engines.objects.memory import MemoryObjects
-from homeostat.engines.runs import Attempt
-from homeostat.engines.runs.kubeflow.client import KubeflowPipelines, ListObjects
+from homeostat.engines.runs import RunRequest
+from homeostat.engines.runs.kubeflow.client import KubeflowRuns, ListObjects
 from homeostat.engines.runs.kubeflow.manifests import SECRET, SECRET_KEYS
-from homeostat.engines.runs.packages import Package, Packages, shipped
-from homeostat.runs import TrainInput
+from homeostat.engines.runs.packages import Package, Packages, bundled
 from homeostat.settings import KubeflowSettings, NodePool
 from homeostat.testing.builders import a_training_job
+from support.runs import a_request
 from tools.cluster import settings
 from tools.cluster.settings import REPOSITORY
 from tools.demo.release import Platform
@@ -27,7 +27,7 @@ PLURALS = {"Pod": "pods", "Workflow": "workflows"}
 # Not the installed operator's own, which ends runs that have no TrainingJob.
 IDENTITY = "the tests of the backend"
 
-MakeAttempt = Callable[..., Attempt]
+MakeAttempt = Callable[..., RunRequest]
 
 
 @pytest.fixture(scope="session")
@@ -73,11 +73,11 @@ def secret(platform: Platform) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def kubeflow(platform: Platform, objects: ListObjects, secret: str) -> Iterator[KubeflowPipelines]:
+def kubeflow(platform: Platform, objects: ListObjects, secret: str) -> Iterator[KubeflowRuns]:
     assert secret
     with platform.forward("ml-pipeline", 8888, NAMESPACE) as address:
         packages = Packages(COMPILED, MemoryObjects(), lambda *_: None)
-        engine = KubeflowPipelines(KubeflowSettings(url=f"http://{address}"), IDENTITY, packages, objects)
+        engine = KubeflowRuns(KubeflowSettings(url=f"http://{address}"), IDENTITY, packages, objects)
         yield engine
         engine.close()
 
@@ -87,15 +87,10 @@ def attempt(image: str) -> MakeAttempt:
     """An attempt of a TrainingJob that nobody had before; its first step refuses what it is told."""
     uid = str(uuid.uuid4())
 
-    def make(number: int = 1, image: str = image, package: Package | None = None, gpus: int = 0) -> Attempt:
+    def make(number: int = 1, image: str = image, package: Package | None = None, gpus: int = 0) -> RunRequest:
         job = a_training_job("contract", uid=uid, placement={"gpus_per_node": gpus})
-        document = TrainInput(
-            namespace="churn", model="churn", feature_sets=[], labels=[], window_seconds=None, holdout_percent=20,
-            pipeline="tabular-classification", parameters={}, seed=1, image=image, gpus=gpus,
-            datasets="s3://none/d/", models="s3://none/m/", output="s3://none/o/",
-        )  # fmt: skip
         resources = Resources(requests={"cpu": "20m"}, limits={"memory": "1Gi"})
-        chosen = package or shipped(COMPILED, "tabular-classification")
-        return Attempt(job, number, f"contract-train-{number}", document, chosen, resources, NODE)
+        chosen = package or bundled(COMPILED, "tabular-classification")
+        return a_request(job, number, package=chosen, image=image, resources=resources, pool=NODE, gpus=gpus)
 
     return make

@@ -24,7 +24,7 @@ from homeostat.engines.objects.memory import MemoryObjects
 from homeostat.engines.objects.s3 import S3Objects
 from homeostat.engines.outcomes.memory import MemoryOutcomes
 from homeostat.engines.registry.memory import MemoryRegistry
-from homeostat.engines.runs.kubeflow.client import RUN_NAME, WORKFLOW, KubeflowPipelines, ListObjects
+from homeostat.engines.runs.kubeflow.client import RUN_NAME, WORKFLOW, KubeflowRuns, ListObjects
 from homeostat.engines.runs.kubeflow.manifests import SECRET
 from homeostat.engines.runs.packages import Packages
 from homeostat.reconcile.conditions import is_true
@@ -108,11 +108,11 @@ class World:
         """A new operator's."""
         files = MemoryObjects({URI: yaml.safe_dump(PACKAGE).encode()})
         packages = Packages(COMPILED, files, lambda *_: None)
-        engine = KubeflowPipelines(KubeflowSettings(url=self._address), "the loop's tests", packages, self._list)
+        engine = KubeflowRuns(KubeflowSettings(url=self._address), "the loop's tests", packages, self._list)
         settings = OperatorSettings(self._store.bucket, self._image, "", "")
         return Clients(
             self.cluster, S3Objects(self._store), self.registry, MemoryMetrics(), MemoryOutcomes(), settings,
-            pipelines={"Kubeflow": engine},
+            runs={"Kubeflow": engine},
         )  # fmt: skip
 
     def turn(self, now: datetime | None = None) -> TrainingJob:
@@ -125,7 +125,7 @@ class World:
         try:
             do(clients)
         finally:
-            engine: Any = clients.pipelines["Kubeflow"]
+            engine: Any = clients.runs["Kubeflow"]
             engine.close()
 
     def until(self, what: str, done: Callable[[TrainingJob], bool]) -> TrainingJob:

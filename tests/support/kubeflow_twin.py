@@ -1,6 +1,6 @@
 """A Kubeflow Pipelines backend in memory, as far as the adapter speaks to it, with faults at every write.
 
-It has the habits of the real one, against which tests/contract/engines/test_pipelines.py holds it: no idempotent create, 500
+It has the habits of the real one, against which tests/contract/engines/test_runs.py holds it: no idempotent create, 500
 for a name that is taken, a Workflow before the record of its run, runs that are terminated end as FAILED.
 """
 

@@ -15,9 +15,9 @@ from homeostat.engines.metrics.memory import MemoryMetrics
 from homeostat.engines.objects.memory import MemoryObjects
 from homeostat.engines.outcomes.memory import MemoryOutcomes
 from homeostat.engines.registry.memory import MemoryRegistry
-from homeostat.engines.runs import PipelineEngine, SeenRun
-from homeostat.engines.runs.jobs import SeenJob
-from homeostat.engines.runs.local import LocalPipelines
+from homeostat.engines.runs import RunEngine, RunState
+from homeostat.engines.runs.jobs import job_state
+from homeostat.engines.runs.local import LocalRuns
 from homeostat.reconcile.conditions import is_true
 from homeostat.reconcile.errors import EngineUnavailable
 from homeostat.runs import FAILURE, RESULT, FailureReason, RunFailure
@@ -92,15 +92,15 @@ class World:
         self.registry = FaultyRegistry(self)
         self.clients = Clients(
             self.cluster, self.objects, self.registry, MemoryMetrics(), MemoryOutcomes(), SETTINGS,
-            pipelines=self.engines(),
+            runs=self.engines(),
         )  # fmt: skip
         manifest = self.resource.model_dump(mode="json", by_alias=True, exclude_none=True)
         self.own: Address = (API_VERSION, self.resource.kind, "churn", self.resource.metadata.name)
         self.cluster.put(manifest)
 
-    def engines(self) -> dict[str, PipelineEngine]:
+    def engines(self) -> dict[str, RunEngine]:
         """Engines of trainings."""
-        return {"Local": LocalPipelines(self.cluster, COMPILED)}
+        return {"Local": LocalRuns(self.cluster, COMPILED)}
 
     def around(self, moment: str) -> None:
         """Called before and after every write."""
@@ -138,9 +138,9 @@ class World:
         versions = [version for model in self.registry.models.values() for version in model.versions]
         assert len(versions) <= 1, "registered twice"
 
-    def jobs(self) -> list[SeenRun]:
+    def jobs(self) -> list[RunState]:
         """All Jobs there are."""
-        return [SeenJob.of(manifest) for manifest in self.cluster.list("batch/v1", "Job", None)]
+        return [job_state(manifest) for manifest in self.cluster.list("batch/v1", "Job", None)]
 
     def meets(self, fate: Fate) -> None:
         """What becomes of the run that is alive, if one is."""
@@ -189,4 +189,4 @@ class World:
 
 
 def _output(job: Manifest) -> str:
-    return str(json.loads(SeenJob.of(job).document)["output"])
+    return str(json.loads(job_state(job).document)["output"])

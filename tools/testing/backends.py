@@ -40,7 +40,7 @@ BACKENDS = {
         ("--engine", "Kubeflow"),
         (
             "tests/kubeflow/test_backend.py",
-            "tests/contract/engines/test_pipelines.py",
+            "tests/contract/engines/test_runs.py",
             "tests/kubeflow/test_loop.py",
             "tests/kubeflow/test_trainings.py",
             *FAULTS,

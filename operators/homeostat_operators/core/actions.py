@@ -8,7 +8,7 @@ from typing import assert_never
 
 from homeostat.cluster import Manifest
 from homeostat.cluster.once import create_once, maker_of
-from homeostat.engines.runs import Attempt, SeenRun
+from homeostat.engines.runs import RunRequest, RunState
 from homeostat.reconcile.errors import PlatformError
 from homeostat_operators.core.clients import Clients
 
@@ -40,10 +40,10 @@ class Delete:
 
 @dataclass(frozen=True)
 class Launch:
-    """An attempt of a training is submitted to an engine, once."""
+    """A run is submitted to an engine, once."""
 
     engine: str
-    attempt: Attempt
+    request: RunRequest
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Stop:
     """A run at an engine is ended."""
 
     engine: str
-    run: SeenRun
+    run: RunState
 
 
 @dataclass(frozen=True)
@@ -100,10 +100,10 @@ def perform(action: Action, clients: Clients) -> None:
             create_once(manifest, clients.cluster)
         case Delete(api_version, kind, namespace, name, uid):
             clients.cluster.delete(api_version, kind, namespace, name, uid)
-        case Launch(engine, attempt):
-            clients.pipelines[engine].submit(attempt)
+        case Launch(engine, request):
+            clients.runs[engine].submit(request)
         case Stop(engine, run):
-            clients.pipelines[engine].stop(run)
+            clients.runs[engine].stop(run)
         case Register(model, intent, uri, digest, tags):
             clients.registry.register(model, intent, uri, digest, tags)
         case SetAlias(model, alias, version):

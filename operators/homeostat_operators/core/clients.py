@@ -8,7 +8,7 @@ from homeostat.engines.metrics import Metrics
 from homeostat.engines.objects import ObjectStore
 from homeostat.engines.outcomes import Outcomes
 from homeostat.engines.registry import Registry
-from homeostat.engines.runs import PipelineEngine
+from homeostat.engines.runs import RunEngine
 from homeostat_operators.core.settings import OperatorSettings
 
 
@@ -22,5 +22,5 @@ class Clients:
     metrics: Metrics
     outcomes: Outcomes
     settings: OperatorSettings
-    pipelines: Mapping[str, PipelineEngine] = field(default_factory=dict)
-    """Engines of trainings, by the name that a spec gives them."""
+    runs: Mapping[str, RunEngine] = field(default_factory=dict)
+    """Engines of runs, by the name that a spec gives them; ``Local`` is always there."""

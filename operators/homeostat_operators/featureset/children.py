@@ -1,4 +1,4 @@
-"""The Job of a materialisation, and its input."""
+"""The run of a materialisation, and its input."""
 
 import hashlib
 import json
@@ -7,12 +7,10 @@ from homeostat.api.v1alpha1 import FeatureSet
 from homeostat.api.v1alpha1.trainingjob import Resources
 from homeostat.artifacts.features import feature_source
 from homeostat.artifacts.layout import snapshots_prefix
-from homeostat.cluster import Manifest
-from homeostat.engines.runs.jobs import JobShape, run_job
+from homeostat.engines.runs import MATERIALIZE, RunRequest, RunShape
 from homeostat.runs import MaterializeInput, run_prefix
-from homeostat_operators.featureset.observed import PURPOSE
 
-SHAPE = JobShape(
+SHAPE = RunShape(
     resources=Resources(requests={"cpu": "100m", "memory": "384Mi"}, limits={"memory": "2Gi"}),
     # A hung run would keep every later one waiting.
     deadline_seconds=3600,
@@ -29,7 +27,7 @@ def materialize_input(resource: FeatureSet, number: int, bucket: str) -> Materia
         source_uri=resource.spec.source.parquet.uri,
         expectations=resource.spec.expectations,
         snapshots=snapshots_prefix(bucket, meta.namespace, meta.name),
-        output=run_prefix(bucket, meta.namespace, meta.uid, number, PURPOSE),
+        output=run_prefix(bucket, meta.namespace, meta.uid, number, MATERIALIZE),
     )
 
 
@@ -40,9 +38,9 @@ def input_hash(resource: FeatureSet) -> str:
     return _hash(json.dumps(spec.model_dump(mode="json", by_alias=True, include=read), sort_keys=True))
 
 
-def materialize_job(resource: FeatureSet, number: int, bucket: str, image: str) -> Manifest:
-    """The Job of the run of a number."""
-    return run_job(resource, PURPOSE, number, materialize_input(resource, number, bucket), image, SHAPE)
+def materialization(resource: FeatureSet, number: int, bucket: str, image: str) -> RunRequest:
+    """What is run under a number."""
+    return RunRequest(resource, MATERIALIZE, number, materialize_input(resource, number, bucket), image, SHAPE)
 
 
 def _hash(text: str) -> str:

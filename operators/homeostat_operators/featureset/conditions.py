@@ -54,7 +54,8 @@ def _newest_run(status: FeatureSetStatus) -> tuple[FeatureSetReason, str, bool]:
     assert run is not None  # noqa: S101 - the caller's branch
     match run.outcome:
         case None:
-            return FeatureSetReason.MATERIALIZING, f"Run {run.number} reads the source.", True
+            doing = f"waits: {run.message}" if run.message else "reads the source"
+            return FeatureSetReason.MATERIALIZING, f"Run {run.number} {doing}.", True
         case RunOutcome.MATERIALIZED:
             return FeatureSetReason.MATERIALIZED, run.message, False
         case RunOutcome.BLOCKED:

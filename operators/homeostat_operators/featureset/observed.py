@@ -1,9 +1,9 @@
 """The observation of a FeatureSet: facts without judgement."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from homeostat.engines.runs import SeenRun
-from homeostat.runs import MaterializeResult, RunFailure
+from homeostat.runs import MaterializeResult
+from homeostat_operators.core.runs import RunObservation
 
 PURPOSE = "materialize"
 """Purpose of a run that materialises."""
@@ -16,15 +16,9 @@ class FeatureSetObservation:
     Attributes:
         bucket: Bucket of the platform.
         image: Container image of runs.
-        job: Job with the name of the newest numbered run, whoever made it.
-        jobs: All Jobs that carry our labels and belong to this object.
-        result: What the newest run delivered, if it has ended.
-        failure: Why it failed, if it said so.
+        runs: Materialisations, and what the newest one left behind.
     """
 
     bucket: str
     image: str
-    job: SeenRun | None = None
-    jobs: tuple[SeenRun, ...] = ()
-    result: MaterializeResult | None = None
-    failure: RunFailure | None = None
+    runs: RunObservation[MaterializeResult] = field(default_factory=RunObservation)

@@ -9,11 +9,25 @@ from homeostat.api.common import parse_duration
 from homeostat.api.v1alpha1 import FeatureSet, FeatureSetStatus
 from homeostat.api.v1alpha1.featureset import LastMaterialization, MaterializationRun, RunOutcome, Snapshot
 from homeostat.artifacts.features import schema_hash
-from homeostat.engines.runs import SeenRun
-from homeostat.engines.runs.jobs import JOB
-from homeostat.runs import FailureReason, MaterializeResult
-from homeostat_operators.core.actions import Action, CreateOnce, Delete
+from homeostat.engines.runs import MATERIALIZE, RunState, local, run_name
+from homeostat.reconcile.pods import OUT_OF_MEMORY
+from homeostat.runs import MaterializeResult
+from homeostat_operators.core.actions import Action, Launch, Stop
 from homeostat_operators.core.plan import Plan
+from homeostat_operators.core.runs import (
+    STRAY_POLL_INTERVAL,
+    Failed,
+    GiveUpNumber,
+    LaunchRun,
+    RecordedRun,
+    Reserve,
+    Running,
+    RunPolicy,
+    Succeeded,
+    back_off,
+    decide,
+    strays,
+)
 from homeostat_operators.featureset import children, conditions
 from homeostat_operators.featureset.observed import FeatureSetObservation
 from homeostat_operators.featureset.schedule import due_slot, next_slot
@@ -24,7 +38,12 @@ REQUEST_ANNOTATION = "homeostat.dev/materialize"
 MESSAGE_LIMIT = 1024
 FIRST_RETRY = timedelta(seconds=10)
 LONGEST_RETRY = timedelta(minutes=10)
-STRAY_POLL_INTERVAL = timedelta(seconds=2)
+RUN_POLL_INTERVAL = timedelta(seconds=10)
+"""Until it is looked whether a run that waits for its pod still does; its end queues the FeatureSet by itself."""
+
+REMEDIES = {
+    OUT_OF_MEMORY: f"a materialisation has {children.SHAPE.resources.limits['memory']}: let spec.source name fewer rows"
+}
 
 
 def plan(resource: FeatureSet, observed: FeatureSetObservation, now: datetime) -> Plan[FeatureSetStatus]:
@@ -34,10 +53,7 @@ def plan(resource: FeatureSet, observed: FeatureSetObservation, now: datetime) -
         InvalidSpec: The schedule makes no sense.
     """
     slot = next_slot(resource.spec.materialization, now)
-    status = _settled(resource, observed, now)
-    strays = tuple(job for job in observed.jobs if not job.finished and not _is_current(job, status.run))
-    if not strays and _wants_run(resource, status, now):
-        status = status.model_copy(update={"run": _reserved(resource, status, observed, now)})
+    status = _decided(resource, resource.status, observed, now)
     suspended = resource.spec.materialization.suspend
     status = status.model_copy(
         update={
@@ -46,45 +62,57 @@ def plan(resource: FeatureSet, observed: FeatureSetObservation, now: datetime) -
         }
     )
     status = status.model_copy(update={"conditions": conditions.conditions_of(resource, status, now)})
+    doomed = strays(_recorded(resource, status), observed.runs)
     return Plan(
-        status, _actions(resource, status, observed, strays), _requeue_after(resource, status, now, bool(strays))
+        status, _actions(resource, status, observed, doomed, now), _requeue_after(resource, status, now, doomed)
     )
 
 
-def _is_current(job: SeenRun, run: MaterializationRun | None) -> bool:
-    return run is not None and run.outcome is None and job.number == run.number
+def _recorded(resource: FeatureSet, status: FeatureSetStatus) -> RecordedRun:
+    run = status.run
+    if run is None:
+        return RecordedRun()
+    return RecordedRun(
+        number=run.number,
+        name=run_name(resource, MATERIALIZE, run.number),
+        uid=run.job_uid,
+        ended=run.start_time if run.outcome is not None else None,
+        failures=status.failures,
+    )
 
 
-def _settled(  # noqa: PLR0911 - one return for each way a run can stand
-    resource: FeatureSet, observed: FeatureSetObservation, now: datetime
+def _policy(resource: FeatureSet, status: FeatureSetStatus, now: datetime) -> RunPolicy:
+    return RunPolicy(
+        deadline=timedelta(seconds=children.SHAPE.deadline_seconds), due=_due(resource, status, now), remedies=REMEDIES
+    )
+
+
+def _decided(
+    resource: FeatureSet, status: FeatureSetStatus, observed: FeatureSetObservation, now: datetime
 ) -> FeatureSetStatus:
-    """The status with what is known of the newest run."""
-    status, run, job = resource.status, resource.status.run, observed.job
-    if run is None or run.outcome is not None:
-        return status
-    if observed.result is not None:
-        return _delivered(resource, run, observed.result, now)
-    if job is not None and job.owner != resource.metadata.uid:
-        # The name belongs to somebody else: the number is given up, and nothing has failed.
-        next_number = {"number": _highest(status, observed) + 1, "job_uid": ""}
-        return status.model_copy(update={"run": run.model_copy(update=next_number)})
-    if observed.failure is not None:
-        permanent = observed.failure.reason is FailureReason.INVALID_DATA
-        return _failed(status, run, f"{observed.failure.reason}: {observed.failure.message}", now, permanent=permanent)
-    if job is None and not run.job_uid:
-        return status  # reserved, not created yet
-    if job is None:
-        return _failed(status, run, f"the Job of run {run.number} was deleted before it delivered a result", now)
-    if job.finished:
-        why = f"{job.reason}: {job.message}" if job.reason else "it ended without a result"
-        return _failed(status, run, f"Job {job.name}: {why}; see its pod's log", now)
-    return status.model_copy(update={"run": run.model_copy(update={"job_uid": job.uid})})
+    """The status with what is known of the newest run, and with the next one where there is a reason for it."""
+    run, policy = status.run, _policy(resource, status, now)
+    decision = decide(_recorded(resource, status), observed.runs, policy, resource.metadata.uid, now)
+    match decision:
+        case Succeeded(result) if run is not None:
+            return _decided(resource, _delivered(resource, run, result, now), observed, now)
+        case Failed() if run is not None:
+            return _decided(resource, _failed(status, run, decision, now), observed, now)
+        case GiveUpNumber(number) if run is not None:
+            return status.model_copy(update={"run": run.model_copy(update={"number": number, "job_uid": ""})})
+        case Running(state) if run is not None:
+            # While it goes on, the message is what holds it up.
+            shown = {"job_uid": state.uid, "message": state.failure_message[:MESSAGE_LIMIT]}
+            return status.model_copy(update={"run": run.model_copy(update=shown)})
+        case Reserve(number):
+            return status.model_copy(update={"run": _reserved(resource, status, number, now)})
+        case _:  # nothing is due, or it waits; the launch follows from the status
+            return status
 
 
-def _failed(
-    status: FeatureSetStatus, run: MaterializationRun, message: str, now: datetime, *, permanent: bool = False
-) -> FeatureSetStatus:
-    ended = {"outcome": RunOutcome.FAILED, "permanent": permanent, "completion_time": now}
+def _failed(status: FeatureSetStatus, run: MaterializationRun, failed: Failed, now: datetime) -> FeatureSetStatus:
+    message = f"{failed.reason}: {failed.message}" if failed.reason else failed.message
+    ended = {"outcome": RunOutcome.FAILED, "permanent": failed.permanent, "completion_time": now}
     run = run.model_copy(update={**ended, "message": message[:MESSAGE_LIMIT]})
     return status.model_copy(update={"run": run, "failures": status.failures + 1})
 
@@ -121,18 +149,19 @@ def _delivered(
     )
 
 
-def _wants_run(resource: FeatureSet, status: FeatureSetStatus, now: datetime) -> bool:
+def _due(resource: FeatureSet, status: FeatureSetStatus, now: datetime) -> datetime | None:
+    """When the next run may start; None: not before a slot, a change or a request comes."""
     run = status.run
-    if resource.spec.materialization.suspend or (run is not None and run.outcome is None):
-        return False
-    retry = _retry_time(status)
-    return (
+    if resource.spec.materialization.suspend:
+        return None
+    if (
         run is None
         or run.input_hash != children.input_hash(resource)
         or _request(resource) not in ("", run.request)
         or due_slot(resource.spec.materialization, run.start_time, now) is not None
-        or (retry is not None and retry <= now)
-    )
+    ):
+        return now
+    return _retry_time(status)
 
 
 def _request(resource: FeatureSet) -> str:
@@ -144,20 +173,14 @@ def _retry_time(status: FeatureSetStatus) -> datetime | None:
     run = status.run
     if run is None or run.outcome is not RunOutcome.FAILED or run.permanent or run.completion_time is None:
         return None
-    return run.completion_time + min(FIRST_RETRY * 2.0 ** min(status.failures - 1, 10), LONGEST_RETRY)
+    return run.completion_time + back_off(status.failures, FIRST_RETRY, LONGEST_RETRY)
 
 
-def _highest(status: FeatureSetStatus, observed: FeatureSetObservation) -> int:
-    return max([status.run.number if status.run else 0, *(job.number for job in observed.jobs)])
-
-
-def _reserved(
-    resource: FeatureSet, status: FeatureSetStatus, observed: FeatureSetObservation, now: datetime
-) -> MaterializationRun:
+def _reserved(resource: FeatureSet, status: FeatureSetStatus, number: int, now: datetime) -> MaterializationRun:
     """The next run; it answers every reason that there is for one."""
     since = status.run.start_time if status.run else now
     return MaterializationRun(
-        number=_highest(status, observed) + 1,
+        number=number,
         scheduled_time=due_slot(resource.spec.materialization, since, now),
         request=_request(resource),
         input_hash=children.input_hash(resource),
@@ -166,23 +189,28 @@ def _reserved(
 
 
 def _actions(
-    resource: FeatureSet, status: FeatureSetStatus, observed: FeatureSetObservation, strays: tuple[SeenRun, ...]
+    resource: FeatureSet,
+    status: FeatureSetStatus,
+    observed: FeatureSetObservation,
+    doomed: tuple[RunState, ...],
+    now: datetime,
 ) -> tuple[Action, ...]:
-    run, newest = status.run, _highest(status, observed)
-    old = tuple(job for job in observed.jobs if job.finished and job.number < newest)
-    deletes = tuple(
-        Delete(*JOB, resource.metadata.namespace, job.name, job.uid) for job in strays + old if not job.deleting
-    )
-    if run is None or run.outcome is not None or run.job_uid or strays:
-        return deletes  # one run at a time: a stray one goes first
-    if observed.job is not None and observed.job.number == run.number:
-        return deletes  # it was seen in this turn
-    job = children.materialize_job(resource, run.number, observed.bucket, observed.image)
-    return (*deletes, CreateOnce(job))
+    recorded, policy = _recorded(resource, status), _policy(resource, status, now)
+    newest = max(recorded.number, observed.runs.highest)
+    old = tuple(run for run in observed.runs.runs if run.finished and run.number < newest)
+    stops = tuple(Stop(local.NAME, run) for run in doomed + old if not run.deleting)
+    if not isinstance(decide(recorded, observed.runs, policy, resource.metadata.uid, now), LaunchRun):
+        return stops
+    request = children.materialization(resource, recorded.number, observed.bucket, observed.image)
+    return (*stops, Launch(local.NAME, request))
 
 
-def _requeue_after(resource: FeatureSet, status: FeatureSetStatus, now: datetime, strays: bool) -> timedelta | None:
-    times = [STRAY_POLL_INTERVAL + now] if strays else []
+def _requeue_after(
+    resource: FeatureSet, status: FeatureSetStatus, now: datetime, doomed: tuple[RunState, ...]
+) -> timedelta | None:
+    times = [STRAY_POLL_INTERVAL + now] if doomed else []
+    if status.run is not None and status.run.outcome is None:
+        times.append(RUN_POLL_INTERVAL + now)
     if status.next_run_time is not None:
         times.append(status.next_run_time)
     if (retry := _retry_time(status)) is not None and not resource.spec.materialization.suspend:

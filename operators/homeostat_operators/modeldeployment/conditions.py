@@ -95,8 +95,9 @@ def _candidate(resource: ModelDeployment, candidate: Candidate, observed: ModelD
     if not candidate.gate_passed:
         attempt = f", attempt {candidate.evaluation_failures + 1}" if candidate.evaluation_failures else ""
         against = "the champion" if candidate.champion_digest else "the gate's minimum"
-        outage = f" {observed.evaluation.outage}" if observed.evaluation and observed.evaluation.outage else ""
-        told = f"Version {version} is evaluated against {against} on the holdout{attempt}.{outage}"
+        state = observed.evaluation.state
+        held_up = observed.evaluation.outage or (state.failure_message if state and not state.finished else "")
+        told = f"Version {version} is evaluated against {against} on the holdout{attempt}.{f' {held_up}' if held_up else ''}"
         return ModelDeploymentReason.EVALUATING, told
     ready_pods, desired = (serving.ready, serving.desired) if serving else (0, resource.spec.realtime.replicas)
     trouble = f" ({serving.trouble})" if serving and serving.trouble else ""

@@ -1,7 +1,7 @@
-"""The gate's turn in a rollout: an evaluate Job against the current champion, and what its verdict leads to."""
+"""The gate's turn in a rollout: an evaluation against the current champion, and what its verdict leads to."""
 
 import json
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import assert_never
 
 from homeostat.api.common import decimal
@@ -12,12 +12,33 @@ from homeostat.api.v1alpha1.modeldeployment import (
     ModelDeploymentStatus,
     Outcome,
 )
+from homeostat.engines.runs import EVALUATE, run_name
+from homeostat.reconcile.pods import OUT_OF_MEMORY
+from homeostat.runs import EvaluateResult
 from homeostat.signals.gate import GateReport, RuleOutcome, Verdict
+from homeostat_operators.core.runs import (
+    Decision,
+    Failed,
+    GiveUpNumber,
+    RecordedRun,
+    Reserve,
+    Running,
+    RunPolicy,
+    Succeeded,
+    decide,
+    next_number,
+)
+from homeostat_operators.modeldeployment import children
 from homeostat_operators.modeldeployment.candidates import TEXT_LIMIT, finish
 from homeostat_operators.modeldeployment.observed import ModelDeploymentObservation
 
 ATTEMPTS = 3
-"""Evaluate Jobs of one candidate before it is given up."""
+"""Evaluations of one candidate before it is given up."""
+
+REMEDIES = {OUT_OF_MEMORY: "train with a smaller spec.dataset.holdout.percent, or with rows of a shorter window"}
+
+_EVER = datetime.min.replace(tzinfo=UTC)
+"""For an end whose time does not matter."""
 
 
 def is_open(gate: Gate) -> bool:
@@ -49,6 +70,37 @@ def judge(
     return _passed(status, candidate, record, now)
 
 
+def decision_on(
+    resource: ModelDeployment, status: ModelDeploymentStatus, observed: ModelDeploymentObservation, now: datetime
+) -> Decision[EvaluateResult]:
+    """What to do about the evaluation of a candidate that is not through the gate; none is due without one."""
+    waiting = status.candidate is not None and not status.candidate.gate_passed
+    policy = RunPolicy(
+        deadline=timedelta(seconds=children.EVALUATE_SHAPE.deadline_seconds),
+        due=now if waiting else None,
+        attempts=ATTEMPTS,
+        permanent=frozenset(),
+        remedies=REMEDIES,
+    )
+    return decide(recorded_evaluation(resource, status), observed.evaluation, policy, resource.metadata.uid, now)
+
+
+def recorded_evaluation(resource: ModelDeployment, status: ModelDeploymentStatus) -> RecordedRun:
+    """The newest evaluation as the status has it; one against a champion that has changed since has ended."""
+    candidate = status.candidate
+    if candidate is None or candidate.gate_passed or candidate.evaluation == 0:
+        failures = candidate.evaluation_failures if candidate else 0
+        return RecordedRun(status.evaluations, ended=_EVER, failures=failures)
+    is_stale = candidate.champion_digest != champion_of(status)
+    return RecordedRun(
+        number=candidate.evaluation,
+        name=run_name(resource, EVALUATE, candidate.evaluation),
+        uid=candidate.evaluation_uid,
+        ended=_EVER if is_stale else None,
+        failures=candidate.evaluation_failures,
+    )
+
+
 def _evaluated(
     resource: ModelDeployment,
     status: ModelDeploymentStatus,
@@ -56,17 +108,21 @@ def _evaluated(
     observed: ModelDeploymentObservation,
     now: datetime,
 ) -> ModelDeploymentStatus:
-    """Status after a look at the candidate's evaluate Job."""
-    if candidate.evaluation == 0 or candidate.champion_digest != champion_of(status):
-        return _reserve(status, candidate, observed, candidate.evaluation_failures)
-    evaluation = observed.evaluation
-    if evaluation is None or evaluation.number != candidate.evaluation:
-        return status
-    if evaluation.report is not None:
-        return _apply(resource, status, candidate, evaluation.report, now)
-    if evaluation.failure:
-        return _again(resource, status, candidate, observed, now)
-    return status
+    """Status after a look at the candidate's evaluation."""
+    decision = decision_on(resource, status, observed, now)
+    match decision:
+        case Succeeded(result):
+            return _apply(resource, status, candidate, result.report, now)
+        case Failed():
+            return _again(resource, status, candidate, observed, decision, now)
+        case GiveUpNumber(number) | Reserve(number):
+            return _reserve(status, candidate, number)
+        case Running(state):
+            # While it goes on, its uid tells an evaluation that was deleted from one that never was.
+            running = candidate.model_copy(update={"evaluation_uid": state.uid})
+            return status.model_copy(update={"candidate": running})
+        case _:  # it waits for a stray, or cannot be read; the launch follows from the status
+            return status
 
 
 def _again(
@@ -74,22 +130,21 @@ def _again(
     status: ModelDeploymentStatus,
     candidate: Candidate,
     observed: ModelDeploymentObservation,
+    failed: Failed,
     now: datetime,
 ) -> ModelDeploymentStatus:
-    """Status after a failed evaluate Job: another number, or the end of the candidate's way."""
+    """Status after a failed evaluation: another number, or the end of the candidate's way."""
     failures = candidate.evaluation_failures + 1
-    if failures < ATTEMPTS:
-        return _reserve(status, candidate, observed, failures)
-    failure = observed.evaluation.failure if observed.evaluation else ""
-    reason = f"{failures} evaluate Jobs of version {candidate.version} failed, the last one: {failure}"
-    return finish(resource, status, Outcome.EVALUATION_FAILED, reason, now)
+    if failed.exhausted:
+        reason = f"{failures} evaluations of version {candidate.version} failed, the last one: {failed.message}"
+        return finish(resource, status, Outcome.EVALUATION_FAILED, reason, now)
+    ended = candidate.model_copy(update={"evaluation": 0, "evaluation_uid": "", "evaluation_failures": failures})
+    return _evaluated(resource, status.model_copy(update={"candidate": ended}), ended, observed, now)
 
 
-def _reserve(
-    status: ModelDeploymentStatus, candidate: Candidate, observed: ModelDeploymentObservation, failures: int
-) -> ModelDeploymentStatus:
-    number = max(status.evaluations, observed.highest_evaluation) + 1
-    update = {"evaluation": number, "champion_digest": champion_of(status), "evaluation_failures": failures}
+def _reserve(status: ModelDeploymentStatus, candidate: Candidate, number: int) -> ModelDeploymentStatus:
+    number = next_number(status.evaluations, number - 1)
+    update = {"evaluation": number, "evaluation_uid": "", "champion_digest": champion_of(status)}
     return status.model_copy(update={"evaluations": number, "candidate": candidate.model_copy(update=update)})
 
 

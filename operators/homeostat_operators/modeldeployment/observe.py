@@ -1,35 +1,30 @@
 """Reads what the plan of a ModelDeployment needs; the only input of this kind."""
 
 from datetime import datetime, timedelta
-from typing import Any
-
-from pydantic import ValidationError
 
 from homeostat import telemetry
 from homeostat.api.common import API_VERSION
 from homeostat.api.v1alpha1.modeldeployment import ModelDeployment
 from homeostat.api.v1alpha1.trainingjob import SUCCEEDED, TrainingJob
 from homeostat.artifacts.bundle import BundleRef
+from homeostat.engines.runs import EVALUATE, local
 from homeostat.engines.serving import children_of, predictor
 from homeostat.engines.serving.table import serving_engine
 from homeostat.reconcile.conditions import is_true
-from homeostat.reconcile.errors import EngineUnavailable, ObjectNotFound, PlatformError
-from homeostat.reconcile.names import child_name, labels_for, number_of
-from homeostat.runs import FAILURE, RESULT, EvaluateResult, RunFailure
+from homeostat.reconcile.errors import EngineUnavailable, PlatformError
+from homeostat.runs import EvaluateResult
 from homeostat.signals import counter_increase
 from homeostat.signals.shadow import ShadowComparison
 from homeostat_operators.core.clients import Clients
+from homeostat_operators.core.runs import RunObservation, observe_run
 from homeostat_operators.modeldeployment import children
 from homeostat_operators.modeldeployment.engine import engine_name
 from homeostat_operators.modeldeployment.observed import (
     Available,
-    Evaluation,
     Installation,
     ModelDeploymentObservation,
     StepTraffic,
 )
-
-Manifest = dict[str, Any]
 
 BEFORE = timedelta(seconds=30)
 """How far before a step a counter's last value is looked for, to count from."""
@@ -49,7 +44,6 @@ def observe(resource: ModelDeployment, clients: Clients, now: datetime) -> Model
     kinds = (*engine.kinds, ("v1", "Pod"))
     labels = predictor.selecting(resource)
     found = {kind: clients.cluster.list(api, kind, namespace, labels) for api, kind in kinds}
-    jobs = clients.cluster.list("batch/v1", "Job", namespace, labels_for(resource, children.EVALUATE))
     alias, answers = _champion_alias(resource, clients)
     installation = Installation(
         bucket=settings.bucket,
@@ -64,8 +58,7 @@ def observe(resource: ModelDeployment, clients: Clients, now: datetime) -> Model
         versions=_available(resource, clients),
         servings=engine.servings(found),
         children=tuple(children_of(found, engine)),
-        evaluation=_evaluation(resource, jobs, installation.bucket, clients),
-        highest_evaluation=max((number_of(job["metadata"]["name"]) or 0 for job in jobs), default=0),
+        evaluation=_evaluation(resource, clients),
         step=_step(resource, clients, now),
         shadow=_shadow(resource, clients),
         champion_alias=alias,
@@ -95,50 +88,15 @@ def _available(resource: ModelDeployment, clients: Clients) -> tuple[Available, 
     )
 
 
-def _evaluation(resource: ModelDeployment, jobs: list[Manifest], bucket: str, clients: Clients) -> Evaluation | None:
+def _evaluation(resource: ModelDeployment, clients: Clients) -> RunObservation[EvaluateResult]:
+    """Evaluations; whether they can be read just now holds up nothing else of a rollout."""
     candidate = resource.status.candidate
-    if candidate is None or candidate.gate_passed or candidate.evaluation == 0:
-        return None
-    number = candidate.evaluation
-    name = child_name(resource.metadata.name, children.EVALUATE, number)
-    job = next((one for one in jobs if one["metadata"]["name"] == name), None)
-    ended = "" if job is None else _ended(job)
-    if job is not None and not ended:
-        return Evaluation(number, exists=True)
-    return _read_evaluation(number, ended, children.evaluation_prefix(resource, number, bucket), clients)
-
-
-def _read_evaluation(number: int, ended: str, prefix: str, clients: Clients) -> Evaluation:
-    """An evaluation whose Job has ended, or is not there (``ended`` is empty): its documents tell how it went."""
+    number = candidate.evaluation if candidate is not None and not candidate.gate_passed else 0
+    engine, bucket = clients.runs[local.NAME], clients.settings.bucket
     try:
-        report = EvaluateResult.model_validate_json(clients.objects.read(f"{prefix}{RESULT}")).report
-    except ObjectNotFound:
-        failure = (_failure(prefix, clients) or ended) if ended else ""
-        return Evaluation(number, exists=bool(ended), failure=failure)
+        return observe_run(engine, clients.objects, bucket, resource, EVALUATE, number, EvaluateResult)
     except EngineUnavailable as error:
-        return Evaluation(number, exists=True, outage=f"Its result cannot be read: {error}")
-    except ValidationError as error:
-        return Evaluation(
-            number, exists=True, failure=f"{prefix}{RESULT} cannot be read: {error.error_count()} errors."
-        )
-    return Evaluation(number, exists=True, report=report)
-
-
-def _ended(job: Manifest) -> str:
-    """How a Job ended, as a sentence; empty while it runs."""
-    for condition in job.get("status", {}).get("conditions", []):
-        if condition.get("status") == "True" and condition.get("type") == "Failed":
-            return f"Job {job['metadata']['name']} failed: {condition.get('message', condition.get('reason', ''))}"
-        if condition.get("status") == "True" and condition.get("type") == "Complete":
-            return f"Job {job['metadata']['name']} finished without a result."
-    return ""
-
-
-def _failure(prefix: str, clients: Clients) -> str:
-    try:
-        return RunFailure.model_validate_json(clients.objects.read(f"{prefix}{FAILURE}")).message
-    except (PlatformError, ValidationError):
-        return ""
+        return RunObservation(outage=f"Its result cannot be read: {error}")
 
 
 def _step(resource: ModelDeployment, clients: Clients, now: datetime) -> StepTraffic | None:

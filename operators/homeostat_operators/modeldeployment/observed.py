@@ -5,8 +5,9 @@ from datetime import timedelta
 
 from homeostat.artifacts.bundle import BundleRef
 from homeostat.engines.serving import Child, Serving
-from homeostat.signals.gate import GateReport
+from homeostat.runs import EvaluateResult
 from homeostat.signals.shadow import ShadowComparison
+from homeostat_operators.core.runs import RunObservation
 
 
 @dataclass(frozen=True)
@@ -19,18 +20,6 @@ class Available:
     training_job: str
     feature_set: str
     dataset: BundleRef
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """The evaluate Job that the candidate waits for."""
-
-    number: int
-    exists: bool
-    failure: str = ""
-    report: GateReport | None = None
-    outage: str = ""
-    """Why its result cannot be read just now."""
 
 
 @dataclass(frozen=True)
@@ -64,9 +53,8 @@ class ModelDeploymentObservation:
     versions: tuple[Available, ...] = ()
     servings: dict[str, Serving] = field(default_factory=dict)
     children: tuple[Child, ...] = ()
-    evaluation: Evaluation | None = None
-    highest_evaluation: int = 0
-    """Largest number of any evaluate Job of this object."""
+    evaluation: RunObservation[EvaluateResult] = field(default_factory=RunObservation)
+    """Evaluations, and what the one that the candidate waits for left behind."""
     step: StepTraffic | None = None
     """None: not on a step, or Prometheus does not answer."""
     shadow: ShadowComparison | None = None

@@ -8,8 +8,10 @@ from datetime import datetime, timedelta
 
 from homeostat.api.common import parse_duration
 from homeostat.api.v1alpha1.modeldeployment import Candidate, ModelDeployment, ModelDeploymentStatus
-from homeostat_operators.core.actions import Action, Apply, CreateOnce, Delete, SetAlias, TagVersion
+from homeostat.engines.runs import local
+from homeostat_operators.core.actions import Action, Apply, Delete, Launch, SetAlias, Stop, TagVersion
 from homeostat_operators.core.plan import Plan
+from homeostat_operators.core.runs import LaunchRun, strays
 from homeostat_operators.modeldeployment import candidates, children, conditions, gate, rollout, shadow
 from homeostat_operators.modeldeployment.engine import engine_of
 from homeostat_operators.modeldeployment.observed import DRAIN, ModelDeploymentObservation
@@ -28,7 +30,7 @@ def plan(resource: ModelDeployment, observed: ModelDeploymentObservation, now: d
             "observed_generation": resource.metadata.generation,
             "engine": observed.engine,
             "routing": engine_of(observed).routing,
-            "evaluations": max(before.evaluations, observed.highest_evaluation),
+            "evaluations": max(before.evaluations, observed.evaluation.highest),
             "url": _url(resource, observed),
         }
     )
@@ -46,7 +48,7 @@ def plan(resource: ModelDeployment, observed: ModelDeploymentObservation, now: d
     )
     actions = (
         *_serve(resource, status, observed, now),
-        *_evaluate(resource, status, observed),
+        *_evaluate(resource, status, observed, now),
         *deletes,
         *_tell_registry(resource, status, observed),
     )
@@ -70,18 +72,19 @@ def _serve(
 
 
 def _evaluate(
-    resource: ModelDeployment, status: ModelDeploymentStatus, observed: ModelDeploymentObservation
+    resource: ModelDeployment, status: ModelDeploymentStatus, observed: ModelDeploymentObservation, now: datetime
 ) -> tuple[Action, ...]:
+    """Evaluations that nobody waits for any more are stopped, and the reserved one is launched after them."""
     candidate = status.candidate
-    if candidate is None or candidate.gate_passed or candidate.evaluation == 0:
-        return ()
-    known = observed.evaluation
-    if known is not None and known.number == candidate.evaluation and known.exists:
-        return ()
+    doomed = strays(gate.recorded_evaluation(resource, status), observed.evaluation)
+    stops = tuple(Stop(local.NAME, run) for run in doomed if not run.deleting)
+    if candidate is None or not isinstance(gate.decision_on(resource, status, observed, now), LaunchRun):
+        return stops
     available = observed.available(candidate.version)
     if available is None:
-        return ()
-    return (CreateOnce(children.evaluate_job(resource, candidate, status.stable, available, observed.installation)),)
+        return stops
+    request = children.evaluation(resource, candidate, status.stable, available, observed.installation)
+    return (*stops, Launch(local.NAME, request))
 
 
 def _tell_registry(

@@ -6,10 +6,9 @@ from homeostat.api.v1alpha1.dataset import LabelSource
 from homeostat.api.v1alpha1.trainingjob import Resources
 from homeostat.artifacts import layout, outcomes
 from homeostat.artifacts.features import feature_source
-from homeostat.engines.runs import TRAIN, Attempt, parameters
+from homeostat.engines.runs import TRAIN, RunRequest, RunShape, parameters
 from homeostat.engines.runs.packages import Package
 from homeostat.reconcile.errors import InvalidSpec
-from homeostat.reconcile.names import child_name
 from homeostat.runs import LabelInput, TrainInput, run_prefix
 from homeostat.settings import NodePool
 from homeostat_operators.trainingjob.observed import TrainingJobObservation
@@ -112,7 +111,9 @@ def _labels(source: LabelSource, entity: str, namespace: str, bucket: str) -> La
     )
 
 
-def attempt_of(resource: TrainingJob, sets: list[FeatureSet], number: int, observed: TrainingJobObservation) -> Attempt:
+def attempt_of(
+    resource: TrainingJob, sets: list[FeatureSet], number: int, observed: TrainingJobObservation
+) -> RunRequest:
     """What is run as the attempt of that number.
 
     Raises:
@@ -127,12 +128,19 @@ def attempt_of(resource: TrainingJob, sets: list[FeatureSet], number: int, obser
     if spec.placement.gpus_per_node:
         name = pool.resource_name if pool else GPU
         limits[name] = requests[name] = str(spec.placement.gpus_per_node)
-    return Attempt(
-        resource=resource,
+    return RunRequest(
+        owner=resource,
+        purpose=TRAIN,
         number=number,
-        name=child_name(resource.metadata.name, TRAIN, number),
         document=train_input(resource, sets, number, observed),
+        image=observed.image,
+        shape=RunShape(
+            resources=Resources(requests=requests, limits=limits),
+            deadline_seconds=spec.active_deadline_seconds,
+            ttl_seconds=spec.ttl_seconds_after_finished,
+            pool=pool,
+            gpus=spec.placement.gpus_per_node,
+        ),
         package=package,
-        resources=Resources(requests=requests, limits=limits),
-        pool=pool,
+        parameters=given_parameters(resource),
     )

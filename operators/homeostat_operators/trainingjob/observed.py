@@ -3,11 +3,11 @@
 from dataclasses import dataclass, field
 
 from homeostat.api.v1alpha1 import FeatureSet
-from homeostat.engines.runs import SeenRun
 from homeostat.engines.runs.packages import Package
 from homeostat.reconcile.errors import InvalidSpec, ObjectNotFound, PlatformError
-from homeostat.runs import RunFailure, RunProgress, TrainResult
+from homeostat.runs import TrainResult
 from homeostat.settings import NodePool
+from homeostat_operators.core.runs import RunObservation
 
 
 @dataclass(frozen=True)
@@ -41,11 +41,7 @@ class TrainingJobObservation:
         package_failure: Why it cannot be read.
         features: The FeatureSets that are joined, by name; None for one that does not exist.
         deployments: Names of the ModelDeployments that exist, of those whose outcomes are labels.
-        run: Run with the name of the current attempt, whoever made it.
-        runs: All runs that belong to this object.
-        progress: How far the current attempt says it is.
-        result: What it delivered, if it has ended.
-        failure: Why it failed, as its failure document gives it.
+        attempts: Runs of the attempts, and what the current one left behind.
         version: Version in the registry that was made for this object.
     """
 
@@ -58,9 +54,5 @@ class TrainingJobObservation:
     package_failure: PackageFailure | None = None
     features: dict[str, FeatureSet | None] = field(default_factory=dict)
     deployments: frozenset[str] = frozenset()
-    run: SeenRun | None = None
-    runs: tuple[SeenRun, ...] = ()
-    progress: RunProgress | None = None
-    result: TrainResult | None = None
-    failure: RunFailure | None = None
+    attempts: RunObservation[TrainResult] = field(default_factory=RunObservation)
     version: str | None = None

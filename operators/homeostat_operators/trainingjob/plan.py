@@ -6,19 +6,36 @@ next attempt is reserved as soon as nothing stands against it.
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import assert_never
 
 from homeostat.api.common import ConditionStatus
 from homeostat.api.v1alpha1 import FeatureSet, TrainingJob, TrainingJobStatus
 from homeostat.api.v1alpha1.trainingjob import SUCCEEDED, Progress, Provenance, Run, StepState, TrainingJobReason
 from homeostat.artifacts.features import schema_hash
-from homeostat.engines.runs import TRAIN, SeenRun
-from homeostat.engines.runs.jobs import DEADLINE_EXCEEDED
+from homeostat.engines.runs import DEADLINE_EXCEEDED, TRAIN, RunState, run_name
 from homeostat.reconcile.conditions import get
 from homeostat.reconcile.errors import InvalidSpec, ObjectNotFound
-from homeostat.reconcile.names import child_name
-from homeostat.runs import RESULT, FailureReason, RunProgress
+from homeostat.reconcile.pods import OUT_OF_MEMORY
+from homeostat.runs import FailureReason, RunProgress
 from homeostat_operators.core.actions import Action, Launch, Register, Stop
 from homeostat_operators.core.plan import Plan
+from homeostat_operators.core.runs import (
+    STRAY_POLL_INTERVAL,
+    AwaitStrays,
+    Failed,
+    GiveUpNumber,
+    LaunchRun,
+    Nothing,
+    RecordedRun,
+    Reserve,
+    Running,
+    RunPolicy,
+    Succeeded,
+    Suspended,
+    back_off,
+    decide,
+    strays,
+)
 from homeostat_operators.trainingjob import children, conditions, result
 from homeostat_operators.trainingjob.conditions import ConditionUpdate
 from homeostat_operators.trainingjob.names import intent_of, model_name
@@ -28,8 +45,7 @@ MESSAGE_LIMIT = 1024
 SUSPENDED = "suspended"
 FIRST_RETRY = timedelta(seconds=10)
 LONGEST_RETRY = timedelta(minutes=5)
-DEADLINE_GRACE = timedelta(seconds=30)
-STRAY_POLL_INTERVAL = timedelta(seconds=2)
+REMEDIES = {OUT_OF_MEMORY: "raise spec.placement.resources.limits.memory"}
 PROGRESS_POLL_INTERVAL = timedelta(seconds=3)
 REGISTRY_POLL_INTERVAL = timedelta(seconds=1)
 INPUTS_POLL_INTERVAL = timedelta(seconds=60)
@@ -49,17 +65,41 @@ class Step:
 def plan(resource: TrainingJob, observed: TrainingJobObservation, now: datetime) -> Plan[TrainingJobStatus]:
     """The next status, and the actions that follow from it."""
     step = _step(resource, observed, now)
-    current = step.status.attempt if _is_active(step.status) else 0
     # A run that wrote its result ends by itself; deleting its Job in that moment would take its log away.
-    ending = step.status.attempt if step.status.model is not None else 0
-    strays = tuple(run for run in observed.runs if not run.finished and run.number not in {current, ending})
+    ending = frozenset({step.status.attempt}) if step.status.model is not None else frozenset()
+    doomed = strays(_recorded(resource, step.status), observed.attempts, ending)
     written = conditions.conditions_of(resource, step.update, now)
     status = step.status.model_copy(update={"observed_generation": resource.metadata.generation, "conditions": written})
-    stops = tuple(Stop(observed.engine, run) for run in strays if not run.deleting)
+    stops = tuple(Stop(observed.engine, run) for run in doomed if not run.deleting)
     return Plan(
         status,
         (*stops, *step.actions),
-        STRAY_POLL_INTERVAL if strays and step.requeue_after is None else step.requeue_after,
+        STRAY_POLL_INTERVAL if doomed and step.requeue_after is None else step.requeue_after,
+    )
+
+
+def _recorded(resource: TrainingJob, status: TrainingJobStatus) -> RecordedRun:
+    run = status.run
+    return RecordedRun(
+        number=status.attempt,
+        name=run_name(resource, TRAIN, status.attempt),
+        uid=run.uid if run else "",
+        ended=run.completion_time if run else None,
+        failures=status.failures,
+    )
+
+
+def _policy(resource: TrainingJob, status: TrainingJobStatus, now: datetime) -> RunPolicy:
+    run, spec = status.run, resource.spec
+    due: datetime | None = now
+    if run is not None and run.completion_time is not None and status.failures and run.message != SUSPENDED:
+        due = run.completion_time + back_off(status.failures, FIRST_RETRY, LONGEST_RETRY)
+    return RunPolicy(
+        deadline=timedelta(seconds=spec.active_deadline_seconds),
+        due=None if spec.suspend else due,
+        suspended=spec.suspend,
+        attempts=spec.retry.limit + 1,
+        remedies=REMEDIES,
     )
 
 
@@ -78,12 +118,52 @@ def _step(resource: TrainingJob, observed: TrainingJobObservation, now: datetime
         # Told by the loop, when an engine refused what was launched: for good, because a spec cannot be changed.
         status = _ended(resource, refused.message, None, now) if _is_active(status) else status
         return _final(status, ConditionUpdate.failure(TrainingJobReason.INVALID_SPEC, refused.message), now)
-    if not _is_active(status):
-        return _next_attempt(resource, status, observed, now)
-    if observed.result is not None:
-        status = result.taken(resource, observed.result, observed.run, observed.image, now)
-        return _registering(resource, status, None, now)
-    return _attempt(resource, observed, now)
+    return _decided(resource, status, observed, now)
+
+
+def _decided(  # noqa: PLR0911 - one return for each way the attempts can stand
+    resource: TrainingJob, status: TrainingJobStatus, observed: TrainingJobObservation, now: datetime
+) -> Step:
+    """What follows from the attempts, none of which has a recorded result."""
+    attempts = observed.attempts
+    decision = decide(_recorded(resource, status), attempts, _policy(resource, status, now), resource.metadata.uid, now)
+    match decision:
+        case Succeeded(delivered):
+            status = result.taken(resource, delivered, attempts.state, observed.image, now)
+            return _registering(resource, status, None, now)
+        case GiveUpNumber():
+            # The name belongs to somebody else: the attempt has ended, and nothing has failed.
+            return _decided(resource, _ended(resource, "its name was taken", None, now), observed, now)
+        case Failed():
+            return _failed(resource, observed, decision, now)
+        case Suspended():
+            # Its run, if there is one, is a stray from now on: stopped, and waited for before the next attempt.
+            ended = _ended(resource, SUSPENDED, attempts.state, now)
+            return Step(
+                ended, ConditionUpdate.suspended(), requeue_after=STRAY_POLL_INTERVAL if attempts.state else None
+            )
+        case Running(state):
+            return _running(resource, observed, state)
+        case AwaitStrays():
+            message = "The run of an earlier attempt is still being stopped."
+            return Step(status, ConditionUpdate(TrainingJobReason.PENDING, message), requeue_after=STRAY_POLL_INTERVAL)
+        case LaunchRun():
+            return _create(resource, status, observed, now)
+        case Reserve(number):
+            return _next_attempt(resource, status, observed, number, now)
+        case Nothing(until):
+            return _idle(status, until, now)
+        case _:
+            assert_never(decision)
+
+
+def _idle(status: TrainingJobStatus, until: datetime | None, now: datetime) -> Step:
+    """Between two attempts."""
+    if until is None:
+        return Step(status, ConditionUpdate.suspended())
+    why = status.run.message if status.run else ""
+    text = f"Attempt {status.attempt} failed and is tried again: {why}"
+    return Step(status, ConditionUpdate(TrainingJobReason.RETRYING, text), requeue_after=until - now)
 
 
 def _registering(resource: TrainingJob, status: TrainingJobStatus, version: str | None, now: datetime) -> Step:
@@ -100,51 +180,12 @@ def _registering(resource: TrainingJob, status: TrainingJobStatus, version: str 
     return Step(status, ConditionUpdate.success(f"Model {model.name} version {version} is registered."))
 
 
-def _attempt(  # noqa: PLR0911 - one return for each way an attempt can stand
-    resource: TrainingJob, observed: TrainingJobObservation, now: datetime
-) -> Step:
-    """The current attempt, which has no result so far."""
-    status, run, job = resource.status, resource.status.run, observed.run
-    assert run is not None  # noqa: S101 - the caller's branch
-    if job is not None and job.owner != resource.metadata.uid:
-        # The name belongs to somebody else: the number is given up, and nothing has failed.
-        return _next_attempt(resource, _ended(resource, "its name was taken", None, now), observed, now)
-    if observed.failure is not None:
-        return _failed(resource, observed, observed.failure.reason, observed.failure.message, now)
-    if job is not None and job.finished:
-        message = job.message or f"it ended without {RESULT}, which its last step has to write; see {job.logs}"
-        return _failed(resource, observed, job.reason, f"Run {job.name}: {message}", now)
-    if resource.spec.suspend:
-        # Its run, if there is one, is a stray from now on: stopped, and waited for before the next attempt.
-        return Step(
-            _ended(resource, SUSPENDED, job, now),
-            ConditionUpdate.suspended(),
-            requeue_after=STRAY_POLL_INTERVAL if job else None,
-        )
-    if job is not None and now > _deadline(resource, run, job):
-        message = f"Run {job.name} took longer than {resource.spec.active_deadline_seconds} s{_because(job)}"
-        return _failed(resource, observed, DEADLINE_EXCEEDED, message, now)
-    if job is not None:
-        return _running(resource, observed, job)
-    if run.uid:
-        return _failed(resource, observed, "", f"Run {run.id} was deleted before it delivered a result", now)
-    return _create(resource, status, observed, now)
+def _because(run: RunState) -> str:
+    return f": {run.failure_message}" if run.failure_message else ""
 
 
-def _deadline(resource: TrainingJob, run: Run, job: SeenRun) -> datetime:
-    """When an attempt is ended by us: some engines know no deadline, the others have had their chance by then.
-
-    An engine that was away between reservation and start costs the attempt nothing.
-    """
-    return (job.start or run.start_time) + timedelta(seconds=resource.spec.active_deadline_seconds) + DEADLINE_GRACE
-
-
-def _because(run: SeenRun) -> str:
-    return f": {run.stuck}" if run.stuck else ""
-
-
-def _running(resource: TrainingJob, observed: TrainingJobObservation, job: SeenRun) -> Step:
-    status, reported = resource.status, observed.progress
+def _running(resource: TrainingJob, observed: TrainingJobObservation, job: RunState) -> Step:
+    status, reported = resource.status, observed.attempts.progress
     seen = {"uid": job.uid, "url": job.url, "logs": job.logs}
     run = status.run.model_copy(update=seen) if status.run else None
     progress = _progress(reported, job) or status.progress
@@ -156,7 +197,7 @@ def _running(resource: TrainingJob, observed: TrainingJobObservation, job: SeenR
     return Step(status, ConditionUpdate(TrainingJobReason.RUNNING, message), requeue_after=PROGRESS_POLL_INTERVAL)
 
 
-def _progress(reported: RunProgress | None, job: SeenRun) -> Progress | None:
+def _progress(reported: RunProgress | None, job: RunState) -> Progress | None:
     """How far a run is, as it says itself; else as its engine does, which does not know how many steps there will be."""
     if reported is not None:
         summary = f"{min(100, 100 * reported.done // max(reported.total, 1))}% {reported.step}"[:160]
@@ -169,14 +210,16 @@ def _progress(reported: RunProgress | None, job: SeenRun) -> Progress | None:
     return Progress(current_step=going, completed_steps=done, summary=summary) if job.steps else None
 
 
-def _ended(resource: TrainingJob, message: str, job: SeenRun | None, now: datetime) -> TrainingJobStatus:
+def _ended(resource: TrainingJob, message: str, job: RunState | None, now: datetime) -> TrainingJobStatus:
     """The status with the current attempt ended without a result."""
     status, run = resource.status, resource.status.run
     assert run is not None  # noqa: S101 - the caller's branch
     used = 0
     if run.uid or job is not None:
+        # A run that waits for a node uses none of it; one that is gone is taken to have run all the time.
+        start = job.start or now if job is not None and job.waiting else run.start_time
         end = job.end if job and job.end else now
-        used = resource.spec.placement.gpus_per_node * max(0, int((end - run.start_time).total_seconds()))
+        used = resource.spec.placement.gpus_per_node * max(0, int((end - start).total_seconds()))
     return status.model_copy(
         update={
             "run": run.model_copy(update={"completion_time": now, "message": message[:MESSAGE_LIMIT]}),
@@ -187,17 +230,21 @@ def _ended(resource: TrainingJob, message: str, job: SeenRun | None, now: dateti
     )
 
 
-def _failed(resource: TrainingJob, observed: TrainingJobObservation, reason: str, message: str, now: datetime) -> Step:
+def _failed(resource: TrainingJob, observed: TrainingJobObservation, failed: Failed, now: datetime) -> Step:
     failures = resource.status.failures + 1
-    status = _ended(resource, message, observed.run, now).model_copy(update={"failures": failures})
+    ended = _ended(resource, failed.message, observed.attempts.state, now)
+    status = ended.model_copy(update={"failures": failures})
     limit = resource.spec.retry.limit
-    if reason == FailureReason.INVALID_DATA:
-        return _final(status, ConditionUpdate.failure(TrainingJobReason.INVALID_DATA, message), now)
-    if failures <= limit:
-        text = f"Attempt {status.attempt} failed and is tried again ({failures} of {limit} retries used): {message}"
-        return Step(status, ConditionUpdate(TrainingJobReason.RETRYING, text), requeue_after=_back_off(failures))
-    text = f"All {failures} attempts failed; the last one: {message}"
-    if reason == DEADLINE_EXCEEDED:
+    if failed.reason == FailureReason.INVALID_DATA:
+        return _final(status, ConditionUpdate.failure(TrainingJobReason.INVALID_DATA, failed.message), now)
+    if not failed.exhausted:
+        text = (
+            f"Attempt {status.attempt} failed and is tried again ({failures} of {limit} retries used): {failed.message}"
+        )
+        look = back_off(failures, FIRST_RETRY, LONGEST_RETRY)
+        return Step(status, ConditionUpdate(TrainingJobReason.RETRYING, text), requeue_after=look)
+    text = f"All {failures} attempts failed; the last one: {failed.message}"
+    if failed.reason == DEADLINE_EXCEEDED:
         return _final(status, ConditionUpdate.failure(TrainingJobReason.DEADLINE_EXCEEDED, text), now)
     return _final(status, ConditionUpdate.failure(TrainingJobReason.RETRIES_EXHAUSTED, text), now)
 
@@ -206,28 +253,14 @@ def _final(status: TrainingJobStatus, update: ConditionUpdate, now: datetime) ->
     return Step(status.model_copy(update={"completion_time": now}), update)
 
 
-def _back_off(failures: int) -> timedelta:
-    return min(FIRST_RETRY * 2.0 ** min(failures - 1, 10), LONGEST_RETRY)
-
-
 def _next_attempt(
-    resource: TrainingJob, status: TrainingJobStatus, observed: TrainingJobObservation, now: datetime
+    resource: TrainingJob, status: TrainingJobStatus, observed: TrainingJobObservation, number: int, now: datetime
 ) -> Step:
     """The next attempt, or what stands against it."""
-    if resource.spec.suspend:
-        return Step(status, ConditionUpdate.suspended())
-    run = status.run
-    if run is not None and run.completion_time is not None and status.failures and run.message != SUSPENDED:
-        wait = run.completion_time + _back_off(status.failures) - now
-        if wait > timedelta():
-            text = f"Attempt {status.attempt} failed and is tried again: {run.message}"
-            return Step(status, ConditionUpdate(TrainingJobReason.RETRYING, text), requeue_after=wait)
-    attempt = max([status.attempt, *(job.number for job in observed.runs)]) + 1
-    name = child_name(resource.metadata.name, TRAIN, attempt)
     reserved = status.model_copy(
         update={
-            "attempt": attempt,
-            "run": Run(engine=observed.engine, id=name, start_time=now),
+            "attempt": number,
+            "run": Run(engine=observed.engine, id=run_name(resource, TRAIN, number), start_time=now),
             "progress": None,
             "steps": [],
             "start_time": status.start_time or now,
@@ -245,17 +278,14 @@ def _next_attempt(
 
 
 def _create(resource: TrainingJob, status: TrainingJobStatus, observed: TrainingJobObservation, now: datetime) -> Step:
-    """The Job of the reserved attempt, once its inputs are there."""
-    if any(not job.finished for job in observed.runs):
-        message = "The run of an earlier attempt is still being stopped."
-        return Step(status, ConditionUpdate(TrainingJobReason.PENDING, message), requeue_after=STRAY_POLL_INTERVAL)
+    """The run of the reserved attempt, once its inputs are there."""
     sets = [feature_set for feature_set in observed.features.values() if feature_set is not None]
     try:
         children.checked_pool(resource, observed)
         package = children.checked_package(resource, observed)
         if (update := _missing(resource, observed)) is not None:
             return Step(status, update, requeue_after=INPUTS_POLL_INTERVAL)
-        attempt = children.attempt_of(resource, sets, status.attempt, observed)
+        request = children.attempt_of(resource, sets, status.attempt, observed)
     except ObjectNotFound as error:
         return Step(status, ConditionUpdate(TrainingJobReason.PENDING, f"{error}."), requeue_after=INPUTS_POLL_INTERVAL)
     except InvalidSpec as error:  # for good, because a spec cannot be changed
@@ -264,7 +294,7 @@ def _create(resource: TrainingJob, status: TrainingJobStatus, observed: Training
     status = status.model_copy(update={"provenance": provenance})
     update = ConditionUpdate(TrainingJobReason.PENDING, f"Attempt {status.attempt} starts.")
     # Not every engine lets its runs be watched.
-    return Step(status, update, (Launch(observed.engine, attempt),), requeue_after=PROGRESS_POLL_INTERVAL)
+    return Step(status, update, (Launch(observed.engine, request),), requeue_after=PROGRESS_POLL_INTERVAL)
 
 
 def _missing(resource: TrainingJob, observed: TrainingJobObservation) -> ConditionUpdate | None:

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from homeostat.api.v1alpha1 import TrainingJob, TrainingJobStatus
 from homeostat.api.v1alpha1.trainingjob import DatasetRecord, MetricValue, ModelVersion, Progress, Provenance
-from homeostat.engines.runs import SeenRun
+from homeostat.engines.runs import RunState
 from homeostat.runs import TrainInput, TrainResult
 from homeostat_operators.trainingjob.names import model_name
 
@@ -15,7 +15,7 @@ METRICS_LIMIT = 32
 
 
 def taken(
-    resource: TrainingJob, delivered: TrainResult, job: SeenRun | None, image: str, now: datetime
+    resource: TrainingJob, delivered: TrainResult, job: RunState | None, image: str, now: datetime
 ) -> TrainingJobStatus:
     """The status with the result of the current attempt; the version is still to be registered."""
     status = resource.status
@@ -41,7 +41,7 @@ def taken(
     )
 
 
-def provenance(job: SeenRun, image: str, resource: TrainingJob) -> Provenance | None:
+def provenance(job: RunState, image: str, resource: TrainingJob) -> Provenance | None:
     """What the attempt was in truth told, from its Job; None if that cannot be read."""
     try:
         told = TrainInput.model_validate_json(job.document)

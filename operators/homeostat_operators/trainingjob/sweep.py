@@ -15,9 +15,9 @@ def sweep(clients: Clients) -> None:
     Raises:
         PlatformError: An engine or Kubernetes does not answer, or refuses; what is left is found the next time.
     """
-    for name, engine in clients.pipelines.items():
+    for name, engine in clients.runs.items():
         # Runs first: a run that is seen was started by a TrainingJob that is older, and so is seen as well.
-        going = engine.going()
+        going = engine.active_runs()
         if not going:
             continue
         found = clients.cluster.list(API_VERSION, TrainingJob.KIND, None)

@@ -6,7 +6,8 @@ import pytest
 import yaml
 
 from homeostat.api.v1alpha1 import FeatureSet
-from homeostat_operators.core.actions import CreateOnce
+from homeostat.engines.runs.jobs import run_job
+from homeostat_operators.core.actions import Launch
 from homeostat_operators.featureset.observed import FeatureSetObservation
 from homeostat_operators.featureset.plan import plan
 
@@ -20,7 +21,7 @@ OBSERVED = FeatureSetObservation(bucket="homeostat", image="homeostat/pipelines:
 def test_objects_asked_for_are_the_recorded_ones(case: str) -> None:
     resource = FeatureSet.model_validate(yaml.safe_load((HERE / "input" / f"{case}.yaml").read_text()))
     actions = plan(resource, OBSERVED, NOW).actions
-    made = yaml.safe_dump_all([a.manifest for a in actions if isinstance(a, CreateOnce)], sort_keys=False)
+    made = yaml.safe_dump_all([run_job(a.request) for a in actions if isinstance(a, Launch)], sort_keys=False)
     golden = HERE / "output" / f"{case}.yaml"
     if os.environ.get("UPDATE_GOLDEN"):
         golden.write_text(made)

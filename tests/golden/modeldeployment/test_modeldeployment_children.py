@@ -1,14 +1,16 @@
 import os
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from homeostat.api.v1alpha1.modeldeployment import ModelDeployment
 from homeostat.artifacts.bundle import BundleRef
+from homeostat.engines.runs.jobs import run_job
 from homeostat.engines.serving import Serving
-from homeostat_operators.core.actions import Apply, CreateOnce
+from homeostat_operators.core.actions import Action, Apply, Launch
 from homeostat_operators.modeldeployment.observed import Available, Installation, ModelDeploymentObservation
 from homeostat_operators.modeldeployment.plan import plan
 
@@ -30,6 +32,16 @@ def a_version(number: str) -> Available:
     )
 
 
+def objects_of(action: Action) -> list[dict[str, Any]]:
+    match action:
+        case Apply(manifest):
+            return [manifest]
+        case Launch(request=request):
+            return [run_job(request)]
+        case _:
+            return []
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_objects_asked_for_are_the_recorded_ones(case: str) -> None:
     resource = ModelDeployment.model_validate(yaml.safe_load((HERE / "input" / f"{case}.yaml").read_text()))
@@ -37,7 +49,7 @@ def test_objects_asked_for_are_the_recorded_ones(case: str) -> None:
     engine = resource.spec.engine.value if resource.spec.engine else "Deployment"
     observed = ModelDeploymentObservation(INSTALLATION, engine, versions=versions, servings={"1": READY})
     actions = plan(resource, observed, NOW).actions
-    made = yaml.safe_dump_all([a.manifest for a in actions if isinstance(a, Apply | CreateOnce)], sort_keys=False)
+    made = yaml.safe_dump_all([manifest for a in actions for manifest in objects_of(a)], sort_keys=False)
     golden = HERE / "output" / f"{case}.yaml"
     if os.environ.get("UPDATE_GOLDEN"):
         golden.write_text(made)

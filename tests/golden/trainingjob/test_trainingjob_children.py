@@ -7,8 +7,8 @@ import yaml
 
 from homeostat.api.v1alpha1 import FeatureSet, TrainingJob
 from homeostat.artifacts.features import schema_hash
-from homeostat.engines.runs.local import train_job
-from homeostat.engines.runs.packages import shipped
+from homeostat.engines.runs.jobs import run_job
+from homeostat.engines.runs.packages import bundled
 from homeostat.settings import NodePool
 from homeostat.testing.builders import DIGEST, a_feature_set
 from homeostat_operators.core.actions import Launch
@@ -34,7 +34,7 @@ OBSERVED = TrainingJobObservation(
     bucket="homeostat",
     image="homeostat/pipelines:1",
     pools={"gpu-a100": POOL},
-    package=shipped(HERE.parents[2] / "pipelines" / "compiled", "tabular-classification"),
+    package=bundled(HERE.parents[2] / "pipelines" / "compiled", "tabular-classification"),
     features={"customers": the_features()},
     deployments=frozenset({"churn"}),
 )
@@ -44,7 +44,7 @@ OBSERVED = TrainingJobObservation(
 def test_objects_asked_for_are_the_recorded_ones(case: str) -> None:
     resource = TrainingJob.model_validate(yaml.safe_load((HERE / "input" / f"{case}.yaml").read_text()))
     actions = plan(resource, OBSERVED, NOW).actions
-    made = yaml.safe_dump_all([train_job(a.attempt) for a in actions if isinstance(a, Launch)], sort_keys=False)
+    made = yaml.safe_dump_all([run_job(a.request) for a in actions if isinstance(a, Launch)], sort_keys=False)
     golden = HERE / "output" / f"{case}.yaml"
     if os.environ.get("UPDATE_GOLDEN"):
         golden.write_text(made)

@@ -12,8 +12,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from homeostat.api.v1alpha1.trainingjob import SUCCEEDED
-from homeostat.engines.runs import PipelineEngine
-from homeostat.engines.runs.kubeflow.client import KubeflowPipelines
+from homeostat.engines.runs import RunEngine
+from homeostat.engines.runs.kubeflow.client import KubeflowRuns
 from homeostat.engines.runs.packages import Packages
 from homeostat.reconcile.conditions import get, is_true
 from homeostat.reconcile.errors import PlatformError
@@ -45,11 +45,11 @@ class KubeflowWorld(World):
 
     remote: deque[kubeflow_twin.Fault] = field(default_factory=deque)
 
-    def engines(self) -> dict[str, PipelineEngine]:
+    def engines(self) -> dict[str, RunEngine]:
         self.server = KubeflowServer(self.remote)
         packages = Packages(COMPILED, self.objects, self.cluster.get)
         transport = httpx.MockTransport(self.server)
-        return {"Kubeflow": KubeflowPipelines(SETTINGS, "this cluster", packages, self.server.listed, transport)}
+        return {"Kubeflow": KubeflowRuns(SETTINGS, "this cluster", packages, self.server.listed, transport)}
 
     def turn(self) -> ReconcileResult | None:
         try:
@@ -149,19 +149,19 @@ def test_the_run_of_a_deleted_training_is_terminated_and_no_other(remote: list[k
     world.turn()
     kept = a_training_job("kept", engine="Kubeflow", pipeline={"uri": URI})
     world.cluster.put(kept.model_dump(mode="json", by_alias=True, exclude_none=True))
-    kubeflow: Any = world.clients.pipelines["Kubeflow"]
-    (first,) = kubeflow.going()
+    kubeflow: Any = world.clients.runs["Kubeflow"]
+    (first,) = kubeflow.active_runs()
     world.server.objects["runs"].append(
         {**world.server.objects["runs"][0], "run_id": "kept", "display_name": "churn/kept-train-1 uid-of-kept/1"}
     )
     sweep(world.clients)
-    assert not any(run.deleting for run in kubeflow.going()), "nobody is gone yet"
+    assert not any(run.deleting for run in kubeflow.active_runs()), "nobody is gone yet"
     world.cluster.vanish(world.own)
     world.remote.extend(remote)
-    while not all(run.deleting for run in kubeflow.going() if run.uid == first.uid):
+    while not all(run.deleting for run in kubeflow.active_runs() if run.uid == first.uid):
         with suppress(PlatformError, kubeflow_twin.Crash):
             sweep(world.clients)
-    assert [run.deleting for run in kubeflow.going() if run.uid == "kept"] == [False]
+    assert [run.deleting for run in kubeflow.active_runs() if run.uid == "kept"] == [False]
 
 
 def test_a_training_that_the_backend_refuses_has_ended_with_its_words() -> None:

@@ -13,20 +13,19 @@ from hypothesis import strategies as st
 
 from homeostat.api.v1alpha1.trainingjob import Resources
 from homeostat.engines.objects.memory import MemoryObjects
-from homeostat.engines.runs import Attempt, SeenRun
-from homeostat.engines.runs.kubeflow.client import KubeflowPipelines
-from homeostat.engines.runs.kubeflow.manifests import rendered
-from homeostat.engines.runs.packages import Packages, parse, shipped
+from homeostat.engines.runs import TRAIN, RunRequest, RunState
+from homeostat.engines.runs.kubeflow.client import KubeflowRuns
+from homeostat.engines.runs.packages import Packages, bundled, parse
 from homeostat.reconcile.errors import EngineUnavailable, InvalidSpec, NotReadyYet, PlatformError
-from homeostat.runs import TrainInput
 from homeostat.settings import KubeflowSettings, NodePool
 from homeostat.testing.builders import a_training_job
 from support.kubeflow_twin import Crash, Fault, KubeflowServer
+from support.runs import a_request, package_of, rendered
 
 COMPILED = Path(__file__).parents[3] / "pipelines" / "compiled"
 SETTINGS = KubeflowSettings(url="http://kubeflow.example.org", ui_url="http://ui.example.org/")
 NAME = "tabular-classification"
-PACKAGE = shipped(COMPILED, NAME)
+PACKAGE = bundled(COMPILED, NAME)
 CLUSTER = "5b1d3a0e-1c7f-4b55-9d0b-6c8c0b1f7a11"
 
 
@@ -41,35 +40,20 @@ deploymentSpec: {executors: {exec-one: {container: {image: homeostat/pipelines}}
 )
 
 
-def an_attempt(number: int = 1, pool: NodePool | None = None, **spec: Any) -> Attempt:
+def an_attempt(number: int = 1, pool: NodePool | None = None, **spec: Any) -> RunRequest:
     job = a_training_job(**spec)
-    document = TrainInput(
-        namespace="churn",
-        model="churn",
-        feature_sets=[],
-        labels=[],
-        window_seconds=None,
-        holdout_percent=20,
-        pipeline=NAME,
-        parameters={p.name: p.value for p in job.spec.pipeline.parameters},
-        seed=1,
-        image="registry.example.org/pipelines:7",
-        gpus=0,
-        datasets="s3://b/d/",
-        models="s3://b/m/",
-        output="s3://b/o/",
-    )
     resources = Resources(requests={"cpu": "500m"}, limits={"memory": "2Gi"})
-    return Attempt(job, number, f"churn-first-train-{number}", document, PACKAGE, resources, pool)
+    gpus, given = job.spec.placement.gpus_per_node, {p.name: p.value for p in job.spec.pipeline.parameters}
+    return a_request(job, number, package=PACKAGE, resources=resources, pool=pool, gpus=gpus, parameters=given)
 
 
-def engine(server: KubeflowServer, settings: KubeflowSettings = SETTINGS, cluster: str = CLUSTER) -> KubeflowPipelines:
+def engine(server: KubeflowServer, settings: KubeflowSettings = SETTINGS, cluster: str = CLUSTER) -> KubeflowRuns:
     packages = Packages(COMPILED, MemoryObjects(), lambda *_: None)
-    return KubeflowPipelines(settings, cluster, packages, server.listed, httpx.MockTransport(server))
+    return KubeflowRuns(settings, cluster, packages, server.listed, httpx.MockTransport(server))
 
 
-def found(kubeflow: KubeflowPipelines, attempt: Attempt) -> SeenRun:
-    seen = kubeflow.find(attempt.resource, attempt.number)
+def found(kubeflow: KubeflowRuns, attempt: RunRequest) -> RunState:
+    seen = kubeflow.find(attempt.owner, attempt.purpose, attempt.number)
     assert seen is not None
     return seen
 
@@ -79,7 +63,7 @@ def test_an_attempt_becomes_one_run_of_an_uploaded_version_in_the_experiment_of_
     kubeflow, attempt = engine(server), an_attempt()
     kubeflow.submit(attempt)
     (run,) = server.objects["runs"]
-    assert run["display_name"] == f"churn/churn-first-train-1 {attempt.resource.metadata.uid}/1"
+    assert run["display_name"] == f"churn/churn-first-train-1 {attempt.owner.metadata.uid}/1"
     assert [e["display_name"] for e in server.objects["experiments"]] == ["churn"]
     assert run["service_account"] == "pipeline-runner"
     seen = found(kubeflow, attempt)
@@ -145,17 +129,17 @@ def test_of_two_runs_of_one_attempt_the_older_counts_and_the_other_is_shown_to_b
     server.workflows.append(
         {"metadata": {"name": "w", "labels": {"pipeline/runid": "late"}}, "spec": {}, "status": {"phase": "Running"}}
     )
-    runs = kubeflow.runs(attempt.resource)
+    runs = kubeflow.runs(attempt.owner, TRAIN)
     assert [(run.uid == "late", run.number) for run in runs] == [(False, 1), (True, 0)]
     kubeflow.stop(runs[1])
-    assert [run.deleting for run in kubeflow.runs(attempt.resource)] == [False, True]
+    assert [run.deleting for run in kubeflow.runs(attempt.owner, TRAIN)] == [False, True]
 
 
 def test_stopping_a_run_that_is_gone_is_well() -> None:
     server = KubeflowServer()
     kubeflow, attempt = engine(server), an_attempt()
     kubeflow.submit(attempt)
-    (run,) = kubeflow.runs(attempt.resource)
+    (run,) = kubeflow.runs(attempt.owner, TRAIN)
     server.vanish(run.uid)
     kubeflow.stop(run)
 
@@ -168,8 +152,8 @@ def test_runs_that_go_on_are_listed_for_their_own_cluster_alone() -> None:
     theirs.submit(an_attempt(4))
     ended = found(ours, an_attempt(2))
     server.ends(ended.uid, "Succeeded")
-    assert sorted(run.number for run in ours.going()) == [1, 3]
-    assert [run.number for run in theirs.going()] == [4]
+    assert sorted(run.number for run in ours.active_runs()) == [1, 3]
+    assert [run.number for run in theirs.active_runs()] == [4]
 
 
 def test_a_step_whose_image_cannot_be_had_is_named_although_the_backend_says_running() -> None:
@@ -185,7 +169,10 @@ def test_a_step_whose_image_cannot_be_had_is_named_although_the_backend_says_run
     }
     server.pods.append(pod)
     server.objects["runs"][0]["state"] = "RUNNING"
-    assert found(kubeflow, attempt).stuck == "step train cannot start: pod tabular-abc-1: ErrImagePull, not found"
+    assert (
+        found(kubeflow, attempt).failure_message
+        == "step train cannot start: pod tabular-abc-1: ErrImagePull, not found"
+    )
 
 
 def test_a_run_has_ended_when_its_workflow_says_so_although_the_backend_lags() -> None:
@@ -224,7 +211,7 @@ def test_a_backend_whose_workflows_may_not_be_read_is_believed() -> None:
     def forbidden(*_: Any) -> list[dict[str, Any]]:
         raise PlatformError("not permitted")
 
-    kubeflow = KubeflowPipelines(SETTINGS, CLUSTER, packages, forbidden, httpx.MockTransport(server))
+    kubeflow = KubeflowRuns(SETTINGS, CLUSTER, packages, forbidden, httpx.MockTransport(server))
     attempt = an_attempt()
     kubeflow.submit(attempt)
     assert not found(kubeflow, attempt).finished
@@ -365,4 +352,4 @@ def test_a_package_carries_image_secret_nodes_and_resources() -> None:
 def test_tolerations_which_the_backend_cannot_set_are_refused_with_a_remedy() -> None:
     pool = NodePool(tolerations=[{"key": "gpu", "operator": "Exists"}])
     with pytest.raises(InvalidSpec, match="a pool without taints"):
-        engine(KubeflowServer()).package(a_training_job(placement={"node_pool": "gpu"}), pool)
+        engine(KubeflowServer()).package(package_of(a_training_job(placement={"node_pool": "gpu"}), pool))

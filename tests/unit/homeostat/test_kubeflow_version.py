@@ -9,7 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from homeostat.engines.objects.memory import MemoryObjects
-from homeostat.engines.runs.kubeflow.client import KubeflowPipelines
+from homeostat.engines.runs.kubeflow.client import KubeflowRuns
 from homeostat.engines.runs.packages import Packages
 from homeostat.reconcile.errors import EngineUnavailable
 from homeostat.settings import KubeflowSettings
@@ -19,8 +19,8 @@ SETTINGS = KubeflowSettings(url="http://kubeflow.example.org")
 PACKAGES = Packages(Path(), MemoryObjects(), lambda *_: None)
 
 
-def engine(server: KubeflowServer) -> KubeflowPipelines:
-    return KubeflowPipelines(SETTINGS, "this cluster", PACKAGES, server.listed, httpx.MockTransport(server))
+def engine(server: KubeflowServer) -> KubeflowRuns:
+    return KubeflowRuns(SETTINGS, "this cluster", PACKAGES, server.listed, httpx.MockTransport(server))
 
 
 def told(log: list[MutableMapping[str, Any]]) -> list[tuple[str, str]]:
@@ -33,15 +33,15 @@ def test_the_version_is_logged_when_the_backend_is_first_reached_and_when_it_cha
     with capture_logs() as log:
         server.down = True
         with pytest.raises(EngineUnavailable):
-            kubeflow.going()
+            kubeflow.active_runs()
         assert told(log) == []
         server.down = False
-        kubeflow.going()
-        kubeflow.going()
+        kubeflow.active_runs()
+        kubeflow.active_runs()
         assert told(log) == [("", "2.0.5")]
         server.health = {"tag_name": "2.2.0"}
-        kubeflow.going()
-        kubeflow.going()
+        kubeflow.active_runs()
+        kubeflow.active_runs()
     assert told(log) == [("", "2.0.5"), ("2.0.5", "2.2.0")]
 
 
@@ -59,7 +59,7 @@ def test_a_backend_built_without_a_version_is_told_by_its_commit_if_by_anything(
     server = KubeflowServer()
     server.health = says
     with capture_logs() as log:
-        engine(server).going()
+        engine(server).active_runs()
     assert told(log) == [("", version)]
 
 
@@ -67,5 +67,5 @@ def test_runs_are_listed_although_nobody_may_ask_for_the_version() -> None:
     server = KubeflowServer()
     server.health = None
     with capture_logs() as log:
-        assert engine(server).going() == ()
+        assert engine(server).active_runs() == ()
     assert told(log) == []

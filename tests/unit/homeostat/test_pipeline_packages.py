@@ -6,24 +6,19 @@ from typing import Any
 import pytest
 import yaml
 
-from homeostat.api.v1alpha1.trainingjob import Resources
+from homeostat.api.v1alpha1.trainingjob import PipelineRef, Resources
 from homeostat.engines.objects.memory import MemoryObjects
-from homeostat.engines.runs import Attempt, parameters
-from homeostat.engines.runs.kubeflow.manifests import rendered
-from homeostat.engines.runs.packages import Package, Packages, parse, shipped
+from homeostat.engines.runs import RunRequest, parameters
+from homeostat.engines.runs.packages import Package, Packages, bundled, parse
 from homeostat.reconcile.errors import InvalidSpec, ObjectNotFound
-from homeostat.runs import TrainInput
 from homeostat.settings import NodePool
 from homeostat.testing.builders import a_training_job
+from support.runs import a_request, a_train_input, rendered
 
 COMPILED = Path(__file__).parents[3] / "pipelines" / "compiled"
 URI = "s3://homeostat/churn/pipelines/own.yaml"
 JOB: dict[str, Any] = {"parameterType": "STRING"}
-DOCUMENT = TrainInput(
-    namespace="churn", model="churn", feature_sets=[], labels=[], window_seconds=None, holdout_percent=20,
-    pipeline="own", parameters={}, seed=1, image="registry.example.org/pipelines:7", gpus=0,
-    datasets="s3://b/d/", models="s3://b/m/", output="s3://b/o/",
-)  # fmt: skip
+DOCUMENT = a_train_input()
 
 
 def a_spec(inputs: dict[str, Any] | None = None, **container: Any) -> dict[str, Any]:
@@ -39,9 +34,9 @@ def a_package(**container: Any) -> Package:
     return parse(yaml.safe_dump(a_spec(**container)).encode(), "spec.pipeline.uri 'u'")
 
 
-def an_attempt(package: Package, pool: NodePool | None = None, **placement: Any) -> Attempt:
+def an_attempt(package: Package, pool: NodePool | None = None, **placement: Any) -> RunRequest:
     job = a_training_job(pipeline={"uri": URI}, placement=placement)
-    return Attempt(job, 1, "one", DOCUMENT, package, Resources(requests={"cpu": "500m"}), pool)
+    return a_request(job, package=package, resources=Resources(requests={"cpu": "500m"}), pool=pool)
 
 
 def packages(objects: dict[str, bytes] | None = None, config_map: dict[str, str] | None = None) -> Packages:
@@ -49,14 +44,20 @@ def packages(objects: dict[str, bytes] | None = None, config_map: dict[str, str]
     return Packages(COMPILED, MemoryObjects(objects), lambda *_: found)
 
 
+def named(**spec: Any) -> tuple[str, PipelineRef]:
+    """Namespace of a TrainingJob and the pipeline that its spec names."""
+    job = a_training_job(**spec)
+    return job.metadata.namespace, job.spec.pipeline
+
+
 def test_a_package_is_read_from_the_object_store_or_a_config_map_or_the_platform() -> None:
     content = yaml.safe_dump(a_spec())
-    of_uri = packages({URI: content.encode()}).load(a_training_job(pipeline={"uri": URI}))
+    of_uri = packages({URI: content.encode()}).load(*named(pipeline={"uri": URI}))
     reference = {"config_map_ref": {"name": "own"}}
-    of_map = packages(config_map={"pipeline.yaml": content}).load(a_training_job(pipeline=reference))
+    of_map = packages(config_map={"pipeline.yaml": content}).load(*named(pipeline=reference))
     assert of_uri == of_map
     assert of_uri.name == "own"
-    own = packages().load(a_training_job())
+    own = packages().load(*named())
     assert own.name == "tabular-classification"
     assert own.digest != of_uri.digest
 
@@ -76,7 +77,7 @@ def test_a_package_is_read_from_the_object_store_or_a_config_map_or_the_platform
 )
 def test_a_package_that_is_not_there_is_told_by_its_place(held: Packages, pipeline: Any, words: str) -> None:
     with pytest.raises(ObjectNotFound, match=words):
-        held.load(a_training_job(pipeline=pipeline))
+        held.load(*named(pipeline=pipeline))
 
 
 def without(field: str) -> dict[str, Any]:
@@ -113,7 +114,7 @@ def test_an_artifact_that_nothing_can_give_is_refused_by_its_name() -> None:
 
 def test_a_pipeline_that_does_not_ship_is_told_those_that_do() -> None:
     with pytest.raises(InvalidSpec, match="'regression' is unknown; use one of tabular-classification"):
-        shipped(COMPILED, "regression")
+        bundled(COMPILED, "regression")
 
 
 DECLARED: dict[str, dict[str, Any]] = {
@@ -158,9 +159,9 @@ def test_wrong_parameters_are_named_with_their_value_and_the_remedy(given: dict[
 
 
 def test_the_digest_is_told_to_a_pipeline_that_asks_for_it() -> None:
-    assert set(a_package().arguments(DOCUMENT)) == {"job"}
+    assert set(a_package().arguments(DOCUMENT, {})) == {"job"}
     asking = parse(yaml.safe_dump(a_spec({"job": JOB, "pipeline_digest": JOB})).encode(), "u")
-    assert asking.arguments(DOCUMENT)["pipeline_digest"] == asking.digest
+    assert asking.arguments(DOCUMENT, {})["pipeline_digest"] == asking.digest
 
 
 def test_a_users_step_keeps_its_image_and_resources_and_gets_secret_and_nodes() -> None:

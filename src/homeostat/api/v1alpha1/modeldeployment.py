@@ -240,8 +240,11 @@ class ShadowRecord(StatusModel):
 class Candidate(ServedVersion):
     """A version on its way."""
 
-    evaluation: Annotated[int, Field(description="Number of its evaluate Job; 0: none yet.", ge=0)] = 0
-    evaluation_failures: Annotated[int, Field(description="Evaluate Jobs of it that failed.", ge=0)] = 0
+    evaluation: Annotated[int, Field(description="Number of its evaluation; 0: none yet.", ge=0)] = 0
+    evaluation_uid: Annotated[
+        str, Field(description="uid of the evaluation's Job, once it was observed.", max_length=64)
+    ] = ""
+    evaluation_failures: Annotated[int, Field(description="Evaluations of it that failed.", ge=0)] = 0
     gate_passed: Annotated[bool, Field(description="The gate said Promote.")] = False
     champion_digest: Annotated[str, Field(description="Champion that the verdict compares with.", max_length=80)] = ""
     step: Annotated[int, Field(description="Index of the rollout's step.", ge=0)] = 0

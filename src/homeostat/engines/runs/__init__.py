@@ -1,66 +1,118 @@
-"""Pipelines: who runs the attempts of a training.
+"""Runs: who carries out what happens once, such as a materialisation, a training or an evaluation.
 
-An attempt is submitted once, whatever is repeated or lost on the way: an engine finds a run of it again by the uid of its
-TrainingJob and its number. What a run reads and writes is the contract of `homeostat.runs`, the same for every engine.
+A run is identified by its owner, its purpose and its number. It is submitted once, whatever is repeated or lost on the way:
+an engine finds it again by the uid of its owner, the purpose and the number. What a run reads and writes is the contract of
+`homeostat.runs`, the same for every engine.
 """
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
-from homeostat.api.v1alpha1.trainingjob import Resources, Step, TrainingJob
+from homeostat.api.common import Resource
+from homeostat.api.v1alpha1.trainingjob import PipelineRef, Placement, Resources, Step
+from homeostat.documents import TolerantDocument
 from homeostat.engines.runs.packages import Package
-from homeostat.runs import TrainInput
+from homeostat.reconcile.names import child_name
 from homeostat.settings import NodePool
 
-TRAIN = "train"
-"""Purpose of a run that trains."""
+MATERIALIZE, TRAIN, EVALUATE = "materialize", "train", "evaluate"
+"""Purposes of runs: the word in their names and labels, and the subcommand of the pipelines' image."""
+
+DEADLINE_EXCEEDED = "DeadlineExceeded"
+"""Reason of a run that took longer than its deadline."""
+
+Owner = Resource[Any, Any]
+"""The object that a run belongs to; only its kind and its metadata count."""
 
 
 @dataclass(frozen=True)
-class Attempt:
+class SinglePod:
+    """One pod with one container, which does all the work."""
+
+
+Layout = SinglePod
+"""How a run is spread over pods and containers: a union, to which an indexed Job or several containers add a member."""
+
+
+@dataclass(frozen=True)
+class RunShape:
+    """What a run may use.
+
+    Attributes:
+        resources: Requests and limits by resource, accelerators included.
+        deadline_seconds: Longest time of the run, counted from when its pod could run.
+        ttl_seconds: How long a finished run stays at its engine, where the engine can forget it.
+        pool: Nodes to run on; None: any.
+        gpus: Accelerators of each pod.
+        layout: Pods and containers.
+    """
+
+    resources: Resources
+    deadline_seconds: int
+    ttl_seconds: int
+    pool: NodePool | None = None
+    gpus: int = 0
+    layout: Layout = SinglePod()
+
+
+@dataclass(frozen=True)
+class RunRequest:
     """What is to be run.
 
     Attributes:
-        resource: The TrainingJob.
-        number: Number of the attempt, reserved in its status.
-        name: Name of the run, for people; the same whenever it is asked for.
-        document: What the run is told.
-        package: The pipeline, as the engine gave it.
-        resources: Requests and limits by resource, accelerators included.
-        pool: Nodes to run on; None: any.
+        owner: The object that the run belongs to.
+        purpose: What it is for.
+        number: Its number, reserved in the status of its owner.
+        document: Its input.
+        image: Container image of the platform's own steps.
+        shape: What it may use.
+        package: The compiled pipeline, as the engine gave it; None for a run that is no pipeline.
+        parameters: Parameters of the pipeline by name.
     """
 
-    resource: TrainingJob
+    owner: Owner
+    purpose: str
     number: int
-    name: str
-    document: TrainInput
-    package: Package
-    resources: Resources
-    pool: NodePool | None = None
+    document: TolerantDocument
+    image: str
+    shape: RunShape
+    package: Package | None = None
+    parameters: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """Name of the run: the same whenever it is submitted."""
+        return run_name(self.owner, self.purpose, self.number)
+
+
+def run_name(owner: Owner, purpose: str, number: int) -> str:
+    """Name of the run of that number, at every engine."""
+    return child_name(owner.metadata.name, purpose, number)
 
 
 @dataclass(frozen=True)
-class SeenRun:
+class RunState:
     """A run as its engine shows it.
 
     Attributes:
         name: Its name.
-        number: Number of the attempt; 0 if it has none.
+        number: Its number; 0 if it has none.
         uid: Its identifier at the engine.
-        owner: uid of the TrainingJob that it belongs to, empty if it has none.
-        namespace: Namespace of that TrainingJob.
+        owner: uid of the object that it belongs to, empty if it has none.
+        namespace: Namespace of that object.
         deleting: Somebody ends it; its pods may still run.
         finished: It has ended; no pod of it runs.
-        reason: Why it failed, in a word; empty if it did not.
-        message: The same as a sentence.
-        start: When the engine took it on.
+        reason: Why it failed, in a word such as OOMKilled; empty if it did not.
+        message: The same as a sentence that names the pod and the container, where they are known.
+        start: When it could run: its deadline counts from here. None while it waits for a node or a queue.
         end: When it ended.
         document: The input that it was given.
-        stuck: Which step cannot start, and why, as a sentence; empty while all is well.
+        failure_message: Which pod or step cannot start, and why, as a sentence; empty while all is well.
+        waiting: It waits for a node; its deadline stands still.
         url: Where people look at it; empty if there is no such place.
         logs: Command that shows its logs.
-        steps: Its steps so far, where the engine tells of them.
+        steps: Its steps so far, where the engine reports them.
     """
 
     name: str
@@ -75,47 +127,65 @@ class SeenRun:
     start: datetime | None = None
     end: datetime | None = None
     document: str = field(default="", repr=False)
-    stuck: str = ""
+    failure_message: str = ""
+    waiting: bool = False
     url: str = ""
     logs: str = ""
     steps: tuple[Step, ...] = ()
 
 
-class PipelineEngine(Protocol):
-    """Runs attempts.
+@dataclass(frozen=True)
+class PackageRequest:
+    """Which compiled pipeline a spec names, and where it is to run.
+
+    Attributes:
+        namespace: Namespace of the object whose spec it is.
+        pipeline: ``spec.pipeline``.
+        placement: ``spec.placement``.
+        pool: The node pool that the placement names; None: any nodes.
+    """
+
+    namespace: str
+    pipeline: PipelineRef
+    placement: Placement
+    pool: NodePool | None = None
+
+
+class RunEngine(Protocol):
+    """Carries out runs.
 
     Every method raises EngineUnavailable when the engine does not answer, and PlatformError with its words when it refuses.
     """
 
-    def package(self, resource: TrainingJob, pool: NodePool | None) -> Package:
-        """The pipeline that the spec asks for, with the inputs that it declares.
+    def package(self, request: PackageRequest) -> Package:
+        """The compiled pipeline that a spec names, with the inputs that it declares.
 
         Raises:
-            InvalidSpec: The engine cannot do what the spec asks for, on nodes of that pool.
+            InvalidSpec: The engine cannot do what the spec asks for.
             ObjectNotFound: The pipeline is not there yet.
         """
         ...
 
-    def find(self, resource: TrainingJob, number: int) -> SeenRun | None:
-        """The run of an attempt, or whatever else bears its name; None if there is none."""
+    def find(self, owner: Owner, purpose: str, number: int) -> RunState | None:
+        """The run of a number, or whatever else bears its name; None if there is none."""
         ...
 
-    def runs(self, resource: TrainingJob) -> tuple[SeenRun, ...]:
-        """All runs of a TrainingJob."""
+    def runs(self, owner: Owner, purpose: str) -> tuple[RunState, ...]:
+        """All runs of an owner for one purpose."""
         ...
 
-    def going(self) -> tuple[SeenRun, ...]:
-        """Runs of this cluster's TrainingJobs that go on, and that nobody ends when their TrainingJob is deleted."""
+    def active_runs(self) -> tuple[RunState, ...]:
+        """Unfinished runs of this cluster's objects that nobody ends when their owner is deleted."""
         ...
 
-    def submit(self, attempt: Attempt) -> None:
-        """Starts a run of the attempt, unless there is one.
+    def submit(self, request: RunRequest) -> None:
+        """Starts a run, unless one of that owner, purpose and number exists.
 
         Raises:
-            InvalidSpec: The engine refuses what is asked for.
+            InvalidSpec: The engine refuses the request, or cannot carry out runs of its form.
         """
         ...
 
-    def stop(self, run: SeenRun) -> None:
-        """Ends a run; one that has ended already is well."""
+    def stop(self, run: RunState) -> None:
+        """Ends a run, and forgets it where the engine can; one that has ended already is well."""
         ...

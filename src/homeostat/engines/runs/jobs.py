@@ -1,59 +1,70 @@
-"""Runs as Jobs: how one is built, what is seen of one, and the documents that it leaves behind."""
+"""Runs as Jobs: how one is built, the state of one with its pods, and the documents that it leaves behind."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, TypeVar, assert_never
 
 from pydantic import TypeAdapter, ValidationError
 
-from homeostat.api.common import Resource
 from homeostat.api.v1alpha1.trainingjob import Resources
 from homeostat.cluster import Manifest
 from homeostat.documents import TolerantDocument
 from homeostat.engines.objects import ObjectStore
-from homeostat.engines.runs import SeenRun
+from homeostat.engines.runs import RunRequest, RunState, SinglePod
+from homeostat.reconcile import pods
 from homeostat.reconcile.errors import ObjectNotFound
-from homeostat.reconcile.names import child_name, labels_for, number_of, owner_reference
+from homeostat.reconcile.names import labels_for, number_of, owner_reference
 from homeostat.runs import INPUT_VARIABLE, FailureReason, RunFailure
-from homeostat.settings import NodePool
 
 JOB = ("batch/v1", "Job")
+POD = ("v1", "Pod")
+JOB_UID_LABEL = "batch.kubernetes.io/controller-uid"
+"""On a pod: uid of its Job."""
+
 SECRET = "homeostat-platform"  # noqa: S105 - the name of a Secret
 USER = 65532
 GRACE_SECONDS = 5
-
-DEADLINE_EXCEEDED = "DeadlineExceeded"
+SHORTEST_TTL = 60
+"""Seconds; a Job that is gone before it was looked at would be taken for one that was never made."""
 
 _TIME: TypeAdapter[datetime] = TypeAdapter(datetime)
 
 DocumentT = TypeVar("DocumentT", bound=TolerantDocument)
 
 
-@dataclass(frozen=True)
-class JobShape:
-    """What differs between the Jobs of different runs.
+def run_job(request: RunRequest) -> Manifest:
+    """The Job of a run. Kubernetes never restarts it: every attempt has a number of its own."""
+    owner, shape = request.owner, request.shape
+    labels = labels_for(owner, request.purpose, number=request.number)
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {
+            "name": request.name,
+            "namespace": owner.metadata.namespace,
+            "labels": labels,
+            "ownerReferences": [owner_reference(owner)],
+        },
+        "spec": {
+            "backoffLimit": 0,
+            "ttlSecondsAfterFinished": max(shape.ttl_seconds, SHORTEST_TTL),
+            "template": {"metadata": {"labels": labels}, "spec": _pod(request)},
+        },
+    }
 
-    Attributes:
-        resources: Requests and limits by resource.
-        deadline_seconds: Longest time of the run.
-        ttl_seconds: How long the Job and its pods stay once finished.
-        pool: Nodes to run on; None: any.
-    """
 
-    resources: Resources
-    deadline_seconds: int
-    ttl_seconds: int
-    pool: NodePool | None = None
-
-
-def run_job(
-    owner: Resource[Any, Any], purpose: str, number: int, document: TolerantDocument, image: str, shape: JobShape
-) -> Manifest:
-    """The Job of a numbered run. It is never restarted by Kubernetes: attempts are counted by us."""
-    labels = labels_for(owner, purpose, number=number)
+def _pod(request: RunRequest) -> Manifest:
+    shape = request.shape
+    match shape.layout:
+        case SinglePod():
+            containers = [_container(request.purpose, request.document, request.image, shape.resources)]
+        case _:
+            assert_never(shape.layout)
     pod: Manifest = {
         "restartPolicy": "Never",
+        # The pod's, which counts from when it has a node; the Job's would count the time in a queue as well.
+        "activeDeadlineSeconds": shape.deadline_seconds,
         # A run writes its result last: one that is ended early has nothing to save.
         "terminationGracePeriodSeconds": GRACE_SECONDS,
         "serviceAccountName": "homeostat-run",
@@ -66,27 +77,12 @@ def run_job(
             "fsGroup": USER,
             "seccompProfile": {"type": "RuntimeDefault"},
         },
-        "containers": [_container(purpose, document, image, shape.resources)],
+        "containers": containers,
         "volumes": [{"name": "tmp", "emptyDir": {}}],
     }
     if shape.pool is not None:
         pod |= {"nodeSelector": shape.pool.node_selector, "tolerations": shape.pool.tolerations}
-    return {
-        "apiVersion": "batch/v1",
-        "kind": "Job",
-        "metadata": {
-            "name": child_name(owner.metadata.name, purpose, number),
-            "namespace": owner.metadata.namespace,
-            "labels": labels,
-            "ownerReferences": [owner_reference(owner)],
-        },
-        "spec": {
-            "backoffLimit": 0,
-            "activeDeadlineSeconds": shape.deadline_seconds,
-            "ttlSecondsAfterFinished": shape.ttl_seconds,
-            "template": {"metadata": {"labels": labels}, "spec": pod},
-        },
-    }
+    return pod
 
 
 def _container(purpose: str, document: TolerantDocument, image: str, resources: Resources) -> Manifest:
@@ -107,30 +103,46 @@ def _container(purpose: str, document: TolerantDocument, image: str, resources: 
     }
 
 
-class SeenJob(SeenRun):
-    """A Job as it was seen."""
+def job_state(manifest: Manifest) -> RunState:
+    """What a Job's manifest shows, without its pods: neither since when it could run, nor why a pod of it failed."""
+    meta = manifest["metadata"]
+    owners = meta.get("ownerReferences", [])
+    end = _ended(manifest.get("status", {}))
+    failed = end if end is not None and end["type"] == "Failed" else {}
+    return RunState(
+        name=meta["name"],
+        number=number_of(meta["name"]) or 0,
+        uid=meta["uid"],
+        owner=next((owner["uid"] for owner in owners if owner.get("controller")), ""),
+        namespace=meta["namespace"],
+        deleting="deletionTimestamp" in meta,
+        finished=end is not None,
+        reason=failed.get("reason", "Failed") if failed else "",
+        message=failed.get("message", ""),
+        end=_TIME.validate_python(end["lastTransitionTime"]) if end and "lastTransitionTime" in end else None,
+        document=_document(manifest),
+        logs=f"kubectl logs -n {meta['namespace']} job/{meta['name']}",
+    )
 
-    @classmethod
-    def of(cls, manifest: Manifest) -> SeenRun:
-        """What matters of a Job's manifest."""
-        meta = manifest["metadata"]
-        owners = meta.get("ownerReferences", [])
-        end = _ended(manifest.get("status", {}))
-        return SeenRun(
-            name=meta["name"],
-            number=number_of(meta["name"]) or 0,
-            uid=meta["uid"],
-            owner=next((owner["uid"] for owner in owners if owner.get("controller")), ""),
-            namespace=meta["namespace"],
-            deleting="deletionTimestamp" in meta,
-            finished=end is not None,
-            reason=end.get("reason", "") if end and end["type"] == "Failed" else "",
-            message=end.get("message", "") if end and end["type"] == "Failed" else "",
-            start=_TIME.validate_python(meta["creationTimestamp"]) if "creationTimestamp" in meta else None,
-            end=_TIME.validate_python(end["lastTransitionTime"]) if end and "lastTransitionTime" in end else None,
-            document=_document(manifest),
-            logs=f"kubectl logs -n {meta['namespace']} job/{meta['name']}",
-        )
+
+def with_pods(job: RunState, found: Iterable[Mapping[str, Any]]) -> RunState:
+    """The state with what the Job's pods show: since when it could run, what holds it up, and why it failed."""
+    ours = list(found)
+    start = min(filter(None, map(pods.start_time, ours)), default=None)
+    if not job.finished:
+        # Without a pod, the Job's own events say why: a quota, or a ServiceAccount that is missing.
+        held_up = next(filter(None, map(pods.failure_message, filter(_is_pending, ours))), "")
+        waiting = start is None
+        message = held_up or ("" if ours else f"Job {job.name} has no pod yet")
+        return replace(job, start=start, failure_message=message, waiting=waiting)
+    failure = next(filter(None, map(pods.failure, ours)), None)
+    if not job.reason or failure is None:
+        return replace(job, start=start)
+    return replace(job, start=start, reason=failure.reason, message=failure.message)
+
+
+def _is_pending(pod: Mapping[str, Any]) -> bool:
+    return bool(pod.get("status", {}).get("phase") == "Pending")
 
 
 def _ended(status: Mapping[str, Any]) -> Manifest | None:

@@ -1,39 +1,25 @@
-"""The Local engine: an attempt is one Job, in which the steps of the pipeline share one process."""
+"""The Local engine: a run is one Job on the cluster's own nodes, whatever its purpose.
+
+The steps of a pipeline share the one process of its Job.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
 
-from homeostat.api.v1alpha1 import TrainingJob
-from homeostat.cluster import ClusterAccess, Manifest
+from homeostat.cluster import ClusterAccess
 from homeostat.cluster.once import create_once
-from homeostat.engines.runs import TRAIN, Attempt, SeenRun
-from homeostat.engines.runs.jobs import JOB, JobShape, SeenJob, run_job
-from homeostat.engines.runs.packages import Package, shipped
+from homeostat.engines.runs import Owner, PackageRequest, RunRequest, RunState, run_name
+from homeostat.engines.runs.jobs import JOB, JOB_UID_LABEL, POD, job_state, run_job, with_pods
+from homeostat.engines.runs.packages import Package, bundled
 from homeostat.reconcile.errors import InvalidSpec
-from homeostat.reconcile.names import child_name, labels_for
-from homeostat.settings import NodePool
+from homeostat.reconcile.names import labels_for
 
 NAME = "Local"
 
-SHORTEST_TTL = 60
-"""Seconds; a Job that is gone before it was looked at would be taken for one that was never made."""
-
-
-def train_job(attempt: Attempt) -> Manifest:
-    """The Job of an attempt."""
-    spec = attempt.resource.spec
-    shape = JobShape(
-        resources=attempt.resources,
-        deadline_seconds=spec.active_deadline_seconds,
-        ttl_seconds=max(spec.ttl_seconds_after_finished, SHORTEST_TTL),
-        pool=attempt.pool,
-    )
-    return run_job(attempt.resource, TRAIN, attempt.number, attempt.document, attempt.document.image, shape)
-
 
 @dataclass(frozen=True)
-class LocalPipelines:
-    """See PipelineEngine.
+class LocalRuns:
+    """See RunEngine.
 
     Attributes:
         cluster: Where the Jobs are made.
@@ -43,36 +29,40 @@ class LocalPipelines:
     cluster: ClusterAccess
     compiled: Path
 
-    def package(self, resource: TrainingJob, pool: NodePool | None) -> Package:
-        """See PipelineEngine."""
-        del pool
-        asked = resource.spec.pipeline
-        if asked.name is None or asked.version is not None:
+    def package(self, request: PackageRequest) -> Package:
+        """See RunEngine."""
+        pipeline = request.pipeline
+        if pipeline.name is None or pipeline.version is not None:
             raise InvalidSpec(
-                f"spec.pipeline {str(asked)!r} has steps with images of their own, which the engine Local cannot start; "
+                f"spec.pipeline {str(pipeline)!r} has steps with images of their own, which the engine Local cannot start; "
                 f"set spec.engine to Kubeflow, or spec.pipeline to the name of a pipeline that ships with the platform"
             )
-        return shipped(self.compiled, asked.name)
+        return bundled(self.compiled, pipeline.name)
 
-    def find(self, resource: TrainingJob, number: int) -> SeenRun | None:
-        """See PipelineEngine."""
-        meta = resource.metadata
-        found = self.cluster.get(*JOB, meta.namespace, child_name(meta.name, TRAIN, number))
-        return SeenJob.of(found) if found else None
+    def find(self, owner: Owner, purpose: str, number: int) -> RunState | None:
+        """See RunEngine."""
+        namespace = owner.metadata.namespace
+        found = self.cluster.get(*JOB, namespace, run_name(owner, purpose, number))
+        if found is None:
+            return None
+        job = job_state(found)
+        if job.owner != owner.metadata.uid or (job.finished and not job.reason):
+            return job  # its pods have nothing to add
+        return with_pods(job, self.cluster.list(*POD, namespace, {JOB_UID_LABEL: job.uid}))
 
-    def runs(self, resource: TrainingJob) -> tuple[SeenRun, ...]:
-        """See PipelineEngine."""
-        labelled = self.cluster.list(*JOB, resource.metadata.namespace, labels_for(resource, TRAIN))
-        return tuple(job for job in map(SeenJob.of, labelled) if job.owner == resource.metadata.uid)
+    def runs(self, owner: Owner, purpose: str) -> tuple[RunState, ...]:
+        """See RunEngine; without what only their pods show."""
+        labelled = self.cluster.list(*JOB, owner.metadata.namespace, labels_for(owner, purpose))
+        return tuple(job for job in map(job_state, labelled) if job.owner == owner.metadata.uid)
 
-    def going(self) -> tuple[SeenRun, ...]:
-        """See PipelineEngine: Kubernetes deletes a Job with its owner."""
+    def active_runs(self) -> tuple[RunState, ...]:
+        """See RunEngine: Kubernetes deletes a Job with its owner."""
         return ()
 
-    def submit(self, attempt: Attempt) -> None:
-        """See PipelineEngine."""
-        create_once(train_job(attempt), self.cluster)
+    def submit(self, request: RunRequest) -> None:
+        """See RunEngine."""
+        create_once(run_job(request), self.cluster)
 
-    def stop(self, run: SeenRun) -> None:
-        """See PipelineEngine."""
+    def stop(self, run: RunState) -> None:
+        """See RunEngine."""
         self.cluster.delete(*JOB, run.namespace, run.name, run.uid)

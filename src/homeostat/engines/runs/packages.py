@@ -2,7 +2,7 @@
 
 import functools
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -10,11 +10,11 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, Field, ValidationError
 
-from homeostat.api.v1alpha1.trainingjob import TrainingJob
+from homeostat.api.v1alpha1.trainingjob import PipelineRef
+from homeostat.documents import TolerantDocument
 from homeostat.engines.objects import ObjectStore
 from homeostat.engines.runs import parameters
 from homeostat.reconcile.errors import InvalidSpec, ObjectNotFound
-from homeostat.runs import TrainInput
 
 GetObject = Callable[[str, str, str, str], dict[str, Any] | None]
 """Object by apiVersion, kind, namespace and name."""
@@ -32,14 +32,14 @@ class Package:
         digest: Digest of its text.
         spec: Its pipeline spec.
         platforms: What it asks of each platform, as its platform spec says it.
-        held: Identifiers of the pipeline and of its version, where the engine has it already.
+        backend_ids: Identifiers of the pipeline and of its version, where the engine has it already.
     """
 
     name: str
     digest: str
     spec: dict[str, Any] = field(repr=False)
     platforms: dict[str, Any] = field(default_factory=dict, repr=False)
-    held: tuple[str, str] | None = None
+    backend_ids: tuple[str, str] | None = None
 
     @property
     def declared(self) -> dict[str, dict[str, Any]]:
@@ -47,8 +47,12 @@ class Package:
         inputs: dict[str, dict[str, Any]] = self.spec["root"].get("inputDefinitions", {}).get("parameters", {})
         return inputs
 
-    def arguments(self, document: TrainInput) -> dict[str, parameters.Value]:
-        """Values of its inputs for a run that is told this.
+    def arguments(self, document: TolerantDocument, given: Mapping[str, str]) -> dict[str, parameters.Value]:
+        """Values of its inputs for a run.
+
+        Args:
+            document: The input document of the run.
+            given: Parameters by name, as texts.
 
         Raises:
             InvalidSpec: A parameter is unknown, its text is not of its type, or one that it needs is not given.
@@ -56,7 +60,7 @@ class Package:
         own: dict[str, parameters.Value] = {JOB: document.model_dump_json(by_alias=True)}
         if DIGEST in self.declared:
             own[DIGEST] = self.digest
-        return {**own, **parameters.arguments(self.declared, document.parameters)}
+        return {**own, **parameters.arguments(self.declared, given)}
 
 
 class _Inputs(BaseModel):
@@ -85,13 +89,13 @@ class _Format(BaseModel):
     deploymentSpec: _Deployment  # noqa: N815 - as above
 
 
-def parse(content: bytes, where: str, held: tuple[str, str] | None = None) -> Package:
+def parse(content: bytes, where: str, backend_ids: tuple[str, str] | None = None) -> Package:
     """A compiled pipeline from its YAML.
 
     Args:
         content: The text.
         where: Field and value of the spec that led to it, for messages.
-        held: Identifiers at the engine.
+        backend_ids: Identifiers at the engine.
 
     Raises:
         InvalidSpec: It is no compiled pipeline, or not one that a training can be.
@@ -119,7 +123,7 @@ def parse(content: bytes, where: str, held: tuple[str, str] | None = None) -> Pa
     if needed:
         raise InvalidSpec(f"{where} needs the input artifact {needed[0]!r}, which nothing can give; make it optional")
     platforms: dict[str, Any] = next((document["platforms"] for document in documents if "platforms" in document), {})
-    return Package(known.pipelineInfo.name, _digest(content), specs[0], platforms, held)
+    return Package(known.pipelineInfo.name, _digest(content), specs[0], platforms, backend_ids)
 
 
 _REMEDY = "give the YAML that kfp 2 compiles"
@@ -130,7 +134,7 @@ def _digest(content: bytes) -> str:
 
 
 @functools.cache
-def shipped(folder: Path, name: str) -> Package:
+def bundled(folder: Path, name: str) -> Package:
     """The pipeline of that name that ships with the platform.
 
     Raises:
@@ -144,7 +148,7 @@ def shipped(folder: Path, name: str) -> Package:
 
 @dataclass(frozen=True)
 class Packages:
-    """Packages by what a spec names: shipped ones, files in the object store, entries of ConfigMaps.
+    """Packages by what a spec names: bundled ones, files in the object store, entries of ConfigMaps.
 
     Attributes:
         folder: Folder of the pipelines that ship with the platform.
@@ -156,24 +160,23 @@ class Packages:
     objects: ObjectStore
     get: GetObject
 
-    def load(self, resource: TrainingJob) -> Package:
-        """The package that a spec names.
+    def load(self, namespace: str, pipeline: PipelineRef) -> Package:
+        """The package that the spec of an object in a namespace names.
 
         Raises:
             InvalidSpec: It is no compiled pipeline, or not one that a training can be.
             ObjectNotFound: It is not there.
             EngineUnavailable: The object store or Kubernetes does not answer.
         """
-        asked = resource.spec.pipeline
-        if asked.config_map_ref is not None:
-            return self._of_config_map(resource.metadata.namespace, asked.config_map_ref.name, asked.config_map_ref.key)
-        if asked.uri is not None:
-            where = f"spec.pipeline.uri {asked.uri!r}"
+        if pipeline.config_map_ref is not None:
+            return self._of_config_map(namespace, pipeline.config_map_ref.name, pipeline.config_map_ref.key)
+        if pipeline.uri is not None:
+            where = f"spec.pipeline.uri {pipeline.uri!r}"
             try:
-                return parse(self.objects.read(asked.uri), where)
+                return parse(self.objects.read(pipeline.uri), where)
             except ObjectNotFound:
                 raise ObjectNotFound(f"{where} is not there; put the compiled pipeline there") from None
-        return shipped(self.folder, str(asked.name))
+        return bundled(self.folder, str(pipeline.name))
 
     def _of_config_map(self, namespace: str, name: str, key: str) -> Package:
         where = f"spec.pipeline.configMapRef {name!r}"

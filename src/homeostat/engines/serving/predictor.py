@@ -8,7 +8,7 @@ from typing import Any
 from homeostat.api.v1alpha1.modeldeployment import ModelDeployment
 from homeostat.engines.serving import Found, Manifest, Serving, Version
 from homeostat.reconcile.names import KIND_LABEL, NAME_LABEL, VERSION_LABEL, labels_for, owner_reference, version_name
-from homeostat.reconcile.pods import trouble
+from homeostat.reconcile.pods import failure_message
 
 PREDICTOR = "predictor"
 PORT = 8080
@@ -154,7 +154,7 @@ def version_of(manifest: Mapping[str, Any]) -> str:
 
 def complaint(found: Found, version: str) -> str:
     """The first complaint of a version's pods; empty when they have none."""
-    told = (trouble(each) for each in found.get("Pod", ()) if version_of(each) == version)
+    told = (failure_message(each) for each in found.get("Pod", ()) if version_of(each) == version)
     return next((each for each in told if each), "")
 
 

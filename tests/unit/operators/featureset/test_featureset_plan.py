@@ -9,13 +9,14 @@ import pytest
 from homeostat.api.common import ConditionType
 from homeostat.api.v1alpha1 import FeatureSet, FeatureSetStatus
 from homeostat.api.v1alpha1.featureset import FeatureSetReason, RunOutcome
-from homeostat.engines.runs.jobs import SeenJob
+from homeostat.engines.runs import RunState
 from homeostat.reconcile.conditions import get, is_true
 from homeostat.reconcile.errors import InvalidSpec
 from homeostat.runs import ExpectationOutcome, FailureReason, MaterializeResult, RunFailure, SnapshotRecord
 from homeostat.testing.builders import DIGEST, a_feature_set
-from homeostat_operators.core.actions import CreateOnce, Delete
+from homeostat_operators.core.actions import Launch, Stop
 from homeostat_operators.core.plan import Plan
+from homeostat_operators.core.runs import RunObservation
 from homeostat_operators.featureset.children import input_hash
 from homeostat_operators.featureset.observed import FeatureSetObservation
 from homeostat_operators.featureset.plan import REQUEST_ANNOTATION, plan
@@ -44,11 +45,16 @@ def in_service(version: int = 3, **status: Any) -> dict[str, Any]:
     }
 
 
-def a_job(number: int = 1, **fields: Any) -> SeenJob:
+def a_job(number: int = 1, **fields: Any) -> RunState:
     owner = a_feature_set().metadata.uid
-    return SeenJob(
+    return RunState(
         **{"name": f"customers-materialize-{number}", "number": number, "uid": "7", "owner": owner, **fields}
     )
+
+
+def seen(number: int = 1, **of_run: Any) -> FeatureSetObservation:
+    """What is observed of the run of a number."""
+    return replace(NOTHING, runs=RunObservation(number, **of_run))
 
 
 def a_result(digest: str = DIGEST, **fields: Any) -> MaterializeResult:
@@ -71,7 +77,7 @@ def reason(status: FeatureSetStatus) -> str:
 
 
 def created(decided: Plan[Any]) -> list[str]:
-    return [action.manifest["metadata"]["name"] for action in decided.actions if isinstance(action, CreateOnce)]
+    return [action.request.name for action in decided.actions if isinstance(action, Launch)]
 
 
 def test_a_new_feature_set_reserves_a_number_and_creates_its_job() -> None:
@@ -88,27 +94,27 @@ def test_a_reserved_number_whose_job_is_not_there_is_created_again_under_the_sam
 
 
 def test_numbers_go_on_after_the_highest_job_even_when_the_status_was_lost() -> None:
-    decided = plan(a_feature_set(), replace(NOTHING, jobs=(a_job(6, finished=True),)), NOW)
+    decided = plan(a_feature_set(), seen(runs=(a_job(6, finished=True),)), NOW)
     assert created(decided) == ["customers-materialize-7"]
 
 
 def test_a_name_that_belongs_to_somebody_else_is_passed_over() -> None:
-    seen = replace(NOTHING, job=a_job(1, owner="someone-else"))
-    decided = plan(a_feature_set(status={"run": a_run()}), seen, NOW)
+    observed = seen(state=a_job(1, owner="someone-else"))
+    decided = plan(a_feature_set(status={"run": a_run()}), observed, NOW)
     assert created(decided) == ["customers-materialize-2"]
     assert decided.status.failures == 0
 
 
 def test_a_running_job_is_left_alone_and_its_uid_kept() -> None:
-    decided = plan(a_feature_set(status={"run": a_run()}), replace(NOTHING, job=a_job(), jobs=(a_job(),)), NOW)
+    decided = plan(a_feature_set(status={"run": a_run()}), seen(state=a_job(), runs=(a_job(),)), NOW)
     assert decided.actions == ()
     assert decided.status.run is not None
     assert decided.status.run.job_uid == "7"
 
 
 def test_a_result_puts_the_snapshot_into_service() -> None:
-    seen = replace(NOTHING, job=a_job(finished=True), result=a_result())
-    status = plan(a_feature_set(status={"run": a_run()}), seen, NOW).status
+    observed = seen(state=a_job(finished=True), result=a_result())
+    status = plan(a_feature_set(status={"run": a_run()}), observed, NOW).status
     assert status.snapshot is not None
     assert (status.snapshot.version, status.snapshot.rows) == (1, 120)
     assert status.schema_hash
@@ -119,7 +125,7 @@ def test_a_result_puts_the_snapshot_into_service() -> None:
 @pytest.mark.parametrize(("digest", "version"), [(DIGEST, 3), (OTHER_DIGEST, 4)])
 def test_the_version_counts_only_different_snapshots(digest: str, version: int) -> None:
     feature_set = a_feature_set(status=in_service(run=a_run(2)))
-    status = plan(feature_set, replace(NOTHING, result=a_result(digest)), NOW).status
+    status = plan(feature_set, seen(2, result=a_result(digest)), NOW).status
     assert status.snapshot is not None
     assert status.snapshot.version == version
 
@@ -129,7 +135,7 @@ def test_a_blocked_expectation_keeps_the_old_snapshot() -> None:
         feature="tenure", rule="NotNull", severity="Block", failures=3, message="tenure is null in 3 rows."
     )
     blocked = a_result(blocked=True, snapshot=None, expectations=[outcome])
-    status = plan(a_feature_set(status=in_service(run=a_run(2))), replace(NOTHING, result=blocked), NOW).status
+    status = plan(a_feature_set(status=in_service(run=a_run(2))), seen(2, result=blocked), NOW).status
     assert status.snapshot is not None
     assert status.snapshot.version == 3
     assert is_true(status.conditions, ConditionType.READY)
@@ -141,12 +147,12 @@ def test_a_blocked_expectation_keeps_the_old_snapshot() -> None:
 
 def test_a_blocked_first_run_stalls() -> None:
     blocked = a_result(blocked=True, snapshot=None)
-    status = plan(a_feature_set(status={"run": a_run()}), replace(NOTHING, result=blocked), NOW).status
+    status = plan(a_feature_set(status={"run": a_run()}), seen(result=blocked), NOW).status
     assert is_true(status.conditions, ConditionType.STALLED)
 
 
 def test_a_failed_run_is_tried_again_under_the_next_number_after_a_back_off() -> None:
-    failed = plan(a_feature_set(status={"run": a_run()}), replace(NOTHING, job=a_job(finished=True)), NOW)
+    failed = plan(a_feature_set(status={"run": a_run()}), seen(state=a_job(finished=True)), NOW)
     assert failed.status.failures == 1
     assert created(failed) == []
     assert failed.requeue_after == timedelta(seconds=10)
@@ -156,14 +162,14 @@ def test_a_failed_run_is_tried_again_under_the_next_number_after_a_back_off() ->
 
 def test_a_source_that_is_away_is_told_by_its_own_reason() -> None:
     failure = RunFailure(reason=FailureReason.SOURCE_UNAVAILABLE, message="s3 does not answer")
-    status = plan(a_feature_set(status={"run": a_run()}), replace(NOTHING, failure=failure), NOW).status
+    status = plan(a_feature_set(status={"run": a_run()}), seen(failure=failure), NOW).status
     assert reason(status) == FeatureSetReason.SOURCE_UNAVAILABLE
     assert is_true(status.conditions, ConditionType.RECONCILING)
 
 
 def test_data_that_contradict_the_spec_are_not_read_again_before_the_next_slot() -> None:
     failure = RunFailure(reason=FailureReason.INVALID_DATA, message="no column tenure")
-    failed = plan(a_feature_set(status={"run": a_run()}), replace(NOTHING, failure=failure), NOW)
+    failed = plan(a_feature_set(status={"run": a_run()}), seen(failure=failure), NOW)
     assert is_true(failed.status.conditions, ConditionType.STALLED)
     assert created(plan(a_feature_set(status=failed.status), NOTHING, NOW + timedelta(minutes=20))) == []
     assert created(plan(a_feature_set(status=failed.status), NOTHING, NOW + timedelta(minutes=30))) != []
@@ -176,7 +182,7 @@ def test_a_job_deleted_by_somebody_counts_as_a_failed_run() -> None:
 
 
 def test_a_result_counts_although_its_job_is_gone() -> None:
-    decided = plan(a_feature_set(status={"run": a_run(job_uid="7")}), replace(NOTHING, result=a_result()), NOW)
+    decided = plan(a_feature_set(status={"run": a_run(job_uid="7")}), seen(result=a_result()), NOW)
     assert decided.status.snapshot is not None
 
 
@@ -248,13 +254,13 @@ def test_features_older_than_their_bound_are_stale_and_still_in_service() -> Non
 
 def test_a_run_alive_under_another_number_is_deleted_and_waited_for() -> None:
     stray = a_job(1, uid="stray")
-    decided = plan(a_feature_set(status={"run": a_run(2)}), replace(NOTHING, jobs=(stray,)), NOW)
-    assert [action.uid for action in decided.actions if isinstance(action, Delete)] == ["stray"]
+    decided = plan(a_feature_set(status={"run": a_run(2)}), seen(runs=(stray,)), NOW)
+    assert [action.run.uid for action in decided.actions if isinstance(action, Stop)] == ["stray"]
     assert created(decided) == []
     assert decided.requeue_after is not None
 
 
 def test_only_the_newest_finished_job_is_kept() -> None:
-    jobs = (a_job(1, uid="old", finished=True), a_job(2, finished=True))
-    decided = plan(a_feature_set(status=in_service(run=a_finished_run(2))), replace(NOTHING, jobs=jobs), NOW)
-    assert [action.uid for action in decided.actions if isinstance(action, Delete)] == ["old"]
+    runs = (a_job(1, uid="old", finished=True), a_job(2, finished=True))
+    decided = plan(a_feature_set(status=in_service(run=a_finished_run(2))), seen(runs=runs), NOW)
+    assert [action.run.uid for action in decided.actions if isinstance(action, Stop)] == ["old"]

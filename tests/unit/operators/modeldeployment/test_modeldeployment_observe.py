@@ -1,6 +1,7 @@
 """What a ModelDeployment reads of the cluster, of its evaluation and of its traffic."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +11,9 @@ from homeostat.engines.metrics.memory import MemoryMetrics
 from homeostat.engines.objects.memory import MemoryObjects
 from homeostat.engines.outcomes.memory import MemoryOutcomes
 from homeostat.engines.registry.memory import MemoryRegistry
+from homeostat.engines.runs.local import LocalRuns
 from homeostat.reconcile.errors import EngineUnavailable, InvalidSpec
+from homeostat.reconcile.names import owner_reference
 from homeostat.runs import EvaluateResult
 from homeostat.signals.gate import GateReport, Verdict
 from homeostat.testing.builders import DIGEST, a_model_deployment, a_training_job
@@ -33,12 +36,17 @@ class Manifests:
         wanted = (labels or {}).items()
         return [one for one in self.held if one["kind"] == kind and wanted <= one["metadata"].get("labels", {}).items()]
 
+    def get(self, _api: str, kind: str, _namespace: str, name: str) -> Any:
+        return next((one for one in self.list("", kind, None) if one["metadata"]["name"] == name), None)
+
 
 def clients(
     *held: Any, objects: Any = None, metrics: Any = None, registry: Any = None, serving_engine: str = "Deployment"
 ) -> Clients:
+    cluster: Any = Manifests(*held)
     return Clients(
-        cluster=Manifests(*held),  # type: ignore[arg-type]
+        cluster=cluster,
+        runs={"Local": LocalRuns(cluster, Path("none"))},
         objects=objects or MemoryObjects(),
         registry=registry or MemoryRegistry(),
         metrics=metrics or MemoryMetrics(),
@@ -66,7 +74,13 @@ def a_job(condition: str = "") -> dict[str, Any]:
     conditions = [{"type": condition, "status": "True", "message": "out of memory"}] if condition else []
     return {
         "kind": "Job",
-        "metadata": {"name": "churn-evaluate-1", "labels": labels},
+        "metadata": {
+            "name": "churn-evaluate-1",
+            "namespace": "churn",
+            "uid": "uid-of-the-job",
+            "labels": labels,
+            "ownerReferences": [owner_reference(a_model_deployment())],
+        },
         "status": {"conditions": conditions},
     }
 
@@ -86,29 +100,30 @@ def test_versions_are_those_that_succeeded_training_jobs_recorded() -> None:
 
 def test_a_running_evaluation_says_nothing_yet() -> None:
     seen = observe(a_candidate(), clients(a_job())).evaluation
-    assert (seen.exists, seen.report, seen.failure) == (True, None, "")
+    assert (seen.state.uid, seen.state.finished, seen.result, seen.failure) == ("uid-of-the-job", False, None, None)
 
 
 def test_a_finished_evaluation_is_read_even_when_its_job_is_gone() -> None:
     result = EvaluateResult(report=REPORT).model_dump_json(by_alias=True).encode()
     objects = MemoryObjects({f"{PREFIX}result.json": result})
-    assert observe(a_candidate(), clients(a_job("Complete"), objects=objects)).evaluation.report == REPORT
-    assert observe(a_candidate(), clients(objects=objects)).evaluation.report == REPORT
+    assert observe(a_candidate(), clients(a_job("Complete"), objects=objects)).evaluation.result.report == REPORT
+    assert observe(a_candidate(), clients(objects=objects)).evaluation.result.report == REPORT
 
 
 def test_a_job_that_is_neither_there_nor_has_a_result_was_never_made() -> None:
-    assert not observe(a_candidate(), clients()).evaluation.exists
+    seen = observe(a_candidate(), clients()).evaluation
+    assert (seen.number, seen.state, seen.result, seen.failure) == (1, None, None, None)
 
 
 def test_a_failed_evaluation_tells_why() -> None:
     failure = b'{"reason": "InvalidData", "message": "the holdout has no rows"}'
     objects = MemoryObjects({f"{PREFIX}failure.json": failure})
     assert (
-        observe(a_candidate(), clients(a_job("Failed"), objects=objects)).evaluation.failure
+        observe(a_candidate(), clients(a_job("Failed"), objects=objects)).evaluation.failure.message
         == "the holdout has no rows"
     )
-    assert "out of memory" in observe(a_candidate(), clients(a_job("Failed"))).evaluation.failure
-    assert "without a result" in observe(a_candidate(), clients(a_job("Complete"))).evaluation.failure
+    ended = observe(a_candidate(), clients(a_job("Failed"))).evaluation.state
+    assert (ended.finished, ended.reason, ended.message) == (True, "Failed", "out of memory")
 
 
 class SilentObjects(MemoryObjects):
@@ -120,7 +135,7 @@ class SilentObjects(MemoryObjects):
 
 def test_an_object_store_that_is_down_is_not_a_failed_evaluation() -> None:
     seen = observe(a_candidate(), clients(a_job("Complete"), objects=SilentObjects())).evaluation
-    assert (seen.failure, seen.report) == ("", None)
+    assert (seen.failure, seen.result) == (None, None)
     assert "cannot be read" in seen.outage
 
 

@@ -6,16 +6,18 @@ from typing import Any, Self
 
 from homeostat.api.v1alpha1.modeldeployment import ModelDeployment
 from homeostat.artifacts.bundle import BundleRef
+from homeostat.engines.runs import RunState
 from homeostat.engines.serving import Child, Serving
 from homeostat.reconcile.conditions import get, is_true
+from homeostat.runs import EvaluateResult
 from homeostat.signals import Metric
 from homeostat.signals.gate import GateReport, RuleKind, RuleOutcome, RuleResult, Verdict
 from homeostat.signals.shadow import ShadowComparison
 from homeostat.testing.builders import a_model_deployment
-from homeostat_operators.core.actions import Action, Apply, CreateOnce, Delete, SetAlias, TagVersion
+from homeostat_operators.core.actions import Action, Apply, Delete, Launch, SetAlias, Stop, TagVersion
+from homeostat_operators.core.runs import RunObservation
 from homeostat_operators.modeldeployment.observed import (
     Available,
-    Evaluation,
     Installation,
     ModelDeploymentObservation,
     StepTraffic,
@@ -68,6 +70,7 @@ class World:
     now: datetime = START
     served: dict[str, None] = field(default_factory=dict)
     jobs: list[str] = field(default_factory=list)
+    stopped: set[int] = field(default_factory=set)
     alias: str | None = None
     tags: list[TagVersion] = field(default_factory=list)
     last: tuple[Action, ...] = ()
@@ -78,23 +81,34 @@ class World:
 
     def observed(self) -> ModelDeploymentObservation:
         candidate = self.status.candidate
-        evaluation = None
-        if candidate is not None and candidate.evaluation and not candidate.gate_passed:
-            exists = f"churn-evaluate-{candidate.evaluation}" in self.jobs
-            report = a_report(self.verdict) if exists and self.verdict and not self.failure else None
-            evaluation = Evaluation(candidate.evaluation, exists, self.failure if exists else "", report)
         return ModelDeploymentObservation(
             installation=INSTALLATION,
             versions=tuple(map(a_version, self.versions)),
             servings={v: self.health.get(v, READY) for v in self.served},
             children=tuple(Child("v1", "Service", f"churn-v{v}", f"uid-{v}", v) for v in self.served),
-            evaluation=evaluation,
-            highest_evaluation=len(self.jobs),
+            evaluation=self.evaluations(),
             step=self.traffic if candidate is not None and candidate.step_start_time else None,
             shadow=self.comparison if candidate is not None and candidate.mirror else None,
             champion_alias=self.alias,
             registry_answers=self.registry_answers,
         )
+
+    def evaluations(self) -> RunObservation[EvaluateResult]:
+        """Those that were launched; the one that the candidate waits for has ended, as the others have."""
+        candidate, owner = self.status.candidate, self.resource.metadata.uid
+        runs = tuple(
+            RunState(name, n, f"uid-{n}", owner, finished=bool(self.verdict or self.failure), message=self.failure)
+            for n, name in enumerate(self.jobs, 1)
+            if n not in self.stopped
+        )
+        if candidate is None or candidate.gate_passed or candidate.evaluation == 0:
+            return RunObservation(runs=runs)
+        number = candidate.evaluation
+        state = next((run for run in runs if run.number == number), None)
+        result = None
+        if state is not None and self.verdict and not self.failure:
+            result = EvaluateResult(report=a_report(self.verdict))
+        return RunObservation(number, state, runs, result)
 
     def turn(self, seconds: float = 2, *, act: bool = True) -> Self:
         """One turn of the loop; with `act=False` the operator dies after it has recorded the status."""
@@ -116,9 +130,11 @@ class World:
         match action:
             case Apply(manifest):
                 self.served[manifest["metadata"]["labels"]["homeostat.dev/version"]] = None
-            case CreateOnce(manifest):
-                if manifest["metadata"]["name"] not in self.jobs:
-                    self.jobs.append(manifest["metadata"]["name"])
+            case Launch(request=request):
+                if request.name not in self.jobs:
+                    self.jobs.append(request.name)
+            case Stop(run=run):
+                self.stopped.add(run.number)
             case Delete(name=name):
                 del self.served[name.removeprefix("churn-v")]
             case SetAlias(version=version):

@@ -12,15 +12,16 @@ from homeostat.api.v1alpha1 import FeatureSet, TrainingJobStatus
 from homeostat.api.v1alpha1.trainingjob import SUCCEEDED, Step, StepState, TrainingJobReason
 from homeostat.artifacts.bundle import BundleRef
 from homeostat.artifacts.features import schema_hash
-from homeostat.engines.runs.jobs import SeenJob
-from homeostat.engines.runs.local import train_job
-from homeostat.engines.runs.packages import shipped
+from homeostat.engines.runs import RunState
+from homeostat.engines.runs.jobs import run_job
+from homeostat.engines.runs.packages import bundled
 from homeostat.reconcile.conditions import get, is_true, put
 from homeostat.runs import FailureReason, RunFailure, RunProgress, StoredDataset, TrainInput, TrainResult
 from homeostat.settings import NodePool
 from homeostat.testing.builders import DIGEST, a_feature_set, a_training_job
 from homeostat_operators.core.actions import Launch, Register, Stop
 from homeostat_operators.core.plan import Plan
+from homeostat_operators.core.runs import RunObservation
 from homeostat_operators.trainingjob.children import train_input
 from homeostat_operators.trainingjob.observed import PackageFailure, TrainingJobObservation
 from homeostat_operators.trainingjob.plan import plan
@@ -40,7 +41,7 @@ def features(**status: Any) -> FeatureSet:
     return a_feature_set(status={"snapshot": snapshot, "schema_hash": schema_hash(a_feature_set()), **status})
 
 
-PACKAGE = shipped(Path(__file__).parents[4] / "pipelines" / "compiled", "tabular-classification")
+PACKAGE = bundled(Path(__file__).parents[4] / "pipelines" / "compiled", "tabular-classification")
 READY = TrainingJobObservation(
     "homeostat",
     "homeostat/pipelines:1",
@@ -60,8 +61,8 @@ def failed(attempt: int = 1, failures: int = 1) -> dict[str, Any]:
     return {**status, "run": {**status["run"], "completion_time": NOW, "message": "out of memory"}}
 
 
-def a_job(number: int = 1, **fields: Any) -> SeenJob:
-    return SeenJob(**{"name": f"churn-first-train-{number}", "number": number, "uid": "7", "owner": UID, **fields})
+def a_job(number: int = 1, **fields: Any) -> RunState:
+    return RunState(**{"name": f"churn-first-train-{number}", "number": number, "uid": "7", "owner": UID, **fields})
 
 
 RESULT = TrainResult(
@@ -75,6 +76,13 @@ RESULT = TrainResult(
 )
 
 
+def ready(
+    number: int = 1, run: RunState | None = None, version: str | None = None, **of_run: Any
+) -> TrainingJobObservation:
+    """Everything is there; what is observed of the attempt of a number."""
+    return replace(READY, attempts=RunObservation(number, run, **of_run), version=version)
+
+
 def said(status: TrainingJobStatus) -> tuple[str, str]:
     found = get(status.conditions, SUCCEEDED)
     assert found is not None
@@ -82,7 +90,7 @@ def said(status: TrainingJobStatus) -> tuple[str, str]:
 
 
 def created(decided: Plan[Any]) -> list[str]:
-    return [action.attempt.name for action in decided.actions if isinstance(action, Launch)]
+    return [action.request.name for action in decided.actions if isinstance(action, Launch)]
 
 
 def deleted(decided: Plan[Any]) -> list[str]:
@@ -91,7 +99,8 @@ def deleted(decided: Plan[Any]) -> list[str]:
 
 def told(decided: Plan[Any]) -> TrainInput:
     (action,) = (action for action in decided.actions if isinstance(action, Launch))
-    return action.attempt.document
+    assert isinstance(action.request.document, TrainInput)
+    return action.request.document
 
 
 def test_an_attempt_is_reserved_and_its_job_created_once_the_features_are_there() -> None:
@@ -173,7 +182,7 @@ def test_the_digest_of_the_pipeline_is_known_from_the_start_and_stays_where_the_
     assert started.provenance is not None
     assert started.provenance.pipeline_digest == PACKAGE.digest
     result = RESULT.model_copy(update={"pipeline_digest": ""})
-    ended = plan(a_training_job(status=started), replace(READY, run=a_job(finished=True), result=result), NOW).status
+    ended = plan(a_training_job(status=started), ready(run=a_job(finished=True), result=result), NOW).status
     assert ended.provenance is not None
     assert ended.provenance.pipeline_digest == PACKAGE.digest
 
@@ -194,7 +203,7 @@ def test_feature_sets_of_different_entities_cannot_be_joined() -> None:
 def test_a_node_pool_gives_selector_tolerations_and_the_name_of_its_gpus() -> None:
     decided = plan(a_training_job(placement={"node_pool": "gpu-a100", "gpus_per_node": 2}), READY, NOW)
     (action,) = (action for action in decided.actions if isinstance(action, Launch))
-    pod = train_job(action.attempt)["spec"]["template"]["spec"]
+    pod = run_job(action.request)["spec"]["template"]["spec"]
     assert pod["nodeSelector"] == {"pool": "a100"}
     assert pod["tolerations"] == [{"key": "gpu", "operator": "Exists"}]
     assert pod["containers"][0]["resources"]["limits"]["a/gpu"] == "2"
@@ -205,11 +214,11 @@ def test_a_user_who_asks_for_more_memory_than_the_default_limit_gets_it() -> Non
     (action,) = (
         action for action in plan(a_training_job(placement=placement), READY, NOW).actions if isinstance(action, Launch)
     )
-    assert action.attempt.resources.model_dump() == {"requests": {"cpu": "250m", "memory": "8Gi"}, "limits": {}}
+    assert action.request.shape.resources.model_dump() == {"requests": {"cpu": "250m", "memory": "8Gi"}, "limits": {}}
 
 
 def test_progress_is_shown_while_the_job_runs() -> None:
-    seen = replace(READY, run=a_job(), runs=(a_job(),), progress=RunProgress(step="train", done=1, total=3))
+    seen = ready(run=a_job(), runs=(a_job(),), progress=RunProgress(step="train", done=1, total=3))
     decided = plan(a_training_job(status=running()), seen, NOW)
     assert decided.status.progress is not None
     assert decided.status.progress.summary == "33% train"
@@ -224,14 +233,14 @@ STEPS = (
 
 def test_steps_and_logs_are_shown_and_are_progress_where_the_run_tells_of_none() -> None:
     job = a_job(steps=STEPS, logs="kubectl logs job/churn-first-train-1")
-    seen = replace(READY, run=job, runs=(job,))
+    seen = ready(run=job, runs=(job,))
     status = plan(a_training_job(status=running()), seen, NOW).status
     assert status.steps == list(STEPS)
     assert status.run is not None
     assert status.run.logs == "kubectl logs job/churn-first-train-1"
     assert status.progress is not None
     assert (status.progress.current_step, status.progress.summary) == ("train", "1 done train")
-    own = replace(seen, progress=RunProgress(step="train", done=1, total=3))
+    own = ready(run=job, runs=(job,), progress=RunProgress(step="train", done=1, total=3))
     shown = plan(a_training_job(status=running()), own, NOW).status.progress
     assert shown is not None
     assert shown.summary == "33% train"
@@ -239,14 +248,14 @@ def test_steps_and_logs_are_shown_and_are_progress_where_the_run_tells_of_none()
 
 def test_the_steps_of_an_attempt_stay_until_the_next_one_begins() -> None:
     job = a_job(steps=STEPS, finished=True, reason="Failed")
-    status = plan(a_training_job(status=running()), replace(READY, run=job, runs=(job,)), NOW).status
+    status = plan(a_training_job(status=running()), ready(run=job, runs=(job,)), NOW).status
     assert status.steps == list(STEPS)
     assert plan(a_training_job(status=status), READY, NOW + timedelta(minutes=1)).status.steps == []
 
 
 def test_a_run_that_ended_without_a_result_says_what_its_last_step_has_to_do() -> None:
     job = a_job(finished=True, logs="kubectl logs job/churn-first-train-1")
-    status = plan(a_training_job(retry={"limit": 0}, status=running()), replace(READY, run=job), NOW).status
+    status = plan(a_training_job(retry={"limit": 0}, status=running()), ready(run=job), NOW).status
     message = get(status.conditions, SUCCEEDED).message  # type: ignore[union-attr]
     assert "without result.json, which its last step has to write; see kubectl logs job/churn-first-train-1" in message
 
@@ -254,14 +263,14 @@ def test_a_run_that_ended_without_a_result_says_what_its_last_step_has_to_do() -
 def test_provenance_is_what_the_job_was_told_not_what_is_true_now() -> None:
     document = train_input(a_training_job(), [features()], 1, READY).model_copy(update={"image": "older:1"})
     job = a_job(document=document.model_dump_json(by_alias=True))
-    status = plan(a_training_job(status=running()), replace(READY, run=job, runs=(job,)), NOW).status
+    status = plan(a_training_job(status=running()), ready(run=job, runs=(job,)), NOW).status
     assert status.provenance is not None
     assert status.provenance.image == "older:1"
     assert status.provenance.feature_snapshots == [f"customers@{DIGEST}"]
 
 
 def test_a_result_is_recorded_and_then_registered_under_the_uid_of_the_training() -> None:
-    decided = plan(a_training_job(status=running()), replace(READY, run=a_job(finished=True), result=RESULT), NOW)
+    decided = plan(a_training_job(status=running()), ready(run=a_job(finished=True), result=RESULT), NOW)
     (action,) = decided.actions
     assert isinstance(action, Register)
     assert (action.model, action.intent, action.digest) == ("churn.churn", UID, DIGEST)
@@ -272,7 +281,7 @@ def test_a_result_is_recorded_and_then_registered_under_the_uid_of_the_training(
 
 
 def test_the_version_that_the_registry_has_ends_the_training() -> None:
-    registering = plan(a_training_job(status=running()), replace(READY, result=RESULT), NOW).status
+    registering = plan(a_training_job(status=running()), ready(result=RESULT), NOW).status
     decided = plan(a_training_job(status=registering), replace(READY, version="4"), NOW)
     assert decided.actions == ()
     assert decided.status.model is not None
@@ -283,21 +292,21 @@ def test_the_version_that_the_registry_has_ends_the_training() -> None:
 
 
 def test_a_result_counts_although_its_job_was_deleted() -> None:
-    decided = plan(a_training_job(status=running()), replace(READY, result=RESULT), NOW)
+    decided = plan(a_training_job(status=running()), ready(result=RESULT), NOW)
     assert decided.status.failures == 0
     assert decided.status.model is not None
 
 
 def test_the_job_of_a_result_is_left_to_end_by_itself_so_that_its_log_stays() -> None:
     job = a_job()
-    decided = plan(a_training_job(status=running()), replace(READY, run=job, runs=(job,), result=RESULT), NOW)
+    decided = plan(a_training_job(status=running()), ready(run=job, runs=(job,), result=RESULT), NOW)
     assert [type(action) for action in decided.actions] == [Register]
-    ended = replace(READY, run=job, runs=(job,), version="4")
+    ended = ready(run=job, runs=(job,), version="4")
     assert plan(a_training_job(status=decided.status), ended, NOW).actions == ()
 
 
 def test_a_failed_attempt_is_followed_by_the_next_number_after_a_back_off() -> None:
-    first = plan(a_training_job(status=running()), replace(READY, run=a_job(finished=True, reason="Failed")), NOW)
+    first = plan(a_training_job(status=running()), ready(run=a_job(finished=True, reason="Failed")), NOW)
     assert (first.status.failures, created(first)) == (1, [])
     assert said(first.status) == ("Unknown", TrainingJobReason.RETRYING)
     soon = plan(a_training_job(status=first.status), READY, NOW + timedelta(seconds=9))
@@ -313,32 +322,32 @@ def test_the_back_off_of_a_training_doubles_with_each_failure_up_to_five_minutes
     assert created(before) == []
     assert created(plan(job, READY, NOW + timedelta(seconds=seconds))) == ["churn-first-train-2"]
     again = a_training_job(retry={"limit": 10}, status=running(1, failures=failures - 1))
-    decided = plan(again, replace(READY, run=a_job(finished=True, reason="Failed")), NOW)
+    decided = plan(again, ready(run=a_job(finished=True, reason="Failed")), NOW)
     assert decided.requeue_after == timedelta(seconds=seconds)
 
 
 def test_attempts_end_with_the_limit() -> None:
     job = a_training_job(retry={"limit": 1}, status=running(2, failures=1))
-    status = plan(job, replace(READY, run=a_job(2, finished=True, reason="BackoffLimitExceeded")), NOW).status
+    status = plan(job, ready(2, run=a_job(2, finished=True, reason="BackoffLimitExceeded")), NOW).status
     assert said(status) == ("False", TrainingJobReason.RETRIES_EXHAUSTED)
     assert status.completion_time == NOW
 
 
 def test_invalid_data_are_not_trained_on_twice() -> None:
     failure = RunFailure(reason=FailureReason.INVALID_DATA, message="no labels")
-    status = plan(a_training_job(status=running()), replace(READY, failure=failure), NOW).status
+    status = plan(a_training_job(status=running()), ready(failure=failure), NOW).status
     assert said(status) == ("False", TrainingJobReason.INVALID_DATA)
 
 
 def test_an_attempt_longer_than_its_deadline_says_so() -> None:
-    seen = replace(READY, run=a_job(finished=True, reason="DeadlineExceeded", message="was active longer"))
+    seen = ready(run=a_job(finished=True, reason="DeadlineExceeded", message="was active longer"))
     status = plan(a_training_job(retry={"limit": 0}, status=running()), seen, NOW).status
     assert said(status) == ("False", TrainingJobReason.DEADLINE_EXCEEDED)
 
 
 def test_a_run_that_its_engine_does_not_end_is_ended_after_the_deadline_and_says_what_held_it() -> None:
-    held = a_job(stuck="step train cannot start: ErrImagePull")
-    seen = replace(READY, run=held, runs=(held,))
+    held = a_job(start=EARLIER, failure_message="step train cannot start: ErrImagePull")
+    seen = ready(run=held, runs=(held,))
     spec = a_training_job(retry={"limit": 0}, active_deadline_seconds=60, status=running())
     going = plan(spec, seen, EARLIER + timedelta(seconds=80))
     assert "ErrImagePull" in get(going.status.conditions, SUCCEEDED).message  # type: ignore[union-attr]
@@ -352,7 +361,7 @@ def test_a_run_that_its_engine_does_not_end_is_ended_after_the_deadline_and_says
 def test_an_engine_that_was_away_before_the_start_costs_an_attempt_none_of_its_time() -> None:
     late = EARLIER + timedelta(hours=2)
     job = a_job(start=late)
-    seen = replace(READY, run=job, runs=(job,))
+    seen = ready(run=job, runs=(job,))
     spec = a_training_job(active_deadline_seconds=60, status=running())
     assert plan(spec, seen, late + timedelta(seconds=80)).status.failures == 0
     assert plan(spec, seen, late + timedelta(seconds=91)).status.failures == 1
@@ -379,12 +388,12 @@ def test_a_lost_job_counts_as_a_failed_attempt() -> None:
 
 def test_gpu_time_of_failed_attempts_is_counted_too() -> None:
     job = a_training_job(placement={"gpus_per_node": 2}, status=running(gpu_seconds=100))
-    assert plan(job, replace(READY, run=a_job(finished=True, end=NOW)), NOW).status.gpu_seconds == 100 + 2 * 120
-    assert plan(job, replace(READY, result=RESULT), NOW).status.gpu_seconds == 100 + 60
+    assert plan(job, ready(run=a_job(finished=True, end=NOW)), NOW).status.gpu_seconds == 100 + 2 * 120
+    assert plan(job, ready(result=RESULT), NOW).status.gpu_seconds == 100 + 60
 
 
 def test_suspending_stops_the_attempt_and_counts_no_failure() -> None:
-    decided = plan(a_training_job(suspend=True, status=running()), replace(READY, run=a_job(), runs=(a_job(),)), NOW)
+    decided = plan(a_training_job(suspend=True, status=running()), ready(run=a_job(), runs=(a_job(),)), NOW)
     assert deleted(decided) == ["churn-first-train-1"]
     assert decided.status.failures == 0
     assert said(decided.status) == ("Unknown", TrainingJobReason.SUSPENDED)
@@ -392,9 +401,9 @@ def test_suspending_stops_the_attempt_and_counts_no_failure() -> None:
 
 def test_resuming_waits_for_the_stopped_job_to_be_gone_and_takes_the_next_number() -> None:
     dying = a_job(deleting=True)
-    suspended = plan(a_training_job(suspend=True, status=running()), replace(READY, run=dying, runs=(dying,)), NOW)
+    suspended = plan(a_training_job(suspend=True, status=running()), ready(run=dying, runs=(dying,)), NOW)
     resumed = a_training_job(status=suspended.status)
-    waiting = plan(resumed, replace(READY, runs=(dying,)), NOW)
+    waiting = plan(resumed, ready(runs=(dying,)), NOW)
     assert waiting.actions == ()
     assert waiting.requeue_after is not None
     assert created(plan(resumed, READY, NOW)) == ["churn-first-train-2"]
@@ -403,7 +412,7 @@ def test_resuming_waits_for_the_stopped_job_to_be_gone_and_takes_the_next_number
 def test_a_name_that_belongs_to_somebody_else_is_passed_over() -> None:
     status = running()
     status["run"]["uid"] = ""
-    decided = plan(a_training_job(status=status), replace(READY, run=a_job(owner="someone-else")), NOW)
+    decided = plan(a_training_job(status=status), ready(run=a_job(owner="someone-else")), NOW)
     assert created(decided) == ["churn-first-train-2"]
     assert decided.status.failures == 0
 
@@ -416,7 +425,7 @@ def test_a_proposed_training_does_nothing_until_it_is_resumed() -> None:
 
 def test_what_failed_stays_failed_when_suspend_is_toggled() -> None:
     failure = RunFailure(reason=FailureReason.INVALID_DATA, message="no labels")
-    ended = plan(a_training_job(status=running()), replace(READY, failure=failure), NOW).status
+    ended = plan(a_training_job(status=running()), ready(failure=failure), NOW).status
     again = plan(a_training_job(suspend=True, generation=2, status=ended), READY, NOW + timedelta(days=1))
     assert again.actions == ()
     assert said(again.status) == ("False", TrainingJobReason.INVALID_DATA)

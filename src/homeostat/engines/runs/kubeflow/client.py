@@ -1,6 +1,6 @@
 """Kubeflow Pipelines over its REST API (``/apis/v2beta1``), without importing kfp.
 
-The backend has no idempotent create. So a run bears the uid of its TrainingJob and its number in its display name, and is
+The backend has no idempotent create. So a run bears the uid of its owner and its number in its display name, and is
 searched by it before every create, and again after one whose answer did not arrive. Should two creates have gone through all
 the same, everybody agrees on the older run, and the other one is shown without a number, to be stopped.
 
@@ -20,15 +20,13 @@ from typing import Any
 import httpx
 import structlog
 
-from homeostat.api.v1alpha1.trainingjob import TrainingJob
 from homeostat.engines.http import Engine, Failed, Refused, ServiceAccountToken
-from homeostat.engines.runs import Attempt, SeenRun
-from homeostat.engines.runs.kubeflow import records
-from homeostat.engines.runs.kubeflow.manifests import rendered
+from homeostat.engines.runs import Owner, PackageRequest, RunRequest, RunState
+from homeostat.engines.runs.kubeflow import manifests, records
 from homeostat.engines.runs.kubeflow.records import GOING, RUN_LABEL, display_name
 from homeostat.engines.runs.packages import Package, Packages, parse
 from homeostat.reconcile.errors import EngineUnavailable, InvalidSpec, NotReadyYet, ObjectNotFound, PlatformError
-from homeostat.settings import KubeflowSettings, NodePool
+from homeostat.settings import KubeflowSettings
 
 NAME = "Kubeflow"
 API = "/apis/v2beta1"
@@ -49,12 +47,12 @@ ListObjects = Callable[[str, str, str, Mapping[str, str | None]], list[dict[str,
 log = structlog.get_logger(__name__)
 
 
-class KubeflowPipelines:
-    """Kubeflow Pipelines' backend; see PipelineEngine.
+class KubeflowRuns:
+    """Kubeflow Pipelines' backend; see RunEngine. It carries out runs with a package, whatever their purpose.
 
     Args:
         settings: Where it is.
-        cluster: uid of the cluster whose TrainingJobs are run: others may use the same backend.
+        cluster: uid of the cluster whose objects own the runs: others may use the same backend.
         packages: Where pipelines are read from.
         objects: Lists objects of Kubernetes.
         transport: Replaces the network.
@@ -76,63 +74,69 @@ class KubeflowPipelines:
         self._engine = Engine("Kubeflow Pipelines", settings.url, "HOMEOSTAT_KUBEFLOW_URL", auth, transport)
         self._version = ""
 
-    def package(self, resource: TrainingJob, pool: NodePool | None) -> Package:
-        """See PipelineEngine."""
-        if pool is not None and pool.tolerations:
+    def package(self, request: PackageRequest) -> Package:
+        """See RunEngine."""
+        if request.pool is not None and request.pool.tolerations:
             raise InvalidSpec(
-                f"spec.placement.nodePool {resource.spec.placement.node_pool!r} has tolerations, which Kubeflow "
+                f"spec.placement.nodePool {request.placement.node_pool!r} has tolerations, which Kubeflow "
                 "Pipelines 2.0 cannot set; use spec.engine Local, or a pool without taints"
             )
-        if resource.spec.pipeline.version is None:
-            return self._packages.load(resource)
-        return self._held(resource, resource.spec.pipeline.version)
+        if request.pipeline.version is None:
+            return self._packages.load(request.namespace, request.pipeline)
+        return self._existing(request, request.pipeline.version)
 
-    def find(self, resource: TrainingJob, number: int) -> SeenRun | None:
-        """See PipelineEngine."""
-        found = next((run for run in self.runs(resource) if run.number == number), None)
+    def find(self, owner: Owner, purpose: str, number: int) -> RunState | None:
+        """See RunEngine."""
+        found = next((run for run in self.runs(owner, purpose) if run.number == number), None)
         if found is None:
             return None
         if not found.finished:
-            return replace(found, stuck=records.stuck(self._of_run("v1", "Pod", found)))
+            return records.with_pods(found, self._of_run("v1", "Pod", found))
         # The backend's record of a run that was terminated may say no more than FAILED.
         return self._bridged(found) if found.reason == "Failed" else found
 
-    def runs(self, resource: TrainingJob) -> tuple[SeenRun, ...]:
-        """See PipelineEngine."""
-        raw = self._listed("runs", _contains("display_name", f" {resource.metadata.uid}/"))
+    def runs(self, owner: Owner, purpose: str) -> tuple[RunState, ...]:
+        """See RunEngine."""
+        raw = self._listed("runs", _contains("display_name", f" {owner.metadata.uid}/"))
         seen: dict[int, str] = {}
         runs = []
         for one in sorted(raw, key=lambda run: (run["created_at"], run["run_id"])):
-            run = records.seen(one, self._settings)
+            if not records.is_named_for(one["display_name"], owner, purpose):
+                continue
+            run = records.run_state(one, self._settings)
             if seen.setdefault(run.number, run.uid) != run.uid:
                 run = replace(run, number=0)
             runs.append(run if run.finished else self._bridged(run))
         return tuple(runs)
 
-    def going(self) -> tuple[SeenRun, ...]:
-        """See PipelineEngine; asked all the time, and so where a new version of the backend is noticed."""
+    def active_runs(self) -> tuple[RunState, ...]:
+        """See RunEngine; asked all the time, and so where a new version of the backend is noticed."""
         states = {"operation": "IN", "key": "state", "string_values": {"values": sorted(GOING)}}
         raw = self._listed("runs", _contains("description", self._cluster), states)
         self._tell_version()
-        return tuple(run for run in (records.seen(one, self._settings) for one in raw) if run.owner)
+        return tuple(run for run in (records.run_state(one, self._settings) for one in raw) if run.owner)
 
-    def submit(self, attempt: Attempt) -> None:
-        """See PipelineEngine."""
-        runs = self.runs(attempt.resource)
-        if any(run.number == attempt.number for run in runs):
+    def submit(self, request: RunRequest) -> None:
+        """See RunEngine."""
+        package, owner = request.package, request.owner
+        if package is None:
+            raise InvalidSpec(
+                f"Kubeflow Pipelines carries out compiled pipelines only, and run {request.name} has none; use the engine Local"
+            )
+        runs = self.runs(owner, request.purpose)
+        if any(run.number == request.number for run in runs):
             return
-        name = display_name(attempt.resource, attempt.name, attempt.number)
-        self._check_lost(attempt.resource, {run.uid for run in runs})
-        package = attempt.package
+        self._check_lost(request, {run.uid for run in runs})
         with self._told_apart():
-            pipeline, version = package.held or self._uploaded(package.name, rendered(attempt))
-            experiment = self._experiment(attempt.resource.metadata.namespace)
+            rendered = manifests.rendered(package, request.image, request.shape)
+            pipeline, version = package.backend_ids or self._uploaded(package.name, rendered)
+            experiment = self._experiment(owner.metadata.namespace)
         body = {
-            "display_name": name,
-            "description": f"Attempt {attempt.number} of {attempt.resource.metadata.name}, cluster {self._cluster}.",
+            "display_name": display_name(owner, request.purpose, request.number),
+            "description": f"Attempt {request.number} of {owner.metadata.name}, cluster {self._cluster}.",
             "experiment_id": experiment,
             "pipeline_version_reference": {"pipeline_id": pipeline, "pipeline_version_id": version},
-            "runtime_config": {"parameters": package.arguments(attempt.document)},
+            "runtime_config": {"parameters": package.arguments(request.document, request.parameters)},
             "service_account": self._settings.service_account,
         }
         with self._told_apart():
@@ -140,11 +144,11 @@ class KubeflowPipelines:
                 self._call("POST", "runs", json=body)
             except EngineUnavailable:
                 # It may have been created although the answer did not arrive.
-                if not self._is_there(attempt):
+                if not self._is_there(request):
                     raise
 
-    def stop(self, run: SeenRun) -> None:
-        """See PipelineEngine."""
+    def stop(self, run: RunState) -> None:
+        """See RunEngine."""
         try:
             self._call("POST", f"runs/{run.uid}:terminate", json={})
         except Refused as refused:
@@ -208,17 +212,18 @@ class KubeflowPipelines:
             if not query["page_token"]:
                 return found
 
-    def _is_there(self, attempt: Attempt) -> bool:
-        return any(run.number == attempt.number for run in self.runs(attempt.resource))
+    def _is_there(self, request: RunRequest) -> bool:
+        return any(run.number == request.number for run in self.runs(request.owner, request.purpose))
 
-    def _check_lost(self, resource: TrainingJob, recorded: set[str]) -> None:
-        """Nothing is started while a Workflow of any attempt is there whose run the backend did not get to record.
+    def _check_lost(self, request: RunRequest, recorded: set[str]) -> None:
+        """Nothing is started while a Workflow of the owner for the same purpose exists whose run the backend did not get to record.
 
         Its persistence agent finds such a Workflow and takes it away.
         """
         for workflow in self._readable(*WORKFLOW, {RECORDED: None}):
             meta = workflow["metadata"]
-            ours = f" {resource.metadata.uid}/" in meta.get("annotations", {}).get(RUN_NAME, "")
+            name = meta.get("annotations", {}).get(RUN_NAME, "")
+            ours = records.is_named_for(name, request.owner, request.purpose)
             if ours and meta.get("labels", {}).get(RUN_LABEL) not in recorded:
                 raise NotReadyYet(
                     f"Kubeflow Pipelines has Workflow {meta['name']} of an attempt, but no record of "
@@ -226,11 +231,11 @@ class KubeflowPipelines:
                     LOST_LOOK,
                 )
 
-    def _bridged(self, run: SeenRun) -> SeenRun:
+    def _bridged(self, run: RunState) -> RunState:
         found = self._of_run(*WORKFLOW, run)
         return records.with_workflow(run, found[0]) if found else run
 
-    def _of_run(self, api_version: str, kind: str, run: SeenRun) -> list[dict[str, Any]]:
+    def _of_run(self, api_version: str, kind: str, run: RunState) -> list[dict[str, Any]]:
         return self._readable(api_version, kind, {RUN_LABEL: run.uid})
 
     def _readable(self, api_version: str, kind: str, labels: Mapping[str, str | None]) -> list[dict[str, Any]]:
@@ -243,9 +248,9 @@ class KubeflowPipelines:
             log.warning("objects of runs cannot be read", kind=kind, error=str(error))
             return []
 
-    def _held(self, resource: TrainingJob, version: str) -> Package:
+    def _existing(self, request: PackageRequest, version: str) -> Package:
         """A version that the backend has."""
-        placement, name = resource.spec.placement, str(resource.spec.pipeline.name)
+        placement, name = request.placement, str(request.pipeline.name)
         asked = {
             "nodePool": placement.node_pool,
             "gpusPerNode": placement.gpus_per_node,

@@ -6,7 +6,8 @@ from typing import Any
 
 import yaml
 
-from homeostat.engines.runs import Attempt
+from homeostat.engines.runs import RunShape
+from homeostat.engines.runs.packages import Package
 from homeostat.reconcile.quantity import parse_quantity
 from homeostat.settings import NodePool
 
@@ -27,22 +28,22 @@ IMAGE = "homeostat/pipelines"
 GIGA = 10**9
 
 
-def rendered(attempt: Attempt) -> str:
-    """The package for one attempt: pipeline spec and platform spec, equal whenever package, image, nodes and resources are.
+def rendered(package: Package, image: str, shape: RunShape) -> str:
+    """The package for one run: pipeline spec and platform spec, equal whenever package, image, nodes and resources are.
 
     What a step asks for by itself stays: image, resources, and what it asks of Kubernetes.
     """
-    spec = copy.deepcopy(attempt.package.spec)
-    platforms = copy.deepcopy(attempt.package.platforms)
+    spec = copy.deepcopy(package.spec)
+    platforms = copy.deepcopy(package.platforms)
     steps = platforms.setdefault("kubernetes", {}).setdefault("deploymentSpec", {}).setdefault("executors", {})
     for label, executor in spec["deploymentSpec"]["executors"].items():
         container = executor.get("container")
         if container is None:
             continue  # an importer, which has no container of its own
         if container["image"] == IMAGE:
-            container["image"] = attempt.document.image
-        container["resources"] = _understood(container.get("resources", {})) or _resources(attempt)
-        steps[label] = _placed(steps.get(label, {}), attempt.pool)
+            container["image"] = image
+        container["resources"] = _understood(container.get("resources", {})) or _resources(shape)
+        steps[label] = _placed(steps.get(label, {}), shape.pool)
     return yaml.safe_dump_all([spec, {"platforms": platforms}], sort_keys=True)
 
 
@@ -63,18 +64,17 @@ def _understood(resources: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _resources(attempt: Attempt) -> dict[str, Any]:
-    asked, spec = attempt.resources, attempt.resource.spec
-    said: dict[str, Any] = {}
-    for amounts, kind in ((asked.requests, "Request"), (asked.limits, "Limit")):
+def _resources(shape: RunShape) -> dict[str, Any]:
+    resources: dict[str, Any] = {}
+    for amounts, kind in ((shape.resources.requests, "Request"), (shape.resources.limits, "Limit")):
         if "cpu" in amounts:
-            said[f"cpu{kind}"] = _number(amounts["cpu"])
+            resources[f"cpu{kind}"] = _number(amounts["cpu"])
         if "memory" in amounts:
-            said[f"memory{kind}"] = _number(amounts["memory"]) / GIGA
-    if spec.placement.gpus_per_node:
-        name = attempt.pool.resource_name if attempt.pool else NodePool().resource_name
-        said["accelerator"] = {"type": name, "count": str(spec.placement.gpus_per_node)}
-    return said
+            resources[f"memory{kind}"] = _number(amounts["memory"]) / GIGA
+    if shape.gpus:
+        name = shape.pool.resource_name if shape.pool else NodePool().resource_name
+        resources["accelerator"] = {"type": name, "count": str(shape.gpus)}
+    return resources
 
 
 def _number(amount: str) -> float:

@@ -3,15 +3,15 @@
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
 from pydantic import TypeAdapter
 
-from homeostat.api.v1alpha1.trainingjob import Step, StepState, TrainingJob
-from homeostat.engines.runs import SeenRun
-from homeostat.reconcile.pods import trouble
+from homeostat.api.v1alpha1.trainingjob import Step, StepState
+from homeostat.engines.runs import Owner, RunState, run_name
+from homeostat.reconcile import pods
 from homeostat.settings import KubeflowSettings
 
 RUN_LABEL = "pipeline/runid"
@@ -38,19 +38,25 @@ _LOUDER = (StepState.SUCCEEDED, StepState.SKIPPED, StepState.PENDING, StepState.
 log = structlog.get_logger(__name__)
 
 
-def display_name(resource: TrainingJob, name: str, number: int) -> str:
+def display_name(owner: Owner, purpose: str, number: int) -> str:
     """What a run is called: for people first, then for us."""
-    return f"{resource.metadata.namespace}/{name} {resource.metadata.uid}/{number}"
+    return f"{owner.metadata.namespace}/{run_name(owner, purpose, number)} {owner.metadata.uid}/{number}"
 
 
-def seen(run: Mapping[str, Any], settings: KubeflowSettings) -> SeenRun:
+def is_named_for(display: str, owner: Owner, purpose: str) -> bool:
+    """Whether a display name is that of a run of the owner for the purpose, whatever its number."""
+    named = _NAMED.match(display)
+    return named is not None and display == display_name(owner, purpose, int(named["number"]))
+
+
+def run_state(run: Mapping[str, Any], settings: KubeflowSettings) -> RunState:
     """A run as the backend has it."""
     named = _NAMED.match(run["display_name"])
     state = run.get("state", "RUNTIME_STATE_UNSPECIFIED")
     if state not in ENDED | GOING:
         log.warning("a state that is not known is taken for going on", run=run["run_id"], state=state)
     ui = settings.ui_url.rstrip("/")
-    known = SeenRun(
+    known = RunState(
         name=named["name"] if named else run["display_name"],
         number=int(named["number"]) if named else 0,
         uid=run["run_id"],
@@ -69,7 +75,7 @@ def seen(run: Mapping[str, Any], settings: KubeflowSettings) -> SeenRun:
     return _ended(known, _time(run.get("finished_at")), _word(state, canceled=canceled))
 
 
-def with_workflow(run: SeenRun, workflow: Mapping[str, Any]) -> SeenRun:
+def with_workflow(run: RunState, workflow: Mapping[str, Any]) -> RunState:
     """The run with what its Workflow knows already, while the backend's own record of it lags."""
     status = workflow.get("status", {})
     phase = status.get("phase", "")
@@ -80,10 +86,26 @@ def with_workflow(run: SeenRun, workflow: Mapping[str, Any]) -> SeenRun:
     return _ended(run, run.end or _time(status.get("finishedAt")), _word(phase, canceled=canceled))
 
 
-def stuck(pods: Iterable[Mapping[str, Any]]) -> str:
-    """Which step of a run cannot start, and why; empty when all can."""
-    for pod in pods:
-        told = trouble(pod) if pod.get("status", {}).get("phase") == "Pending" else ""
+def with_pods(run: RunState, found: Iterable[Mapping[str, Any]]) -> RunState:
+    """The run with what its pods show: a step that cannot start, and the time that its steps waited for nodes.
+
+    That time does not count against the deadline, and while a step waits the deadline stands still. Steps that wait side by
+    side count each for itself, so that a deadline is rather late than early.
+    """
+    ours = list(found)
+    waited = timedelta(seconds=sum(map(pods.seconds_unscheduled, ours)))
+    return replace(
+        run,
+        failure_message=failure_message(ours),
+        waiting=any(map(pods.is_waiting, ours)),
+        start=run.start + waited if run.start else None,
+    )
+
+
+def failure_message(found: Iterable[Mapping[str, Any]]) -> str:
+    """Which step of a run cannot start by its pods, and why; empty when all can."""
+    for pod in found:
+        told = pods.failure_message(pod) if pod.get("status", {}).get("phase") == "Pending" else ""
         if told:
             path = pod["metadata"].get("annotations", {}).get(STEP_ANNOTATION, "").removesuffix(".executor")
             step = path.rpartition(".")[2]
@@ -98,7 +120,7 @@ def _word(state: str, *, canceled: bool) -> str:
     return CANCELED if canceled else state.capitalize()
 
 
-def _ended(run: SeenRun, end: datetime | None, reason: str) -> SeenRun:
+def _ended(run: RunState, end: datetime | None, reason: str) -> RunState:
     message = ""
     if reason == CANCELED:
         message = "it was terminated at Kubeflow Pipelines"

@@ -1,4 +1,4 @@
-"""The contract of engines of trainings.
+"""The contract of engines of runs, for every purpose.
 
 With HOMEOSTAT_CONTRACT_KUBEFLOW set, a real Kubeflow Pipelines (`make kubeflow-up`) is held to it as well.
 """
@@ -7,28 +7,30 @@ import os
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from kubernetes import client
 
-from contract.engines import pipelines
+from contract.engines import runs
 from contract.engines.conftest import forwarded, kubectl
-from contract.engines.pipelines import Place
+from contract.engines.runs import Place
 from homeostat.api.common import GROUP, VERSION
 from homeostat.api.v1alpha1 import TrainingJob
-from homeostat.api.v1alpha1.trainingjob import Resources
-from homeostat.engines.runs import Attempt, SeenRun
+from homeostat.engines.runs import EVALUATE, MATERIALIZE, TRAIN, RunRequest, RunState
 from homeostat.reconcile.errors import InvalidSpec
-from homeostat.reconcile.names import child_name
 from homeostat.runs import TrainInput
 from homeostat.testing.builders import a_training_job
+from support.runs import a_request, package_of
 
 FINALIZER = "homeostat.dev/contract"
 PLACES = ["local on the twin", "local", "kubeflow on the twin"]
 if os.environ.get("HOMEOSTAT_CONTRACT_KUBEFLOW"):
     PLACES.append("kubeflow")
+
+PURPOSES = (MATERIALIZE, TRAIN, EVALUATE)
 
 TrainingJobs = Callable[[], TrainingJob]
 
@@ -43,13 +45,13 @@ def backend(kubeconfig: Path) -> Iterator[str]:
 def place(request: pytest.FixtureRequest) -> Iterator[Place]:
     match request.param:
         case "local on the twin":
-            chosen = pipelines.local_on_twin()
+            chosen = runs.local_on_twin()
         case "local":
-            chosen = pipelines.local(request.getfixturevalue("real"))
+            chosen = runs.local(request.getfixturevalue("real"))
         case "kubeflow on the twin":
-            chosen = pipelines.kubeflow_on_twin()
+            chosen = runs.kubeflow_on_twin()
         case _:
-            chosen = pipelines.kubeflow(request.getfixturevalue("real"), request.getfixturevalue("backend"))
+            chosen = runs.kubeflow(request.getfixturevalue("real"), request.getfixturevalue("backend"))
     yield chosen
     chosen.close()
 
@@ -87,75 +89,107 @@ def owners(api: client.CustomObjectsApi, namespace: str) -> Iterator[TrainingJob
             api.patch_namespaced_custom_object(*plural, name, {"metadata": {"finalizers": []}})
 
 
-def an_attempt(place: Place, job: TrainingJob, number: int = 1) -> Attempt:
-    document = TrainInput(
-        namespace="churn", model="churn", feature_sets=[], labels=[], window_seconds=None, holdout_percent=20,
-        pipeline="tabular-classification", parameters={}, seed=1, image="localhost/homeostat/nowhere:1", gpus=0,
-        datasets="s3://none/d/", models="s3://none/m/", output="s3://none/o/",
-    )  # fmt: skip
-    name = child_name(job.metadata.name, "train", number)
-    return Attempt(job, number, name, document, place.engine.package(job, None), Resources())
+def a_run_of(place: Place, owner: TrainingJob, number: int = 1, purpose: str = TRAIN) -> RunRequest:
+    """A run with a package, which every engine can carry out for every purpose; its image is nowhere."""
+    package = place.engine.package(package_of(owner))
+    return a_request(owner, number, purpose, package, image="localhost/homeostat/nowhere:1")
 
 
-def found(place: Place, job: TrainingJob, number: int = 1) -> SeenRun:
-    seen = place.engine.find(job, number)
-    assert seen is not None
-    return seen
+def found(place: Place, owner: TrainingJob, number: int = 1, purpose: str = TRAIN) -> RunState:
+    state = place.engine.find(owner, purpose, number)
+    assert state is not None
+    return state
 
 
 @pytest.fixture
-def run(place: Place, training_job: TrainingJobs) -> Iterator[tuple[TrainingJob, SeenRun]]:
-    """A TrainingJob with a run of its first attempt, stopped at the end of the test."""
+def run(place: Place, training_job: TrainingJobs) -> Iterator[tuple[TrainingJob, RunState]]:
+    """An object with its first run, stopped at the end of the test."""
     job = training_job()
-    place.engine.submit(an_attempt(place, job))
+    place.engine.submit(a_run_of(place, job))
     yield job, found(place, job)
-    for left in place.engine.runs(job):
-        place.engine.stop(left)
+    for purpose in PURPOSES:
+        for left in place.engine.runs(job, purpose):
+            place.engine.stop(left)
 
 
-Run = tuple[TrainingJob, SeenRun]
+Run = tuple[TrainingJob, RunState]
 
 
 def test_a_run_is_found_by_its_number_and_says_whose_it_is_and_what_it_was_told(place: Place, run: Run) -> None:
     job, seen = run
     assert (seen.name, seen.number, seen.owner) == (f"{job.metadata.name}-train-1", 1, job.metadata.uid)
     assert seen.namespace == job.metadata.namespace
-    assert TrainInput.model_validate_json(seen.document) == an_attempt(place, job).document
+    assert TrainInput.model_validate_json(seen.document) == a_run_of(place, job).document
     assert (seen.finished, seen.deleting, seen.reason) == (False, False, "")
-    assert seen.start is not None
+    assert place.starts_at_once is (seen.start is not None)
     assert seen.logs.startswith("kubectl logs -n ")
-    assert [each.uid for each in place.engine.runs(job)] == [seen.uid]
+    assert [each.uid for each in place.engine.runs(job, TRAIN)] == [seen.uid]
 
 
 def test_an_attempt_submitted_twice_is_one_run(place: Place, run: Run) -> None:
     job, seen = run
-    place.engine.submit(an_attempt(place, job))
-    assert [each.uid for each in place.engine.runs(job)] == [seen.uid]
+    place.engine.submit(a_run_of(place, job))
+    assert [each.uid for each in place.engine.runs(job, TRAIN)] == [seen.uid]
 
 
 def test_a_number_that_was_not_submitted_is_not_found(place: Place, run: Run) -> None:
-    assert place.engine.find(run[0], 2) is None
+    assert place.engine.find(run[0], TRAIN, 2) is None
 
 
 def test_another_number_is_another_run(place: Place, run: Run) -> None:
     job, first = run
-    place.engine.submit(an_attempt(place, job, 2))
-    assert sorted(each.number for each in place.engine.runs(job)) == [1, 2]
+    place.engine.submit(a_run_of(place, job, 2))
+    assert sorted(each.number for each in place.engine.runs(job, TRAIN)) == [1, 2]
     assert found(place, job, 2).uid != first.uid
     assert found(place, job, 1).uid == first.uid
 
 
+@pytest.mark.parametrize("purpose", [MATERIALIZE, EVALUATE])
+def test_runs_of_another_purpose_have_numbers_of_their_own(place: Place, run: Run, purpose: str) -> None:
+    owner, training = run
+    place.engine.submit(a_run_of(place, owner, purpose=purpose))
+    other = found(place, owner, purpose=purpose)
+    assert (other.name, other.number) == (f"{owner.metadata.name}-{purpose}-1", 1)
+    assert other.uid != training.uid
+    assert [each.uid for each in place.engine.runs(owner, purpose)] == [other.uid]
+    assert [each.uid for each in place.engine.runs(owner, TRAIN)] == [training.uid]
+    place.engine.submit(a_run_of(place, owner, purpose=purpose))
+    assert [each.uid for each in place.engine.runs(owner, purpose)] == [other.uid]
+
+
+def test_a_run_without_a_package_runs_or_is_refused_with_the_remedy(place: Place, training_job: TrainingJobs) -> None:
+    owner = training_job()
+    request = replace(a_run_of(place, owner, purpose=EVALUATE), package=None)
+    if place.needs_package:
+        with pytest.raises(InvalidSpec, match="use the engine Local"):
+            place.engine.submit(request)
+        return
+    place.engine.submit(request)
+    place.engine.stop(found(place, owner, purpose=EVALUATE))
+
+
+def test_a_run_whose_pod_waits_for_a_node_says_so_and_its_time_does_not_count(place: Place, run: Run) -> None:
+    owner, _ = run
+    if place.refuses_to_schedule is None:
+        pytest.skip("nobody else schedules pods here")
+    place.refuses_to_schedule(found(place, owner), "0/1 nodes are available: 1 Insufficient memory")
+    state = found(place, owner)
+    assert state.waiting
+    assert "Insufficient memory" in state.failure_message
+    assert not state.finished
+
+
 def test_the_runs_of_another_training_are_not_its_own(place: Place, run: Run, training_job: TrainingJobs) -> None:
     assert run[0] is not None
-    assert place.engine.runs(training_job()) == ()
+    assert place.engine.runs(training_job(), TRAIN) == ()
 
 
 def test_a_stopped_run_ends_and_no_failure_is_made_of_it(place: Place, run: Run) -> None:
     job, seen = run
     place.engine.stop(seen)
-    going = place.engine.find(job, 1)
+    going = place.engine.find(job, TRAIN, 1)
     assert going is None or going.deleting or going.finished
-    ended = place.ended(lambda: place.engine.find(job, 1))
+    ended = place.ended(lambda: place.engine.find(job, TRAIN, 1))
     assert ended is None or ended.reason == "Canceled"
 
 
@@ -163,7 +197,7 @@ def test_stopping_a_run_again_and_once_it_has_ended_is_well(place: Place, run: R
     job, seen = run
     place.engine.stop(seen)
     place.engine.stop(seen)
-    place.ended(lambda: place.engine.find(job, 1))
+    place.ended(lambda: place.engine.find(job, TRAIN, 1))
     place.engine.stop(seen)
 
 
@@ -171,7 +205,7 @@ def test_runs_that_outlive_their_training_are_told_until_they_are_stopped(place:
     job, seen = run
 
     def told() -> set[str]:
-        return {each.owner for each in place.engine.going() if not each.deleting}
+        return {each.owner for each in place.engine.active_runs() if not each.deleting}
 
     assert (job.metadata.uid in told()) is place.outlives
     place.engine.stop(seen)
@@ -179,7 +213,7 @@ def test_runs_that_outlive_their_training_are_told_until_they_are_stopped(place:
 
 
 def test_a_pipeline_that_ships_declares_what_it_takes(place: Place) -> None:
-    package = place.engine.package(a_training_job(), None)
+    package = place.engine.package(package_of(a_training_job()))
     assert package.name == "tabular-classification"
     assert {"job", "learning_rate"} <= package.declared.keys()
 
@@ -189,4 +223,4 @@ def test_a_pipeline_that_cannot_be_run_is_refused_with_its_name(place: Place, pi
     place.objects.write("s3://homeostat/own.yaml", b"no: pipeline")
     value = next(iter(pipeline.values()))
     with pytest.raises(InvalidSpec, match=rf"spec\.pipeline[^ ]* '{value}'"):
-        place.engine.package(a_training_job(pipeline=pipeline), None)
+        place.engine.package(package_of(a_training_job(pipeline=pipeline)))
