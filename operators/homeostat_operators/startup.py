@@ -13,6 +13,7 @@ from homeostat.api.v1alpha1 import KINDS
 from homeostat.cluster import ClusterAccess
 from homeostat.cluster.connection import Connection, load_connection
 from homeostat.cluster.kubernetes import KubernetesCluster
+from homeostat.conventions import HTTP_PORT
 from homeostat.engines.metrics.prometheus import PrometheusMetrics
 from homeostat.engines.objects import ObjectStore
 from homeostat.engines.objects.s3 import S3Objects
@@ -42,7 +43,6 @@ from homeostat_operators.core.settings import OperatorSettings
 from homeostat_operators.core.workers import Workers
 from homeostat_operators.core.workqueue import WorkQueue
 
-PORT = 8080
 STOP_SECONDS = 20.0
 """Given to the turns in progress; less than the 30 seconds that Kubernetes gives a pod."""
 
@@ -65,7 +65,7 @@ def run(operator: AnyOperator) -> None:
     # kopf, too, would find out, but only by watching nothing; this ends the process, and Kubernetes tries again.
     for kind in (operator.resource.KIND, *(d.source for d in dependencies_of(operator.resource.KIND))):
         clients.cluster.list(API_VERSION, kind, None)
-    asyncio.run(serve(operator, clients, connection, PORT))
+    asyncio.run(serve(operator, clients, connection, HTTP_PORT))
 
 
 def connect(operator: AnyOperator, connection: Connection) -> Clients:

@@ -11,9 +11,9 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from homeostat.conventions import HTTP_PORT
 from homeostat_services.access import Caller, Guard, Refused, bearer_token
 
-PORT = 8080
 RETRY_AFTER_SECONDS = 5
 
 
@@ -118,7 +118,7 @@ async def authenticated(request: Request) -> Caller:
     return await guard.authenticate(bearer_token(request.headers.get("authorization")))
 
 
-def serve(app: FastAPI, port: int = PORT, drain_seconds: int = 10) -> None:
+def serve(app: FastAPI, port: int = HTTP_PORT, drain_seconds: int = 10) -> None:
     """Run until SIGTERM, then finish the requests at hand within `drain_seconds`."""
     uvicorn.run(
         app,

@@ -8,10 +8,11 @@ import pytest
 import yaml
 
 from homeostat.api.v1alpha1.trainingjob import Resources
+from homeostat.conventions import PLATFORM_SECRET
 from homeostat.engines.objects.memory import MemoryObjects
 from homeostat.engines.runs import RunRequest
 from homeostat.engines.runs.kubeflow.client import KubeflowRuns, ListObjects
-from homeostat.engines.runs.kubeflow.manifests import SECRET, SECRET_KEYS
+from homeostat.engines.runs.kubeflow.manifests import SECRET_KEYS
 from homeostat.engines.runs.packages import Package, Packages, bundled
 from homeostat.settings import KubeflowSettings, NodePool
 from homeostat.testing.builders import a_training_job
@@ -56,8 +57,8 @@ def image(platform: Platform) -> str:
 @pytest.fixture(scope="session")
 def secret(platform: Platform) -> Iterator[str]:
     """The Secret that steps read: a release's own, else one that leads to the object store of the backend."""
-    if platform.get("secret", SECRET, NAMESPACE) is not None:
-        yield SECRET
+    if platform.get("secret", PLATFORM_SECRET, NAMESPACE) is not None:
+        yield PLATFORM_SECRET
         return
     own = platform.secret("mlpipeline-minio-artifact", NAMESPACE)
     known = {
@@ -67,9 +68,9 @@ def secret(platform: Platform) -> Iterator[str]:
         "HOMEOSTAT_S3_BUCKET": "mlpipeline",
     }
     given = [f"--from-literal={key}={known.get(key, 'nobody')}" for key in SECRET_KEYS]
-    platform.kubectl("-n", NAMESPACE, "create", "secret", "generic", SECRET, *given)
-    yield SECRET
-    platform.kubectl("-n", NAMESPACE, "delete", "secret", SECRET)
+    platform.kubectl("-n", NAMESPACE, "create", "secret", "generic", PLATFORM_SECRET, *given)
+    yield PLATFORM_SECRET
+    platform.kubectl("-n", NAMESPACE, "delete", "secret", PLATFORM_SECRET)
 
 
 @pytest.fixture(scope="module")

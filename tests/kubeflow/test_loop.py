@@ -19,13 +19,13 @@ from homeostat.api.v1alpha1 import TrainingJob
 from homeostat.api.v1alpha1.trainingjob import SUCCEEDED, StepState
 from homeostat.artifacts.features import schema_hash
 from homeostat.cluster.memory import MemoryCluster
+from homeostat.conventions import PLATFORM_SECRET
 from homeostat.engines.metrics.memory import MemoryMetrics
 from homeostat.engines.objects.memory import MemoryObjects
 from homeostat.engines.objects.s3 import S3Objects
 from homeostat.engines.outcomes.memory import MemoryOutcomes
 from homeostat.engines.registry.memory import MemoryRegistry
 from homeostat.engines.runs.kubeflow.client import RUN_NAME, WORKFLOW, KubeflowRuns, ListObjects
-from homeostat.engines.runs.kubeflow.manifests import SECRET
 from homeostat.engines.runs.packages import Packages
 from homeostat.reconcile.conditions import is_true
 from homeostat.settings import KubeflowSettings, S3Settings
@@ -144,7 +144,7 @@ def address(platform: Platform, service: str, namespace: str) -> str:
 
 def store(platform: Platform) -> S3Settings:
     """The object store that the steps use, from here."""
-    found = platform.get("secret", SECRET, NAMESPACE)
+    found = platform.get("secret", PLATFORM_SECRET, NAMESPACE)
     assert found is not None
     values = {key: base64.b64decode(value).decode() for key, value in found["data"].items()}
     url = urlsplit(values["HOMEOSTAT_S3_ENDPOINT"])

@@ -14,7 +14,8 @@ import pytest
 import yaml
 from minio import Minio
 
-from homeostat.engines.runs.kubeflow.manifests import SECRET, SECRET_KEYS
+from homeostat.conventions import PLATFORM_SECRET
+from homeostat.engines.runs.kubeflow.manifests import SECRET_KEYS
 from support.platform.acting import sigkill
 from support.platform.watching import Watch
 from tools.cluster.settings import REPOSITORY
@@ -141,7 +142,7 @@ def at_the_backend(platform: Platform, package: Path) -> Object:
     images = yaml.safe_load((platform.local.state / "images.yaml").read_text())["images"]["pipelines"]
     executor["container"]["image"] = f"{images['repository']}:{images['tag']}"
     keys = [{"secretKey": key, "envVar": key} for key in SECRET_KEYS]
-    told = {label: {"secretAsEnv": [{"secretName": SECRET, "keyToEnv": keys}]}}
+    told = {label: {"secretAsEnv": [{"secretName": PLATFORM_SECRET, "keyToEnv": keys}]}}
     platforms = {"platforms": {"kubernetes": {"deploymentSpec": {"executors": told}}}}
     name = f"One step {uuid.uuid4().hex[:8]}"
     files = {"uploadfile": ("own.yaml", yaml.safe_dump_all([spec, platforms]).encode(), "application/yaml")}

@@ -1,17 +1,14 @@
 """The TrainingJob that a Monitor asks for."""
 
-from typing import Any
-
 from homeostat.api.common import API_VERSION
 from homeostat.api.v1alpha1.monitor import Monitor, RetrainTemplate
 from homeostat.api.v1alpha1.trainingjob import Trigger, TriggerRef, TriggerType
+from homeostat.cluster import Manifest
 from homeostat.reconcile.names import child_name, labels_for
 
 RETRAIN = "retrain"
 MONITOR_LABEL = "homeostat.dev/monitor"
 MESSAGE_LIMIT = 1024
-
-Manifest = dict[str, Any]
 
 
 def retrain_name(monitor: str, number: int) -> str:

@@ -7,7 +7,7 @@ from homeostat_services.access import Guard
 from homeostat_services.access.kubernetes import KubernetesReviews, connect
 from homeostat_services.observer.app import create_app
 from homeostat_services.observer.export import Exporter
-from homeostat_services.observer.settings import ObservationSettings
+from homeostat_services.observer.settings import ObserverServiceSettings
 from homeostat_services.observer.store import Store, open_database
 from homeostat_services.web import serve
 
@@ -15,7 +15,7 @@ from homeostat_services.web import serve
 def main() -> None:
     """Read the settings, open the database, serve until SIGTERM."""
     log_as_json()
-    settings, s3 = load(ObservationSettings), load(S3Settings)
+    settings, s3 = load(ObserverServiceSettings), load(S3Settings)
     store = Store(open_database(settings.database), settings.match_tolerance)
     exporter = Exporter(store, S3Objects(s3), s3.bucket)
     serve(create_app(store, exporter, Guard(KubernetesReviews(connect("homeostat-observer"))), settings))

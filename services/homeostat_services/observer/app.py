@@ -26,7 +26,7 @@ from homeostat_services.observer.messages import (
     PredictionsAnswer,
 )
 from homeostat_services.observer.metrics import Metrics
-from homeostat_services.observer.settings import ObservationSettings
+from homeostat_services.observer.settings import ObserverServiceSettings
 from homeostat_services.observer.store import Store, TooManyNamesError
 from homeostat_services.web import authenticated, prepare
 
@@ -45,7 +45,7 @@ class Unprocessable(Refused):
     status = 422
 
 
-def create_app(store: Store, exporter: Exporter, guard: Guard, settings: ObservationSettings) -> FastAPI:
+def create_app(store: Store, exporter: Exporter, guard: Guard, settings: ObserverServiceSettings) -> FastAPI:
     """The application; its lifespan runs the export and forgets what is old."""
     metrics = Metrics()
     metrics.show_business(store.newest_business())
@@ -73,7 +73,7 @@ def create_app(store: Store, exporter: Exporter, guard: Guard, settings: Observa
     return app
 
 
-async def _export_and_forget(exporter: Exporter, metrics: Metrics, settings: ObservationSettings) -> None:
+async def _export_and_forget(exporter: Exporter, metrics: Metrics, settings: ObserverServiceSettings) -> None:
     clock = asyncio.get_running_loop()
     forget_at = clock.time()
     while True:

@@ -7,7 +7,7 @@ from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
-class ObservationSettings(BaseSettings):
+class ObserverServiceSettings(BaseSettings):
     """What the observer keeps and for how long, as `HOMEOSTAT_<NAME>`."""
 
     model_config = SettingsConfigDict(env_prefix="HOMEOSTAT_", extra="ignore")

@@ -10,6 +10,7 @@ from granian import Granian
 from granian.constants import HTTPModes, Interfaces
 
 from homeostat.api.v1alpha1.modeldeployment import FeatureMode
+from homeostat.conventions import HTTP_PORT
 from homeostat.engines.features.reader import FeatureReader
 from homeostat.engines.objects import ObjectStore
 from homeostat.engines.objects.s3 import S3Objects
@@ -22,7 +23,6 @@ from homeostat_services.predictor.model import load as load_model
 from homeostat_services.predictor.predictions import ObserverSink, PredictionLog, Sink
 from homeostat_services.predictor.service import OnlineFeatures, Predictor
 from homeostat_services.predictor.settings import PredictorSettings
-from homeostat_services.web import PORT
 
 _log = structlog.get_logger()
 
@@ -72,4 +72,4 @@ def serve(build: Callable[[], Application], host: str, port: int) -> None:
 
 if __name__ == "__main__":
     log_as_json()
-    serve(from_environment, "0.0.0.0", PORT)  # noqa: S104 - a pod is reached by its address
+    serve(from_environment, "0.0.0.0", HTTP_PORT)  # noqa: S104 - a pod is reached by its address

@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from homeostat.conventions import HTTP_PORT
+
 PREDICTOR = "predictor"
 
 
@@ -43,7 +45,7 @@ class Pod:
     ready: bool
     deployment: str = ""
     version: str = ""
-    port: int = 8080
+    port: int = HTTP_PORT
 
 
 @dataclass(frozen=True)

@@ -2,16 +2,17 @@
 
 from typing import Any
 
+from homeostat.conventions import HTTP_PORT
 from homeostat_services.router.state import PREDICTOR, State
 
 OPERATORS = ("featureset", "trainingjob", "modeldeployment", "monitor")
 
 COMPONENTS = {
-    **{f"operator-{kind}": (8080, "/metrics") for kind in OPERATORS},
-    "router": (8080, "/metrics"),
-    "observer": (8080, "/metrics"),
-    "features": (8080, "/metrics"),
-    "console": (8080, "/metrics"),
+    **{f"operator-{kind}": (HTTP_PORT, "/metrics") for kind in OPERATORS},
+    "router": (HTTP_PORT, "/metrics"),
+    "observer": (HTTP_PORT, "/metrics"),
+    "features": (HTTP_PORT, "/metrics"),
+    "console": (HTTP_PORT, "/metrics"),
     "gateway": (9902, "/stats/prometheus"),
 }
 """Port and path of the metrics of each of the platform's own components."""

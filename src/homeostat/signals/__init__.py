@@ -26,7 +26,6 @@ from homeostat.signals.gate import (
     decide,
     judge_gate,
     paired_bootstrap,
-    rows_needed,
 )
 from homeostat.signals.histogram import Baseline, FeatureBaseline, FeatureKind, assign, bin_labels, fit
 from homeostat.signals.performance import (
@@ -39,7 +38,7 @@ from homeostat.signals.performance import (
     merge,
 )
 from homeostat.signals.units import Moments, UnitChange, unit_change
-from homeostat.signals.windows import Streak, Window, advance, due_windows, earliest_breach, next_window, resume
+from homeostat.signals.windows import Streak, Window, advance, due_windows, next_window, resume
 
 __all__ = [
     "Baseline",
@@ -79,7 +78,6 @@ __all__ = [
     "decide",
     "diagnose",
     "due_windows",
-    "earliest_breach",
     "feature_drift",
     "fit",
     "judge",
@@ -90,7 +88,6 @@ __all__ = [
     "next_window",
     "paired_bootstrap",
     "resume",
-    "rows_needed",
     "sub_window_counts",
     "unit_change",
 ]

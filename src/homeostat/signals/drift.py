@@ -141,20 +141,6 @@ class FeatureDrift:
     effective_samples: float
     specials: tuple[SpecialShare, ...]
 
-    def share(self, label: str) -> float:
-        """Share of the window's rows under one special label."""
-        return next(s.share for s in self.specials if s.label == label)
-
-    @property
-    def null_share(self) -> float:
-        """Share of missing values."""
-        return self.share(NULL)
-
-    @property
-    def unseen_share(self) -> float:
-        """Share of categories that training has not seen."""
-        return self.share(UNSEEN)
-
 
 def feature_drift(baseline: FeatureBaseline, sub_windows: Sequence[Mapping[str, float]]) -> FeatureDrift:
     """Drift of one feature between training and a window.
@@ -260,11 +246,6 @@ class DriftEstimate:
     unseen: tuple[str, ...]
     """Features with values of a kind that training has not seen: new categories, or numbers beyond its range."""
     sentence: str
-
-    @property
-    def inputs_moved(self) -> bool:
-        """Whether the inputs themselves moved; missing values alone are an outage, not a movement."""
-        return bool(self.moved or self.unseen)
 
 
 def judge(

@@ -107,6 +107,6 @@ def row_losses(metric: Metric, labels: ArrayLike, scores: ArrayLike) -> Floats:
         case Metric.ACCURACY:
             return np.asarray((score >= 0.5) == truth, dtype=np.float64)
         case Metric.AUC:
-            raise ValueError("auc is no mean over rows; use gate.auc or a cohort's score bins")
+            raise ValueError("auc is no mean over rows; use paired_bootstrap or a cohort's score bins")
         case _:
             assert_never(metric)

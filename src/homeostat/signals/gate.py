@@ -11,11 +11,10 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pydantic import Field
-from scipy import special
 
 from homeostat.documents import TolerantDocument
 from homeostat.enums import Metric
-from homeostat.signals.estimate import Floats, Z, row_losses
+from homeostat.signals.estimate import Floats, row_losses
 
 RESAMPLES = 2000
 SEED = 0
@@ -92,27 +91,6 @@ class GateReport(TolerantDocument):
     entities: int
     resamples: int
     seed: int
-
-
-def auc(labels: ArrayLike, scores: ArrayLike) -> float:
-    """Probability that a positive scores above a negative, ties counted half; NaN with a single class."""
-    truth = np.asarray(labels, dtype=bool)
-    return float(_weighted_auc(truth, np.asarray(scores, dtype=np.float64), np.ones((1, truth.size)))[0])
-
-
-def log_loss(labels: ArrayLike, scores: ArrayLike) -> float:
-    """Mean negative log-likelihood, in nats."""
-    return float(np.mean(row_losses(Metric.LOG_LOSS, labels, scores)))
-
-
-def brier(labels: ArrayLike, scores: ArrayLike) -> float:
-    """Mean squared difference between score and outcome."""
-    return float(np.mean(row_losses(Metric.BRIER, labels, scores)))
-
-
-def accuracy(labels: ArrayLike, scores: ArrayLike) -> float:
-    """Share of rows where score >= 0.5 agrees with the outcome."""
-    return float(np.mean(row_losses(Metric.ACCURACY, labels, scores)))
 
 
 def _weighted_auc(truth: NDArray[np.bool_], scores: Floats, weights: Floats) -> Floats:
@@ -313,20 +291,3 @@ def judge_gate(
         resamples=resamples,
         seed=seed,
     )
-
-
-def rows_needed(margin: float, standard_error: float, rows: int, power: float = 0.5) -> int:
-    """Holdout rows with which two equally good models pass `nonInferior` with this margin, in a share `power` of cases.
-
-    Args:
-        margin: The margin of the rule, positive.
-        standard_error: Of the metric's difference, seen on `rows` rows; it shrinks with the root of the rows.
-        rows: The rows that it was seen on.
-        power: How often equals shall pass.
-
-    Raises:
-        ValueError: The margin is not positive.
-    """
-    if margin <= 0:
-        raise ValueError(f"margin is {margin:g}; with none, no number of rows lets two equal models pass")
-    return math.ceil(rows * (standard_error * (Z + float(special.ndtri(power))) / margin) ** 2)

@@ -5,7 +5,6 @@ So windows do not overlap, are aligned to the time since which the stable versio
 one is kept in status (`Streak`): a restart neither repeats nor skips one.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -97,11 +96,6 @@ def advance(streak: Streak, window: Window, state: SignalState) -> Streak:
             return replace(streak, judged_through=window.end)
         case _:
             assert_never(state)
-
-
-def earliest_breach(streaks: Iterable[Streak]) -> datetime | None:
-    """Start of the earliest breaching window among several signals; None when none is in breach."""
-    return min((s.first_breach for s in streaks if s.first_breach is not None), default=None)
 
 
 def split(start: float, end: float, parts: int = SUB_WINDOWS) -> list[tuple[float, float]]:

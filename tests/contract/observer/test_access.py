@@ -18,7 +18,7 @@ from homeostat_services.access.kubernetes import KubernetesReviews
 from homeostat_services.access.memory import MemoryReviews
 from homeostat_services.observer.app import create_app
 from homeostat_services.observer.export import Exporter
-from homeostat_services.observer.settings import ObservationSettings
+from homeostat_services.observer.settings import ObserverServiceSettings
 from homeostat_services.observer.store import Store, open_database
 
 OUTCOMES = {"outcomes": [{"predictionId": "p1", "label": 1}]}
@@ -100,9 +100,9 @@ def test_a_service_that_may_not_make_reviews_serves_nobody(kubeconfig: Path, tok
 
 @pytest.fixture
 def app(real: KubernetesCluster, tmp_path: Any) -> Iterator[Any]:
-    store = Store(open_database(tmp_path / "observer.db"), ObservationSettings().match_tolerance)
+    store = Store(open_database(tmp_path / "observer.db"), ObserverServiceSettings().match_tolerance)
     guard = Guard(KubernetesReviews(real))
-    yield create_app(store, Exporter(store, MemoryObjects(), "homeostat"), guard, ObservationSettings())
+    yield create_app(store, Exporter(store, MemoryObjects(), "homeostat"), guard, ObserverServiceSettings())
     store.engine.dispose()
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from homeostat.api.v1alpha1.modeldeployment import ModelDeployment
+from homeostat.conventions import HTTP_PORT
 from homeostat.engines.serving import Found, Serving, ServingEngine, Version, children_of, predictor
 from homeostat.reconcile.names import NAME_LABEL, VERSION_LABEL
 
@@ -74,7 +75,7 @@ class ServingSuite:
         self.complete(stage, first)
         service = stage.get("v1", "Service", stage.engine.service(stage.resource, first.number))
         assert service is not None
-        assert predictor.PORT in {port["port"] for port in service["spec"]["ports"]} | {
+        assert HTTP_PORT in {port["port"] for port in service["spec"]["ports"]} | {
             port.get("targetPort") for port in service["spec"]["ports"]
         }
 

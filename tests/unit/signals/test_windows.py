@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homeostat.signals import SignalState, Streak, Window, advance, due_windows, earliest_breach, next_window, resume
+from homeostat.signals import SignalState, Streak, Window, advance, due_windows, next_window, resume
 
 SINCE = datetime(2026, 1, 1, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -89,8 +89,3 @@ def test_what_an_earlier_version_did_is_forgotten() -> None:
     streak = after(BREACHED, BREACHED)
     assert resume(streak, SINCE) == streak
     assert resume(streak, SINCE + 2 * MINUTE) == Streak()
-
-
-def test_the_earliest_breach_is_that_of_any_signal() -> None:
-    assert earliest_breach([after(WITHIN_BOUNDS), after(WITHIN_BOUNDS, BREACHED), after(BREACHED)]) == SINCE
-    assert earliest_breach([after(WITHIN_BOUNDS), Streak()]) is None

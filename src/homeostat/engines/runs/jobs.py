@@ -9,6 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from homeostat.api.v1alpha1.trainingjob import Resources
 from homeostat.cluster import Manifest
+from homeostat.conventions import PLATFORM_SECRET, USER_ID
 from homeostat.documents import TolerantDocument
 from homeostat.engines.objects import ObjectStore
 from homeostat.engines.runs import RunRequest, RunState, SinglePod
@@ -22,8 +23,6 @@ POD = ("v1", "Pod")
 JOB_UID_LABEL = "batch.kubernetes.io/controller-uid"
 """On a pod: uid of its Job."""
 
-SECRET = "homeostat-platform"  # noqa: S105 - the name of a Secret
-USER = 65532
 GRACE_SECONDS = 5
 SHORTEST_TTL = 60
 """Seconds; a Job that is gone before it was looked at would be taken for one that was never made."""
@@ -72,9 +71,9 @@ def _pod(request: RunRequest) -> Manifest:
         "enableServiceLinks": False,
         "securityContext": {
             "runAsNonRoot": True,
-            "runAsUser": USER,
-            "runAsGroup": USER,
-            "fsGroup": USER,
+            "runAsUser": USER_ID,
+            "runAsGroup": USER_ID,
+            "fsGroup": USER_ID,
             "seccompProfile": {"type": "RuntimeDefault"},
         },
         "containers": containers,
@@ -92,7 +91,7 @@ def _container(purpose: str, document: TolerantDocument, image: str, resources: 
         "imagePullPolicy": "IfNotPresent",
         "command": ["python", "-m", "homeostat_pipelines", purpose],
         "env": [{"name": INPUT_VARIABLE, "value": document.model_dump_json(by_alias=True)}],
-        "envFrom": [{"secretRef": {"name": SECRET}}],
+        "envFrom": [{"secretRef": {"name": PLATFORM_SECRET}}],
         "resources": resources.model_dump(),
         "securityContext": {
             "allowPrivilegeEscalation": False,

@@ -7,12 +7,11 @@ else's operator makes of it, carries the labels of `matching`, so that it is fou
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 from homeostat.api.v1alpha1.modeldeployment import ModelDeployment
+from homeostat.cluster import Manifest
 from homeostat.reconcile.names import VERSION_LABEL
-
-Manifest = dict[str, Any]
 
 Found = Mapping[str, Sequence[Manifest]]
 """What the cluster holds of a ModelDeployment, by kind: the engine's kinds, and Pod."""

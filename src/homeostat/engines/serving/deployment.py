@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 
 from homeostat.api.v1alpha1.modeldeployment import ModelDeployment
-from homeostat.engines.serving import ROUTER, Found, Manifest, Serving, Version, predictor
+from homeostat.cluster import Manifest
+from homeostat.conventions import HTTP_PORT
+from homeostat.engines.serving import ROUTER, Found, Serving, Version, predictor
 from homeostat.reconcile.names import version_name
 
 NAME = "Deployment"
@@ -57,7 +59,7 @@ def _service(resource: ModelDeployment, version: Version) -> Manifest:
         "metadata": predictor.metadata(resource, version.number),
         "spec": {
             "selector": predictor.matching(resource, version.number),
-            "ports": [{"name": "http", "port": predictor.PORT, "targetPort": "http", "protocol": "TCP"}],
+            "ports": [{"name": "http", "port": HTTP_PORT, "targetPort": "http", "protocol": "TCP"}],
         },
     }
 

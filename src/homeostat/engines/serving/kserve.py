@@ -6,7 +6,8 @@ That mode has no canary of its own, so weights always go through Homeostat's gat
 from collections.abc import Sequence
 
 from homeostat.api.v1alpha1.modeldeployment import ModelDeployment
-from homeostat.engines.serving import ROUTER, Found, Manifest, Serving, Version, predictor
+from homeostat.cluster import Manifest
+from homeostat.engines.serving import ROUTER, Found, Serving, Version, predictor
 from homeostat.reconcile.names import version_name
 
 NAME = "KServe"

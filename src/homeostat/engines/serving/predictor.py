@@ -6,19 +6,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from homeostat.api.v1alpha1.modeldeployment import ModelDeployment
-from homeostat.engines.serving import Found, Manifest, Serving, Version
+from homeostat.cluster import Manifest
+from homeostat.conventions import HTTP_PORT, PLATFORM_SECRET, USER_ID
+from homeostat.engines.serving import Found, Serving, Version
 from homeostat.reconcile.names import KIND_LABEL, NAME_LABEL, VERSION_LABEL, labels_for, owner_reference, version_name
 from homeostat.reconcile.pods import failure_message
 
 PREDICTOR = "predictor"
-PORT = 8080
 COMPONENT_LABEL = "app.kubernetes.io/component"
 TEMPLATE_ANNOTATION = "homeostat.dev/template"
 """Digest of the pod that is asked for: tells whether somebody else's operator has got to it yet."""
 
-SECRET = "homeostat-platform"  # noqa: S105 - the name of a Secret
 ACCOUNT = "homeostat-predictor"
-USER = 65532
 GRACE_SECONDS = 30
 
 REQUESTS = {"cpu": "50m", "memory": "192Mi"}
@@ -96,8 +95,8 @@ def _container(resource: ModelDeployment, version: Version, image: str) -> Manif
         "env": [
             {"name": f"HOMEOSTAT_{name}", "value": value} for name, value in _environment(resource, version).items()
         ],
-        "envFrom": [{"secretRef": {"name": SECRET}}],
-        "ports": [{"name": "http", "containerPort": PORT, "protocol": "TCP"}],
+        "envFrom": [{"secretRef": {"name": PLATFORM_SECRET}}],
+        "ports": [{"name": "http", "containerPort": HTTP_PORT, "protocol": "TCP"}],
         "resources": {"requests": {**REQUESTS, **given.requests}, "limits": {**LIMITS, **given.limits}},
         # Until startup has succeeded the other probes wait: loading a model may take its time on a busy node.
         "startupProbe": _probe("ready", period=1, failures=120),
@@ -108,8 +107,8 @@ def _container(resource: ModelDeployment, version: Version, image: str) -> Manif
         "lifecycle": {"preStop": {"exec": {"command": ["sleep", "3"]}}},
         "securityContext": {
             "runAsNonRoot": True,
-            "runAsUser": USER,
-            "runAsGroup": USER,
+            "runAsUser": USER_ID,
+            "runAsGroup": USER_ID,
             "allowPrivilegeEscalation": False,
             "readOnlyRootFilesystem": True,
             "capabilities": {"drop": ["ALL"]},

@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from homeostat.api.v1alpha1.modeldeployment import ModelDeployment
-from homeostat.engines.serving import ROUTER, Found, Manifest, Serving, Version, predictor
+from homeostat.cluster import Manifest
+from homeostat.conventions import HTTP_PORT
+from homeostat.engines.serving import ROUTER, Found, Serving, Version, predictor
 from homeostat.reconcile.names import VERSION_LABEL, labels_for, owner_reference, version_name
 from homeostat.settings import SeldonSettings
 
@@ -106,7 +108,7 @@ def _predictor(resource: ModelDeployment, version: Version, image: str) -> Manif
         "graph": {
             "name": predictor.PREDICTOR,
             "type": "MODEL",
-            "endpoint": {"type": "REST", "httpPort": predictor.PORT},
+            "endpoint": {"type": "REST", "httpPort": HTTP_PORT},
         },
         "componentSpecs": [
             {
@@ -116,7 +118,7 @@ def _predictor(resource: ModelDeployment, version: Version, image: str) -> Manif
                         predictor.TEMPLATE_ANNOTATION: predictor.digest(pod),
                         # In place of the path of Seldon's own executor, for a Prometheus that follows annotations.
                         "prometheus.io/path": "/metrics",
-                        "prometheus.io/port": str(predictor.PORT),
+                        "prometheus.io/port": str(HTTP_PORT),
                     },
                 },
                 "spec": pod,

@@ -11,7 +11,7 @@ from homeostat_services.access import Access, Guard
 from homeostat_services.access.memory import MemoryReviews
 from homeostat_services.observer.app import create_app
 from homeostat_services.observer.export import Exporter
-from homeostat_services.observer.settings import ObservationSettings
+from homeostat_services.observer.settings import ObserverServiceSettings
 from homeostat_services.observer.store import Store, open_database
 
 NOW = 1_800_000_000.0
@@ -49,7 +49,7 @@ def reviews() -> MemoryReviews:
 
 @pytest.fixture
 async def client(observer: Observer, reviews: MemoryReviews) -> AsyncIterator[httpx.AsyncClient]:
-    app = create_app(observer.store, observer.exporter, Guard(reviews), ObservationSettings(export_seconds=3600))
+    app = create_app(observer.store, observer.exporter, Guard(reviews), ObserverServiceSettings(export_seconds=3600))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://observer") as http:
         yield http
 

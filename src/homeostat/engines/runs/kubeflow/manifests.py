@@ -6,12 +6,12 @@ from typing import Any
 
 import yaml
 
+from homeostat.conventions import PLATFORM_SECRET
 from homeostat.engines.runs import RunShape
 from homeostat.engines.runs.packages import Package
 from homeostat.reconcile.quantity import parse_quantity
 from homeostat.settings import NodePool
 
-SECRET = "homeostat-platform"  # noqa: S105 - the name of a Secret
 SECRET_KEYS = (
     "HOMEOSTAT_S3_ENDPOINT",
     "HOMEOSTAT_S3_ACCESS_KEY",
@@ -49,7 +49,7 @@ def rendered(package: Package, image: str, shape: RunShape) -> str:
 
 def _placed(own: Mapping[str, Any], pool: NodePool | None) -> dict[str, Any]:
     keys = [{"secretKey": key, "envVar": key} for key in SECRET_KEYS]
-    said = {**own, "secretAsEnv": [*own.get("secretAsEnv", []), {"secretName": SECRET, "keyToEnv": keys}]}
+    said = {**own, "secretAsEnv": [*own.get("secretAsEnv", []), {"secretName": PLATFORM_SECRET, "keyToEnv": keys}]}
     if pool is not None and pool.node_selector:
         said["nodeSelector"] = {"labels": {**own.get("nodeSelector", {}).get("labels", {}), **pool.node_selector}}
     return said
