@@ -22,8 +22,8 @@ help: ## This list
 	@awk 'BEGIN {FS = ":.*##"} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*##/ {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: platform-ready ## The whole loop on real churn data, on a local Kubernetes (CONTEXT=name REGISTRY=prefix: on yours)
-	@$(TOOLS) -m tools.demo up
+demo: venv ## The whole loop on real churn data, on a local Kubernetes (CONTEXT=name REGISTRY=prefix: on yours)
+	@$(TOOLS) -m tools.demo up --build
 
 .PHONY: demo-down
 demo-down: venv ## Takes the demo and the local Kubernetes away

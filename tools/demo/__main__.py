@@ -7,10 +7,11 @@ import sys
 from rich.table import Table
 
 from tools.cluster import settings
-from tools.cluster.progress import console, step
+from tools.cluster.progress import console, step, timings_table
 from tools.demo import background, release
 from tools.demo.release import NAMESPACE, SYSTEM, Platform
 from tools.demo.story import TRAFFIC, Story, condition, field
+from tools.images.build import provide
 
 PORT_FORWARDS = "tools.demo.port_forwards"
 ENGINES = {
@@ -104,13 +105,18 @@ def main() -> int:
     """Runs one command and returns its exit status."""
     parser = argparse.ArgumentParser(prog="demo", description=__doc__)
     parser.add_argument("command", choices=["up", "down"])
+    parser.add_argument("--build", action="store_true", help="first build what changed, and start the local cluster")
     parser.add_argument("--engine", choices=ENGINES, default="Local", help="who runs the trainings")
     parser.add_argument("--serving", choices=SERVING, default="Deployment", help="who keeps the models running")
     chosen = parser.parse_args()
     try:
         platform = Platform(settings.load(), os.environ.get("CONTEXT", ""))
         if chosen.command == "up":
-            return up(platform, ENGINES[chosen.engine] + SERVING[chosen.serving])
+            if chosen.build:
+                provide(platform.local)
+            status = up(platform, ENGINES[chosen.engine] + SERVING[chosen.serving])
+            console.print(timings_table())
+            return status
         _end_background(platform)
         release.uninstall(platform)
         console.print(f"The story's objects, namespaces {NAMESPACE} and {SYSTEM}, and the kinds are gone.")

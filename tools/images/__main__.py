@@ -8,7 +8,7 @@ from rich.table import Table
 
 from tools.cluster import settings, up
 from tools.cluster.progress import console
-from tools.images.build import Built, build, load, ready
+from tools.images.build import Built, build, load, provide
 
 
 def _table(built: list[Built]) -> Table:
@@ -27,8 +27,8 @@ def main() -> int:
     chosen = parser.parse_args()
     try:
         cluster = settings.load()
-        if chosen.with_cluster and not os.environ.get("CONTEXT"):
-            built = ready(cluster)
+        if chosen.with_cluster:
+            built = provide(cluster)
         else:
             built = build(cluster, chosen.names)
             if not os.environ.get("REGISTRY") and up.running(cluster):

@@ -29,13 +29,15 @@ class Built:
     cached: bool
 
 
-def _build(engine: engines.Engine, recipe: Recipe, prefix: str) -> Built:
+def _build(engine: engines.Engine, recipe: Recipe, prefix: str, *, pack: bool) -> Built:
     image = f"{prefix}/{recipe.name}:{content_tag(recipe, engine.base)}"
     began = time.monotonic()
     cached = bool(engine.size(image))
     if not cached:
         with step(f"image {recipe.name}"):
             engine.build(recipe, image)
+            if pack:  # now, while other images wait for downloads and Kubernetes is compiled
+                engine.pack(image)
     return Built(recipe, image, engine.size(image), time.monotonic() - began, cached)
 
 
@@ -51,7 +53,7 @@ def build(cluster: Settings, names: list[str]) -> list[Built]:
     engine = engines.choose(cluster)
     prefix = registry or "localhost/homeostat"
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        built = list(pool.map(lambda recipe: _build(engine, recipe, prefix), recipes(names)))
+        built = list(pool.map(lambda recipe: _build(engine, recipe, prefix, pack=not registry), recipes(names)))
     engine.forget_old({each.image.rsplit(":", 1)[0] for each in built if not each.cached})
     if registry:
         for each in built:
@@ -85,6 +87,15 @@ def load(cluster: Settings, images: list[str]) -> None:
         blobs = set(runtime.ctr(cluster, "content", "list", "--quiet").split())
         engines.choose(cluster).archive(missing, blobs, archive)
         runtime.ctr(cluster, "images", "import", str(archive))
+
+
+def provide(cluster: Settings) -> list[Built]:
+    """All images where the release takes them from: on the local cluster, which is started, or in CONTEXT's registry.
+
+    Raises:
+        UserError: a build failed, or the machine can run no cluster.
+    """
+    return build(cluster, []) if os.environ.get("CONTEXT") else ready(cluster)
 
 
 def ready(cluster: Settings) -> list[Built]:

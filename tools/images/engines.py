@@ -26,6 +26,9 @@ _PACKAGES = {
 
 _CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
 
+_PACKING = ("--compression-format=zstd", "--compression-level=1")
+"""The quickest to pack and to unpack: layers only travel from one directory of this machine to another."""
+
 _REFERENCE = "org.opencontainers.image.ref.name"
 _KEPT = 3  # builds of an image: the newest, and those of other branches
 
@@ -42,6 +45,10 @@ class Engine(Protocol):
 
     def build(self, recipe: Recipe, image: str) -> None:
         """Builds it, with the repository as context."""
+        ...
+
+    def pack(self, image: str) -> None:
+        """Does whatever of `archive` can be done for one image as soon as it is built."""
         ...
 
     def forget_old(self, repositories: set[str]) -> None:
@@ -76,6 +83,9 @@ class Docker:
     def build(self, recipe: Recipe, image: str) -> None:
         """See `Engine`."""
         _checked(["docker", "build", "-f", str(recipe.dockerfile), "-t", image, "."], f"docker build of {recipe.name}")
+
+    def pack(self, image: str) -> None:
+        """See `Engine`. Docker saves all images at once."""
 
     def forget_old(self, repositories: set[str]) -> None:
         """See `Engine`. A docker engine is its owner's, and so is what it keeps."""
@@ -160,13 +170,29 @@ class Buildah:
                 for name in [name for name in names if name.startswith(f"{repository}:")][:-_KEPT]:
                     self._run("rmi", name, what=f"buildah rmi {name}")
 
-    def archive(self, images: list[str], present: set[str], target: Path) -> None:
-        """See `Engine`. The OCI layout is kept: a layer is compressed once, however many images and builds share it."""
-        layout = self.cache / "layout"
+    @contextmanager
+    def _layout(self) -> Iterator[Path]:
+        """The OCI layout that keeps every image packed, for one user at a time."""
         with (self.cache / "layout.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
+            yield self.cache / "layout"
+
+    def _pack(self, image: str, layout: Path) -> None:
+        """Copies an image into the layout, where images that share a layer, such as the base, share its file."""
+        self._run("push", "--quiet", *_PACKING, image, f"oci:{layout}:{image}", what=f"buildah push {image}")
+
+    def pack(self, image: str) -> None:
+        """See `Engine`."""
+        with self._layout() as layout:
+            self._pack(image, layout)
+
+    def archive(self, images: list[str], present: set[str], target: Path) -> None:
+        """See `Engine`. The layout is kept, so that an image is packed once; most are since they were built."""
+        with self._layout() as layout:
+            packed = _packed(layout)
             for image in images:
-                self._run("push", "--quiet", image, f"oci:{layout}:{image}", what=f"buildah push {image}")
+                if image not in packed:
+                    self._pack(image, layout)
             forget_others(layout, {name for name, _ in self._listed()})
             index = json.loads((layout / "index.json").read_text())
             chosen = [each for each in index["manifests"] if each["annotations"][_REFERENCE] in images]
@@ -185,6 +211,13 @@ class Buildah:
     def push(self, image: str) -> None:
         """See `Engine`."""
         self._run("push", image, f"docker://{image}", what=f"buildah push {image}")
+
+
+def _packed(layout: Path) -> set[str]:
+    """Names of the images in an OCI layout."""
+    index = layout / "index.json"
+    manifests = json.loads(index.read_text())["manifests"] if index.exists() else []
+    return {each["annotations"][_REFERENCE] for each in manifests}
 
 
 def _blob(layout: Path, digest: str) -> Path:
