@@ -18,7 +18,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="homeostat_operators", description=__doc__)
     parser.add_argument("kind", choices=[kind.KIND.lower() for kind in KINDS])
     kind: str = parser.parse_args().kind
-    # Only this kind's code is loaded: what one operator needs costs the others neither time nor memory.
+    # By name, so that this module need not know the kinds; libraries, not a kind's own code, take the time and the memory.
     handlers = importlib.import_module(f"homeostat_operators.{kind}.handlers")
     try:
         startup.run(handlers.OPERATOR)

@@ -25,7 +25,6 @@ from homeostat_operators.core.clients import Clients
 from homeostat_operators.core.loop import AnyOperator, ReconcileResult, reconcile
 from homeostat_operators.core.settings import OperatorSettings
 from homeostat_operators.core.workqueue import Key
-from support.replay import replaying
 
 COMPILED = Path(__file__).parents[2] / "pipelines" / "compiled"
 START = datetime(2026, 1, 5, 8, 0, 30, tzinfo=UTC)
@@ -121,9 +120,7 @@ class World:
     def turn(self) -> ReconcileResult | None:
         """One turn of the loop; None when the operator crashed in it."""
         try:
-            turn = reconcile(
-                replaying(self.operator), self.clients, Key("churn", self.resource.metadata.name), self.now
-            )
+            turn = reconcile(self.operator, self.clients, Key("churn", self.resource.metadata.name), self.now)
         except (Crash, EngineUnavailable):
             turn = None
         self.check()

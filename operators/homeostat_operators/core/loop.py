@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar
 import structlog
 from pydantic import TypeAdapter, ValidationError
 
-from homeostat.api.common import API_VERSION, Condition, ConditionStatus, ConditionType, Resource
+from homeostat.api.common import API_VERSION, Condition, ConditionType, Resource
 from homeostat.cluster import Conflict, Manifest
 from homeostat.reconcile import conditions
 from homeostat.reconcile.errors import EngineUnavailable, InvalidData, InvalidSpec, NotReadyYet, PlatformError
@@ -49,6 +49,8 @@ class Operator(Generic[ResourceT, ObservationT]):
         children: Kinds of labelled children whose changes queue their parent, as (apiVersion, plural).
         terminal_conditions: Condition types that are Unknown until an object of the kind has ended. They repeat Ready when
             a reconciliation fails.
+        refused: The status after somebody refused what the plan asked for with InvalidSpec or InvalidData, where that ends
+            the object; None, or no status: only the conditions change, and the plan tries again.
         sweep: Ends what deleted objects of the kind left behind; called periodically.
     """
 
@@ -57,6 +59,7 @@ class Operator(Generic[ResourceT, ObservationT]):
     plan: Callable[[ResourceT, ObservationT, datetime], Plan[Any]]
     children: tuple[tuple[str, str], ...] = ()
     terminal_conditions: tuple[str, ...] = ()
+    refused: Callable[[ResourceT, PlatformError, datetime], Any] | None = None
     sweep: Callable[[Clients], None] | None = None
 
 
@@ -180,7 +183,7 @@ def _conditions(status: Manifest) -> list[Condition]:
 def _failed(
     operator: AnyOperator, clients: Clients, manifest: Manifest, error: PlatformError, now: datetime
 ) -> ReconcileResult:
-    """Records in the object's conditions who must act; nothing else of its status changes.
+    """Records who must act: in the object's conditions, or as its end where its kind says that this is one.
 
     If the object has changed meanwhile (a lost answer may have been a success), the next reconciliation observes first.
     """
@@ -188,13 +191,37 @@ def _failed(
     if result.outcome is ReconcileOutcome.INVALID and operator.terminal_conditions:
         # A kind whose objects end: its plan decides that this was the end.
         result = replace(result, requeue_after=REFUSED_RETRY)
-    status = dict(manifest.get("status", {}))
-    generation = manifest["metadata"].get("generation", 0)
-    new = _with_error(_conditions(status), error, generation, now, operator.terminal_conditions)
-    status["conditions"] = CONDITIONS.dump_python(new, mode="json", by_alias=True)
-    status["observedGeneration"] = generation
+    status = _refused(operator, manifest, error, now) or _with_conditions(operator, manifest, error, now)
     record(clients, manifest, status, now)
     return result
+
+
+def _refused(operator: AnyOperator, manifest: Manifest, error: PlatformError, now: datetime) -> Manifest | None:
+    """The status that the kind itself gives after a refusal; None where it gives none.
+
+    The kind's own pure function decides, because only a typed status can hold the end: a plan must not read it back from a
+    condition.
+    """
+    if operator.refused is None or not isinstance(error, InvalidSpec | InvalidData):
+        return None
+    try:
+        resource = operator.resource.model_validate(manifest)
+    except ValidationError:
+        return None  # the spec itself cannot be read: it may be corrected
+    status = operator.refused(resource, error, now)
+    return None if status is None else dict(status.model_dump(mode="json", by_alias=True, exclude_none=True))
+
+
+def _with_conditions(operator: AnyOperator, manifest: Manifest, error: PlatformError, now: datetime) -> Manifest:
+    """The status with nothing but its conditions changed."""
+    status = dict(manifest.get("status", {}))
+    generation = manifest["metadata"].get("generation", 0)
+    # An end is final, whatever fails afterwards.
+    terminal = () if "completionTime" in status else operator.terminal_conditions
+    new = _with_error(_conditions(status), error, generation, now, terminal)
+    status["conditions"] = CONDITIONS.dump_python(new, mode="json", by_alias=True)
+    status["observedGeneration"] = generation
+    return status
 
 
 def _result_of(error: PlatformError) -> ReconcileResult:
@@ -225,9 +252,6 @@ def _with_error(
         case _:
             new = conditions.reconciling(old, *settled)
     for type_ in terminal_conditions:
-        before = conditions.get(old, type_)
-        if before is not None and before.status is not ConditionStatus.UNKNOWN:
-            continue  # it has ended, and that is final
         new = conditions.put(new, type_, final, *settled)
     return new
 

@@ -6,6 +6,7 @@ from homeostat.api.common import Condition, ConditionStatus, ConditionType, form
 from homeostat.api.v1alpha1 import FeatureSet, FeatureSetStatus
 from homeostat.api.v1alpha1.featureset import FeatureSetReason, RunOutcome
 from homeostat.reconcile.conditions import put, ready, reconciling, stalled
+from homeostat.runs import FailureReason
 from homeostat_operators.core.freshness import fresh_until
 
 FRESH = "Fresh"
@@ -61,7 +62,7 @@ def _newest_run(status: FeatureSetStatus) -> tuple[FeatureSetReason, str, bool]:
         case RunOutcome.BLOCKED:
             return FeatureSetReason.EXPECTATION_FAILED, f"Run {run.number} was blocked: {run.message}", False
         case RunOutcome.FAILED:
-            source = run.message.startswith(FeatureSetReason.SOURCE_UNAVAILABLE)
+            source = run.reason == FailureReason.SOURCE_UNAVAILABLE
             reason = FeatureSetReason.SOURCE_UNAVAILABLE if source else FeatureSetReason.RUN_FAILED
             end = "it is tried again on the next slot, change or request" if run.permanent else "it is tried again"
             return reason, f"Run {run.number} failed, {end}: {run.message}", not run.permanent

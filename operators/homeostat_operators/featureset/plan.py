@@ -113,7 +113,7 @@ def _decided(
 def _failed(status: FeatureSetStatus, run: MaterializationRun, failed: Failed, now: datetime) -> FeatureSetStatus:
     message = f"{failed.reason}: {failed.message}" if failed.reason else failed.message
     ended = {"outcome": RunOutcome.FAILED, "permanent": failed.permanent, "completion_time": now}
-    run = run.model_copy(update={**ended, "message": message[:MESSAGE_LIMIT]})
+    run = run.model_copy(update={**ended, "reason": failed.reason[:63], "message": message[:MESSAGE_LIMIT]})
     return status.model_copy(update={"run": run, "failures": status.failures + 1})
 
 

@@ -5,12 +5,11 @@ from datetime import datetime, timedelta
 from homeostat import telemetry
 from homeostat.api.common import API_VERSION
 from homeostat.api.v1alpha1.modeldeployment import ModelDeployment
-from homeostat.api.v1alpha1.trainingjob import SUCCEEDED, TrainingJob
+from homeostat.api.v1alpha1.trainingjob import TrainingJob
 from homeostat.artifacts.bundle import BundleRef
 from homeostat.engines.runs import EVALUATE, local
 from homeostat.engines.serving import children_of, predictor
 from homeostat.engines.serving.table import serving_engine
-from homeostat.reconcile.conditions import is_true
 from homeostat.reconcile.errors import EngineUnavailable, PlatformError
 from homeostat.runs import EvaluateResult
 from homeostat.signals import counter_increase
@@ -84,7 +83,7 @@ def _available(resource: ModelDeployment, clients: Clients) -> tuple[Available, 
         and job.status.dataset is not None
         and job.status.model.name == model
         and job.status.model.version
-        and is_true(job.status.conditions, SUCCEEDED)
+        and job.status.completion_time is not None
     )
 
 

@@ -5,10 +5,10 @@ from datetime import datetime
 from enum import Enum, auto
 from typing import assert_never
 
-from homeostat.api.common import Condition, ConditionStatus, ConditionType
+from homeostat.api.common import Condition, ConditionType
 from homeostat.api.v1alpha1 import TrainingJob
-from homeostat.api.v1alpha1.trainingjob import SUCCEEDED, TrainingJobReason
-from homeostat.reconcile.conditions import get, put, ready, reconciling, stalled
+from homeostat.api.v1alpha1.trainingjob import SUCCEEDED, Completion, CompletionOutcome, TrainingJobReason
+from homeostat.reconcile.conditions import put, ready, reconciling, stalled
 
 
 class Stage(Enum):
@@ -45,14 +45,10 @@ class ConditionUpdate:
         return cls(TrainingJobReason.SUSPENDED, message, Stage.SUSPENDED)
 
 
-def ended(resource: TrainingJob) -> ConditionUpdate:
-    """The update that ended it: the status has no better record of why."""
-    last = get(resource.status.conditions, SUCCEEDED)
-    if last is None:
-        return ConditionUpdate(TrainingJobReason.PENDING, "")
-    return ConditionUpdate(
-        last.reason, last.message, Stage.SUCCEEDED if last.status is ConditionStatus.TRUE else Stage.FAILED
-    )
+def of_completion(completion: Completion) -> ConditionUpdate:
+    """The update of a TrainingJob that has ended."""
+    stage = Stage.SUCCEEDED if completion.outcome is CompletionOutcome.SUCCEEDED else Stage.FAILED
+    return ConditionUpdate(completion.reason, completion.message, stage)
 
 
 def conditions_of(resource: TrainingJob, update: ConditionUpdate, now: datetime) -> list[Condition]:

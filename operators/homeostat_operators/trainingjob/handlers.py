@@ -4,7 +4,7 @@ from homeostat.api.v1alpha1.trainingjob import SUCCEEDED, TrainingJob
 from homeostat_operators.core.loop import Operator
 from homeostat_operators.trainingjob.observe import observe
 from homeostat_operators.trainingjob.observed import TrainingJobObservation
-from homeostat_operators.trainingjob.plan import plan
+from homeostat_operators.trainingjob.plan import plan, refused
 from homeostat_operators.trainingjob.sweep import sweep
 
 OPERATOR: Operator[TrainingJob, TrainingJobObservation] = Operator(
@@ -13,5 +13,6 @@ OPERATOR: Operator[TrainingJob, TrainingJobObservation] = Operator(
     plan=plan,
     children=(("batch/v1", "jobs"),),
     terminal_conditions=(SUCCEEDED,),
+    refused=refused,
     sweep=sweep,
 )

@@ -8,13 +8,19 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import assert_never
 
-from homeostat.api.common import ConditionStatus
 from homeostat.api.v1alpha1 import FeatureSet, TrainingJob, TrainingJobStatus
-from homeostat.api.v1alpha1.trainingjob import SUCCEEDED, Progress, Provenance, Run, StepState, TrainingJobReason
+from homeostat.api.v1alpha1.trainingjob import (
+    Completion,
+    CompletionOutcome,
+    Progress,
+    Provenance,
+    Run,
+    StepState,
+    TrainingJobReason,
+)
 from homeostat.artifacts.features import schema_hash
 from homeostat.engines.runs import DEADLINE_EXCEEDED, TRAIN, RunState, run_name
-from homeostat.reconcile.conditions import get
-from homeostat.reconcile.errors import InvalidSpec, ObjectNotFound
+from homeostat.reconcile.errors import InvalidSpec, ObjectNotFound, PlatformError
 from homeostat.reconcile.pods import OUT_OF_MEMORY
 from homeostat.runs import FailureReason, RunProgress
 from homeostat_operators.core.actions import Action, Launch, Register, Stop
@@ -37,12 +43,12 @@ from homeostat_operators.core.runs import (
     strays,
 )
 from homeostat_operators.trainingjob import children, conditions, result
-from homeostat_operators.trainingjob.conditions import ConditionUpdate
+from homeostat_operators.trainingjob.conditions import ConditionUpdate, Stage
 from homeostat_operators.trainingjob.names import intent_of, model_name
 from homeostat_operators.trainingjob.observed import TrainingJobObservation
 
 MESSAGE_LIMIT = 1024
-SUSPENDED = "suspended"
+COMPLETION_MESSAGE_LIMIT = 4096
 FIRST_RETRY = timedelta(seconds=10)
 LONGEST_RETRY = timedelta(minutes=5)
 REMEDIES = {OUT_OF_MEMORY: "raise spec.placement.resources.limits.memory"}
@@ -57,7 +63,7 @@ class Step:
     """What one turn came to, before it is put into conditions."""
 
     status: TrainingJobStatus
-    update: ConditionUpdate
+    update: ConditionUpdate | None
     actions: tuple[Action, ...] = ()
     requeue_after: timedelta | None = None
 
@@ -68,7 +74,7 @@ def plan(resource: TrainingJob, observed: TrainingJobObservation, now: datetime)
     # A run that wrote its result ends by itself; deleting its Job in that moment would take its log away.
     ending = frozenset({step.status.attempt}) if step.status.model is not None else frozenset()
     doomed = strays(_recorded(resource, step.status), observed.attempts, ending)
-    written = conditions.conditions_of(resource, step.update, now)
+    written = conditions.conditions_of(resource, step.update, now) if step.update else resource.status.conditions
     status = step.status.model_copy(update={"observed_generation": resource.metadata.generation, "conditions": written})
     stops = tuple(Stop(observed.engine, run) for run in doomed if not run.deleting)
     return Plan(
@@ -92,7 +98,12 @@ def _recorded(resource: TrainingJob, status: TrainingJobStatus) -> RecordedRun:
 def _policy(resource: TrainingJob, status: TrainingJobStatus, now: datetime) -> RunPolicy:
     run, spec = status.run, resource.spec
     due: datetime | None = now
-    if run is not None and run.completion_time is not None and status.failures and run.message != SUSPENDED:
+    if (
+        run is not None
+        and run.completion_time is not None
+        and status.failures
+        and run.reason != TrainingJobReason.SUSPENDED
+    ):
         due = run.completion_time + back_off(status.failures, FIRST_RETRY, LONGEST_RETRY)
     return RunPolicy(
         deadline=timedelta(seconds=spec.active_deadline_seconds),
@@ -110,14 +121,9 @@ def _is_active(status: TrainingJobStatus) -> bool:
 def _step(resource: TrainingJob, observed: TrainingJobObservation, now: datetime) -> Step:
     status = resource.status
     if status.completion_time is not None:
-        return Step(status, conditions.ended(resource))
+        return Step(status, _completed_update(resource))
     if status.model is not None:
         return _registering(resource, status, observed.version, now)
-    refused = get(status.conditions, SUCCEEDED)
-    if refused is not None and refused.status is ConditionStatus.FALSE:
-        # Told by the loop, when an engine refused what was launched: for good, because a spec cannot be changed.
-        status = _ended(resource, refused.message, None, now) if _is_active(status) else status
-        return _final(status, ConditionUpdate.failure(TrainingJobReason.INVALID_SPEC, refused.message), now)
     return _decided(resource, status, observed, now)
 
 
@@ -133,12 +139,12 @@ def _decided(  # noqa: PLR0911 - one return for each way the attempts can stand
             return _registering(resource, status, None, now)
         case GiveUpNumber():
             # The name belongs to somebody else: the attempt has ended, and nothing has failed.
-            return _decided(resource, _ended(resource, "its name was taken", None, now), observed, now)
+            return _decided(resource, _ended(resource, "NameTaken", "its name was taken", None, now), observed, now)
         case Failed():
             return _failed(resource, observed, decision, now)
         case Suspended():
             # Its run, if there is one, is a stray from now on: stopped, and waited for before the next attempt.
-            ended = _ended(resource, SUSPENDED, attempts.state, now)
+            ended = _ended(resource, TrainingJobReason.SUSPENDED, "suspended", attempts.state, now)
             return Step(
                 ended, ConditionUpdate.suspended(), requeue_after=STRAY_POLL_INTERVAL if attempts.state else None
             )
@@ -166,6 +172,34 @@ def _idle(status: TrainingJobStatus, until: datetime | None, now: datetime) -> S
     return Step(status, ConditionUpdate(TrainingJobReason.RETRYING, text), requeue_after=until - now)
 
 
+def _completed_update(resource: TrainingJob) -> ConditionUpdate | None:
+    """Why it ended; None for an object that ended before status.completion existed, whose conditions stay."""
+    completion = resource.status.completion
+    return conditions.of_completion(completion) if completion is not None else None
+
+
+def refused(resource: TrainingJob, error: PlatformError, now: datetime) -> TrainingJobStatus | None:
+    """The status after an engine or Kubernetes refused what was launched: an end, because a spec cannot be changed.
+
+    None where this is no end: a model that is trained is still to be registered, and an end is not repeated.
+
+    Args:
+        resource: The TrainingJob as it is recorded.
+        error: InvalidSpec or InvalidData, with the words of who refused.
+        now: The time.
+    """
+    status = resource.status
+    if status.completion_time is not None or status.model is not None:
+        return None
+    message = str(error)
+    if _is_active(status):
+        status = _ended(resource, TrainingJobReason.INVALID_SPEC, message, None, now)
+    update = ConditionUpdate.failure(TrainingJobReason.INVALID_SPEC, message)
+    generation, final = resource.metadata.generation, _final(status, update, now).status
+    written = conditions.conditions_of(resource, update, now)
+    return final.model_copy(update={"observed_generation": generation, "conditions": written})
+
+
 def _registering(resource: TrainingJob, status: TrainingJobStatus, version: str | None, now: datetime) -> Step:
     model = status.model
     assert model is not None  # noqa: S101 - the caller's branch
@@ -176,8 +210,8 @@ def _registering(resource: TrainingJob, status: TrainingJobStatus, version: str 
             TrainingJobReason.REGISTERING, f"The model is trained and is being registered as {name}."
         )
         return Step(status, update, (register,), REGISTRY_POLL_INTERVAL)
-    status = status.model_copy(update={"model": model.model_copy(update={"version": version}), "completion_time": now})
-    return Step(status, ConditionUpdate.success(f"Model {model.name} version {version} is registered."))
+    status = status.model_copy(update={"model": model.model_copy(update={"version": version})})
+    return _final(status, ConditionUpdate.success(f"Model {model.name} version {version} is registered."), now)
 
 
 def _because(run: RunState) -> str:
@@ -210,7 +244,7 @@ def _progress(reported: RunProgress | None, job: RunState) -> Progress | None:
     return Progress(current_step=going, completed_steps=done, summary=summary) if job.steps else None
 
 
-def _ended(resource: TrainingJob, message: str, job: RunState | None, now: datetime) -> TrainingJobStatus:
+def _ended(resource: TrainingJob, reason: str, message: str, job: RunState | None, now: datetime) -> TrainingJobStatus:
     """The status with the current attempt ended without a result."""
     status, run = resource.status, resource.status.run
     assert run is not None  # noqa: S101 - the caller's branch
@@ -222,7 +256,9 @@ def _ended(resource: TrainingJob, message: str, job: RunState | None, now: datet
         used = resource.spec.placement.gpus_per_node * max(0, int((end - start).total_seconds()))
     return status.model_copy(
         update={
-            "run": run.model_copy(update={"completion_time": now, "message": message[:MESSAGE_LIMIT]}),
+            "run": run.model_copy(
+                update={"completion_time": now, "reason": reason[:63], "message": message[:MESSAGE_LIMIT]}
+            ),
             "progress": None,
             "steps": list(job.steps) if job is not None else status.steps,
             "gpu_seconds": status.gpu_seconds + used,
@@ -232,7 +268,7 @@ def _ended(resource: TrainingJob, message: str, job: RunState | None, now: datet
 
 def _failed(resource: TrainingJob, observed: TrainingJobObservation, failed: Failed, now: datetime) -> Step:
     failures = resource.status.failures + 1
-    ended = _ended(resource, failed.message, observed.attempts.state, now)
+    ended = _ended(resource, failed.reason or "Failed", failed.message, observed.attempts.state, now)
     status = ended.model_copy(update={"failures": failures})
     limit = resource.spec.retry.limit
     if failed.reason == FailureReason.INVALID_DATA:
@@ -241,8 +277,8 @@ def _failed(resource: TrainingJob, observed: TrainingJobObservation, failed: Fai
         text = (
             f"Attempt {status.attempt} failed and is tried again ({failures} of {limit} retries used): {failed.message}"
         )
-        look = back_off(failures, FIRST_RETRY, LONGEST_RETRY)
-        return Step(status, ConditionUpdate(TrainingJobReason.RETRYING, text), requeue_after=look)
+        wait = back_off(failures, FIRST_RETRY, LONGEST_RETRY)
+        return Step(status, ConditionUpdate(TrainingJobReason.RETRYING, text), requeue_after=wait)
     text = f"All {failures} attempts failed; the last one: {failed.message}"
     if failed.reason == DEADLINE_EXCEEDED:
         return _final(status, ConditionUpdate.failure(TrainingJobReason.DEADLINE_EXCEEDED, text), now)
@@ -250,7 +286,9 @@ def _failed(resource: TrainingJob, observed: TrainingJobObservation, failed: Fai
 
 
 def _final(status: TrainingJobStatus, update: ConditionUpdate, now: datetime) -> Step:
-    return Step(status.model_copy(update={"completion_time": now}), update)
+    outcome = CompletionOutcome.SUCCEEDED if update.stage is Stage.SUCCEEDED else CompletionOutcome.FAILED
+    completion = Completion(outcome=outcome, reason=update.reason, message=update.message[:COMPLETION_MESSAGE_LIMIT])
+    return Step(status.model_copy(update={"completion_time": now, "completion": completion}), update)
 
 
 def _next_attempt(
@@ -271,7 +309,9 @@ def _next_attempt(
         return step
     # What cannot be created, now or ever, is not reserved either.
     return Step(
-        status.model_copy(update={"completion_time": step.status.completion_time}),
+        status.model_copy(
+            update={"completion_time": step.status.completion_time, "completion": step.status.completion}
+        ),
         step.update,
         requeue_after=step.requeue_after,
     )

@@ -209,6 +209,10 @@ class MaterializationRun(StatusModel):
     outcome: Annotated[RunOutcome | None, Field(description="How it ended; absent while it runs.")] = None
     permanent: Annotated[bool, Field(description="It failed, and would fail again on the same source.")] = False
     completion_time: Annotated[datetime | None, Field(description="When its end was seen.")] = None
+    reason: Annotated[
+        str,
+        Field(description="Why it failed, such as SourceUnavailable or OOMKilled; empty otherwise.", max_length=63),
+    ] = ""
     message: Annotated[str, Field(description="How it ended, as a sentence for people.", max_length=1024)] = ""
 
 

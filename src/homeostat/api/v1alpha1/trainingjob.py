@@ -193,7 +193,23 @@ class Run(StatusModel):
     completion_time: Annotated[datetime | None, Field(description="When its end was seen; absent while it runs.")] = (
         None
     )
-    message: Annotated[str, Field(description="How it ended, if not well.", max_length=1024)] = ""
+    reason: Annotated[str, Field(description="Why it ended without a result; empty otherwise.", max_length=63)] = ""
+    message: Annotated[str, Field(description="The same as a sentence for people.", max_length=1024)] = ""
+
+
+class CompletionOutcome(StrEnum):
+    """How a TrainingJob ended."""
+
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
+
+
+class Completion(StatusModel):
+    """The end of a TrainingJob."""
+
+    outcome: Annotated[CompletionOutcome, Field(description="Whether it succeeded.")]
+    reason: Annotated[str, Field(description="Why it ended, as a reason of condition Succeeded.", max_length=63)]
+    message: Annotated[str, Field(description="The same as a sentence for people.", max_length=4096)] = ""
 
 
 class Progress(StatusModel):
@@ -293,6 +309,9 @@ class TrainingJobStatus(StatusModel):
     gpu_seconds: Annotated[int, Field(description="GPU time used by all attempts, seconds.", ge=0)] = 0
     start_time: Annotated[datetime | None, Field(description="When the first attempt was reserved.")] = None
     completion_time: Annotated[datetime | None, Field(description="When it succeeded or failed for good.")] = None
+    completion: Annotated[
+        Completion | None, Field(description="How it succeeded or failed for good; absent until then.")
+    ] = None
     conditions: Conditions = Field(default_factory=list)
 
 

@@ -196,6 +196,19 @@ def test_an_error_leaves_the_rest_of_the_status_as_it_is() -> None:
     assert stage.status().failures == 4
 
 
+def test_a_kind_decides_itself_what_a_refusal_does_to_its_status() -> None:
+    def refused(resource: FeatureSet, error: PlatformError, _now: datetime) -> FeatureSetStatus | None:
+        ends = str(error) == "the engine refuses it"
+        return resource.status.model_copy(update={"failures": 9}) if ends else None
+
+    stage = Stage(failures=4)
+    stage.turn()
+    operator = Operator(FeatureSet, stage.observe, stage.plan, refused=refused)
+    for stage.error, failures in ((InvalidSpec("spec.x is wrong"), 4), (InvalidSpec("the engine refuses it"), 9)):
+        reconcile(operator, stage.clients, Key("churn", "customers"), NOW)
+        assert stage.status().failures == failures
+
+
 @pytest.mark.parametrize(
     ("spec", "words"),
     [

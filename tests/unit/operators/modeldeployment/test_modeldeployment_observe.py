@@ -85,15 +85,14 @@ def a_job(condition: str = "") -> dict[str, Any]:
     }
 
 
-def recorded(name: str, version: str, status: str = "True", **spec: Any) -> Any:
-    condition = {"type": "Succeeded", "status": status, "reason": "Succeeded", "last_transition_time": NOW}
+def recorded(name: str, version: str, ended: datetime | None = NOW, **spec: Any) -> Any:
     model = {"name": "churn.churn", "version": version, "uri": "s3://homeostat/m", "digest": DIGEST}
     dataset = {"uri": "s3://homeostat/d", "digest": DIGEST, "rows": 1, "holdout_rows": 1}
-    return a_training_job(name, status={"conditions": [condition], "model": model, "dataset": dataset}, **spec)
+    return a_training_job(name, status={"completion_time": ended, "model": model, "dataset": dataset}, **spec)
 
 
 def test_versions_are_those_that_succeeded_training_jobs_recorded() -> None:
-    jobs = (recorded("a", "1"), recorded("b", "2", status="False"), recorded("c", ""), a_training_job("d"))
+    jobs = (recorded("a", "1"), recorded("b", "2", ended=None), recorded("c", ""), a_training_job("d"))
     seen = observe(a_model_deployment(), clients(*jobs))
     assert [(v.version, v.training_job, v.feature_set) for v in seen.versions] == [("1", "a", "customers")]
 

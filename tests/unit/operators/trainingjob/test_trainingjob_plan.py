@@ -16,6 +16,7 @@ from homeostat.engines.runs import RunState
 from homeostat.engines.runs.jobs import run_job
 from homeostat.engines.runs.packages import bundled
 from homeostat.reconcile.conditions import get, is_true, put
+from homeostat.reconcile.errors import InvalidSpec
 from homeostat.runs import FailureReason, RunFailure, RunProgress, StoredDataset, TrainInput, TrainResult
 from homeostat.settings import NodePool
 from homeostat.testing.builders import DIGEST, a_feature_set, a_training_job
@@ -24,7 +25,7 @@ from homeostat_operators.core.plan import Plan
 from homeostat_operators.core.runs import RunObservation
 from homeostat_operators.trainingjob.children import train_input
 from homeostat_operators.trainingjob.observed import PackageFailure, TrainingJobObservation
-from homeostat_operators.trainingjob.plan import plan
+from homeostat_operators.trainingjob.plan import plan, refused
 
 NOW = datetime(2026, 1, 5, 9, tzinfo=UTC)
 NAME = "tabular-classification"
@@ -158,12 +159,27 @@ def test_a_pipeline_that_is_wrong_ends_the_training_with_the_reason() -> None:
 def test_what_an_engine_refused_to_launch_has_ended_for_good() -> None:
     started = plan(a_training_job(), READY, NOW).status
     refusal = "Kubeflow Pipelines refuses the run: parameter depth is not an input"
-    told = put(started.conditions, SUCCEEDED, "False", "InvalidSpec", refusal, 1, NOW)
-    refused = started.model_copy(update={"conditions": told})
-    decided = plan(a_training_job(status=refused), READY, NOW)
+    ended = refused(a_training_job(status=started), InvalidSpec(refusal), NOW)
+    assert ended is not None
+    assert (ended.completion.outcome, ended.completion.message) == ("Failed", refusal)  # type: ignore[union-attr]
+    assert ended.run.completion_time == NOW  # type: ignore[union-attr]
+    decided = plan(a_training_job(status=ended), READY, NOW + timedelta(hours=1))
     assert (decided.actions, decided.status.completion_time) == ((), NOW)
     assert said(decided.status) == ("False", TrainingJobReason.INVALID_SPEC)
     assert get(decided.status.conditions, SUCCEEDED).message == refusal  # type: ignore[union-attr]
+
+
+def test_an_end_is_read_from_the_status_and_never_from_a_condition() -> None:
+    started = plan(a_training_job(), READY, NOW).status
+    lie = put(started.conditions, SUCCEEDED, "False", "InvalidSpec", "somebody wrote this", 1, NOW)
+    decided = plan(a_training_job(status=started.model_copy(update={"conditions": lie})), READY, NOW)
+    assert decided.status.completion_time is None
+    assert said(decided.status)[0] == "Unknown"
+
+
+def test_a_refused_registration_does_not_throw_the_trained_model_away() -> None:
+    trained = plan(a_training_job(status=running()), ready(result=RESULT), NOW).status
+    assert refused(a_training_job(status=trained), InvalidSpec("no such model"), NOW) is None
 
 
 def test_a_pipeline_that_is_not_there_yet_is_waited_for() -> None:
