@@ -127,19 +127,26 @@ async def serve(operator: AnyOperator, clients: Clients, connection: Connection,
 def sign_in(connection: Connection) -> None:
     """Makes kopf use the same API server and user; it would look for a client library that is not installed."""
 
+    # Called again when the token is no longer accepted.
     @kopf.on.login()
     def _login(**_: Any) -> kopf.ConnectionInfo:
-        return kopf.ConnectionInfo(
-            server=connection.server,
-            ca_data=connection.authority,
-            insecure=not connection.verify,
-            certificate_data=connection.certificate,
-            private_key_data=connection.key,
-            # Called again when the token is no longer accepted.
-            token=connection.credentials.token(),
-            default_namespace=connection.namespace,
-            proxy_url=connection.proxy,
-        )
+        return login_of(connection)
+
+
+def login_of(connection: Connection) -> kopf.ConnectionInfo:
+    """The connection as kopf takes it, with the token of now."""
+    authority = connection.authority
+    return kopf.ConnectionInfo(
+        server=connection.server,
+        # A bundle may begin with a comment, which kopf would take for base64.
+        ca_data=authority and authority[authority.find("-----BEGIN ") :],
+        insecure=not connection.verify,
+        certificate_data=connection.certificate,
+        private_key_data=connection.key,
+        token=connection.credentials.token(),
+        default_namespace=connection.namespace,
+        proxy_url=connection.proxy,
+    )
 
 
 def watch(operator: AnyOperator, feed: EventSource) -> kopf.OperatorSettings:

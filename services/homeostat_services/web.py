@@ -29,8 +29,8 @@ def explain_validation(errors: Any) -> str:
     for error in list(errors)[:5]:
         place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error["loc"][1:]).lstrip(".")
         given = "" if error["type"] == "missing" else f" is {_shortened(error.get('input'))}"
-        wanted = error["msg"].removeprefix("Value error, ")
-        sentences.append(f"{place or error['loc'][0]}{given}: {wanted[:1].lower()}{wanted[1:]}")
+        remedy = error["msg"].removeprefix("Value error, ")
+        sentences.append(f"{place or error['loc'][0]}{given}: {remedy[:1].lower()}{remedy[1:]}")
     return "; ".join(sentences) + " (the fields are described at /openapi.json)"
 
 
@@ -55,13 +55,13 @@ class BoundedBody:
         if not announced.isdigit() or int(announced) > self._limit:
             await refusal(413, self._text)(scope, receive, send)
             return
-        seen = 0
+        received = 0
 
         async def bounded() -> Message:
-            nonlocal seen
+            nonlocal received
             message = await receive()
-            seen += len(message.get("body", b""))
-            if seen > self._limit:
+            received += len(message.get("body", b""))
+            if received > self._limit:
                 raise HTTPException(413, self._text)
             return message
 

@@ -102,9 +102,9 @@ class HomeostatModel:
 
 def _verified(path: Path, digest: str) -> bytes:
     content = path.read_bytes()
-    found = f"sha256:{hashlib.sha256(content).hexdigest()}"
-    if found != digest:
-        raise ValueError(f"{path} has digest {found}, but {digest} is expected; it was changed after training")
+    actual = f"sha256:{hashlib.sha256(content).hexdigest()}"
+    if actual != digest:
+        raise ValueError(f"{path} has digest {actual}, but {digest} is expected; it was changed after training")
     return content
 
 
@@ -145,11 +145,11 @@ def _checked(values: Sequence[Any], name: str, datatype: str) -> list[Any]:
     text = datatype == "BYTES"
     types, noun = ((str,), "a string") if text else ((int, float, bool), "a number")
     # NaN is a number that Seldon's clients write as text.
-    known = [None if value == "NaN" and not text else value for value in values]
-    for row, value in enumerate(known):
+    cleaned = [None if value == "NaN" and not text else value for value in values]
+    for row, value in enumerate(cleaned):
         if value is not None and type(value) not in types:
             raise _mistake(f"column {name!r}, row {row}, is {value!r}; give {noun}, or null if it is not known")
-    return known
+    return cleaned
 
 
 def _mistake(text: str) -> SeldonMicroserviceException:

@@ -154,7 +154,7 @@ class ClusterContract:
         cluster.create(a_service(namespace, "other"))
         cluster.create(a_service(namespace, "one", watched=namespace))
         cluster.replace_status({**before, "status": a_status("First")})
-        cluster.apply(a_service(namespace, "one", watched="no more"))
+        cluster.apply(a_service(namespace, "one", watched="no-more"))
         changes = cluster.watch(*SERVICE, labels, listing.resource_version, WATCH_SECONDS)
         events = [next(changes) for _ in range(3)]
         assert [(event.type, event.manifest["metadata"]["name"]) for event in events] == [

@@ -40,9 +40,9 @@ class ClusterRefused(Refused):
 def listing(cluster: ClusterAccess, plural: str, namespace: str) -> Manifest:
     """The objects of a kind in a namespace, as the API server lists them."""
     with _refused():
-        found = cluster.listing(API_VERSION, KIND_OF[plural], namespace)
-    metadata = {"continue": "", "resourceVersion": found.resource_version}
-    return {"apiVersion": API_VERSION, "kind": f"{KIND_OF[plural]}List", "metadata": metadata, "items": found.items}
+        objects = cluster.listing(API_VERSION, KIND_OF[plural], namespace)
+    metadata = {"continue": "", "resourceVersion": objects.resource_version}
+    return {"apiVersion": API_VERSION, "kind": f"{KIND_OF[plural]}List", "metadata": metadata, "items": objects.items}
 
 
 def get(cluster: ClusterAccess, plural: str, namespace: str, name: str) -> Manifest:
@@ -52,10 +52,10 @@ def get(cluster: ClusterAccess, plural: str, namespace: str, name: str) -> Manif
         ClusterRefused: It is not there, or the API server refuses or does not answer.
     """
     with _refused():
-        found = cluster.get(API_VERSION, KIND_OF[plural], namespace, name)
-    if found is None:
+        manifest = cluster.get(API_VERSION, KIND_OF[plural], namespace, name)
+    if manifest is None:
         raise ClusterRefused(404, f'{plural}.{GROUP} "{name}" not found')
-    return found
+    return manifest
 
 
 def create_once(cluster: ClusterAccess, training_job: Manifest, *, retried: bool) -> Manifest:

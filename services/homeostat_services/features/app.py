@@ -95,10 +95,10 @@ def create_app(reader: FeatureReader, guard: Guard, clock: Callable[[], float] =
                 f"features: {unknown} are not in feature set {request.feature_set!r}; "
                 f"it has {', '.join(described.features)}"
             )
-        found = await reader.lookup(request.namespace, request.feature_set, request.entities)
-        present = sum(row is not None for row in found)
+        stored = await reader.lookup(request.namespace, request.feature_set, request.entities)
+        present = sum(row is not None for row in stored)
         rows.labels(request.namespace, request.feature_set, "true").inc(present)
-        rows.labels(request.namespace, request.feature_set, "false").inc(len(found) - present)
+        rows.labels(request.namespace, request.feature_set, "false").inc(len(stored) - present)
         return LookupAnswer(
             through=described.through,
             age_seconds=None if described.through is None else max(0.0, clock() - described.through),
@@ -106,7 +106,7 @@ def create_app(reader: FeatureReader, guard: Guard, clock: Callable[[], float] =
                 EntityRow(
                     entity=entity, found=row is not None, values={name: row.get(name) for name in names} if row else {}
                 )
-                for entity, row in zip(request.entities, found, strict=True)
+                for entity, row in zip(request.entities, stored, strict=True)
             ],
         )
 

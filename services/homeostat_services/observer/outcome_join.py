@@ -63,16 +63,16 @@ def waiting_for_predictions(connection: sa.Connection, before: int, tolerance: f
     return connection.execute(WAITING_FOR_PREDICTIONS, {"before": before, "tolerance": tolerance}).all()
 
 
-def settle(connection: sa.Connection, found: Sequence[Any], now: float) -> Settled:
+def settle(connection: sa.Connection, rows: Sequence[Any], now: float) -> Settled:
     """Turn pending outcomes whose prediction is known into outcomes; those without one stay."""
-    known = [row for row in found if row.prediction is not None]
-    if not known:
+    joined = [row for row in rows if row.prediction is not None]
+    if not joined:
         return Settled()
-    candidates = [row.prediction for row in known]
+    candidates = [row.prediction for row in joined]
     earlier = sa.select(outcomes.c.prediction, outcomes.c.label).where(outcomes.c.prediction.in_(candidates))
     labels = {row.prediction: row.label for row in connection.execute(earlier)}
     new, duplicate, conflicting = [], 0, 0
-    for row in known:
+    for row in joined:
         if row.prediction not in labels:
             labels[row.prediction] = row.label
             outcome = {"prediction": row.prediction, "label": row.label}
@@ -83,5 +83,5 @@ def settle(connection: sa.Connection, found: Sequence[Any], now: float) -> Settl
             conflicting += 1
     if new:
         connection.execute(sa.insert(outcomes), new)
-    connection.execute(sa.delete(pending).where(pending.c.seq.in_([row.seq for row in known])))
+    connection.execute(sa.delete(pending).where(pending.c.seq.in_([row.seq for row in joined])))
     return Settled(len(new), duplicate, conflicting)

@@ -99,8 +99,8 @@ class Store:
         with self.writing() as connection:
             before = _last(connection, predictions.c.seq)
             accepted = _insert_new(connection, predictions, answered) + _insert_new(connection, mirrored, copies)
-            found = outcome_join.waiting_for_predictions(connection, before, self._tolerance)
-            outcome_join.settle(connection, found, self._clock())
+            pairs = outcome_join.waiting_for_predictions(connection, before, self._tolerance)
+            outcome_join.settle(connection, pairs, self._clock())
         return PredictionsAnswer(accepted=accepted, duplicate=len(batch) - accepted)
 
     def add_outcomes(self, namespace: str, deployment: str, batch: Sequence[Outcome]) -> OutcomesAnswer:
@@ -116,8 +116,8 @@ class Store:
         with self.writing() as connection:
             before = _last(connection, pending.c.seq)
             new = _insert_new(connection, pending, rows)
-            found = outcome_join.newly_pending(connection, before, self._tolerance)
-            settled = outcome_join.settle(connection, found, now)
+            pairs = outcome_join.newly_pending(connection, before, self._tolerance)
+            settled = outcome_join.settle(connection, pairs, now)
         return OutcomesAnswer(
             accepted=settled.matched,
             duplicate=settled.duplicate + len(rows) - new,

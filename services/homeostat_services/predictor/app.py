@@ -124,7 +124,7 @@ def _v2_document() -> dict[str, Any]:
 def _document(request: type, response: type, refusal: type, description: str) -> dict[str, Any]:
     """The wire types of inference for the OpenAPI document; they are msgspec's, which FastAPI does not know."""
     template = "#/components/schemas/{name}"
-    (asked, answered, refused), components = msgspec.json.schema_components(
+    (body, answered, refused), components = msgspec.json.schema_components(
         (request, response, refusal), ref_template=template
     )
 
@@ -132,7 +132,7 @@ def _document(request: type, response: type, refusal: type, description: str) ->
         return {"content": {JSON: {"schema": _inlined(schema, components)}}}
 
     return {
-        "requestBody": {"required": True, "description": description, **whole(asked)},
+        "requestBody": {"required": True, "description": description, **whole(body)},
         "responses": {
             "200": {"description": "Predictions.", **whole(answered)},
             "400": {

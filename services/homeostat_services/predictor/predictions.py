@@ -48,7 +48,7 @@ class DeliveryError(Exception):
 
 
 class Sink(Protocol):
-    """Where batches go; a batch may be sent again, predictions are told apart by their ids."""
+    """Where batches go; a batch may be sent again, predictions are message apart by their ids."""
 
     async def send(self, batch: list[Prediction]) -> None:
         """Deliver a batch; raises DeliveryError."""
@@ -76,8 +76,8 @@ class ObserverSink:
             raise DeliveryError(f"{self._url} does not answer ({type(error).__name__})", retryable=True) from error
         if response.is_error:
             refused = response.status_code in (400, 404, 413, 422)
-            told = f"{self._url}: {response.status_code} {response.text[:200]}"
-            raise DeliveryError(told, retryable=not refused, split=response.status_code == 422)
+            message = f"{self._url}: {response.status_code} {response.text[:200]}"
+            raise DeliveryError(message, retryable=not refused, split=response.status_code == 422)
 
 
 def sampled(prediction_id: str, percent: int) -> bool:

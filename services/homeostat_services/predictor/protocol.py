@@ -146,10 +146,10 @@ def with_features(request: InferRequest, entity_field: str, signature: Signature
     Raises:
         InvalidRequest: A tensor is missing, or is not what the model takes.
     """
-    wanted = signature.datatypes
-    given = check_names(map(_name, request.inputs), wanted.keys() | {entity_field}, "inputs: tensor")
+    expected = signature.datatypes
+    given = check_names(map(_name, request.inputs), expected.keys() | {entity_field}, "inputs: tensor")
     count = _count(request)
-    columns = {name: _column(_only(request, name), datatype, count) for name, datatype in wanted.items()}
+    columns = {name: _column(_only(request, name), datatype, count) for name, datatype in expected.items()}
     entities = _entities(_only(request, entity_field), count) if entity_field in given else [""] * count
     return Rows(count, entities, columns)
 
@@ -160,14 +160,14 @@ def check_names(given: Iterable[str], allowed: Collection[str], field: str) -> s
     Raises:
         InvalidRequest: For the first such name.
     """
-    seen: set[str] = set()
+    names: set[str] = set()
     for name in given:
         if name not in allowed:
             raise InvalidRequest(f"{field} {name!r} is not taken here; the inputs are {', '.join(sorted(allowed))}")
-        if name in seen:
+        if name in names:
             raise InvalidRequest(f"{field} {name!r} is given twice; give it once")
-        seen.add(name)
-    return seen
+        names.add(name)
+    return names
 
 
 def check_count(count: int, field: str) -> None:

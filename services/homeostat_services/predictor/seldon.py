@@ -142,9 +142,9 @@ def with_features(message: SeldonMessage, entity_field: str, signature: Signatur
         InvalidRequest: A column is missing, or is not what the model takes.
     """
     table = _table(message)
-    wanted = signature.datatypes
-    check_names(table.columns, wanted.keys() | {entity_field}, table.names_field)
-    columns = {name: _column(table, name, datatype) for name, datatype in wanted.items()}
+    expected = signature.datatypes
+    check_names(table.columns, expected.keys() | {entity_field}, table.names_field)
+    columns = {name: _column(table, name, datatype) for name, datatype in expected.items()}
     count = len(next(iter(columns.values())))
     entities = _entities(table, entity_field) if entity_field in table.columns else [""] * count
     return Rows(count, entities, columns, table.place)

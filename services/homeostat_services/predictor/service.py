@@ -149,16 +149,16 @@ class Predictor:
         if self._online is None:
             raise InvalidRequest("this predictor has no online store; its operator sets HOMEOSTAT_FEATURES", 500)
         namespace, sets = self.settings.namespace, self.model.signature.feature_sets
-        found = await asyncio.gather(*(self._online.lookup(namespace, name, rows.entities) for name in sets))
+        stored = await asyncio.gather(*(self._online.lookup(namespace, name, rows.entities) for name in sets))
         for row, entity in enumerate(rows.entities):
-            if all(entities[row] is None for entities in found):
+            if all(entities[row] is None for entities in stored):
                 place = rows.place.format(name=self.entity_field, row=row)
                 raise InvalidRequest(
                     f"{place} is {entity!r}, which feature set {', '.join(sets)} does not know; "
                     "check the id, or wait until its features are materialised",
                     404,
                 )
-        by_set = dict(zip(sets, found, strict=True))
+        by_set = dict(zip(sets, stored, strict=True))
         columns = {
             i.name: [None if values is None else values.get(i.name) for values in by_set[i.feature_set]]
             for i in self.model.signature.inputs

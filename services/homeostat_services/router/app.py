@@ -41,26 +41,26 @@ class Router:
             lambda: len(store.state.deployments or {})
         )
 
-    async def poll(self, resource: str, render: Callable[[State], xds.Answer], known: str) -> Response:
+    async def poll(self, resource: str, render: Callable[[State], xds.Answer], acknowledged: str) -> Response:
         """The answer for one resource; held while Envoy knows the newest."""
         with suppress(TimeoutError):
             async with asyncio.timeout(self._hold):
-                while not self._news(render, known):
+                while not self._news(render, acknowledged):
                     await self._store.changed()
-        response = self._respond(render, known)
+        response = self._respond(render, acknowledged)
         self._answers.labels(resource, str(response.status_code)).inc()
         return response
 
-    def _news(self, render: Callable[[State], xds.Answer], known: str) -> bool:
+    def _news(self, render: Callable[[State], xds.Answer], acknowledged: str) -> bool:
         state = self._store.state
-        return state.loaded and render(state).version != known
+        return state.loaded and render(state).version != acknowledged
 
-    def _respond(self, render: Callable[[State], xds.Answer], known: str) -> Response:
+    def _respond(self, render: Callable[[State], xds.Answer], acknowledged: str) -> Response:
         state = self._store.state
         if not state.loaded:
             return refusal(503, LOADING)
         answer = render(state)
-        return Response(status_code=304) if answer.version == known else JSONResponse(answer.body())
+        return Response(status_code=304) if answer.version == acknowledged else JSONResponse(answer.body())
 
 
 def create(source: Source, release_namespace: str, hold_seconds: float = HOLD_SECONDS) -> FastAPI:

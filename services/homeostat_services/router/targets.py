@@ -20,14 +20,14 @@ COMPONENTS = {
 
 def render(state: State, release_namespace: str) -> list[dict[str, Any]]:
     """Every running predictor, ready or not, and the platform's own components."""
-    found: list[dict[str, Any]] = []
+    targets: list[dict[str, Any]] = []
     for _, pod in sorted((state.pods or {}).items()):
         if pod.component == PREDICTOR and pod.deployment:
-            found.append(_target(pod.address, pod.port, "/metrics", {}))
+            targets.append(_target(pod.address, pod.port, "/metrics", {}))
         elif pod.component in COMPONENTS and pod.namespace == release_namespace:
             port, path = COMPONENTS[pod.component]
-            found.append(_target(pod.address, port, path, {"component": pod.component}))
-    return found
+            targets.append(_target(pod.address, port, path, {"component": pod.component}))
+    return targets
 
 
 def _target(address: str, port: int, path: str, labels: dict[str, str]) -> dict[str, Any]:

@@ -94,9 +94,9 @@ def _deployments(state: State) -> list[Deployment]:
 
 
 def _has_ready_pod(state: State, deployment: Deployment, share: Share) -> bool:
-    wanted = (PREDICTOR, deployment.namespace, deployment.name, share.version)
+    serving = (PREDICTOR, deployment.namespace, deployment.name, share.version)
     pods = (state.pods or {}).values()
-    return any(pod.ready and (pod.component, pod.namespace, pod.deployment, pod.version) == wanted for pod in pods)
+    return any(pod.ready and (pod.component, pod.namespace, pod.deployment, pod.version) == serving for pod in pods)
 
 
 def _cluster(namespace: str, deployment: str, version: str, pods: list[Pod]) -> dict[str, Any]:

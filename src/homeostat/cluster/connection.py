@@ -142,11 +142,11 @@ def _merged(paths: list[Path], named: str) -> dict[str, Any]:
 
 
 def _entry(merged: dict[str, Any], plural: str, name: str, paths: str) -> dict[str, Any]:
-    found: dict[str, Any] | None = merged[plural].get(name)
-    if found is None:
+    entry: dict[str, Any] | None = merged[plural].get(name)
+    if entry is None:
         there = ", ".join(merged[plural]) or "none"
         raise InvalidSettings(f"kubeconfig {paths} has no {plural.removesuffix('s')} {name!r}; it has: {there}")
-    return found
+    return entry
 
 
 def _text(entry: dict[str, Any], name: str) -> str | None:

@@ -24,6 +24,6 @@ def create_once(manifest: Manifest, cluster: ClusterAccess) -> None:
     try:
         cluster.create(manifest)
     except Conflict:
-        found = cluster.get(manifest["apiVersion"], manifest["kind"], meta["namespace"], meta["name"])
-        if found is None or maker_of(found) != maker_of(manifest):
+        existing = cluster.get(manifest["apiVersion"], manifest["kind"], meta["namespace"], meta["name"])
+        if existing is None or maker_of(existing) != maker_of(manifest):
             raise NumberTaken(f"{manifest['kind']} {meta['name']} was not made by us") from None

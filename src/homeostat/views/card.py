@@ -25,15 +25,15 @@ class Card:
 def condition_of(resource: Any, kind: str = "Ready") -> tuple[str, str, str]:
     """(tone, reason, message) of a condition; new objects have none yet."""
     conditions = {c.type: c for c in resource.status.conditions}
-    found = conditions.get(kind)
-    if found is None:
+    condition = conditions.get(kind)
+    if condition is None:
         return BUSY, "New", "No operator has looked at it yet."
     stalled = conditions.get("Stalled")
-    if found.status == "True":
-        return GOOD, found.reason, found.message
+    if condition.status == "True":
+        return GOOD, condition.reason, condition.message
     wrong = stalled is not None and stalled.status == "True"
-    final = kind == SUCCEEDED and found.status == "False"
-    return (BAD if wrong or final else BUSY), found.reason, found.message
+    final = kind == SUCCEEDED and condition.status == "False"
+    return (BAD if wrong or final else BUSY), condition.reason, condition.message
 
 
 def time_text(moment: datetime | None) -> str:

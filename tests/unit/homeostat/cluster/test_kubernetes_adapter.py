@@ -2,6 +2,7 @@
 
 import json
 import socket
+import threading
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -172,3 +173,29 @@ def test_a_watch_yields_events_and_ends_with_its_stream() -> None:
 def test_a_watch_that_fell_behind_expires(answer: tuple[int, Any]) -> None:
     with serving(answer) as server, pytest.raises(WatchExpired):
         list(KubernetesCluster(server.connection, "t").watch("batch/v1", "Job", None, "5", 9))
+
+
+def test_an_event_is_yielded_while_the_stream_is_still_open() -> None:
+    """The API server keeps the connection open and sends each event as a chunk of its own."""
+    half, rest = lines(("ADDED", JOB))[:40], lines(("ADDED", JOB))[40:]
+    received = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            peer, _ = server.accept()
+            with peer:
+                peer.recv(65536)
+                peer.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n")
+                for part in (half, rest):
+                    peer.sendall(f"{len(part):x}\r\n".encode() + part + b"\r\n")
+                assert received.wait(20)
+                peer.sendall(b"0\r\n\r\n")
+
+        serves = threading.Thread(target=answer, daemon=True)
+        serves.start()
+        cluster = KubernetesCluster(Connection(f"http://127.0.0.1:{server.getsockname()[1]}"), "t")
+        changes = cluster.watch("batch/v1", "Job", None, "5", 9)
+        assert next(changes).manifest == JOB
+        received.set()
+        assert list(changes) == []
+        serves.join(20)
