@@ -12,7 +12,7 @@ from homeostat.engines.runs import local
 from homeostat_operators.core.actions import Action, Apply, Delete, Launch, SetAlias, Stop, TagVersion
 from homeostat_operators.core.plan import Plan
 from homeostat_operators.core.runs import LaunchRun, strays
-from homeostat_operators.modeldeployment import candidates, children, conditions, gate, rollout, shadow
+from homeostat_operators.modeldeployment import candidates, children, conditions, evaluation, mirroring, rollout
 from homeostat_operators.modeldeployment.engine import engine_of
 from homeostat_operators.modeldeployment.observed import DRAIN, ModelDeploymentObservation
 
@@ -34,7 +34,7 @@ def plan(resource: ModelDeployment, observed: ModelDeploymentObservation, now: d
             "url": _url(resource, observed),
         }
     )
-    for turn in (candidates.choose, gate.judge, shadow.record, rollout.advance):
+    for turn in (candidates.choose, evaluation.judge, mirroring.record, rollout.advance):
         status = turn(resource, status, observed, now)
     retirement = rollout.retire(before, status, observed, now)
     traffic = rollout.traffic(resource, status, observed)
@@ -76,9 +76,9 @@ def _evaluate(
 ) -> tuple[Action, ...]:
     """Evaluations that nobody waits for any more are stopped, and the reserved one is launched after them."""
     candidate = status.candidate
-    doomed = strays(gate.recorded_evaluation(resource, status), observed.evaluation)
+    doomed = strays(evaluation.recorded_evaluation(resource, status), observed.evaluation)
     stops = tuple(Stop(local.NAME, run) for run in doomed if not run.deleting)
-    if candidate is None or not isinstance(gate.decision_on(resource, status, observed, now), LaunchRun):
+    if candidate is None or not isinstance(evaluation.decision_on(resource, status, observed, now), LaunchRun):
         return stops
     available = observed.available(candidate.version)
     if available is None:
@@ -100,7 +100,7 @@ def _tell_registry(
         available = observed.available(record.version)
         dataset = available.dataset.digest if available else ""
         champion = judged.champion_digest if judged else ""
-        told.append(TagVersion(model, record.version, *gate.verdict_tag(resource, record, dataset, champion)))
+        told.append(TagVersion(model, record.version, *evaluation.verdict_tag(resource, record, dataset, champion)))
     if status.stable is not None and observed.champion_alias != status.stable.version:
         told.append(SetAlias(model, children.champion_alias(resource), status.stable.version))
     return tuple(told)

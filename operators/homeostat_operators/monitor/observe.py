@@ -17,7 +17,7 @@ from homeostat.signals.histogram import NULL, UNSEEN
 from homeostat.signals.units import ABOVE, BELOW, SQUARE
 from homeostat_operators.core.clients import Clients
 from homeostat_operators.core.freshness import fresh_until
-from homeostat_operators.monitor import signals
+from homeostat_operators.monitor import judgement
 from homeostat_operators.monitor.observed import (
     CohortWindow,
     DriftWindow,
@@ -99,7 +99,7 @@ def _signals(
     silent = "" if clients.metrics.healthy() else "Prometheus does not answer; nothing is decided without it."
     read = {}
     for signal in resource.spec.signals:
-        needed = signals.due(signal, old.get(signal.name), stable, deployment.spec.outcome_delay, now)
+        needed = judgement.due(signal, old.get(signal.name), stable, deployment.spec.outcome_delay, now)
         if silent and signal.type is not SignalType.PERFORMANCE:
             read[signal.name] = SignalData(unavailable=silent)
         elif signal.type is SignalType.PERFORMANCE and deployment.spec.observation is None:
@@ -117,7 +117,7 @@ def _unobserved(signal: Signal, deployment: ModelDeployment) -> str:
     )
 
 
-def _read(reader: Callable[[Window], WindowData], needed: signals.Due) -> SignalData:
+def _read(reader: Callable[[Window], WindowData], needed: judgement.Due) -> SignalData:
     """Windows in order, up to the first that cannot be read."""
     windows: list[WindowData] = []
     for window in needed.windows:

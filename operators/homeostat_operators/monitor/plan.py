@@ -25,7 +25,8 @@ from homeostat.reconcile.names import number_of
 from homeostat.signals import diagnose
 from homeostat_operators.core.actions import Action, CreateOnce
 from homeostat_operators.core.plan import Plan
-from homeostat_operators.monitor import admission, causes, children, conditions, signals
+from homeostat_operators.monitor import admission, children, conditions, judgement
+from homeostat_operators.monitor.diagnosis import answer, gather_evidence
 from homeostat_operators.monitor.observed import MonitorObservation, SignalData, is_finished, is_own
 
 DEPLOYMENT_POLL_INTERVAL = timedelta(seconds=10)
@@ -79,10 +80,10 @@ def _judged(
 ) -> MonitorStatus:
     old = {signal.name: signal for signal in status.signals}
     new = [
-        signals.status_of(one, old.get(one.name), observed.signals.get(one.name, SignalData()), stable, now)
+        judgement.status_of(one, old.get(one.name), observed.signals.get(one.name, SignalData()), stable, now)
         for one in resource.spec.signals
     ]
-    since = signals.breach_since(new)
+    since = judgement.breach_since(new)
     need, counted = resource.spec.retrain.requires.new_labels, observed.labels
     labels = None
     if since is not None and need > 0:
@@ -139,9 +140,9 @@ def _finding(
     resource: Monitor, status: MonitorStatus, observed: MonitorObservation, deployment: ModelDeployment, now: datetime
 ) -> _Finding | None:
     pairs = list(zip(resource.spec.signals, status.signals, strict=True))
-    diagnosis = diagnose(causes.seen_together(pairs, observed.stale))
+    diagnosis = diagnose(gather_evidence(pairs, observed.stale))
     values = dict(diagnosis.values)
-    ruling = causes.answer(diagnosis.cause, diagnosis.reason, pairs)
+    ruling = answer(diagnosis.cause, diagnosis.reason, pairs)
     if resource.spec.suspend:
         ruling = admission.Ruling(
             DecisionAction.NONE, conditions.SUSPENDED, "The Monitor is suspended: nothing is decided."

@@ -9,7 +9,7 @@ from homeostat.api.v1alpha1.monitor import DecisionAction, NoDataPolicy, SignalS
 from homeostat.enums import SignalState
 from homeostat.signals import Cause
 from homeostat.testing.builders import a_monitor
-from homeostat_operators.monitor.causes import answer
+from homeostat_operators.monitor.diagnosis import answer
 from unit.operators.monitor.world import MINUTE, START, World, retrain, shifted
 
 

@@ -13,7 +13,7 @@ from homeostat.reconcile.conditions import get
 from homeostat.signals import CohortCounts, FeatureKind, Window, count_cohort, fit
 from homeostat.testing.builders import a_model_deployment, a_monitor, a_training_spec
 from homeostat_operators.core.actions import Action, CreateOnce
-from homeostat_operators.monitor import signals
+from homeostat_operators.monitor import judgement
 from homeostat_operators.monitor.observed import (
     CohortWindow,
     DriftWindow,
@@ -100,7 +100,7 @@ class World:
         assert stable is not None
         found = {}
         for signal in self.monitor.spec.signals:
-            due = signals.due(signal, old.get(signal.name), stable, parse_duration(self.outcome_delay), self.now)
+            due = judgement.due(signal, old.get(signal.name), stable, parse_duration(self.outcome_delay), self.now)
             if self.down and signal.type is not SignalType.PERFORMANCE:
                 found[signal.name] = SignalData(unavailable=self.down)
                 continue

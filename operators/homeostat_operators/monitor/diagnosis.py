@@ -15,7 +15,7 @@ from homeostat.api.v1alpha1.monitor import (
 from homeostat.enums import SignalState
 from homeostat.signals import Cause, Evidence, combined
 from homeostat_operators.monitor.admission import Ruling
-from homeostat_operators.monitor.signals import breach_since, since_shift
+from homeostat_operators.monitor.judgement import breach_since, since_shift
 
 Pair = tuple[Signal, SignalStatus]
 
@@ -23,7 +23,7 @@ RETRAINING = frozenset({Cause.COVARIATE_SHIFT, Cause.CONCEPT_DRIFT})
 """Causes that a training on newer data can cure."""
 
 
-def seen_together(pairs: Sequence[Pair], stale: tuple[str, ...]) -> Evidence:
+def gather_evidence(pairs: Sequence[Pair], stale: tuple[str, ...]) -> Evidence:
     """What the cause table looks at."""
     drift = [pair for pair in pairs if pair[0].type is SignalType.DATA_DRIFT]
     breached = [status for _, status in drift if status.state is SignalState.BREACHED]
