@@ -13,7 +13,7 @@ from tools.cluster import down, preflight, settings, up
 from tools.cluster.progress import console, timed, timings
 from tools.cluster.settings import Settings, UserError
 from tools.images.build import ready
-from tools.testing.backends import BACKENDS, demo, with_backend
+from tools.testing.backends import BACKENDS, demo, tell_story, with_backend
 from tools.testing.suites import BUILD, Result, closing, existing, failing, run, show, table
 
 PIPELINES_TESTS = ("tests/unit/pipelines", "tests/contract/feast")
@@ -21,6 +21,8 @@ LOCAL_TESTS = ("tests/unit", "tests/golden")
 EARLY_CONTRACTS = tuple(f"tests/contract/{part}" for part in ("crds", "router", "observer", "serving"))
 ON_THE_STORY = ("tests/e2e", "tests/contract/operators", "tests/contract/engines")
 """In this order: the adapters' contracts need the release that the story leaves, up to the end of the run."""
+FAILURES = (UserError, TimeoutError, subprocess.CalledProcessError)
+"""Ways in which cluster, images, backends and story fail."""
 BACKGROUND_NICE = 5
 """A third of the usual weight: the cluster's requests and probes come first, yet no unit test with a deadline starves."""
 
@@ -71,8 +73,10 @@ def everything(results: list[Result], cluster: Settings, *, keep: bool) -> None:
                 preflight.packages({"chromium": ("chromium", "the browser for the console's test")})
                 with timed("cluster and images"):
                     ready(cluster)
-            finally:  # also without a cluster
-                locals_done = background.submit(local, beside, background=True)
+            except FAILURES:  # what needs no cluster is counted without one, too
+                background.submit(local, beside, background=True)
+                raise
+            locals_done = background.submit(local, beside, background=True)
             on_cluster(results, cluster)
             locals_done.result()
     finally:
@@ -84,11 +88,17 @@ def everything(results: list[Result], cluster: Settings, *, keep: bool) -> None:
 
 
 def on_cluster(results: list[Result], cluster: Settings) -> None:
-    """Contract tests, then the story with its faults."""
+    """Contract tests, then the story, and what its platform is tested for.
+
+    Raises:
+        UserError: the story did not reach its end.
+    """
+    console.rule("contract")
     variables = {"KUBECONFIG": str(cluster.kubeconfig)}
-    for name, paths in (("contract", EARLY_CONTRACTS), ("e2e", ON_THE_STORY)):
-        console.rule(name)
-        results.append(run(name, "platform", existing(*paths), variables=variables))
+    results.append(run("contract", "platform", existing(*EARLY_CONTRACTS), variables=variables))
+    console.rule("e2e")
+    variables = tell_story(cluster, "e2e")
+    results.append(run("e2e", "platform", existing(*ON_THE_STORY), variables=variables))
 
 
 def take_down(cluster: Settings) -> None:
@@ -125,7 +135,7 @@ def main() -> int:
             local(results)
         else:
             everything(results, settings.load(), keep=chosen.keep_cluster)
-    except (UserError, TimeoutError, subprocess.CalledProcessError) as error:
+    except FAILURES as error:
         console.print(str(error), style="red", markup=False)
         broken.append("cluster")
     console.print(table(results, timings()))

@@ -63,14 +63,32 @@ def with_backend(cluster: Settings, name: str) -> Result:
     Raises:
         UserError: the backend did not come up, or the story did not reach its end.
     """
-    backend, log = BACKENDS[name], BUILD / f"{name}.log"
+    backend = BACKENDS[name]
     with timed(f"{name} is compiled if needed, and comes up"):
         backend.up(cluster)
-    with timed(f"the story with {name}"), log.open("w") as copy:
-        if demo("up", *backend.options, copy=copy):
-            raise UserError(f"the story did not reach its end; see {log}")
-    variables = {**backend.variables, "KUBECONFIG": str(cluster.kubeconfig), "HOMEOSTAT_STORY": str(log)}
+    variables = backend.variables | tell_story(cluster, name, *backend.options)
     return run(name, "platform", [STORY, *backend.tests], variables=variables)
+
+
+def tell_story(cluster: Settings, name: str, *options: str) -> dict[str, str]:
+    """Tells the story, with its log in ``build/<name>-story.log``.
+
+    Args:
+        cluster: A running cluster with the images on it.
+        name: The suite that looks at its platform afterwards.
+        options: Options of the demo.
+
+    Returns:
+        The environment variables with which that suite finds platform and log.
+
+    Raises:
+        UserError: the story did not reach its end.
+    """
+    log = BUILD / f"{name}-story.log"
+    with timed("the story"), log.open("w") as copy:
+        if demo("up", *options, copy=copy):
+            raise UserError(f"the story did not reach its end; see {log}")
+    return {"KUBECONFIG": str(cluster.kubeconfig), "HOMEOSTAT_STORY": str(log)}
 
 
 def demo(*words: str, copy: TextIO | None = None) -> int:

@@ -12,6 +12,7 @@ import yaml
 
 from tools.cluster.settings import REPOSITORY, Settings, UserError
 from tools.images import engines, recipes
+from tools.images.build import build
 from tools.images.recipes import Recipe, content_tag
 
 
@@ -159,3 +160,54 @@ def test_no_image_goes_while_another_checkout_builds(tmp_path: Path) -> None:
 
     with pytest.raises(AssertionError, match="buildah images"):
         tidying.forget_old({"localhost/homeostat/services"})
+
+
+class _Engine:
+    """Notes what is asked of it; `old` is the one image that it has already."""
+
+    base = "base"
+
+    def __init__(self, old: str = "") -> None:
+        self.old = old
+        self.calls: list[str] = []
+
+    def size(self, image: str) -> str:
+        return "1 MB" if image.startswith(self.old or "none of them") else ""
+
+    def build(self, recipe: Recipe, image: str) -> None:
+        del image
+        self.calls.append(f"build {recipe.name}")
+
+    def pack(self, image: str) -> None:
+        self.calls.append(f"pack {image.rsplit(':', 1)[0].rsplit('/', 1)[1]}")
+
+    def push(self, image: str) -> None:
+        self.calls.append(f"push {image.rsplit(':', 1)[0]}")
+
+    def forget_old(self, repositories: set[str]) -> None:
+        del repositories
+
+    def archive(self, images: list[str], present: set[str], target: Path) -> None:
+        raise AssertionError(f"nothing is loaded here: {images}, {present}, {target}")
+
+
+@pytest.mark.parametrize(
+    ("registry", "old", "calls"),
+    [
+        ("", "", ["build valkey", "pack valkey"]),
+        ("", "localhost/homeostat/valkey", []),
+        ("registry.example/team", "", ["build valkey", "push registry.example/team/valkey"]),
+    ],
+    ids=["packed at once", "nothing when it is there", "pushed instead"],
+)
+def test_a_new_image_goes_on_its_way_at_once(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, registry: str, old: str, calls: list[str]
+) -> None:
+    engine = _Engine(old)
+    monkeypatch.setattr(engines, "choose", lambda _: engine)
+    monkeypatch.setenv("REGISTRY", registry)
+
+    build(Settings(tmp_path, 0, tmp_path / "cache"), ["valkey"])
+
+    assert engine.calls == calls
+    assert list(yaml.safe_load((tmp_path / "images.yaml").read_text())["images"]) == ["valkey"]
