@@ -16,8 +16,8 @@ from tools.images.build import ready
 from tools.testing.backends import BACKENDS, demo, tell_story, with_backend
 from tools.testing.suites import BUILD, Result, closing, existing, failing, run, show, table
 
-PIPELINES_TESTS = ("tests/unit/pipelines", "tests/contract/feast")
-LOCAL_TESTS = ("tests/unit", "tests/golden")
+PIPELINES_TESTS = ("tests/unit/pipelines", "tests/contract/feast", "tests/upgrade/pipelines")
+LOCAL_TESTS = ("tests/unit", "tests/golden", "tests/upgrade")
 EARLY_CONTRACTS = tuple(f"tests/contract/{part}" for part in ("crds", "router", "observer", "serving"))
 ON_THE_STORY = ("tests/e2e", "tests/contract/operators", "tests/contract/engines")
 """In this order: the adapters' contracts need the release that the story leaves, up to the end of the run."""
