@@ -12,7 +12,6 @@ from homeostat.api.v1alpha1.featureset import FeatureType
 from homeostat.artifacts.signature import PROBABILITY, Datatype, ModelInput, Signature
 from homeostat.reconcile.errors import InvalidData
 from homeostat.runs import TrainInput
-from homeostat.threads import thread_count
 
 DATATYPES = {
     FeatureType.STRING: Datatype.BYTES,
@@ -80,9 +79,9 @@ def score(model: bytes, fed: dict[str, NDArray[np.generic]]) -> NDArray[np.float
     """Probability of the positive class of each row."""
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
-    options.intra_op_num_threads = thread_count()
-    # A thread that spins while it waits for work uses up the CPU quota of the pod.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # Threads would add up the trees in an order of their own: one thread gives the same scores, and so the same digest of a
+    # model, under every CPU limit; and none spins while it waits, which would use up the CPU quota of the pod.
+    options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     (found,) = session.run([PROBABILITY], fed)
     return np.asarray(found, dtype=np.float64).reshape(-1)

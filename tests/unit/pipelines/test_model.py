@@ -1,6 +1,9 @@
 """The model, its files, the steps and the evaluation."""
 
 import json
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pyarrow as pa
@@ -58,6 +61,16 @@ def test_an_unseen_category_and_missing_values_are_scored(files: dict[str, bytes
 
 def test_the_same_rows_parameters_and_seed_give_the_same_files(files: dict[str, bytes]) -> None:
     assert model.train(rows(), SIGNATURE, QUICK, seed=42) == files
+
+
+def test_the_files_are_the_same_under_every_number_of_threads(files: dict[str, bytes]) -> None:
+    script = (
+        "from unit.pipelines.test_model import *\n"
+        "print(bundles.store(MemoryObjects(), 's3://b/m', model.train(rows(), SIGNATURE, QUICK, seed=42)).digest)"
+    )
+    variables = {**os.environ, "OMP_NUM_THREADS": "3", "PYTHONPATH": os.pathsep.join(map(str, sys.path))}
+    shown = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True, env=variables)
+    assert shown.stdout.strip() == bundles.store(MemoryObjects(), "s3://b/m", files).digest
 
 
 def test_the_examples_are_scored_as_recorded_and_some_have_gaps(files: dict[str, bytes]) -> None:
