@@ -160,6 +160,10 @@ test: venv ## Every test of the embedded platform; contracts and the story on a 
 test-unit: venv ## Only what needs no cluster
 	@$(TOOLS) -m tools.testing --unit
 
+.PHONY: test-package
+test-package: venv ## The wheel with each extra in an empty environment: every module is imported
+	@$(TOOLS) -m tools.testing --paths tests/package
+
 .PHONY: test-seldon-python
 test-seldon-python: venv $(SELDON)/.stamp ## Seldon's own Python package calls the predictor, and its server serves our models
 	@$(TOOLS) -m tools.testing --paths tests/seldon_python
@@ -171,6 +175,18 @@ ALL_TARGETS := verify test e2e-kubeflow kubeflow-down e2e-seldon test-seldon-pyt
 .PHONY: test-all
 test-all: ## verify, test and every long suite, on one cluster; goes on after a failure and ends with a table
 	@KEEP_CLUSTER=yes python3 -m tools.targets --keep-going $(ALL_TARGETS)
+
+# Commitizen needs no environment of the project: uv keeps it apart, and from its cache it also starts offline.
+CZ := $(UV) tool run --from commitizen==4.19.3 cz
+
+.PHONY: changelog
+changelog: $(UV) ## Shows what the next release's changelog gets from the commits since the last tag
+	@$(CZ) changelog --dry-run --incremental
+
+.PHONY: release
+release: $(UV) ## Version, changelog, commit and tag by the commits since the last tag; pushes nothing (RELEASE.md)
+	@[[ -z "$$(git status --porcelain)" ]] || { echo "commit or put aside what is changed first"; exit 1; }
+	@$(CZ) bump --yes
 
 .PHONY: bench
 bench: venv ## Speed against named peers, interleaved; prints ratios with intervals

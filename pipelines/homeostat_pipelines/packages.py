@@ -10,7 +10,8 @@ from homeostat.artifacts.bundle import digest_of
 from homeostat.engines.runs.parameters import Value, arguments
 from homeostat.reconcile.errors import InvalidData
 
-COMPILED = Path(__file__).parents[1] / "compiled"
+_IN_WHEEL, _IN_CHECKOUT = Path(__file__).parent / "compiled", Path(__file__).parents[1] / "compiled"
+COMPILED = _IN_WHEEL if _IN_WHEEL.is_dir() else _IN_CHECKOUT
 
 
 @dataclass(frozen=True)

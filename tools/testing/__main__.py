@@ -16,6 +16,7 @@ from tools.images.build import ready
 from tools.testing.backends import BACKENDS, demo, tell_story, with_backend
 from tools.testing.suites import BUILD, Result, closing, existing, failing, run, show, table
 
+PACKAGE_TESTS = "tests/package"
 PIPELINES_TESTS = ("tests/unit/pipelines", "tests/contract/feast", "tests/upgrade/pipelines")
 LOCAL_TESTS = ("tests/unit", "tests/golden", "tests/upgrade")
 EARLY_CONTRACTS = tuple(f"tests/contract/{part}" for part in ("crds", "router", "observer", "serving"))
@@ -38,6 +39,7 @@ def local(results: list[Result], *, background: bool = False) -> None:
     for name, environment, paths in (
         ("unit", "platform", unit),
         ("pipelines", "pipelines", existing(*PIPELINES_TESTS)),
+        ("package", "platform", existing(PACKAGE_TESTS)),
     ):
         if background:
             log = BUILD / f"{name}.log"

@@ -66,11 +66,11 @@ def test_the_same_rows_parameters_and_seed_give_the_same_files(files: dict[str, 
 def test_the_files_are_the_same_under_every_number_of_threads(files: dict[str, bytes]) -> None:
     script = (
         "from unit.pipelines.test_model import *\n"
-        "print(bundles.store(MemoryObjects(), 's3://b/m', model.train(rows(), SIGNATURE, QUICK, seed=42)).digest)"
+        "print(storage.store(MemoryObjects(), 's3://b/m', model.train(rows(), SIGNATURE, QUICK, seed=42)).digest)"
     )
     variables = {**os.environ, "OMP_NUM_THREADS": "3", "PYTHONPATH": os.pathsep.join(map(str, sys.path))}
     shown = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True, env=variables)
-    assert shown.stdout.strip() == bundles.store(MemoryObjects(), "s3://b/m", files).digest
+    assert shown.stdout.strip() == storage.store(MemoryObjects(), "s3://b/m", files).digest
 
 
 def test_the_examples_are_scored_as_recorded_and_some_have_gaps(files: dict[str, bytes]) -> None:
