@@ -96,7 +96,11 @@ def is_finished(job: TrainingJob) -> bool:
     return job.status.completion_time is not None
 
 
+def maker_of(job: TrainingJob) -> str:
+    """Uid of the object that asked for the TrainingJob; empty: a person did."""
+    return job.spec.trigger.ref.uid if job.spec.trigger.ref is not None else ""
+
+
 def is_own(job: TrainingJob, monitor_uid: str) -> bool:
     """Whether the Monitor of that uid asked for the TrainingJob."""
-    ref = job.spec.trigger.ref
-    return ref is not None and ref.uid == monitor_uid
+    return maker_of(job) == monitor_uid

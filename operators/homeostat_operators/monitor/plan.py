@@ -25,9 +25,10 @@ from homeostat.reconcile.names import number_of
 from homeostat.signals import diagnose
 from homeostat_operators.core.actions import Action, CreateOnce
 from homeostat_operators.core.plan import Plan
+from homeostat_operators.core.runs import Claim, claim, next_number
 from homeostat_operators.monitor import admission, children, conditions, judgement
 from homeostat_operators.monitor.diagnosis import answer, gather_evidence
-from homeostat_operators.monitor.observed import MonitorObservation, SignalData, is_finished, is_own
+from homeostat_operators.monitor.observed import MonitorObservation, SignalData, is_finished, maker_of
 
 DEPLOYMENT_POLL_INTERVAL = timedelta(seconds=10)
 SHORTEST_POLL_INTERVAL, LONGEST_POLL_INTERVAL = timedelta(seconds=2), timedelta(seconds=60)
@@ -63,10 +64,17 @@ def _settled(resource: Monitor, status: MonitorStatus, observed: MonitorObservat
     if record is None or record.uid:
         return status
     job = observed.job(record.name)
-    if job is None:
-        return status
-    if is_own(job, resource.metadata.uid):
-        return status.model_copy(update={"retraining": record.model_copy(update={"uid": job.metadata.uid})})
+    match claim(record.uid, maker_of(job) if job else None, resource.metadata.uid):
+        case Claim.OURS if job is not None:
+            return status.model_copy(update={"retraining": record.model_copy(update={"uid": job.metadata.uid})})
+        case Claim.TAKEN:
+            return _moved(resource, status, observed, record)
+        case _:  # not created yet
+            return status
+
+
+def _moved(resource: Monitor, status: MonitorStatus, observed: MonitorObservation, record: Retraining) -> MonitorStatus:
+    """Status with the next number for the retraining, and with the decision that it follows from."""
     # The name belongs to another's job, created between our observation and our create: the next number is ours.
     moved = _reserved(resource, status, observed, record.message, record.time)
     if status.last_decision is not None and status.last_decision.training_job == record.name and moved.retraining:
@@ -192,7 +200,7 @@ def _reserved(
     taken = [
         n for n, job in zip(numbers, observed.jobs, strict=True) if children.retrain_name(name, n) == job.metadata.name
     ]
-    number = max([status.retrains, *taken]) + 1
+    number = next_number(status.retrains, *taken)
     record = Retraining(
         number=number,
         name=children.retrain_name(name, number),

@@ -1,0 +1,121 @@
+"""The Local engine: what the pod of a Job shows of a run that waits or failed."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from homeostat.cluster.memory import MemoryCluster
+from homeostat.engines.runs import EVALUATE, MATERIALIZE, TRAIN, RunState
+from homeostat.engines.runs.jobs import JOB_UID_LABEL
+from homeostat.engines.runs.local import LocalRuns
+from homeostat.testing.builders import a_training_job
+from support.runs import a_request
+
+STARTED = "2026-01-05T09:00:30Z"
+FAILED = {"type": "Failed", "status": "True", "reason": "BackoffLimitExceeded", "message": "reached the backoff limit"}
+
+
+def a_terminated(exit_code: int, reason: str, **fields: Any) -> dict[str, Any]:
+    state = {"terminated": {"exitCode": exit_code, "reason": reason, **fields}}
+    return {"phase": "Failed", "startTime": STARTED, "containerStatuses": [{"name": "train", "state": state}]}
+
+
+def the_run(status: dict[str, Any] | None, *, failed: bool = False, purpose: str = TRAIN) -> RunState:
+    """A run whose Job has one pod with that status; None: no pod."""
+    cluster, owner = MemoryCluster(), a_training_job()
+    engine = LocalRuns(cluster, Path("none"))
+    engine.submit(a_request(owner, purpose=purpose))
+    (job,) = cluster.list("batch/v1", "Job", None)
+    if failed:
+        cluster.change(("batch/v1", "Job", "churn", job["metadata"]["name"]), status={"conditions": [FAILED]})
+    if status is not None:
+        limits = {"resources": {"limits": {"memory": "2Gi"}}}
+        pod = {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"name": "a", "namespace": "churn", "labels": {JOB_UID_LABEL: job["metadata"]["uid"]}},
+            "spec": {"containers": [{"name": "train", **limits}]},
+            "status": status,
+        }
+        cluster.put(pod)
+    found = engine.find(owner, purpose, 1)
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "words"),
+    [
+        (
+            a_terminated(137, "OOMKilled"),
+            "OOMKilled",
+            "container train of pod a used more memory than its limit of 2Gi",
+        ),
+        (a_terminated(1, "Error"), "Error", "container train of pod a ended with exit code 1"),
+        (
+            {"phase": "Failed", "reason": "Evicted", "message": "The node was low on resource: memory."},
+            "Evicted",
+            "pod a was ended: The node was low on resource: memory",
+        ),
+        (
+            {
+                "phase": "Failed",
+                "reason": "DeadlineExceeded",
+                "message": "Pod was active on the node longer than allowed",
+            },
+            "DeadlineExceeded",
+            "pod a was ended: Pod was active on the node longer than allowed",
+        ),
+        (
+            {
+                "phase": "Failed",
+                "conditions": [
+                    {
+                        "type": "DisruptionTarget",
+                        "status": "True",
+                        "reason": "PreemptionByScheduler",
+                        "message": "preempted",
+                    }
+                ],
+            },
+            "PreemptionByScheduler",
+            "pod a was ended: preempted",
+        ),
+    ],
+)
+def test_a_failed_run_says_which_pod_failed_and_why(status: dict[str, Any], reason: str, words: str) -> None:
+    run = the_run(status, failed=True)
+    assert (run.finished, run.reason, run.message) == (True, reason, words)
+
+
+def test_a_failed_run_whose_pod_is_gone_says_what_its_job_says() -> None:
+    run = the_run(None, failed=True)
+    assert (run.reason, run.message) == ("BackoffLimitExceeded", "reached the backoff limit")
+
+
+@pytest.mark.parametrize("purpose", [MATERIALIZE, TRAIN, EVALUATE])
+def test_a_run_that_no_node_takes_says_so_and_has_not_started(purpose: str) -> None:
+    words = "0/1 nodes are available: 1 Insufficient memory."
+    unscheduled = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": words}
+    run = the_run({"phase": "Pending", "conditions": [unscheduled]}, purpose=purpose)
+    assert (run.start, run.waiting, run.finished) == (None, True, False)
+    assert run.failure_message == f"pod a cannot be scheduled: {words}"
+
+
+def test_a_run_whose_image_is_nowhere_has_started_and_says_so() -> None:
+    waiting = {"name": "train", "state": {"waiting": {"reason": "ImagePullBackOff", "message": "not found"}}}
+    run = the_run({"phase": "Pending", "startTime": STARTED, "containerStatuses": [waiting]})
+    assert (run.waiting, run.start is None) == (False, False)
+    assert run.failure_message == "pod a: ImagePullBackOff, not found"
+
+
+def test_a_job_without_a_pod_says_so() -> None:
+    assert the_run(None).failure_message == "Job churn-first-train-1 has no pod yet"
+
+
+def test_a_running_pod_holds_nothing_up() -> None:
+    run = the_run({"phase": "Running", "startTime": STARTED})
+    assert (run.failure_message, run.waiting) == ("", False)
+    assert run.start is not None
+    assert run.start.isoformat() == "2026-01-05T09:00:30+00:00"
