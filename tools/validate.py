@@ -55,13 +55,13 @@ def _misfits(document: dict[str, Any], where: str) -> list[str]:
     return []
 
 
-def problems(document: dict[str, Any], known: dict[str, Any], where: str) -> list[str]:
+def problems(document: dict[str, Any], definitions: dict[str, Any], where: str) -> list[str]:
     """What is wrong with an object, of our kinds or of Kubernetes' own, each with its field and value."""
     if not {"apiVersion", "kind", "metadata"} <= set(document):
         return [f"{where}: apiVersion, kind and metadata are needed"]
     if not str(document["apiVersion"]).startswith("homeostat.dev/"):
         return _misfits(document, f"{where} {document['metadata'].get('name')}")
-    schema = known.get(document["kind"])
+    schema = definitions.get(document["kind"])
     if schema is None:
         return [f"{where}: kind {document['kind']!r} is unknown"]
     spec = _closed(schema["properties"]["spec"])
@@ -77,19 +77,19 @@ def _rendered(cluster: settings.Settings, *words: str) -> list[dict[str, Any]]:
 def main() -> int:
     """Prints what is wrong, or that nothing is."""
     cluster = settings.load()
-    known = schemas()
+    definitions = schemas()
     wrong: list[str] = []
     try:
         helm(cluster, "lint", str(CHART), "--strict", *NAMESPACES)
         for words in ((), ("--values", str(CHART / "values-local.yaml")), ("--set", EXTERNAL), ("--set", KUBEFLOW)):
             for document in _rendered(cluster, *words):
-                wrong += problems(document, known, f"chart {document.get('kind')}")
+                wrong += problems(document, definitions, f"chart {document.get('kind')}")
     except UserError as error:
         wrong.append(str(error))
     samples: list[Path] = sorted((REPOSITORY / "manifests" / "samples").rglob("*.yaml"))
     for path in samples:
         for document in yaml.safe_load_all(path.read_text()):
-            wrong += problems(document, known, str(path.relative_to(REPOSITORY)))
+            wrong += problems(document, definitions, str(path.relative_to(REPOSITORY)))
     print("\n".join(wrong) or f"chart and {len(samples)} sample files: valid")
     return 1 if wrong else 0
 

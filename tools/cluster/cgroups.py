@@ -31,8 +31,8 @@ def _hand_down_controllers(root: Path) -> None:
     """In cgroup v2 a group has the controllers that its parent hands down; systemd keeps back some the kubelet needs."""
     available = root / "cgroup.controllers"
     if available.exists():
-        wanted = {"cpu", "cpuset", "hugetlb", "io", "memory", "pids"} & set(available.read_text().split())
-        (root / "cgroup.subtree_control").write_text(" ".join(f"+{controller}" for controller in sorted(wanted)))
+        controllers = {"cpu", "cpuset", "hugetlb", "io", "memory", "pids"} & set(available.read_text().split())
+        (root / "cgroup.subtree_control").write_text(" ".join(f"+{controller}" for controller in sorted(controllers)))
 
 
 def create(name: str) -> None:

@@ -53,7 +53,7 @@ def machine(what: str = "The local cluster", otherwise: str = _ELSEWHERE) -> Non
         subprocess.run(["modprobe", "br_netfilter"], check=False, capture_output=True)
 
 
-def packages(wanted: dict[str, tuple[str, str]]) -> None:
+def packages(programs: dict[str, tuple[str, str]]) -> None:
     """Installs the Debian packages of programs that are missing.
 
     Raises:
@@ -61,7 +61,7 @@ def packages(wanted: dict[str, tuple[str, str]]) -> None:
     """
     with _INSTALLING:
         missing = {
-            need: why for program, (need, why) in wanted.items() if shutil.which(program, path=runtime.PATH) is None
+            need: why for program, (need, why) in programs.items() if shutil.which(program, path=runtime.PATH) is None
         }
         if missing:
             _install(missing)
@@ -84,9 +84,11 @@ def _install(missing: dict[str, str]) -> None:
 def _listener(address: str, port: int) -> str:
     """Who listens there, as far as `ss` can tell."""
     here = {f"{each}:{port}" for each in (address, "0.0.0.0", "*", "[::]")}  # noqa: S104 - compared, not bound
-    told = subprocess.run(["ss", "-Hltnp", f"sport = :{port}"], check=False, capture_output=True, text=True).stdout
+    listeners = subprocess.run(["ss", "-Hltnp", f"sport = :{port}"], check=False, capture_output=True, text=True).stdout
     users = [
-        line.split("users:", 1)[1].strip() for line in told.splitlines() if line.split()[3] in here and "users:" in line
+        line.split("users:", 1)[1].strip()
+        for line in listeners.splitlines()
+        if line.split()[3] in here and "users:" in line
     ]
     return f"by {users[0]}" if users else "(by whom could not be found out)"
 
@@ -110,9 +112,9 @@ def ports(settings: Settings) -> None:
 
 
 def routes() -> list[dict[str, Any]]:
-    """The host's IPv4 routes, as `ip -j route` tells them."""
-    told = subprocess.run(["ip", "-j", "-4", "route"], check=True, capture_output=True, text=True).stdout
-    return list(json.loads(told))
+    """The host's IPv4 routes, as `ip -j route` lists them."""
+    listed = subprocess.run(["ip", "-j", "-4", "route"], check=True, capture_output=True, text=True).stdout
+    return list(json.loads(listed))
 
 
 def networks(settings: Settings, routes: list[dict[str, Any]]) -> None:

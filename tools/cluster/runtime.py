@@ -81,7 +81,7 @@ def static_image(name: str, programs: dict[str, Path], target: Path, entrypoint:
         name: Its whole name, for containerd.
         programs: The binaries by their path in the image.
         target: The archive.
-        entrypoint: What it runs when nothing else is said.
+        entrypoint: Its default command.
     """
     layer = target.with_suffix(".layer")
     digest = _layer(programs, layer)

@@ -52,8 +52,8 @@ def _explain(settings: Settings, missing: TimeoutError) -> UserError:
     logs = settings.directory / "log"
     components = (down.status(settings) or {}).get("components", {})
     suspects = [name for name, state in components.items() if state["restarts"]] or ["supervisor", "kubelet"]
-    told = "\n".join(f"--- {logs / name}.log\n{_tail(logs / f'{name}.log')}" for name in suspects)
-    return UserError(f"{missing}.\n{told}\n`make cluster-down` clears the state for another try.")
+    logged = "\n".join(f"--- {logs / name}.log\n{_tail(logs / f'{name}.log')}" for name in suspects)
+    return UserError(f"{missing}.\n{logged}\n`make cluster-down` clears the state for another try.")
 
 
 def _prepare(settings: Settings, binaries: Path) -> None:

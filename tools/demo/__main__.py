@@ -18,12 +18,12 @@ ENGINES = {
     "Local": (),
     "Kubeflow": ("--set", "pipelines.engine=Kubeflow", "--set", "kubeflow.url=http://ml-pipeline.kubeflow.svc:8888"),
 }
-"""What the release is told for each engine of trainings."""
+"""Helm options for each engine of trainings."""
 SERVING = {
     "Deployment": (),
     "Seldon": ("--set", "serving.engine=Seldon", "--set", "seldon.enabled=true"),
 }
-"""What the release is told for each engine that keeps models running."""
+"""Helm options for each engine that keeps models running."""
 
 
 def _objects(platform: Platform) -> Table:
@@ -75,7 +75,7 @@ def up(platform: Platform, engines: tuple[str, ...]) -> int:
 
     Args:
         platform: Where.
-        engines: What the release is told of the engines.
+        engines: Helm options that select the engines.
     """
     _end_background(platform)
     if release.installed(platform):

@@ -182,7 +182,7 @@ class Story:
 
     def _introduce(self, name: str, newcomers: pd.DataFrame) -> None:
         """Writes customers' features and waits until they are materialised: before that nobody may ask about them."""
-        known = field(self.platform.get("featureset", "customers"), "status.snapshot.rows")
+        rows_before = field(self.platform.get("featureset", "customers"), "status.snapshot.rows")
         self._store({f"{data.CUSTOMERS}{name}.parquet": data.features(newcomers, datetime.now(UTC))})
         written = datetime.now(UTC)
         self.platform.kubectl(
@@ -192,7 +192,7 @@ class Story:
         self.wait(
             f"features of {len(newcomers):,} new customers materialised", "featureset", "customers",
             lambda f: moment(field(f, "status.lastMaterialization.through") or "1970-01-01T00:00:00Z") > written
-            and field(f, "status.snapshot.rows") >= known + len(newcomers),
+            and field(f, "status.snapshot.rows") >= rows_before + len(newcomers),
             lambda f: condition(f, "Ready").get("message", "")[:100],
         )  # fmt: skip
 
@@ -206,13 +206,13 @@ class Story:
 
     def decision(self) -> None:
         """Drift seen, its cause found, labels awaited, a retraining admitted."""
-        seen: dict[str, str] = {}
+        decisions: dict[str, str] = {}
 
         def follow(monitor: Object) -> str:
             decided = field(monitor, "status.lastDecision") or {}
             key = f"{decided.get('cause')}/{decided.get('reason')}"
-            if decided and key not in seen and decided.get("cause") != "None":
-                seen[key] = decided["time"]
+            if decided and key not in decisions and decided.get("cause") != "None":
+                decisions[key] = decided["time"]
                 console.print(f"         {decided['cause']} → {decided['action']} ({decided['reason']}): "
                               f"{decided['message']}", markup=False)  # fmt: skip
             labels = field(monitor, "status.labels") or {}
@@ -226,10 +226,12 @@ class Story:
             lambda m: bool(field(m, "status.lastDecision.trainingJob")),
             follow,
         )
-        causes = {key.split("/")[0] for key in seen}
+        causes = {key.split("/")[0] for key in decisions}
         for cause in ("UnprovenShift", "CovariateShift"):
             if cause not in causes:
-                raise UserError(f"the Monitor never said {cause}; it said {', '.join(seen) or 'nothing'}")
+                raise UserError(
+                    f"the Monitor never decided on {cause}; its decisions were {', '.join(decisions) or 'nothing'}"
+                )
         decided = field(found, "status.lastDecision")
         self.retraining = decided["trainingJob"]
         self.note("decision", decided["time"])

@@ -64,13 +64,13 @@ def build(cluster: Settings, names: list[str]) -> list[Built]:
 
 
 def _write_values(path: Path, built: list[Built]) -> None:
-    known = yaml.safe_load(path.read_text())["images"] if path.exists() else {}
+    values = yaml.safe_load(path.read_text())["images"] if path.exists() else {}
     for each in built:
         repository, tag = each.image.rsplit(":", 1)
-        known[each.recipe.name] = {"repository": repository, "tag": tag}
-    known = {name: image for name, image in known.items() if name not in BACKEND_IMAGES}  # no part of the chart
+        values[each.recipe.name] = {"repository": repository, "tag": tag}
+    values = {name: image for name, image in values.items() if name not in BACKEND_IMAGES}  # no part of the chart
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(yaml.safe_dump({"images": known}))
+    path.write_text(yaml.safe_dump({"images": values}))
 
 
 def load(cluster: Settings, images: list[str]) -> None:

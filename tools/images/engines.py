@@ -158,8 +158,8 @@ class Buildah:
 
     def _listed(self) -> list[tuple[str, dict[str, Any]]]:
         """Every named image with its name, oldest first."""
-        told = json.loads(self._run("images", "--json", what="buildah images") or "[]")
-        named = [(name, each) for each in told for name in each.get("names") or []]
+        images = json.loads(self._run("images", "--json", what="buildah images") or "[]")
+        named = [(name, each) for each in images for name in each.get("names") or []]
         return sorted(named, key=lambda pair: str(pair[1]["createdatraw"]))
 
     def forget_old(self, repositories: set[str]) -> None:
@@ -196,12 +196,12 @@ class Buildah:
             forget_others(layout, {name for name, _ in self._listed()})
             index = json.loads((layout / "index.json").read_text())
             chosen = [each for each in index["manifests"] if each["annotations"][_REFERENCE] in images]
-            wanted = _blobs_of(layout, chosen)
+            needed = _blobs_of(layout, chosen)
             for each in chosen:
                 each["annotations"] = {"io.containerd.image.name": each["annotations"][_REFERENCE]}
             with tarfile.open(target, "w") as archive:
                 archive.add(layout / "oci-layout", "oci-layout")
-                for digest in sorted(wanted - present):
+                for digest in sorted(needed - present):
                     archive.add(_blob(layout, digest), f"blobs/sha256/{digest.removeprefix('sha256:')}")
                 document = json.dumps({"schemaVersion": 2, "manifests": chosen}).encode()
                 entry = tarfile.TarInfo("index.json")

@@ -29,16 +29,18 @@ def recipes(names: list[str]) -> list[Recipe]:
     Raises:
         UserError: there is no image of such a name, or its Dockerfile is missing.
     """
-    known = {name: REPOSITORY / name / "Dockerfile" for name in ROOMS}
-    known |= {name: REPOSITORY / "tools" / "images" / name / "Dockerfile" for name in EMBEDDED}
-    default = list(known)
-    known |= {name: REPOSITORY / "tools" / folder / "Dockerfile" for name, folder in BACKEND_IMAGES.items()}
+    dockerfiles = {name: REPOSITORY / name / "Dockerfile" for name in ROOMS}
+    dockerfiles |= {name: REPOSITORY / "tools" / "images" / name / "Dockerfile" for name in EMBEDDED}
+    default = list(dockerfiles)
+    dockerfiles |= {name: REPOSITORY / "tools" / folder / "Dockerfile" for name, folder in BACKEND_IMAGES.items()}
     for name in names or default:
-        if name not in known:
-            raise UserError(f"There is no image {name!r}; choose among {', '.join(known)}.")
-        if not known[name].exists():
-            raise UserError(f"{known[name].relative_to(REPOSITORY)} is missing, so image {name!r} cannot be built.")
-    return [Recipe(name, known[name]) for name in names or default]
+        if name not in dockerfiles:
+            raise UserError(f"There is no image {name!r}; choose among {', '.join(dockerfiles)}.")
+        if not dockerfiles[name].exists():
+            raise UserError(
+                f"{dockerfiles[name].relative_to(REPOSITORY)} is missing, so image {name!r} cannot be built."
+            )
+    return [Recipe(name, dockerfiles[name]) for name in names or default]
 
 
 def _sources(dockerfile: Path) -> list[str]:
