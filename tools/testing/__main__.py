@@ -29,7 +29,7 @@ BACKGROUND_NICE = 5
 
 
 def local(results: list[Result], *, background: bool = False) -> None:
-    """Unit, golden and in-memory fault tests, then the pipelines': what needs no cluster.
+    """What needs no cluster: unit, golden, upgrade and in-memory fault tests, the pipelines' tests, the package.
 
     Args:
         results: Receives what was counted.
