@@ -101,10 +101,10 @@ def cluster_identity(cluster: ClusterAccess) -> str:
     Raises:
         PlatformError: It may not be read.
     """
-    found = cluster.get("v1", "Namespace", "", "kube-system")
-    if found is None:
+    namespace = cluster.get("v1", "Namespace", "", "kube-system")
+    if namespace is None:
         raise PlatformError("namespace 'kube-system', whose uid stands for the cluster, does not exist; create it")
-    return str(found["metadata"]["uid"])
+    return str(namespace["metadata"]["uid"])
 
 
 async def serve(operator: AnyOperator, clients: Clients, connection: Connection, port: int) -> None:

@@ -116,8 +116,8 @@ def perform(action: Action, clients: Clients) -> None:
 
 def _apply(manifest: Manifest, clients: Clients) -> None:
     meta = manifest["metadata"]
-    found = clients.cluster.get(manifest["apiVersion"], manifest["kind"], meta["namespace"], meta["name"])
-    if found is not None and maker_of(found) != maker_of(manifest):
+    existing = clients.cluster.get(manifest["apiVersion"], manifest["kind"], meta["namespace"], meta["name"])
+    if existing is not None and maker_of(existing) != maker_of(manifest):
         raise PlatformError(
             f"{manifest['kind']} {meta['namespace']}/{meta['name']} is in the way and belongs to something else; "
             "delete or rename it"

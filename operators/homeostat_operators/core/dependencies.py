@@ -44,8 +44,8 @@ def _learns_from(deployment: Manifest, training_job: Manifest) -> bool:
 
 
 def _serves(training_job: Manifest, deployment: Manifest) -> bool:
-    wanted = _at(deployment, "spec", "model", "registered", "name")
-    return wanted is not None and wanted == _at(training_job, "spec", "output", "model")
+    model = _at(deployment, "spec", "model", "registered", "name")
+    return model is not None and model == _at(training_job, "spec", "output", "model")
 
 
 def _asked_for(training_job: Manifest, monitor: Manifest) -> bool:

@@ -24,7 +24,7 @@ class EventSource:
     def __init__(self, kind: str, queue: WorkQueue) -> None:
         self._kind = kind
         self._queue = queue
-        self._known: dict[Key, Manifest] = {}
+        self._cache: dict[Key, Manifest] = {}
 
     def own(self, event: str | None, manifest: Manifest) -> None:
         """An object of the kind itself was listed (None), ADDED, MODIFIED or DELETED.
@@ -33,10 +33,10 @@ class EventSource:
         """
         key = key_of(manifest)
         if event == "DELETED":
-            self._known.pop(key, None)
+            self._cache.pop(key, None)
             return
-        before = self._known.get(key)
-        self._known[key] = manifest
+        before = self._cache.get(key)
+        self._cache[key] = manifest
         if before is None or _causes(before) != _causes(manifest):
             self._queue.add(key)
 
@@ -49,8 +49,8 @@ class EventSource:
     def source(self, dependency: Dependency, manifest: Manifest) -> None:
         """An object that objects of the kind depend on changed: those concerned look again."""
         namespace = manifest["metadata"]["namespace"]
-        for key, known in list(self._known.items()):
-            if key.namespace == namespace and dependency.concerns(manifest, known):
+        for key, cached in list(self._cache.items()):
+            if key.namespace == namespace and dependency.concerns(manifest, cached):
                 self._queue.add(key)
 
 

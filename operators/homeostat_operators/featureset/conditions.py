@@ -15,16 +15,16 @@ FRESH = "Fresh"
 def conditions_of(resource: FeatureSet, status: FeatureSetStatus, now: datetime) -> list[Condition]:
     """Ready, Reconciling, Stalled, and Fresh where the spec bounds the age of what is there."""
     generation = resource.metadata.generation
-    said = _state(resource, status, now)
+    updated = _state(resource, status, now)
     until = fresh_until(resource.model_copy(update={"status": status}))
     freshness, last = resource.spec.freshness, status.last_materialization
     if until is None or freshness is None or last is None:
-        return [condition for condition in said if condition.type != FRESH]
+        return [condition for condition in updated if condition.type != FRESH]
     if now < until:
         message = f"Materialised through {format_time(last.through)}."
-        return put(said, FRESH, "True", FeatureSetReason.MATERIALIZED, message, generation, now)
+        return put(updated, FRESH, "True", FeatureSetReason.MATERIALIZED, message, generation, now)
     message = f"The last good materialisation ended at {format_time(last.time)}, longer than {freshness.max_age} ago."
-    return put(said, FRESH, "False", FeatureSetReason.STALE, message, generation, now)
+    return put(updated, FRESH, "False", FeatureSetReason.STALE, message, generation, now)
 
 
 def _state(resource: FeatureSet, status: FeatureSetStatus, now: datetime) -> list[Condition]:
@@ -32,21 +32,21 @@ def _state(resource: FeatureSet, status: FeatureSetStatus, now: datetime) -> lis
     old = status.conditions
     if run is None:  # only while suspended: else one was reserved just now
         message = "Suspended before the first materialisation; set spec.materialization.suspend to false."
-        said = reconciling(old, FeatureSetReason.SUSPENDED, message, generation, now)
-        return put(said, ConditionType.RECONCILING, "False", FeatureSetReason.SUSPENDED, "", generation, now)
+        updated = reconciling(old, FeatureSetReason.SUSPENDED, message, generation, now)
+        return put(updated, ConditionType.RECONCILING, "False", FeatureSetReason.SUSPENDED, "", generation, now)
     reason, message, moving = _newest_run(status)
     if snapshot is None:
-        say = reconciling if moving else stalled
-        return say(old, reason, message, generation, now)
+        set_state = reconciling if moving else stalled
+        return set_state(old, reason, message, generation, now)
     kept = f"Snapshot {snapshot.version} with {snapshot.rows} rows is in service."
     if run.outcome in (None, RunOutcome.MATERIALIZED):
-        said = ready(old, FeatureSetReason.MATERIALIZED, f"{kept} {message}".strip(), generation, now)
+        updated = ready(old, FeatureSetReason.MATERIALIZED, f"{kept} {message}".strip(), generation, now)
     else:
-        said = ready(old, reason, f"{kept} {message}", generation, now)
+        updated = ready(old, reason, f"{kept} {message}", generation, now)
     if moving:
         status_ = ConditionStatus.TRUE
-        said = put(said, ConditionType.RECONCILING, status_, reason, message, generation, now)
-    return said
+        updated = put(updated, ConditionType.RECONCILING, status_, reason, message, generation, now)
+    return updated
 
 
 def _newest_run(status: FeatureSetStatus) -> tuple[FeatureSetReason, str, bool]:

@@ -15,7 +15,7 @@ from homeostat_operators.modeldeployment.observed import Available, ModelDeploym
 TEXT_LIMIT = 1024
 
 
-def wanted(
+def target_version(
     resource: ModelDeployment, status: ModelDeploymentStatus, observed: ModelDeploymentObservation
 ) -> Available | None:
     """The version that should become the candidate, or None.
@@ -27,8 +27,8 @@ def wanted(
     pin = resource.spec.registered.version
     serving = int(status.stable.version) if status.stable else 0
     if pin is not None:
-        found = observed.available(pin)
-        return None if found is None or int(pin) == serving or failed(resource, status, found) else found
+        available = observed.available(pin)
+        return None if available is None or int(pin) == serving or failed(resource, status, available) else available
     newest = max(observed.versions, key=lambda one: int(one.version), default=None)
     if newest is None or int(newest.version) <= serving or failed(resource, status, newest):
         return None
@@ -48,7 +48,7 @@ def choose(
     resource: ModelDeployment, status: ModelDeploymentStatus, observed: ModelDeploymentObservation, now: datetime
 ) -> ModelDeploymentStatus:
     """Status with the right candidate: one that has passed the gate stays, unless the spec pins another version."""
-    current, target = status.candidate, wanted(resource, status, observed)
+    current, target = status.candidate, target_version(resource, status, observed)
     pin = resource.spec.registered.version
     if current is not None and current.gate_passed:
         if pin is None or pin == current.version:

@@ -14,7 +14,8 @@ from homeostat.reconcile.conditions import put, ready, reconciling, stalled
 from homeostat_operators.modeldeployment import rollout
 from homeostat_operators.modeldeployment.observed import ModelDeploymentObservation
 
-Told = tuple[ModelDeploymentReason, str]
+ConditionUpdate = tuple[ModelDeploymentReason, str]
+"""Reason and message."""
 
 _ENDED = {
     Outcome.HELD: ModelDeploymentReason.HELD,
@@ -57,9 +58,9 @@ def _kstatus(
         return reconciling(old, *(moving or _waiting(resource)), generation, now)
     champion = observed.servings.get(status.stable.version)
     if champion is None or champion.ready == 0:
-        trouble = f": {champion.trouble}" if champion and champion.trouble else ""
-        told = f"Version {status.stable.version} has no ready pod{trouble}."
-        return reconciling(old, ModelDeploymentReason.UNAVAILABLE, told, generation, now)
+        suffix = f": {champion.failure_message}" if champion and champion.failure_message else ""
+        message = f"Version {status.stable.version} has no ready pod{suffix}."
+        return reconciling(old, ModelDeploymentReason.UNAVAILABLE, message, generation, now)
     reason, message = moving or ended or (ModelDeploymentReason.SERVING, "")
     serves = f"Version {status.stable.version} serves with {champion.ready} of {champion.desired} pods ready."
     new = ready(old, reason, f"{serves} {message}".strip(), generation, now)
@@ -70,7 +71,7 @@ def _kstatus(
 
 def _on_its_way(
     resource: ModelDeployment, status: ModelDeploymentStatus, observed: ModelDeploymentObservation
-) -> Told | None:
+) -> ConditionUpdate | None:
     candidate, pin = status.candidate, resource.spec.registered.version
     if candidate is not None:
         return _candidate(resource, candidate, observed)
@@ -79,7 +80,7 @@ def _on_its_way(
     return None
 
 
-def _waiting(resource: ModelDeployment) -> Told:
+def _waiting(resource: ModelDeployment) -> ConditionUpdate:
     model = resource.spec.registered
     what = f"version {model.version}" if model.version else "a version"
     message = (
@@ -89,7 +90,9 @@ def _waiting(resource: ModelDeployment) -> Told:
     return ModelDeploymentReason.WAITING_FOR_MODEL, message
 
 
-def _candidate(resource: ModelDeployment, candidate: Candidate, observed: ModelDeploymentObservation) -> Told:
+def _candidate(
+    resource: ModelDeployment, candidate: Candidate, observed: ModelDeploymentObservation
+) -> ConditionUpdate:
     version = candidate.version
     serving = observed.servings.get(version)
     if not candidate.gate_passed:
@@ -97,11 +100,11 @@ def _candidate(resource: ModelDeployment, candidate: Candidate, observed: ModelD
         against = "the champion" if candidate.champion_digest else "the gate's minimum"
         state = observed.evaluation.state
         held_up = observed.evaluation.outage or (state.failure_message if state and not state.finished else "")
-        told = f"Version {version} is evaluated against {against} on the holdout{attempt}.{f' {held_up}' if held_up else ''}"
-        return ModelDeploymentReason.EVALUATING, told
+        message = f"Version {version} is evaluated against {against} on the holdout{attempt}.{f' {held_up}' if held_up else ''}"
+        return ModelDeploymentReason.EVALUATING, message
     ready_pods, desired = (serving.ready, serving.desired) if serving else (0, resource.spec.realtime.replicas)
-    trouble = f" ({serving.trouble})" if serving and serving.trouble else ""
-    pods = f"{ready_pods} of {desired} pods ready{trouble}"
+    suffix = f" ({serving.failure_message})" if serving and serving.failure_message else ""
+    pods = f"{ready_pods} of {desired} pods ready{suffix}"
     if candidate.step_start_time is None:
         return ModelDeploymentReason.STARTING, f"Version {version} is starting: {pods}."
     reason = ModelDeploymentReason.SHADOW if candidate.mirror else ModelDeploymentReason.CANARY
@@ -112,19 +115,19 @@ def _step(resource: ModelDeployment, candidate: Candidate, observed: ModelDeploy
     steps = len(resource.spec.rollout.steps)
     step = rollout.step_of(resource, candidate)
     place = f"step {candidate.step + 1} of {steps}"
-    told = f"Version {candidate.version} answers {candidate.share}, {place}, {pods}"
+    message = f"Version {candidate.version} answers {candidate.share}, {place}, {pods}"
     if step is None:
-        return f"{told}."
+        return f"{message}."
     before = resource.status.candidate
     goes_on = before is not None and before.step_start_time == candidate.step_start_time
     # Of a step that begins in this turn nothing can have been observed yet.
     if goes_on and observed.step is None and rollout.needs_metrics(resource, candidate):
-        return f"{told}; it stays there because Prometheus does not answer."
+        return f"{message}; it stays there because Prometheus does not answer."
     counted = (
         f", {observed.step.requests:.0f} of {step.min_requests} requests" if observed.step and step.min_requests else ""
     )
     compared = _compared(candidate, observed) if goes_on and candidate.mirror else ""
-    return f"{told}, for at least {step.min_duration}{counted}. {compared}".rstrip()
+    return f"{message}, for at least {step.min_duration}{counted}. {compared}".rstrip()
 
 
 def _compared(candidate: Candidate, observed: ModelDeploymentObservation) -> str:
@@ -133,7 +136,7 @@ def _compared(candidate: Candidate, observed: ModelDeploymentObservation) -> str
     return candidate.shadow.message if candidate.shadow else ""
 
 
-def _ended(status: ModelDeploymentStatus) -> Told | None:
+def _ended(status: ModelDeploymentStatus) -> ConditionUpdate | None:
     """How the last version's way ended, if not well."""
     last = status.history[0] if status.history else None
     if last is None or last.outcome is Outcome.PROMOTED:

@@ -177,8 +177,8 @@ def _passed(
 
 
 def _grounds(report: GateReport) -> str:
-    told = [r.sentence for r in report.rules if r.outcome in {RuleOutcome.FAILED, RuleOutcome.NOT_SHOWN}]
-    return " ".join(told) or "Challenger and champion are equal on every resample: there is nothing to gain."
+    sentences = [r.sentence for r in report.rules if r.outcome in {RuleOutcome.FAILED, RuleOutcome.NOT_SHOWN}]
+    return " ".join(sentences) or "Challenger and champion are equal on every resample: there is nothing to gain."
 
 
 def _record(status: ModelDeploymentStatus, candidate: Candidate, report: GateReport, now: datetime) -> GateRecord:

@@ -11,17 +11,17 @@ def record(
     _resource: ModelDeployment, status: ModelDeploymentStatus, observed: ModelDeploymentObservation, _now: datetime
 ) -> ModelDeploymentStatus:
     """Status with the newest comparison; it informs people and blocks nothing."""
-    candidate, seen = status.candidate, observed.shadow
-    if candidate is None or seen is None or not seen.mirrored:
+    candidate, comparison = status.candidate, observed.shadow
+    if candidate is None or comparison is None or not comparison.mirrored:
         return status
-    compared = max(seen.compared, 1)
-    comparison = ShadowRecord(
-        mirrored_predictions=seen.mirrored,
-        compared_predictions=seen.compared,
-        mean_difference=decimal(seen.difference_sum / compared),
-        mean_absolute_difference=decimal(seen.absolute_difference_sum / compared),
-        max_absolute_difference=decimal(seen.max_absolute_difference),
-        disagreements=seen.disagreements,
-        message=seen.sentence(),
+    compared = max(comparison.compared, 1)
+    summary = ShadowRecord(
+        mirrored_predictions=comparison.mirrored,
+        compared_predictions=comparison.compared,
+        mean_difference=decimal(comparison.difference_sum / compared),
+        mean_absolute_difference=decimal(comparison.absolute_difference_sum / compared),
+        max_absolute_difference=decimal(comparison.max_absolute_difference),
+        disagreements=comparison.disagreements,
+        message=comparison.sentence(),
     )
-    return status.model_copy(update={"candidate": candidate.model_copy(update={"shadow": comparison})})
+    return status.model_copy(update={"candidate": candidate.model_copy(update={"shadow": summary})})

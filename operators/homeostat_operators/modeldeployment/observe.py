@@ -42,7 +42,7 @@ def observe(resource: ModelDeployment, clients: Clients, now: datetime) -> Model
     engine = serving_engine(name, settings.seldon_ingress_url)
     kinds = (*engine.kinds, ("v1", "Pod"))
     labels = predictor.selecting(resource)
-    found = {kind: clients.cluster.list(api, kind, namespace, labels) for api, kind in kinds}
+    manifests = {kind: clients.cluster.list(api, kind, namespace, labels) for api, kind in kinds}
     alias, answers = _champion_alias(resource, clients)
     installation = Installation(
         bucket=settings.bucket,
@@ -55,8 +55,8 @@ def observe(resource: ModelDeployment, clients: Clients, now: datetime) -> Model
         installation=installation,
         engine=name,
         versions=_available(resource, clients),
-        servings=engine.servings(found),
-        children=tuple(children_of(found, engine)),
+        servings=engine.servings(manifests),
+        children=tuple(children_of(manifests, engine)),
         evaluation=_evaluation(resource, clients),
         step=_step(resource, clients, now),
         shadow=_shadow(resource, clients),

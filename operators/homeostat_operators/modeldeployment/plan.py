@@ -50,7 +50,7 @@ def plan(resource: ModelDeployment, observed: ModelDeploymentObservation, now: d
         *_serve(resource, status, observed, now),
         *_evaluate(resource, status, observed, now),
         *deletes,
-        *_tell_registry(resource, status, observed),
+        *_update_registry(resource, status, observed),
     )
     return Plan(status=status, actions=actions, requeue_after=_requeue_after(resource, status, now))
 
@@ -87,23 +87,23 @@ def _evaluate(
     return (*stops, Launch(local.NAME, request))
 
 
-def _tell_registry(
+def _update_registry(
     resource: ModelDeployment, status: ModelDeploymentStatus, observed: ModelDeploymentObservation
 ) -> tuple[Action, ...]:
     """What the registry is told; it is never waited for, and comes last."""
     if not observed.registry_answers:
         return ()
     model = f"{resource.metadata.namespace}.{resource.spec.registered.name}"
-    told: list[Action] = []
+    actions: list[Action] = []
     record, judged = status.gate, resource.status.candidate
     if record is not None and record != resource.status.gate:
         available = observed.available(record.version)
         dataset = available.dataset.digest if available else ""
         champion = judged.champion_digest if judged else ""
-        told.append(TagVersion(model, record.version, *evaluation.verdict_tag(resource, record, dataset, champion)))
+        actions.append(TagVersion(model, record.version, *evaluation.verdict_tag(resource, record, dataset, champion)))
     if status.stable is not None and observed.champion_alias != status.stable.version:
-        told.append(SetAlias(model, children.champion_alias(resource), status.stable.version))
-    return tuple(told)
+        actions.append(SetAlias(model, children.champion_alias(resource), status.stable.version))
+    return tuple(actions)
 
 
 def _requeue_after(resource: ModelDeployment, status: ModelDeploymentStatus, now: datetime) -> timedelta:

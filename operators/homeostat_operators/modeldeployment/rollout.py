@@ -66,18 +66,18 @@ def _success(resource: ModelDeployment, candidate: Candidate) -> str:
 
 def _readiness_problem(resource: ModelDeployment, candidate: Candidate, serving: Serving | None, now: datetime) -> str:
     deadline = timedelta(seconds=resource.spec.rollout.progress_deadline_seconds)
-    trouble = f": {serving.trouble}" if serving and serving.trouble else ""
+    suffix = f": {serving.failure_message}" if serving and serving.failure_message else ""
     ready, desired = (serving.ready, serving.desired) if serving else (0, resource.spec.realtime.replicas)
     if candidate.step_start_time is None:
         if (serving is None or not serving.complete) and now - candidate.since > deadline:
-            return f"has {ready} of {desired} pods ready after {_seconds(deadline)}{trouble}."
+            return f"has {ready} of {desired} pods ready after {_seconds(deadline)}{suffix}."
         return ""
     if serving is None or ready == 0:
-        return f"lost its last ready pod with {candidate.share}{trouble}."
+        return f"lost its last ready pod with {candidate.share}{suffix}."
     step = step_of(resource, candidate)
     patience = deadline + (parse_duration(step.min_duration) if step else timedelta())
     if not serving.complete and now - candidate.step_start_time > patience:
-        return f"has {ready} of {desired} pods ready on step {candidate.step + 1} after {_seconds(patience)}{trouble}."
+        return f"has {ready} of {desired} pods ready on step {candidate.step + 1} after {_seconds(patience)}{suffix}."
     return ""
 
 
@@ -86,15 +86,15 @@ def _seconds(span: timedelta) -> str:
 
 
 def _error_problem(resource: ModelDeployment, candidate: Candidate, observed: ModelDeploymentObservation) -> str:
-    seen = observed.step
+    answered = observed.step
     watched = RollbackTrigger.ERROR_RATE in resource.spec.rollback.on
-    if candidate.step_start_time is None or seen is None or not watched or seen.requests < ERROR_REQUESTS:
+    if candidate.step_start_time is None or answered is None or not watched or answered.requests < ERROR_REQUESTS:
         return ""
-    rate, bound = seen.errors / seen.requests, float(resource.spec.rollback.max_error_rate)
+    rate, bound = answered.errors / answered.requests, float(resource.spec.rollback.max_error_rate)
     if rate <= bound:
         return ""
     return (
-        f"failed {seen.errors:.0f} of {seen.requests:.0f} requests ({rate:.1%}) with {candidate.share}, "
+        f"failed {answered.errors:.0f} of {answered.requests:.0f} requests ({rate:.1%}) with {candidate.share}, "
         f"more than rollback.maxErrorRate of {bound:.1%}."
     )
 
@@ -162,15 +162,15 @@ def retire(
 ) -> Retirement:
     """Every version with objects in the cluster that has no role any more drains first and is deleted then."""
     roles = {one.version for one in (status.stable, status.candidate) if one is not None}
-    known = {one.version: one for one in (before.stable, before.candidate, *before.draining) if one is not None}
+    recorded = {one.version: one for one in (before.stable, before.candidate, *before.draining) if one is not None}
     since = {entry.version: entry.since for entry in before.draining}
     there = {child.version for child in observed.children} - {""}
     leftover = sorted(there - roles, key=lambda v: (len(v), v))[:MAX_DRAINING]
     draining = [
         DrainingVersion(
             version=v,
-            digest=known[v].digest if v in known else "",
-            uri=known[v].uri if v in known else "",
+            digest=recorded[v].digest if v in recorded else "",
+            uri=recorded[v].uri if v in recorded else "",
             since=since.get(v, now),
         )
         for v in leftover

@@ -87,11 +87,11 @@ def untried_version(deployment: ModelDeployment, jobs: tuple[TrainingJob, ...]) 
     registered, stable = deployment.spec.registered, deployment.status.stable
     if registered.follow is not Follow.NEWEST:
         return None
-    known = {entry.version for entry in deployment.status.history}
+    tried = {entry.version for entry in deployment.status.history}
     serving = int(stable.version) if stable else 0
     versions = [j.status.model.version for j in jobs if j.spec.output.model == registered.name and j.status.model]
     newest = max((v for v in versions if v), key=int, default=None)
-    return newest if newest is not None and int(newest) > serving and newest not in known else None
+    return newest if newest is not None and int(newest) > serving and newest not in tried else None
 
 
 def _candidate_in_flight(case: Case) -> Ruling | None:
@@ -107,8 +107,8 @@ def _candidate_in_flight(case: Case) -> Ruling | None:
     if stable is not None:
         ripe = stable.since + delay + max(windows, default=timedelta())
         if case.now < ripe:
-            told = f"Outcomes of version {stable.version} itself are not due before {format_time(ripe)}."
-            return _wait(MonitorReason.CANDIDATE_IN_FLIGHT, told)
+            message = f"Outcomes of version {stable.version} itself are not due before {format_time(ripe)}."
+            return _wait(MonitorReason.CANDIDATE_IN_FLIGHT, message)
     return None
 
 
@@ -131,8 +131,8 @@ def _cooldown(case: Case) -> Ruling | None:
     until = eligible_from(case.monitor, case.status, case.observed.jobs)
     if until is None or case.now >= until:
         return None
-    told = f"The last retraining was less than {case.monitor.spec.retrain.cooldown} ago; the next may begin at {format_time(until)}."
-    return _wait(MonitorReason.COOLDOWN, told)
+    message = f"The last retraining was less than {case.monitor.spec.retrain.cooldown} ago; the next may begin at {format_time(until)}."
+    return _wait(MonitorReason.COOLDOWN, message)
 
 
 def _count(case: Case) -> Ruling | None:
@@ -158,8 +158,8 @@ def _labels(case: Case) -> Ruling | None:
     have = case.observed.labels.entities if case.observed.labels else 0
     if have >= need:
         return None
-    told = f"{have} of {need} entities are labelled for predictions made since {format_time(case.since)}."
-    return _wait(MonitorReason.WAITING_FOR_LABELS, told)
+    message = f"{have} of {need} entities are labelled for predictions made since {format_time(case.since)}."
+    return _wait(MonitorReason.WAITING_FOR_LABELS, message)
 
 
 def _features(case: Case) -> Ruling | None:
@@ -168,13 +168,13 @@ def _features(case: Case) -> Ruling | None:
         through = case.observed.materialized.get(ref.name)
         if through is None or through < case.since:
             state = f"is materialised through {format_time(through)}" if through else "is not materialised"
-            told = f"FeatureSet {ref.name} {state}; the breach began at {format_time(case.since)}."
-            return _wait(MonitorReason.WAITING_FOR_FEATURES, told)
+            message = f"FeatureSet {ref.name} {state}; the breach began at {format_time(case.since)}."
+            return _wait(MonitorReason.WAITING_FOR_FEATURES, message)
     return None
 
 
 def _admitted(case: Case) -> Ruling:
     if case.monitor.spec.retrain.action is RetrainAction.PROPOSE:
-        told = "A TrainingJob is proposed: set its spec.suspend to false to run it."
-        return Ruling(DecisionAction.PROPOSE, MonitorReason.PROPOSED, told)
+        message = "A TrainingJob is proposed: set its spec.suspend to false to run it."
+        return Ruling(DecisionAction.PROPOSE, MonitorReason.PROPOSED, message)
     return Ruling(DecisionAction.RETRAIN, MonitorReason.ADMITTED, "Nothing stands in the way of a retraining.")

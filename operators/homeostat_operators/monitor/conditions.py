@@ -23,9 +23,9 @@ SUSPENDED = MonitorReason.SUSPENDED
 def waiting(resource: Monitor, status: MonitorStatus, now: datetime) -> list[Condition]:
     """Conditions while there is nothing to watch."""
     name = resource.spec.deployment_ref.name
-    told = f"ModelDeployment {name} of namespace {resource.metadata.namespace} has no version in service yet; it is awaited."
+    message = f"ModelDeployment {name} of namespace {resource.metadata.namespace} has no version in service yet; it is awaited."
     reason = MonitorReason.WAITING_FOR_DEPLOYMENT
-    return reconciling(status.conditions, reason, told, resource.metadata.generation, now)
+    return reconciling(status.conditions, reason, message, resource.metadata.generation, now)
 
 
 def conditions_of(
@@ -34,18 +34,18 @@ def conditions_of(
     """Ready says whether every signal can be read; Breached what is beyond its bound, and what was decided."""
     generation = resource.metadata.generation
     if observed.mistakes:
-        told = " ".join(observed.mistakes)
-        new = stalled(status.conditions, MonitorReason.INVALID_SPEC, told, generation, now)
+        message = " ".join(observed.mistakes)
+        new = stalled(status.conditions, MonitorReason.INVALID_SPEC, message, generation, now)
     elif observed.outages:
-        told = " ".join(observed.outages)
-        new = reconciling(status.conditions, MonitorReason.ENGINE_UNAVAILABLE, told, generation, now)
+        message = " ".join(observed.outages)
+        new = reconciling(status.conditions, MonitorReason.ENGINE_UNAVAILABLE, message, generation, now)
     elif resource.spec.suspend:
-        told = "Signals are judged, nothing is decided: spec.suspend is true."
-        new = ready(status.conditions, MonitorReason.SUSPENDED, told, generation, now)
+        message = "Signals are judged, nothing is decided: spec.suspend is true."
+        new = ready(status.conditions, MonitorReason.SUSPENDED, message, generation, now)
     else:
         version = status.signals[0].version if status.signals else ""
-        told = f"{len(status.signals)} signals of version {version} are watched."
-        new = ready(status.conditions, MonitorReason.MONITORING, told, generation, now)
+        message = f"{len(status.signals)} signals of version {version} are watched."
+        new = ready(status.conditions, MonitorReason.MONITORING, message, generation, now)
     return _with_decision(new, status, generation, now)
 
 

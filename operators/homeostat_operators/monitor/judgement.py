@@ -114,19 +114,19 @@ def _drift(signal: api.Signal, data: DriftWindow) -> Judged:
         return Judged(SignalState.NO_DATA, f"{error}.")
     if data.idle:
         return Judged(SignalState.NO_DATA, "No request came in this window.", idle=True)
-    seen = judge(features, float(signal.threshold.value), signal.min_samples)
-    if seen.state is SignalState.NO_DATA:
-        return Judged(seen.state, seen.sentence, samples=seen.samples)
-    drifted = tuple(dict.fromkeys((*seen.moved, *seen.unseen)))
+    judgement = judge(features, float(signal.threshold.value), signal.min_samples)
+    if judgement.state is SignalState.NO_DATA:
+        return Judged(judgement.state, judgement.sentence, samples=judgement.samples)
+    drifted = tuple(dict.fromkeys((*judgement.moved, *judgement.unseen)))
     return Judged(
-        state=seen.state,
-        sentence=seen.sentence,
-        value=seen.value,
-        lower=seen.lower,
-        upper=seen.upper,
-        samples=seen.samples,
+        state=judgement.state,
+        sentence=judgement.sentence,
+        value=judgement.value,
+        lower=judgement.lower,
+        upper=judgement.upper,
+        samples=judgement.samples,
         drifted=drifted,
-        with_nulls=seen.null,
+        with_nulls=judgement.null,
         unit_change=_unit_change(data, drifted),
     )
 
@@ -140,20 +140,22 @@ def _unit_change(data: DriftWindow, moved: tuple[str, ...]) -> str:
 
 def _performance(signal: api.Signal, data: CohortWindow, usual: float | None) -> Judged:
     metric = signal.metric or Metric.LOG_LOSS
-    seen = judge_performance(metric, _threshold(signal), data.cohort, signal.min_samples, ripe=True)
+    judgement = judge_performance(metric, _threshold(signal), data.cohort, signal.min_samples, ripe=True)
     share = coverage(data.cohort).value if data.cohort.predictions else None
     if share is not None and usual is not None and coverage_fell(data.cohort, usual):
-        told = f"Only {share:.0%} of the due outcomes are known, {usual:.0%} were usual: an outage of outcomes."
-        return Judged(SignalState.NO_DATA, told, samples=data.cohort.matured, coverage=share, baseline_coverage=usual)
+        message = f"Only {share:.0%} of the due outcomes are known, {usual:.0%} were usual: an outage of outcomes."
+        return Judged(
+            SignalState.NO_DATA, message, samples=data.cohort.matured, coverage=share, baseline_coverage=usual
+        )
     return Judged(
-        state=seen.state,
-        sentence=seen.sentence,
-        value=seen.estimate.value if seen.estimate else None,
-        lower=seen.estimate.lower if seen.estimate else None,
-        upper=seen.estimate.upper if seen.estimate else None,
-        samples=seen.matured,
+        state=judgement.state,
+        sentence=judgement.sentence,
+        value=judgement.estimate.value if judgement.estimate else None,
+        lower=judgement.estimate.lower if judgement.estimate else None,
+        upper=judgement.estimate.upper if judgement.estimate else None,
+        samples=judgement.matured,
         coverage=share,
-        baseline_coverage=share if seen.estimate else usual,
+        baseline_coverage=share if judgement.estimate else usual,
     )
 
 
@@ -207,10 +209,10 @@ def _after(
     signal: api.Signal, status: api.SignalStatus, verdict: Judged, streak: Streak, note: str
 ) -> api.SignalStatus:
     state = verdict.state
-    told = verdict.sentence
+    message = verdict.sentence
     if verdict.state is SignalState.BREACHED and not streak.confirmed(signal.consecutive):
         state = SignalState.WITHIN_BOUNDS
-        told = f"{told} Breach {streak.breaches} of {signal.consecutive} that must agree."
+        message = f"{message} Breach {streak.breaches} of {signal.consecutive} that must agree."
     figures = {
         "value": _decimal(verdict.value),
         "lower": _decimal(verdict.lower),
@@ -226,12 +228,12 @@ def _after(
         "unit_change": verdict.unit_change,
         "traffic_stopped": verdict.idle and (status.samples > 0 or status.traffic_stopped),
     }
-    return _changed(status.model_copy(update=figures), state, streak.judged_through, told + note)
+    return _changed(status.model_copy(update=figures), state, streak.judged_through, message + note)
 
 
-def _changed(status: api.SignalStatus, state: SignalState, when: datetime | None, told: str) -> api.SignalStatus:
+def _changed(status: api.SignalStatus, state: SignalState, when: datetime | None, message: str) -> api.SignalStatus:
     since = status.since if status.state is state else when
-    return status.model_copy(update={"state": state, "since": since, "message": told[:MESSAGE_LIMIT]})
+    return status.model_copy(update={"state": state, "since": since, "message": message[:MESSAGE_LIMIT]})
 
 
 def _decimal(value: float | None) -> str | None:

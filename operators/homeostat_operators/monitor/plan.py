@@ -45,8 +45,8 @@ def plan(resource: Monitor, observed: MonitorObservation, now: datetime) -> Plan
     stable = deployment.status.stable if deployment else None
     if deployment is None or stable is None:
         status = status.model_copy(update={"signals": [], "breached": "", "breach_since": None, "labels": None})
-        told = conditions.waiting(resource, status, now)
-        status = status.model_copy(update={"conditions": told})
+        new_conditions = conditions.waiting(resource, status, now)
+        status = status.model_copy(update={"conditions": new_conditions})
         return Plan(status=status, actions=_create(resource, status), requeue_after=DEPLOYMENT_POLL_INTERVAL)
     status = _judged(resource, status, observed, stable, now)
     status = _decided(resource, status, observed, deployment, now)
@@ -95,8 +95,8 @@ def _judged(
     need, counted = resource.spec.retrain.requires.new_labels, observed.labels
     labels = None
     if since is not None and need > 0:
-        known = counted.entities if counted and counted.since == since else 0
-        labels = LabelProgress(available=known, required=need)
+        have = counted.entities if counted and counted.since == since else 0
+        labels = LabelProgress(available=have, required=need)
     breached = ", ".join(signal.name for signal in new if signal.state is SignalState.BREACHED)
     return status.model_copy(update={"signals": new, "breached": breached, "breach_since": since, "labels": labels})
 

@@ -25,15 +25,15 @@ def checked_pool(resource: TrainingJob, observed: TrainingJobObservation) -> Nod
         InvalidSpec: The platform has no pool or no engine of the name in the spec.
     """
     if observed.engine not in observed.engines:
-        known = ", ".join(sorted(observed.engines))
-        raise InvalidSpec(f"spec.engine {observed.engine!r} is not installed here; use one of {known}")
+        choices = ", ".join(sorted(observed.engines))
+        raise InvalidSpec(f"spec.engine {observed.engine!r} is not installed here; use one of {choices}")
     pools = observed.pools
     name = resource.spec.placement.node_pool
     if name is None:
         return None
     if name not in pools:
-        known = f"use one of {', '.join(sorted(pools))}" if pools else "the platform has none: leave the field out"
-        raise InvalidSpec(f"spec.placement.nodePool {name!r} is unknown; {known}")
+        choices = f"use one of {', '.join(sorted(pools))}" if pools else "the platform has none: leave the field out"
+        raise InvalidSpec(f"spec.placement.nodePool {name!r} is unknown; {choices}")
     return pools[name]
 
 
@@ -65,8 +65,8 @@ def entity_of(sets: list[FeatureSet]) -> str:
     """
     entities = {feature_set.metadata.name: feature_set.spec.entities[0] for feature_set in sets}
     if len(set(entities.values())) > 1:
-        found = ", ".join(f"{name} has {entity.name} ({entity.type})" for name, entity in entities.items())
-        raise InvalidSpec(f"spec.dataset.featureSets cannot be joined: {found}; use FeatureSets of one entity")
+        listing = ", ".join(f"{name} has {entity.name} ({entity.type})" for name, entity in entities.items())
+        raise InvalidSpec(f"spec.dataset.featureSets cannot be joined: {listing}; use FeatureSets of one entity")
     return next(iter(entities.values())).name
 
 

@@ -23,18 +23,20 @@ def observe(resource: TrainingJob, clients: Clients, _now: datetime) -> Training
     settings = clients.settings
     status, engines = resource.status, frozenset(clients.runs)
     engine = engine_name(resource, settings.pipelines_engine)
-    seen = TrainingJobObservation(settings.bucket, settings.pipelines_image, engine, engines, settings.node_pools)
+    observation = TrainingJobObservation(
+        settings.bucket, settings.pipelines_image, engine, engines, settings.node_pools
+    )
     if status.completion_time is not None:
-        return replace(seen, attempts=_left_over(resource, engine, clients))
-    seen = replace(seen, attempts=_attempts(resource, engine, clients))
+        return replace(observation, attempts=_left_over(resource, engine, clients))
+    observation = replace(observation, attempts=_attempts(resource, engine, clients))
     if status.model is not None:
-        return replace(seen, version=clients.registry.find(model_name(resource), intent_of(resource)))
-    seen = _with_inputs(seen, resource, clients)
-    current = seen.attempts.state
+        return replace(observation, version=clients.registry.find(model_name(resource), intent_of(resource)))
+    observation = _with_inputs(observation, resource, clients)
+    current = observation.attempts.state
     runs = current is not None and current.owner == resource.metadata.uid
-    if runs or seen.attempts.result is not None or resource.spec.suspend:
-        return seen  # nothing is launched in this turn
-    return _with_package(seen, resource, clients)
+    if runs or observation.attempts.result is not None or resource.spec.suspend:
+        return observation  # nothing is launched in this turn
+    return _with_package(observation, resource, clients)
 
 
 def _attempts(resource: TrainingJob, engine: str, clients: Clients) -> RunObservation[TrainResult]:
@@ -60,28 +62,32 @@ def _left_over(resource: TrainingJob, engine: str, clients: Clients) -> RunObser
         return RunObservation()
 
 
-def _with_inputs(seen: TrainingJobObservation, resource: TrainingJob, clients: Clients) -> TrainingJobObservation:
+def _with_inputs(
+    observation: TrainingJobObservation, resource: TrainingJob, clients: Clients
+) -> TrainingJobObservation:
     namespace, dataset = resource.metadata.namespace, resource.spec.dataset
     names = [reference.name for reference in dataset.feature_sets]
-    found = {name: clients.cluster.get(API_VERSION, FeatureSet.KIND, namespace, name) for name in names}
+    manifests = {name: clients.cluster.get(API_VERSION, FeatureSet.KIND, namespace, name) for name in names}
     sources = {source.outcomes_of for source in dataset.labels if source.outcomes_of}
     kind = ModelDeployment.KIND
     return replace(
-        seen,
-        features={name: FeatureSet.model_validate(raw) if raw else None for name, raw in found.items()},
+        observation,
+        features={name: FeatureSet.model_validate(raw) if raw else None for name, raw in manifests.items()},
         deployments=frozenset(name for name in sources if clients.cluster.get(API_VERSION, kind, namespace, name)),
     )
 
 
-def _with_package(seen: TrainingJobObservation, resource: TrainingJob, clients: Clients) -> TrainingJobObservation:
-    if seen.engine not in clients.runs:
-        return seen
+def _with_package(
+    observation: TrainingJobObservation, resource: TrainingJob, clients: Clients
+) -> TrainingJobObservation:
+    if observation.engine not in clients.runs:
+        return observation
     spec = resource.spec
-    pool = seen.pools.get(spec.placement.node_pool or "")
+    pool = observation.pools.get(spec.placement.node_pool or "")
     request = PackageRequest(resource.metadata.namespace, spec.pipeline, spec.placement, pool)
     try:
-        return replace(seen, package=clients.runs[seen.engine].package(request))
+        return replace(observation, package=clients.runs[observation.engine].package(request))
     except InvalidSpec as error:
-        return replace(seen, package_failure=PackageFailure(str(error)))
+        return replace(observation, package_failure=PackageFailure(str(error)))
     except ObjectNotFound as error:
-        return replace(seen, package_failure=PackageFailure(str(error), missing=True))
+        return replace(observation, package_failure=PackageFailure(str(error), missing=True))

@@ -220,8 +220,8 @@ def _because(run: RunState) -> str:
 
 def _running(resource: TrainingJob, observed: TrainingJobObservation, job: RunState) -> Step:
     status, reported = resource.status, observed.attempts.progress
-    seen = {"uid": job.uid, "url": job.url, "logs": job.logs}
-    run = status.run.model_copy(update=seen) if status.run else None
+    identity = {"uid": job.uid, "url": job.url, "logs": job.logs}
+    run = status.run.model_copy(update=identity) if status.run else None
     progress = _progress(reported, job) or status.progress
     provenance = result.provenance(job, observed.image, resource) or status.provenance
     changes = {"run": run, "progress": progress, "steps": list(job.steps), "provenance": provenance}

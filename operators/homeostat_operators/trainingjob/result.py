@@ -19,7 +19,7 @@ def taken(
 ) -> TrainingJobStatus:
     """The status with the result of the current attempt; the version is still to be registered."""
     status = resource.status
-    known = (provenance(job, image, resource) if job else None) or status.provenance or Provenance(image=image)
+    recorded = (provenance(job, image, resource) if job else None) or status.provenance or Provenance(image=image)
     metrics = sorted((name, value) for name, value in delivered.metrics.items() if math.isfinite(value))[:METRICS_LIMIT]
     return status.model_copy(
         update={
@@ -29,9 +29,9 @@ def taken(
             "metrics": [MetricValue(name=name, value=f"{value:.6f}") for name, value in metrics],
             "model": ModelVersion(name=model_name(resource), uri=delivered.model.uri, digest=delivered.model.digest),
             "dataset": DatasetRecord(**delivered.dataset.model_dump()),
-            "provenance": known.model_copy(
+            "provenance": recorded.model_copy(
                 update={
-                    "pipeline_digest": delivered.pipeline_digest or known.pipeline_digest,
+                    "pipeline_digest": delivered.pipeline_digest or recorded.pipeline_digest,
                     "parameters_hash": delivered.parameters_hash,
                     "environment_digest": delivered.environment_digest,
                 }
@@ -44,24 +44,26 @@ def taken(
 def provenance(job: RunState, image: str, resource: TrainingJob) -> Provenance | None:
     """What the attempt was in truth told, from its Job; None if that cannot be read."""
     try:
-        told = TrainInput.model_validate_json(job.document)
+        document = TrainInput.model_validate_json(job.document)
     except ValidationError:
         return None
-    snapshots = [f"{source.name}@{source.snapshot_digest}" for source in told.feature_sets]
-    known = resource.status.provenance or Provenance()
-    return known.model_copy(update={"image": told.image or image, "seed": told.seed, "feature_snapshots": snapshots})
+    snapshots = [f"{source.name}@{source.snapshot_digest}" for source in document.feature_sets]
+    recorded = resource.status.provenance or Provenance()
+    return recorded.model_copy(
+        update={"image": document.image or image, "seed": document.seed, "feature_snapshots": snapshots}
+    )
 
 
 def tags(resource: TrainingJob, status: TrainingJobStatus) -> dict[str, str]:
     """Tags of the registered version: where it comes from."""
-    dataset, known = status.dataset, status.provenance or Provenance()
+    dataset, recorded = status.dataset, status.provenance or Provenance()
     values = {
         "homeostat.trainingjob": f"{resource.metadata.namespace}/{resource.metadata.name}",
         "homeostat.attempt": str(status.attempt),
         "homeostat.dataset": dataset.digest if dataset else "",
-        "homeostat.pipeline": known.pipeline_digest,
-        "homeostat.parameters": known.parameters_hash,
-        "homeostat.environment": known.environment_digest,
-        "homeostat.image": known.image,
+        "homeostat.pipeline": recorded.pipeline_digest,
+        "homeostat.parameters": recorded.parameters_hash,
+        "homeostat.environment": recorded.environment_digest,
+        "homeostat.image": recorded.image,
     }
     return {key: value for key, value in values.items() if value}

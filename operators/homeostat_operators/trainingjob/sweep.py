@@ -20,8 +20,8 @@ def sweep(clients: Clients) -> None:
         going = engine.active_runs()
         if not going:
             continue
-        found = clients.cluster.list(API_VERSION, TrainingJob.KIND, None)
-        owners = {each["metadata"]["uid"] for each in found if not each["metadata"].get("deletionTimestamp")}
+        training_jobs = clients.cluster.list(API_VERSION, TrainingJob.KIND, None)
+        owners = {each["metadata"]["uid"] for each in training_jobs if not each["metadata"].get("deletionTimestamp")}
         for run in going:
             if run.owner not in owners and not run.deleting:
                 log.info("its TrainingJob is gone", engine=name, run=run.uid, namespace=run.namespace, name=run.name)

@@ -19,8 +19,8 @@ def get(conditions: Conditions, type: str) -> Condition | None:  # noqa: A002 - 
 
 def is_true(conditions: Conditions, type: str) -> bool:  # noqa: A002 - the field's own name
     """Whether the condition is there and True."""
-    found = get(conditions, type)
-    return found is not None and found.status is ConditionStatus.TRUE
+    condition = get(conditions, type)
+    return condition is not None and condition.status is ConditionStatus.TRUE
 
 
 def put(
@@ -80,6 +80,6 @@ def _kstatus(
     for type_ in ConditionType:
         status = ConditionStatus.TRUE if type_ is true else ConditionStatus.FALSE
         # The sentence stands at Ready and at what is true, and is not said a third time.
-        said = message if type_ in (true, ConditionType.READY) else ""
-        new = put(new, type_, status, reason, said, generation, now)
+        text = message if type_ in (true, ConditionType.READY) else ""
+        new = put(new, type_, status, reason, text, generation, now)
     return new

@@ -30,7 +30,7 @@ def events_between(old: Conditions, new: Conditions) -> tuple[Event, ...]:
     is stalled, or has ceased to be ready and nothing is being done about it.
     """
     moving = is_true(new, ConditionType.RECONCILING)
-    stuck = is_true(new, ConditionType.STALLED)
+    stalled = is_true(new, ConditionType.STALLED)
     events: list[Event] = []
     for condition in new:
         if condition.type in (ConditionType.RECONCILING, ConditionType.STALLED):
@@ -39,7 +39,7 @@ def events_between(old: Conditions, new: Conditions) -> tuple[Event, ...]:
         if before is not None and (before.status, before.reason) == (condition.status, condition.reason):
             continue
         lost = before is not None and before.status is ConditionStatus.TRUE and not moving
-        bad = condition.status is not ConditionStatus.TRUE and (stuck or lost)
+        bad = condition.status is not ConditionStatus.TRUE and (stalled or lost)
         event = Event(EventType.WARNING if bad else EventType.NORMAL, condition.reason, condition.message)
         if event not in events:  # Ready and a kind's own condition often say the same
             events.append(event)

@@ -32,8 +32,8 @@ def child_name(parent: str, purpose: str, n: int) -> str:
 
 def number_of(name: str) -> int | None:
     """The number at the end of a child's name, or None."""
-    found = re.search(r"-([0-9]+)$", name)
-    return int(found[1]) if found else None
+    match = re.search(r"-([0-9]+)$", name)
+    return int(match[1]) if match else None
 
 
 def version_name(parent: str, version: str) -> str:

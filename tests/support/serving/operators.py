@@ -9,7 +9,7 @@ from typing import Any
 
 from homeostat.api.v1alpha1.modeldeployment import ModelDeployment
 from homeostat.cluster.memory import MemoryCluster
-from homeostat.engines.serving import Found, ServingEngine, Version, predictor
+from homeostat.engines.serving import ServingEngine, ServingObjects, Version, predictor
 from homeostat.engines.serving.kserve import KIND as INFERENCE_SERVICE
 from homeostat.engines.serving.seldon import KIND as SELDON_DEPLOYMENT
 from support.serving.suite import NOWHERE
@@ -33,11 +33,11 @@ class MemoryStage:
         for manifest in self.engine.objects(self.resource, versions, image or self.image):
             self.cluster.apply(manifest)
 
-    def found(self) -> Found:
+    def found(self) -> ServingObjects:
         self.work()
         return self.listed()
 
-    def listed(self) -> Found:
+    def listed(self) -> ServingObjects:
         """What is there, before anybody has done anything about it."""
         labels = predictor.selecting(self.resource)
         kinds = (*self.engine.kinds, ("v1", "Pod"))
@@ -49,7 +49,7 @@ class MemoryStage:
     def delete(self, api_version: str, kind: str, name: str) -> None:
         self.cluster.vanish((api_version, kind, NAMESPACE, name))
 
-    def until(self, what: str, done: Callable[[Found], bool]) -> Found:
+    def until(self, what: str, done: Callable[[ServingObjects], bool]) -> ServingObjects:
         for _ in range(3):
             found = self.found()
             if done(found):

@@ -7,7 +7,7 @@ from typing import Any
 from homeostat.api.common import API_VERSION
 from homeostat.api.v1alpha1 import TrainingJob
 from homeostat.cluster import ClusterAccess
-from homeostat.engines.serving import Found, ServingEngine, Version, children_of, predictor
+from homeostat.engines.serving import ServingEngine, ServingObjects, Version, children_of, predictor
 from homeostat.testing.builders import NAMESPACE, a_model_deployment
 from support.waiting import until
 
@@ -41,7 +41,7 @@ class RealStage:
             metadata = {key: value for key, value in manifest["metadata"].items() if key != "ownerReferences"}
             self.cluster.apply({**manifest, "metadata": metadata})
 
-    def found(self) -> Found:
+    def found(self) -> ServingObjects:
         labels = predictor.selecting(self.resource)
         kinds = (*self.engine.kinds, ("v1", "Pod"))
         return {kind: self.cluster.list(api, kind, NAMESPACE, labels) for api, kind in kinds}
@@ -54,7 +54,7 @@ class RealStage:
         if found is not None:
             self.cluster.delete(api_version, kind, NAMESPACE, name, found["metadata"]["uid"])
 
-    def until(self, what: str, done: Callable[[Found], bool]) -> Found:
+    def until(self, what: str, done: Callable[[ServingObjects], bool]) -> ServingObjects:
         return until(what, self.found, done, seconds=SECONDS)
 
 

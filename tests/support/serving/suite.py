@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from homeostat.api.v1alpha1.modeldeployment import ModelDeployment
 from homeostat.conventions import HTTP_PORT
-from homeostat.engines.serving import Found, Serving, ServingEngine, Version, children_of, predictor
+from homeostat.engines.serving import Serving, ServingEngine, ServingObjects, Version, children_of, predictor
 from homeostat.reconcile.names import NAME_LABEL, VERSION_LABEL
 
 NOWHERE = "localhost/homeostat/no-such-image:none"
@@ -25,7 +25,7 @@ class Stage(Protocol):
         """Applies what the engine asks for, and nothing else."""
         ...
 
-    def found(self) -> Found:
+    def found(self) -> ServingObjects:
         """What the cluster holds."""
         ...
 
@@ -37,23 +37,23 @@ class Stage(Protocol):
         """Deletes an object."""
         ...
 
-    def until(self, what: str, done: Callable[[Found], bool]) -> Found:
+    def until(self, what: str, done: Callable[[ServingObjects], bool]) -> ServingObjects:
         """What the cluster holds, once it is as told."""
         ...
 
 
-def _uids(found: Found, version: str) -> set[str]:
+def _uids(found: ServingObjects, version: str) -> set[str]:
     return {pod["metadata"]["uid"] for pod in found["Pod"] if predictor.version_of(pod) == version}
 
 
 class ServingSuite:
     """The port's contract."""
 
-    def complete(self, stage: Stage, *versions: Version) -> Found:
+    def complete(self, stage: Stage, *versions: Version) -> ServingObjects:
         """Waits until these versions, and no others, are complete."""
         wanted = {version.number for version in versions}
 
-        def done(found: Found) -> bool:
+        def done(found: ServingObjects) -> bool:
             seen = stage.engine.servings(found)
             return seen.keys() == wanted and all(serving.complete for serving in seen.values())
 
@@ -92,9 +92,9 @@ class ServingSuite:
         first, _ = stage.versions
         stage.apply(replace(first, weight=100), image=NOWHERE)
 
-        def told(found: Found) -> bool:
+        def told(found: ServingObjects) -> bool:
             seen: Serving | None = stage.engine.servings(found).get(first.number)
-            return seen is not None and "Image" in seen.trouble
+            return seen is not None and "Image" in seen.failure_message
 
         seen = stage.engine.servings(stage.until("the pod says what is wrong", told))[first.number]
         assert not seen.complete

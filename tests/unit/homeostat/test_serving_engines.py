@@ -45,7 +45,7 @@ def test_a_version_that_the_other_operator_never_looked_at_says_so(engine: Servi
     stage.apply(replace(stage.versions[0], weight=100))
     seen = engine.servings(stage.listed())["1"]
     assert (seen.desired, seen.ready, seen.complete) == (1, 0, False)
-    assert "no Deployment" in seen.trouble
+    assert "no Deployment" in seen.failure_message
 
 
 def test_what_seldon_core_says_of_its_own_failure_is_passed_on() -> None:
@@ -53,7 +53,7 @@ def test_what_seldon_core_says_of_its_own_failure_is_passed_on() -> None:
     stage.apply(replace(stage.versions[0], weight=100))
     address = ("machinelearning.seldon.io/v1", "SeldonDeployment", "churn", "churn")
     stage.cluster.change(address, status={"state": "Failed", "description": "quota exceeded"})
-    assert stage.engine.servings(stage.listed())["1"].trouble == "SeldonDeployment churn: quota exceeded"
+    assert stage.engine.servings(stage.listed())["1"].failure_message == "SeldonDeployment churn: quota exceeded"
 
 
 def test_shares_of_predictors_are_a_whole_even_before_anybody_has_one() -> None:
@@ -126,7 +126,7 @@ def test_trouble_names_image_crash_probe_and_scheduling() -> None:
     probe = a_pod({"state": {"running": {"startedAt": "x"}}, "ready": False})
     full = a_pod(conditions=[{"type": "PodScheduled", "status": "False", "message": "0/1 nodes: Insufficient memory"}])
     starting = a_pod({"state": {"waiting": {"reason": "ContainerCreating"}}})
-    told = [seen(a_deployment(), pod).trouble for pod in (pull, crashed, probe, full, starting)]
+    told = [seen(a_deployment(), pod).failure_message for pod in (pull, crashed, probe, full, starting)]
     assert told == [
         "pod p: ImagePullBackOff, no such image",
         "pod p: CrashLoopBackOff, it ended with exit code 137 (OOMKilled)",

@@ -13,7 +13,7 @@ from homeostat.api.v1alpha1.modeldeployment import ModelDeployment
 from homeostat.cluster import Manifest
 from homeostat.reconcile.names import VERSION_LABEL
 
-Found = Mapping[str, Sequence[Manifest]]
+ServingObjects = Mapping[str, Sequence[Manifest]]
 """What the cluster holds of a ModelDeployment, by kind: the engine's kinds, and Pod."""
 
 ROUTER = "Router"
@@ -59,14 +59,14 @@ class Serving:
         ready: Pods that are ready.
         current: All desired pods run the newest template, and none of an older one is left.
         has_service: There is a Service for them.
-        trouble: What they complain about: image, crash, probe, scheduling.
+        failure_message: Why they are not ready: image, crash, probe, scheduling.
     """
 
     desired: int
     ready: int
     current: bool
     has_service: bool
-    trouble: str = ""
+    failure_message: str = ""
 
     @property
     def complete(self) -> bool:
@@ -102,7 +102,7 @@ class ServingEngine(Protocol):
         """
         ...
 
-    def servings(self, found: Found) -> dict[str, Serving]:
+    def servings(self, objects: ServingObjects) -> dict[str, Serving]:
         """How each version fares."""
         ...
 
@@ -115,10 +115,10 @@ class ServingEngine(Protocol):
         ...
 
 
-def children_of(found: Found, engine: ServingEngine) -> Iterable[Child]:
+def children_of(objects: ServingObjects, engine: ServingEngine) -> Iterable[Child]:
     """The objects of an engine that are in the cluster."""
     for api_version, kind in engine.kinds:
-        for manifest in found.get(kind, ()):
+        for manifest in objects.get(kind, ()):
             meta = manifest["metadata"]
             version = str(meta.get("labels", {}).get(VERSION_LABEL, ""))
             yield Child(api_version, kind, meta["name"], meta["uid"], version)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from homeostat.api.v1alpha1.modeldeployment import ModelDeployment
 from homeostat.cluster import Manifest
 from homeostat.conventions import HTTP_PORT
-from homeostat.engines.serving import ROUTER, Found, Serving, Version, predictor
+from homeostat.engines.serving import ROUTER, Serving, ServingObjects, Version, predictor
 from homeostat.reconcile.names import version_name
 
 NAME = "Deployment"
@@ -30,13 +30,16 @@ class DeploymentServing:
             )
         )
 
-    def servings(self, found: Found) -> dict[str, Serving]:
+    def servings(self, objects: ServingObjects) -> dict[str, Serving]:
         """See ServingEngine."""
-        served = {predictor.version_of(service) for service in found.get("Service", ())}
-        versions = ((predictor.version_of(one), one) for one in found.get("Deployment", ()))
+        served = {predictor.version_of(service) for service in objects.get("Service", ())}
+        versions = ((predictor.version_of(one), one) for one in objects.get("Deployment", ()))
         return {
             version: predictor.serving(
-                one, has_service=version in served, current=True, trouble=predictor.complaint(found, version)
+                one,
+                has_service=version in served,
+                current=True,
+                failure_message=predictor.failure_message_of(objects, version),
             )
             for version, one in versions
             if version

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from homeostat.api.v1alpha1.modeldeployment import ModelDeployment
 from homeostat.cluster import Manifest
-from homeostat.engines.serving import ROUTER, Found, Serving, Version, predictor
+from homeostat.engines.serving import ROUTER, Serving, ServingObjects, Version, predictor
 from homeostat.reconcile.names import version_name
 
 NAME = "KServe"
@@ -41,11 +41,11 @@ class KServeServing:
             )
         )
 
-    def servings(self, found: Found) -> dict[str, Serving]:
+    def servings(self, objects: ServingObjects) -> dict[str, Serving]:
         """See ServingEngine."""
-        wanted = {predictor.version_of(each): _asked(each) for each in found.get(KIND, ())}
-        served = [predictor.version_of(each) for each in found.get("Service", ())]
-        return predictor.servings_by_template(found, wanted, served, "KServe has made no Deployment of it")
+        desired = {predictor.version_of(each): _requested(each) for each in objects.get(KIND, ())}
+        served = [predictor.version_of(each) for each in objects.get("Service", ())]
+        return predictor.servings_by_template(objects, desired, served, "KServe has made no Deployment of it")
 
     def service(self, resource: ModelDeployment, version: str) -> str:
         """See ServingEngine."""
@@ -87,7 +87,7 @@ def _inference_service(resource: ModelDeployment, version: Version, image: str) 
     }
 
 
-def _asked(written: Manifest) -> tuple[str, int]:
+def _requested(written: Manifest) -> tuple[str, int]:
     """Digest of the template and number of pods that an InferenceService asks for."""
-    asked = written["spec"]["predictor"]
-    return asked["annotations"][predictor.TEMPLATE_ANNOTATION], asked["minReplicas"]
+    requested = written["spec"]["predictor"]
+    return requested["annotations"][predictor.TEMPLATE_ANNOTATION], requested["minReplicas"]

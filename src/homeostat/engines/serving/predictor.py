@@ -8,7 +8,7 @@ from typing import Any
 from homeostat.api.v1alpha1.modeldeployment import ModelDeployment
 from homeostat.cluster import Manifest
 from homeostat.conventions import HTTP_PORT, PLATFORM_SECRET, USER_ID
-from homeostat.engines.serving import Found, Serving, Version
+from homeostat.engines.serving import Serving, ServingObjects, Version
 from homeostat.reconcile.names import KIND_LABEL, NAME_LABEL, VERSION_LABEL, labels_for, owner_reference, version_name
 from homeostat.reconcile.pods import failure_message
 
@@ -151,36 +151,36 @@ def version_of(manifest: Mapping[str, Any]) -> str:
     return str(manifest["metadata"].get("labels", {}).get(VERSION_LABEL, ""))
 
 
-def complaint(found: Found, version: str) -> str:
-    """The first complaint of a version's pods; empty when they have none."""
-    told = (failure_message(each) for each in found.get("Pod", ()) if version_of(each) == version)
-    return next((each for each in told if each), "")
+def failure_message_of(objects: ServingObjects, version: str) -> str:
+    """The first failure that a version's pods report; empty when there is none."""
+    message = (failure_message(each) for each in objects.get("Pod", ()) if version_of(each) == version)
+    return next((each for each in message if each), "")
 
 
-def serving(deployment: Manifest, *, has_service: bool, current: bool, trouble: str) -> Serving:
+def serving(deployment: Manifest, *, has_service: bool, current: bool, failure_message: str) -> Serving:
     """The state of one version, from the Deployment that runs its pods.
 
     Args:
         deployment: The Deployment.
         has_service: There is a Service for its pods.
         current: Its template is the one that was asked for last.
-        trouble: What its pods complain about.
+        failure_message: Why its pods are not ready; empty when they are.
     """
     meta, status = deployment["metadata"], deployment.get("status", {})
     desired = int(deployment.get("spec", {}).get("replicas", 1))
     updated, total = int(status.get("updatedReplicas", 0)), int(status.get("replicas", 0))
-    seen = int(status.get("observedGeneration", 0)) >= int(meta.get("generation", 0))
+    is_observed = int(status.get("observedGeneration", 0)) >= int(meta.get("generation", 0))
     return Serving(
         desired=desired,
         ready=int(status.get("readyReplicas", 0)),
-        current=current and seen and total == updated >= desired,
+        current=current and is_observed and total == updated >= desired,
         has_service=has_service,
-        trouble=trouble,
+        failure_message=failure_message,
     )
 
 
 def servings_by_template(
-    found: Found, wanted: Mapping[str, tuple[str, int]], served: Sequence[str], excuse: str
+    objects: ServingObjects, desired: Mapping[str, tuple[str, int]], served: Sequence[str], missing: str
 ) -> dict[str, Serving]:
     """How versions fare whose Deployments are made by somebody else's operator.
 
@@ -188,20 +188,20 @@ def servings_by_template(
     when the template of its Deployment carries the digest that was asked for, whatever any status says.
 
     Args:
-        found: What the cluster holds.
-        wanted: Digest of the template and number of pods, by version.
+        objects: What the cluster holds.
+        desired: Digest of the template and number of pods, by version.
         served: Versions that have a Service.
-        excuse: What is said of a version whose Deployment is not there.
+        missing: Failure message of a version whose Deployment is not there.
     """
-    by_version = {version_of(each): each for each in found.get("Deployment", ()) if version_of(each)}
-    seen = {
-        version: Serving(desired=replicas, ready=0, current=False, has_service=False, trouble=excuse)
-        for version, (_, replicas) in wanted.items()
+    by_version = {version_of(each): each for each in objects.get("Deployment", ()) if version_of(each)}
+    states = {
+        version: Serving(desired=replicas, ready=0, current=False, has_service=False, failure_message=missing)
+        for version, (_, replicas) in desired.items()
     }
     for version, deployment in by_version.items():
         annotations = deployment["spec"]["template"]["metadata"].get("annotations", {})
-        asked = wanted.get(version)
-        current = asked is not None and annotations.get(TEMPLATE_ANNOTATION) == asked[0]
-        told = complaint(found, version)
-        seen[version] = serving(deployment, has_service=version in served, current=current, trouble=told)
-    return seen
+        requested = desired.get(version)
+        current = requested is not None and annotations.get(TEMPLATE_ANNOTATION) == requested[0]
+        message = failure_message_of(objects, version)
+        states[version] = serving(deployment, has_service=version in served, current=current, failure_message=message)
+    return states

@@ -10,7 +10,7 @@ from typing import Any
 from homeostat.api.v1alpha1.modeldeployment import ModelDeployment
 from homeostat.cluster import Manifest
 from homeostat.conventions import HTTP_PORT
-from homeostat.engines.serving import ROUTER, Found, Serving, Version, predictor
+from homeostat.engines.serving import ROUTER, Serving, ServingObjects, Version, predictor
 from homeostat.reconcile.names import VERSION_LABEL, labels_for, owner_reference, version_name
 from homeostat.settings import SeldonSettings
 
@@ -62,17 +62,17 @@ class SeldonServing:
         }
         return (deployment, *(predictor.disruption_budget(resource, each.number) for each in versions))
 
-    def servings(self, found: Found) -> dict[str, Serving]:
+    def servings(self, objects: ServingObjects) -> dict[str, Serving]:
         """See ServingEngine."""
-        deployment = next(iter(found.get(KIND, ())), None)
+        deployment = next(iter(objects.get(KIND, ())), None)
         status = (deployment or {}).get("status") or {}
-        wanted = dict(_asked(each) for each in (deployment or {}).get("spec", {}).get("predictors", []))
+        desired = dict(_requested(each) for each in (deployment or {}).get("spec", {}).get("predictors", []))
         # It makes the Service of a predictor together with the Deployment, and names it in its status.
         made = status.get("serviceStatus") or {}
         name = deployment["metadata"]["name"] if deployment else ""
-        served = [version for version in wanted if version_name(name, version) in made]
-        told = status.get("description") or "Seldon Core's operator has made no Deployment of it"
-        return predictor.servings_by_template(found, wanted, served, f"SeldonDeployment {name}: {told}")
+        served = [version for version in desired if version_name(name, version) in made]
+        message = status.get("description") or "Seldon Core's operator has made no Deployment of it"
+        return predictor.servings_by_template(objects, desired, served, f"SeldonDeployment {name}: {message}")
 
     def service(self, resource: ModelDeployment, version: str) -> str:
         """See ServingEngine."""
@@ -127,7 +127,7 @@ def _predictor(resource: ModelDeployment, version: Version, image: str) -> Manif
     }
 
 
-def _asked(written: Any) -> tuple[str, tuple[str, int]]:
+def _requested(written: Any) -> tuple[str, tuple[str, int]]:
     """Version, digest of the template and number of pods that a predictor of a SeldonDeployment asks for."""
     meta = written["componentSpecs"][0]["metadata"]
     return meta["labels"][VERSION_LABEL], (meta["annotations"][predictor.TEMPLATE_ANNOTATION], written["replicas"])

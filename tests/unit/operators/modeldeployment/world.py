@@ -28,7 +28,7 @@ from support.replay import replayed
 START = datetime(2026, 1, 5, 9, tzinfo=UTC)
 INSTALLATION = Installation("homeostat", "services:1", "pipelines:1", "http://127.0.0.1:30080")
 READY = Serving(desired=2, ready=2, current=True, has_service=True)
-BROKEN = replace(READY, ready=0, trouble="pod a: CrashLoopBackOff, it ended with exit code 3 (Error)")
+BROKEN = replace(READY, ready=0, failure_message="pod a: CrashLoopBackOff, it ended with exit code 3 (Error)")
 
 
 def digest(version: str) -> str:
