@@ -168,7 +168,9 @@ class TrainingJobSpec(SpecModel):
     output: Annotated[Output, Field(description="What the run produces.")]
     seed: Annotated[int, Field(description="Seed of every random draw.", ge=0, le=2147483647)] = 0
     retry: Annotated[Retry, Field(description="What happens after a failed attempt.")] = Retry()
-    active_deadline_seconds: Annotated[int, Field(description="Longest time of one attempt.", ge=30, le=604800)] = 3600
+    active_deadline_seconds: Annotated[
+        int, Field(description="Longest time of one attempt, without the wait for a node.", ge=30, le=604800)
+    ] = 3600
     ttl_seconds_after_finished: Annotated[
         int,
         Field(
