@@ -86,10 +86,12 @@ class Condition(StatusModel):
 
     type: Annotated[str, Field(description="Type of the condition.", max_length=316)]
     status: ConditionStatus
-    reason: Annotated[str, Field(description="Why, as one documented word.", max_length=1024)]
-    message: Annotated[str, Field(description="Why, as a sentence for people.", max_length=32768)] = ""
-    observed_generation: Annotated[int, Field(description="Generation that this was decided for.", ge=0)] = 0
-    last_transition_time: Annotated[datetime, Field(description="When the status last changed.")]
+    reason: Annotated[str, Field(description="Documented one-word reason for the status.", max_length=1024)]
+    message: Annotated[str, Field(description="Human-readable explanation.", max_length=32768)] = ""
+    observed_generation: Annotated[
+        int, Field(description="Generation of the spec that the condition was computed for.", ge=0)
+    ] = 0
+    last_transition_time: Annotated[datetime, Field(description="Time at which the status last changed.")]
 
 
 Conditions = Annotated[

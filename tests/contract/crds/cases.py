@@ -125,7 +125,7 @@ REFUSED = [
     Case("ModelDeployment", {"promotion.gate.mustBeat": [{"metric": "auc"}, {"metric": "auc"}]}, "Duplicate value"),
     Case("ModelDeployment", {"rollback": {"on": ["Latency"]}}, "supported values"),
     Case("ModelDeployment", {"rollback": {"historyLimit": 51}}, "less than or equal to 50"),
-    Case("ModelDeployment", {"model.registered": ABSENT}, "give exactly one of registered"),
+    Case("ModelDeployment", {"model.registered": ABSENT}, "give exactly one origin of the model: registered"),
     Case("ModelDeployment", {"realtime": ABSENT}, "spec.realtime: Required"),
     Case("ModelDeployment", {"observation.entityFields": ABSENT}, "spec.observation.entityFields: Required"),
     Case("ModelDeployment", {"observation.entityFields": []}, "should have at least 1 items"),

@@ -20,7 +20,7 @@ class LabelParquet(SpecModel):
 
 
 class LabelSource(SpecModel):
-    """Labels of entities: from files, or the outcomes that the observer of a ModelDeployment exported."""
+    """A source of labels: Parquet files, or outcomes exported by the observer of a ModelDeployment."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -35,12 +35,13 @@ class LabelSource(SpecModel):
     )
 
     parquet: Annotated[LabelParquet | None, Field(description="Labels in Parquet files.")] = None
-    field: Annotated[FieldName | None, Field(description="Column of the label, with parquet.")] = None
+    field: Annotated[FieldName | None, Field(description="Column that holds the label; required with parquet.")] = None
     timestamp_field: Annotated[
-        FieldName | None, Field(description="Column of the time at which features are joined, with parquet.")
+        FieldName | None,
+        Field(description="Column with the time as of which features are joined; required with parquet."),
     ] = None
     outcomes_of: Annotated[
-        ResourceName | None, Field(description="ModelDeployment whose exported outcomes are labels.")
+        ResourceName | None, Field(description="ModelDeployment whose exported outcomes are used as labels.")
     ] = None
 
     @model_validator(mode="after")
@@ -53,25 +54,25 @@ class LabelSource(SpecModel):
 
 
 class DatasetWindow(SpecModel):
-    """Labels used, by age."""
+    """Age limit of the labels."""
 
-    last: Annotated[Duration, Field(description="Only labels of predictions made within this time are used.")]
+    last: Annotated[Duration, Field(description="Maximum age of a label, by the time of its prediction.")]
 
 
 class Holdout(SpecModel):
-    """Entities kept apart for the gate, by a hash of model and entity."""
+    """Entities reserved for the gate, selected by a hash of model and entity."""
 
     # No default: other forms (a time, a group) come beside this one, and a spec then says which one it means.
     percent: Annotated[int, Field(description="Percentage of entities that no version is trained on.", ge=5, le=50)]
 
 
 class Dataset(SpecModel):
-    """What is trained on; features are joined as they were known at the time of each label."""
+    """Training data: labels with features joined as of the time of each label (point-in-time join)."""
 
     feature_sets: Annotated[
         list[FeatureSetRef],
         Field(
-            description="FeatureSets whose features are joined.",
+            description="FeatureSets whose features are joined to the labels.",
             min_length=1,
             max_length=4,
             json_schema_extra=map_list("name"),
@@ -79,7 +80,11 @@ class Dataset(SpecModel):
     ]
     labels: Annotated[
         list[LabelSource],
-        Field(description="A union; the newest label of an entity wins.", min_length=1, max_length=8),
+        Field(
+            description="Label sources; they are merged, and the newest label of an entity wins.",
+            min_length=1,
+            max_length=8,
+        ),
     ]
-    window: Annotated[DatasetWindow | None, Field(description="Absent: labels of any age.")] = None
+    window: Annotated[DatasetWindow | None, Field(description="Age limit of the labels; absent: no limit.")] = None
     holdout: Annotated[Holdout, Field(description="Entities reserved for the gate.")]

@@ -41,7 +41,7 @@ class FeatureType(StrEnum):
 
 
 class Rule(StrEnum):
-    """What an expectation demands of every row."""
+    """Rule of an expectation."""
 
     NOT_NULL = "NotNull"
     RANGE = "Range"
@@ -49,14 +49,14 @@ class Rule(StrEnum):
 
 
 class Severity(StrEnum):
-    """What a failed expectation does: Block keeps the previous snapshot in service, Warn is a message."""
+    """Effect of a failed expectation: Block keeps the previous snapshot in service, Warn only reports it."""
 
     BLOCK = "Block"
     WARN = "Warn"
 
 
 class Entity(SpecModel):
-    """The key that rows belong to."""
+    """The entity that rows describe."""
 
     name: Annotated[FieldName, Field(description="Column that holds the key.")]
     type: Annotated[EntityType, Field(description="Type of the key.")]
@@ -76,36 +76,40 @@ class ParquetSource(SpecModel):
 
 
 class FeatureSource(SpecModel):
-    """Where the rows come from."""
+    """Source of the rows."""
 
     parquet: Annotated[ParquetSource, Field(description="Parquet files in an object store.")]
 
 
 class OnlineStore(SpecModel):
-    """Serving of the newest row of every entity at request time."""
+    """Online store: serves the newest row of each entity at request time."""
 
-    ttl: Annotated[Duration, Field(description="How long an entity's row is served after its last materialisation.")]
+    ttl: Annotated[
+        Duration, Field(description="Time to live of a row in the online store after its last materialization.")
+    ]
 
 
 class Materialization(SpecModel):
-    """When the source is read again."""
+    """Materialization schedule."""
 
-    schedule: Annotated[str, Field(description="Cron expression of five fields.", min_length=9, max_length=100)]
+    schedule: Annotated[
+        str, Field(description="Schedule as a cron expression with five fields.", min_length=9, max_length=100)
+    ]
     time_zone: Annotated[str, Field(description="IANA time zone of the schedule.", max_length=64)] = "Etc/UTC"
     starting_deadline_seconds: Annotated[
-        int, Field(description="A slot missed for longer than this is skipped.", ge=10, le=86400)
+        int, Field(description="Seconds after which a missed scheduled run is skipped.", ge=10, le=86400)
     ] = 300
-    suspend: Annotated[bool, Field(description="No new run is started while true.")] = False
+    suspend: Annotated[bool, Field(description="Suspends the schedule: no new run starts.")] = False
 
 
 class Freshness(SpecModel):
-    """How old the features may become."""
+    """Freshness objective of the features."""
 
-    max_age: Annotated[Duration, Field(description="Longest time since the last successful materialisation.")]
+    max_age: Annotated[Duration, Field(description="Maximum time since the last successful materialization.")]
 
 
 class Expectation(SpecModel):
-    """A demand on every row of the source."""
+    """A validation rule for every row of the source."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -119,12 +123,12 @@ class Expectation(SpecModel):
         }
     )
 
-    feature: Annotated[FieldName, Field(description="Feature or entity that the rule is about.")]
-    rule: Annotated[Rule, Field(description="What every row must satisfy.")]
-    min: Annotated[Decimal | None, Field(description="Smallest allowed value, with rule Range.")] = None
-    max: Annotated[Decimal | None, Field(description="Largest allowed value, with rule Range.")] = None
+    feature: Annotated[FieldName, Field(description="Feature or entity that the rule validates.")]
+    rule: Annotated[Rule, Field(description="Rule that every row must satisfy.")]
+    min: Annotated[Decimal | None, Field(description="Minimum value, with rule Range.")] = None
+    max: Annotated[Decimal | None, Field(description="Maximum value, with rule Range.")] = None
     values: Annotated[list[Text] | None, Field(description="Allowed values, with rule OneOf.", max_length=256)] = None
-    severity: Annotated[Severity, Field(description="What a failure does.")] = Severity.BLOCK
+    severity: Annotated[Severity, Field(description="Effect of a failure.")] = Severity.BLOCK
 
 
 class FeatureSetSpec(SpecModel):
@@ -145,26 +149,35 @@ class FeatureSetSpec(SpecModel):
     entities: Annotated[
         list[Entity],
         Field(
-            description="Key of the rows; immutable.", min_length=1, max_length=1, json_schema_extra=map_list("name")
+            description="Entity key of the rows; immutable.",
+            min_length=1,
+            max_length=1,
+            json_schema_extra=map_list("name"),
         ),
     ]
-    timestamp_field: Annotated[FieldName, Field(description="Column with the time a row became known; immutable.")]
+    timestamp_field: Annotated[
+        FieldName, Field(description="Column with the event time, at which a row became known; immutable.")
+    ]
     features: Annotated[
         list[Feature],
         Field(
-            description="Features, in order; more can be appended, types are fixed.",
+            description="Features in order; new ones can be appended, existing ones are immutable.",
             min_length=1,
             max_length=256,
             json_schema_extra=map_list("name"),
         ),
     ]
-    source: Annotated[FeatureSource, Field(description="Where the rows come from.")]
-    ttl: Annotated[Duration, Field(description="How far back a training row may look for its features.")]
-    online: Annotated[OnlineStore | None, Field(description="Absent: features are for training only.")] = None
-    materialization: Annotated[Materialization, Field(description="When the source is read again.")]
-    freshness: Annotated[Freshness | None, Field(description="Absent: features never become stale.")] = None
+    source: Annotated[FeatureSource, Field(description="Source of the rows.")]
+    ttl: Annotated[Duration, Field(description="Maximum age of a feature row in the point-in-time join of a training.")]
+    online: Annotated[
+        OnlineStore | None, Field(description="Online store; absent: the features are available for training only.")
+    ] = None
+    materialization: Annotated[Materialization, Field(description="Materialization schedule.")]
+    freshness: Annotated[
+        Freshness | None, Field(description="Freshness objective; absent: features never become stale.")
+    ] = None
     expectations: Annotated[
-        list[Expectation], Field(description="Demands on every row.", max_length=64, default_factory=list)
+        list[Expectation], Field(description="Validation rules for every row.", max_length=64, default_factory=list)
     ]
 
     @model_validator(mode="after")
@@ -180,17 +193,17 @@ class FeatureSetSpec(SpecModel):
 
 
 class Snapshot(StatusModel):
-    """The immutable, content-addressed data in service."""
+    """An immutable, content-addressed snapshot of the features."""
 
-    version: Annotated[int, Field(description="Counts the different snapshots of this FeatureSet.", ge=1)]
+    version: Annotated[int, Field(description="Version of the snapshot, incremented when its content changes.", ge=1)]
     digest: Annotated[Digest, Field(description="Digest of the snapshot's content.")]
-    uri: Annotated[str, Field(description="Where the snapshot lies.", max_length=1024)]
+    uri: Annotated[str, Field(description="URI of the snapshot.", max_length=1024)]
     rows: Annotated[int, Field(description="Number of rows.", ge=0)]
-    watermark: Annotated[datetime | None, Field(description="Newest event time among the rows.")] = None
+    watermark: Annotated[datetime | None, Field(description="Newest event time in the snapshot.")] = None
 
 
 class RunOutcome(StrEnum):
-    """How a run ended."""
+    """Result of a run."""
 
     MATERIALIZED = "Materialized"
     BLOCKED = "Blocked"
@@ -198,43 +211,52 @@ class RunOutcome(StrEnum):
 
 
 class MaterializationRun(StatusModel):
-    """A numbered run of the materialisation."""
+    """A numbered materialization run."""
 
     number: Annotated[int, Field(description="Number of the run, reserved before its Job is created.", ge=1)]
-    scheduled_time: Annotated[datetime | None, Field(description="Slot of the schedule that the run is for.")] = None
-    request: Annotated[str, Field(description="Value of the annotation that asked for it.", max_length=256)] = ""
-    input_hash: Annotated[str, Field(description="Hash of what the run reads from the spec.", max_length=80)] = ""
-    job_uid: Annotated[str, Field(description="uid of the Job, once seen.", max_length=64)] = ""
-    start_time: Annotated[datetime, Field(description="When the number was reserved.")]
-    outcome: Annotated[RunOutcome | None, Field(description="How it ended; absent while it runs.")] = None
-    permanent: Annotated[bool, Field(description="It failed, and would fail again on the same source.")] = False
-    completion_time: Annotated[datetime | None, Field(description="When its end was seen.")] = None
+    scheduled_time: Annotated[
+        datetime | None, Field(description="Scheduled time that the run is for; absent if it was requested.")
+    ] = None
+    request: Annotated[str, Field(description="Value of the annotation that requested the run.", max_length=256)] = ""
+    input_hash: Annotated[str, Field(description="Hash of the spec fields that the run reads.", max_length=80)] = ""
+    job_uid: Annotated[str, Field(description="UID of the Job; empty until the Job is observed.", max_length=64)] = ""
+    start_time: Annotated[datetime, Field(description="Time at which the run number was reserved.")]
+    outcome: Annotated[RunOutcome | None, Field(description="Result of the run; absent while it runs.")] = None
+    permanent: Annotated[
+        bool, Field(description="The failure is permanent: the run would fail again on the same source.")
+    ] = False
+    completion_time: Annotated[datetime | None, Field(description="Time at which the end of the run was observed.")] = (
+        None
+    )
     reason: Annotated[
         str,
-        Field(description="Why it failed, such as SourceUnavailable or OOMKilled; empty otherwise.", max_length=63),
+        Field(
+            description="Reason for the failure, such as SourceUnavailable or OOMKilled; empty otherwise.",
+            max_length=63,
+        ),
     ] = ""
-    message: Annotated[str, Field(description="How it ended, as a sentence for people.", max_length=1024)] = ""
+    message: Annotated[str, Field(description="Human-readable result of the run.", max_length=1024)] = ""
 
 
 class LastMaterialization(StatusModel):
-    """The last run that finished well."""
+    """The last successful run."""
 
     number: Annotated[int, Field(description="Number of the run.", ge=1)]
-    through: Annotated[datetime, Field(description="Source data known up to this time are materialised.")]
-    time: Annotated[datetime, Field(description="When the run finished.")]
-    online_rows: Annotated[int, Field(description="Entities written to the online store.", ge=0)] = 0
+    through: Annotated[datetime, Field(description="Time up to which source data is materialized.")]
+    time: Annotated[datetime, Field(description="Completion time of the run.")]
+    online_rows: Annotated[int, Field(description="Number of entities written to the online store.", ge=0)] = 0
 
 
 class FeatureSetStatus(StatusModel):
     """State of a FeatureSet."""
 
     observed_generation: ObservedGeneration = -1
-    schema_hash: Annotated[str, Field(description="Hash of entities and features.", max_length=80)] = ""
-    snapshot: Annotated[Snapshot | None, Field(description="Data in service.")] = None
-    run: Annotated[MaterializationRun | None, Field(description="Newest numbered run.")] = None
-    failures: Annotated[int, Field(description="Failed runs since the last good one.", ge=0)] = 0
-    last_materialization: Annotated[LastMaterialization | None, Field(description="Last good run.")] = None
-    next_run_time: Annotated[datetime | None, Field(description="Next slot of the schedule.")] = None
+    schema_hash: Annotated[str, Field(description="Hash of the entity and feature schema.", max_length=80)] = ""
+    snapshot: Annotated[Snapshot | None, Field(description="Snapshot in service.")] = None
+    run: Annotated[MaterializationRun | None, Field(description="Newest run.")] = None
+    failures: Annotated[int, Field(description="Number of failed runs since the last successful one.", ge=0)] = 0
+    last_materialization: Annotated[LastMaterialization | None, Field(description="Last successful run.")] = None
+    next_run_time: Annotated[datetime | None, Field(description="Time of the next scheduled run.")] = None
     conditions: Conditions = Field(default_factory=list)
 
 

@@ -10,29 +10,34 @@ from homeostat.enums import Metric
 
 
 class Minimum(SpecModel):
-    """An absolute bound on the challenger."""
+    """An absolute bound that the challenger must meet."""
 
     metric: Annotated[Metric, Field(description="Metric on the holdout.")]
-    value: Annotated[Decimal, Field(description="Worst allowed value; logloss and brier may not be above it.")]
+    value: Annotated[Decimal, Field(description="Minimum value of the metric; for logloss and brier, the maximum.")]
 
 
 class Comparison(SpecModel):
     """A bound on the difference between challenger and champion."""
 
     metric: Annotated[Metric, Field(description="Metric on the holdout.")]
-    margin: Annotated[Decimal | None, Field(description="Margin, in units of the metric; positive.")] = None
+    margin: Annotated[Decimal | None, Field(description="Margin in units of the metric; a positive number.")] = None
 
 
 class Gate(SpecModel):
-    """What a challenger must show on the holdout before it meets traffic."""
+    """Rules that a challenger must pass on the holdout before it receives traffic."""
 
     minimum: Annotated[
-        list[Minimum], Field(description="Absolute bounds.", max_length=8, json_schema_extra=map_list("metric"))
+        list[Minimum],
+        Field(
+            description="Absolute bounds on metrics of the challenger.",
+            max_length=8,
+            json_schema_extra=map_list("metric"),
+        ),
     ] = []
     must_beat: Annotated[
         list[Comparison],
         Field(
-            description="Shown to be better, by more than the margin.",
+            description="Metrics in which the challenger must be significantly better, by more than the margin.",
             max_length=8,
             json_schema_extra=map_list("metric"),
         ),
@@ -40,7 +45,9 @@ class Gate(SpecModel):
     non_inferior: Annotated[
         list[Comparison],
         Field(
-            description="Shown to be no worse than by the margin.", max_length=8, json_schema_extra=map_list("metric")
+            description="Metrics in which the challenger must be non-inferior within the margin.",
+            max_length=8,
+            json_schema_extra=map_list("metric"),
         ),
     ] = []
 
@@ -49,23 +56,23 @@ class MetricComparison(StatusModel):
     """One metric of the gate; a positive difference is better."""
 
     name: Annotated[str, Field(description="Name of the metric.", max_length=63)]
-    challenger: Annotated[Decimal, Field(description="Challenger on the holdout.")]
-    champion: Annotated[Decimal | None, Field(description="Champion on the same rows.")] = None
-    difference: Annotated[Decimal | None, Field(description="Challenger against champion.")] = None
-    lower: Annotated[Decimal | None, Field(description="Lower end of the 95 % interval.")] = None
-    upper: Annotated[Decimal | None, Field(description="Upper end of the 95 % interval.")] = None
+    challenger: Annotated[Decimal, Field(description="Value of the challenger on the holdout.")]
+    champion: Annotated[Decimal | None, Field(description="Value of the champion on the same rows.")] = None
+    difference: Annotated[Decimal | None, Field(description="Improvement of the challenger over the champion.")] = None
+    lower: Annotated[Decimal | None, Field(description="Lower bound of the 95 % confidence interval.")] = None
+    upper: Annotated[Decimal | None, Field(description="Upper bound of the 95 % confidence interval.")] = None
 
 
 class GateRecord(StatusModel):
-    """The last verdict of the gate."""
+    """Latest verdict of the gate."""
 
-    version: Annotated[str, Field(description="Challenger.", max_length=32)]
-    champion: Annotated[str, Field(description="Champion's version; empty: there was none.", max_length=32)] = ""
-    verdict: Annotated[str, Field(description="Promote, Hold or Reject.", max_length=16)]
-    rows: Annotated[int, Field(description="Holdout rows.", ge=0)] = 0
+    version: Annotated[str, Field(description="Version of the challenger.", max_length=32)]
+    champion: Annotated[str, Field(description="Version of the champion; empty if there is none.", max_length=32)] = ""
+    verdict: Annotated[str, Field(description="Verdict: Promote, Hold or Reject.", max_length=16)]
+    rows: Annotated[int, Field(description="Number of holdout rows.", ge=0)] = 0
     metrics: Annotated[
         list[MetricComparison],
-        Field(description="Every metric of both models.", max_length=8, json_schema_extra=map_list("name")),
+        Field(description="Metrics of both models.", max_length=8, json_schema_extra=map_list("name")),
     ] = []
     messages: Annotated[list[Text], Field(description="Result of each rule in words.", max_length=24)] = []
-    time: Annotated[datetime, Field(description="When it was read.")]
+    time: Annotated[datetime, Field(description="Time at which the verdict was recorded.")]

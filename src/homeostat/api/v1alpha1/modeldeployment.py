@@ -30,7 +30,7 @@ ModelVersionNumber = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]*$", 
 
 
 class Engine(StrEnum):
-    """Who keeps the pods of a model running."""
+    """Serving engine that runs the pods of a model."""
 
     DEPLOYMENT = "Deployment"
     SELDON = "Seldon"
@@ -38,26 +38,26 @@ class Engine(StrEnum):
 
 
 class Follow(StrEnum):
-    """Which versions of a registered model are candidates."""
+    """Selection of the versions that become candidates."""
 
     NEWEST = "Newest"
 
 
 class FeatureMode(StrEnum):
-    """Where the features of a request come from: the caller, or the online store by entity id."""
+    """Source of the features of a request: the request itself, or the online store by entity ID."""
 
     REQUEST = "Request"
     LOOKUP = "Lookup"
 
 
 class RollbackTrigger(StrEnum):
-    """What takes a candidate back besides failed readiness, which always does."""
+    """Rollback trigger in addition to failed readiness, which always triggers a rollback."""
 
     ERROR_RATE = "ErrorRate"
 
 
 class RegisteredModel(SpecModel):
-    """A model that a TrainingJob of this namespace produced."""
+    """A registered model of this namespace."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -67,9 +67,11 @@ class RegisteredModel(SpecModel):
         }
     )
 
-    name: Annotated[ResourceName, Field(description="spec.output.model of the TrainingJobs.")]
-    follow: Annotated[Follow | None, Field(description="Every newer version becomes a candidate.")] = None
-    version: Annotated[ModelVersionNumber | None, Field(description="Just this version, decided in git.")] = None
+    name: Annotated[ResourceName, Field(description="Name of the model, as in spec.output.model of its TrainingJobs.")]
+    follow: Annotated[
+        Follow | None, Field(description="Follows the registry: every newer version becomes a candidate.")
+    ] = None
+    version: Annotated[ModelVersionNumber | None, Field(description="Pins this version.")] = None
 
     @model_validator(mode="after")
     def _one_choice(self) -> Self:
@@ -79,13 +81,16 @@ class RegisteredModel(SpecModel):
 
 
 class ModelSource(SpecModel):
-    """Which model is served: exactly one origin."""
+    """The model to serve; exactly one origin."""
 
     model_config = ConfigDict(
         json_schema_extra={
             # A list, so that another origin can be added to it without a change of what is valid today.
             "x-kubernetes-validations": [
-                rule("[has(self.registered)].filter(given, given).size() == 1", "give exactly one of registered")
+                rule(
+                    "[has(self.registered)].filter(given, given).size() == 1",
+                    "give exactly one origin of the model: registered",
+                )
             ]
         }
     )
@@ -102,17 +107,15 @@ class ModelSource(SpecModel):
 
 
 class Realtime(SpecModel):
-    """How it is served."""
+    """Realtime serving."""
 
-    replicas: Annotated[int, Field(description="Pods of each version.", ge=1, le=64)] = 2
-    features: Annotated[FeatureMode, Field(description="Where the features of a request come from.")] = (
-        FeatureMode.REQUEST
-    )
+    replicas: Annotated[int, Field(description="Number of pods of each version.", ge=1, le=64)] = 2
+    features: Annotated[FeatureMode, Field(description="Source of the features of a request.")] = FeatureMode.REQUEST
     resources: Annotated[Resources, Field(description="Compute resources of each pod.")] = Resources()
 
 
 class RolloutStep(SpecModel):
-    """A share of the requests for a time: the candidate's to answer (canary), or copies of them (shadow)."""
+    """A rollout step: canary (weight) or shadow (mirror)."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -122,10 +125,16 @@ class RolloutStep(SpecModel):
         }
     )
 
-    weight: Annotated[int | None, Field(description="Percentage of requests that it answers.", ge=1, le=99)] = None
-    mirror: Annotated[int | None, Field(description="Percentage of requests copied to it.", ge=1, le=100)] = None
-    min_duration: Annotated[Duration, Field(description="Shortest time on this step.")] = "60s"
-    min_requests: Annotated[int, Field(description="Fewest requests answered by the candidate on it.", ge=0)] = 0
+    weight: Annotated[
+        int | None, Field(description="Percentage of requests that the candidate answers.", ge=1, le=99)
+    ] = None
+    mirror: Annotated[
+        int | None, Field(description="Percentage of requests mirrored to the candidate.", ge=1, le=100)
+    ] = None
+    min_duration: Annotated[Duration, Field(description="Minimum duration of this step.")] = "60s"
+    min_requests: Annotated[
+        int, Field(description="Minimum number of requests the candidate must answer on this step.", ge=0)
+    ] = 0
 
     @model_validator(mode="after")
     def _one_share(self) -> Self:
@@ -135,62 +144,67 @@ class RolloutStep(SpecModel):
 
 
 class Rollout(SpecModel):
-    """How a candidate takes over."""
+    """Rollout of a candidate."""
 
-    steps: Annotated[list[RolloutStep], Field(description="Shadow, canary; none: all at once.", max_length=16)] = []
+    steps: Annotated[
+        list[RolloutStep],
+        Field(description="Shadow and canary steps in order; empty: the candidate is promoted at once.", max_length=16),
+    ] = []
     progress_deadline_seconds: Annotated[
-        int, Field(description="A version not ready within this is taken back.", ge=10, le=86400)
+        int, Field(description="Seconds to wait for readiness before rolling back.", ge=10, le=86400)
     ] = 600
 
 
 class Promotion(SpecModel):
-    """What a candidate must show."""
+    """Requirements for promotion."""
 
-    gate: Annotated[Gate, Field(description="Comparison with the champion on rows that neither has seen.")] = Gate()
+    gate: Annotated[
+        Gate, Field(description="Comparison with the champion on holdout rows that neither model was trained on.")
+    ] = Gate()
 
 
 class Rollback(SpecModel):
-    """What takes a candidate back."""
+    """Rollback policy."""
 
-    on: Annotated[list[RollbackTrigger], Field(description="Triggers besides failed readiness.", max_length=4)] = [
-        RollbackTrigger.ERROR_RATE
-    ]
-    max_error_rate: Annotated[Decimal, Field(description="Largest share of failed requests of a candidate.")] = "0.05"
-    history_limit: Annotated[int, Field(description="Outcomes of versions kept in status.", ge=1, le=50)] = 10
+    on: Annotated[
+        list[RollbackTrigger], Field(description="Rollback triggers in addition to failed readiness.", max_length=4)
+    ] = [RollbackTrigger.ERROR_RATE]
+    max_error_rate: Annotated[
+        Decimal, Field(description="Maximum share of failed requests of a candidate, from 0 to 1.")
+    ] = "0.05"
+    history_limit: Annotated[int, Field(description="Maximum number of entries in status.history.", ge=1, le=50)] = 10
 
 
 class Payload(SpecModel):
-    """Recording of requests."""
+    """Recording of predictions."""
 
-    percent: Annotated[int, Field(description="Share of predictions that are logged.", ge=0, le=100)] = 100
+    percent: Annotated[int, Field(description="Percentage of predictions that are recorded.", ge=0, le=100)] = 100
 
 
 class Observation(SpecModel):
-    """What is recorded of predictions, so that outcomes can be matched to them."""
+    """Recording of predictions, so that outcomes can be matched to them."""
 
     entity_fields: Annotated[
         list[FieldName],
         Field(description="Request inputs that together name the entity of a prediction.", min_length=1, max_length=1),
     ]
-    payload: Annotated[Payload, Field(description="Recording of requests.")] = Payload()
-    outcome_delay: Annotated[Duration, Field(description="Time after which a prediction's outcome is due.")]
+    payload: Annotated[Payload, Field(description="Recording of predictions.")] = Payload()
+    outcome_delay: Annotated[Duration, Field(description="Time after a prediction at which its outcome is due.")]
 
 
 class ModelDeploymentSpec(SpecModel):
     """Intent of a ModelDeployment."""
 
-    model: Annotated[ModelSource, Field(description="Which model is served.")]
-    engine: Annotated[
-        Engine | None, Field(description="Who keeps its pods running; absent: the platform's setting.")
-    ] = None
+    model: Annotated[ModelSource, Field(description="Model to serve.")]
+    engine: Annotated[Engine | None, Field(description="Serving engine; absent: the platform's default engine.")] = None
     # No default: another mode comes beside it, and a spec then says which one it means.
-    realtime: Annotated[Realtime, Field(description="How it is served; {} for the defaults.")]
-    rollout: Annotated[Rollout, Field(description="How a candidate takes over.")] = Rollout()
-    promotion: Annotated[Promotion, Field(description="What a candidate must show.")] = Promotion()
-    rollback: Annotated[Rollback, Field(description="What takes a candidate back.")] = Rollback()
+    realtime: Annotated[Realtime, Field(description="Realtime serving; {} selects the defaults.")]
+    rollout: Annotated[Rollout, Field(description="Rollout of a candidate.")] = Rollout()
+    promotion: Annotated[Promotion, Field(description="Requirements for promotion.")] = Promotion()
+    rollback: Annotated[Rollback, Field(description="Rollback policy.")] = Rollback()
     observation: Annotated[
         Observation | None,
-        Field(description="What is recorded of predictions; absent: nothing, and outcomes are not matched."),
+        Field(description="Recording of predictions; absent: nothing is recorded, and outcomes cannot be matched."),
     ] = None
 
     @property
@@ -211,14 +225,14 @@ class ModelDeploymentSpec(SpecModel):
 
 
 class ServedVersion(StatusModel):
-    """A bundle in service: model, baseline and feature set move together."""
+    """A served model version with its bundle and FeatureSet."""
 
-    version: Annotated[str, Field(description="Version in the registry.", max_length=32)]
-    digest: Annotated[Digest, Field(description="Digest that the TrainingJob recorded.")]
-    uri: Annotated[str, Field(description="Folder of the model's files.", max_length=1024)]
-    training_job: Annotated[str, Field(description="TrainingJob that made it.", max_length=253)] = ""
+    version: Annotated[str, Field(description="Version in the model registry.", max_length=32)]
+    digest: Annotated[Digest, Field(description="Digest of the model bundle, as recorded by the TrainingJob.")]
+    uri: Annotated[str, Field(description="URI of the model bundle.", max_length=1024)]
+    training_job: Annotated[str, Field(description="TrainingJob that produced the version.", max_length=253)] = ""
     feature_set: Annotated[str, Field(description="FeatureSet that Lookup reads.", max_length=253)] = ""
-    since: Annotated[datetime, Field(description="When it took this role.")]
+    since: Annotated[datetime, Field(description="Time at which the version took this role.")]
 
 
 class ShadowRecord(StatusModel):
@@ -238,20 +252,24 @@ class ShadowRecord(StatusModel):
 
 
 class Candidate(ServedVersion):
-    """A version on its way."""
+    """The version being rolled out."""
 
-    evaluation: Annotated[int, Field(description="Number of its evaluation; 0: none yet.", ge=0)] = 0
+    evaluation: Annotated[int, Field(description="Number of the evaluation; 0 if there is none yet.", ge=0)] = 0
     evaluation_uid: Annotated[
-        str, Field(description="uid of the evaluation's Job, once it was observed.", max_length=64)
+        str, Field(description="UID of the evaluation's Job; empty until it is observed.", max_length=64)
     ] = ""
-    evaluation_failures: Annotated[int, Field(description="Evaluations of it that failed.", ge=0)] = 0
-    gate_passed: Annotated[bool, Field(description="The gate said Promote.")] = False
-    champion_digest: Annotated[str, Field(description="Champion that the verdict compares with.", max_length=80)] = ""
-    step: Annotated[int, Field(description="Index of the rollout's step.", ge=0)] = 0
-    step_start_time: Annotated[datetime | None, Field(description="When that step began to receive traffic.")] = None
-    weight: Annotated[int, Field(description="Percentage of requests that it answers.", ge=0, le=100)] = 0
-    mirror: Annotated[int, Field(description="Percentage of requests that it gets a copy of.", ge=0, le=100)] = 0
-    shadow: Annotated[ShadowRecord | None, Field(description="How it fared on its last shadow step.")] = None
+    evaluation_failures: Annotated[int, Field(description="Number of failed evaluations.", ge=0)] = 0
+    gate_passed: Annotated[bool, Field(description="Whether the candidate passed the gate.")] = False
+    champion_digest: Annotated[
+        str, Field(description="Digest of the champion that the verdict refers to.", max_length=80)
+    ] = ""
+    step: Annotated[int, Field(description="Index of the current rollout step.", ge=0)] = 0
+    step_start_time: Annotated[
+        datetime | None, Field(description="Time at which the current step began to receive traffic.")
+    ] = None
+    weight: Annotated[int, Field(description="Percentage of requests that the candidate answers.", ge=0, le=100)] = 0
+    mirror: Annotated[int, Field(description="Percentage of requests mirrored to the candidate.", ge=0, le=100)] = 0
+    shadow: Annotated[ShadowRecord | None, Field(description="Comparison on the latest shadow step.")] = None
 
     @property
     def share(self) -> str:
@@ -262,7 +280,7 @@ class Candidate(ServedVersion):
 
 
 class Outcome(StrEnum):
-    """How a version's rollout ended."""
+    """Outcome of a version's rollout."""
 
     PROMOTED = "Promoted"
     HELD = "Held"
@@ -272,64 +290,63 @@ class Outcome(StrEnum):
 
 
 class HistoryEntry(StatusModel):
-    """How a version's rollout ended."""
+    """Outcome of a version's rollout."""
 
-    version: Annotated[str, Field(description="Version in the registry.", max_length=32)]
-    digest: Annotated[Digest, Field(description="Digest of the model.")]
+    version: Annotated[str, Field(description="Version in the model registry.", max_length=32)]
+    digest: Annotated[Digest, Field(description="Digest of the model bundle.")]
     outcome: Outcome
     message: Annotated[str, Field(description="Human-readable explanation.", max_length=1024)] = ""
-    generation: Annotated[int, Field(description="Generation of the spec that it was tried for.", ge=0)] = 0
-    time: Annotated[datetime, Field(description="When it ended.")]
+    generation: Annotated[int, Field(description="Generation of the spec at the time of the rollout.", ge=0)] = 0
+    time: Annotated[datetime, Field(description="Time at which the rollout ended.")]
 
 
 class TrafficTarget(StatusModel):
-    """What the router sends where; the only part of status that it reads."""
+    """Traffic of one version, as the router applies it."""
 
-    version: Annotated[str, Field(description="Version in the registry.", max_length=32)]
-    service: Annotated[str, Field(description="Service of the version.", max_length=63)]
-    weight: Annotated[int, Field(description="Percentage of requests.", ge=0, le=100)]
-    mirror: Annotated[int, Field(description="Percentage of requests that are copied to it.", ge=0, le=100)] = 0
+    version: Annotated[str, Field(description="Version in the model registry.", max_length=32)]
+    service: Annotated[str, Field(description="Kubernetes Service of the version.", max_length=63)]
+    weight: Annotated[int, Field(description="Percentage of requests that the version answers.", ge=0, le=100)]
+    mirror: Annotated[int, Field(description="Percentage of requests mirrored to the version.", ge=0, le=100)] = 0
 
 
 class DrainingVersion(StatusModel):
-    """A version that receives no traffic any more and drains."""
+    """A version that no longer receives traffic and is draining."""
 
-    version: Annotated[str, Field(description="Version in the registry.", max_length=32)]
-    digest: Annotated[str, Field(description="Digest of the model, where it is known.", max_length=80)] = ""
-    uri: Annotated[str, Field(description="Folder of the model's files, where it is known.", max_length=1024)] = ""
-    since: Annotated[datetime, Field(description="When it lost its traffic.")]
+    version: Annotated[str, Field(description="Version in the model registry.", max_length=32)]
+    digest: Annotated[str, Field(description="Digest of the model bundle, if known.", max_length=80)] = ""
+    uri: Annotated[str, Field(description="URI of the model bundle, if known.", max_length=1024)] = ""
+    since: Annotated[datetime, Field(description="Time at which the version stopped receiving traffic.")]
 
 
 class ModelDeploymentStatus(StatusModel):
     """State of a ModelDeployment."""
 
     observed_generation: ObservedGeneration = -1
-    engine: Annotated[str, Field(description="Who keeps its pods running; fixed at the first look.", max_length=63)] = (
-        ""
-    )
+    engine: Annotated[str, Field(description="Serving engine, fixed at the first reconciliation.", max_length=63)] = ""
     routing: Annotated[
-        str, Field(description="Who splits the traffic: Router, or the engine's own ingress.", max_length=63)
+        str,
+        Field(description="Component that splits the traffic: Router, or the ingress of the engine.", max_length=63),
     ] = ""
-    stable: Annotated[ServedVersion | None, Field(description="The champion.")] = None
-    candidate: Annotated[Candidate | None, Field(description="The version on its way.")] = None
-    gate: Annotated[GateRecord | None, Field(description="The last verdict of the gate.")] = None
-    evaluations: Annotated[int, Field(description="Evaluate Jobs reserved so far.", ge=0)] = 0
+    stable: Annotated[ServedVersion | None, Field(description="The stable version (champion).")] = None
+    candidate: Annotated[Candidate | None, Field(description="The version being rolled out.")] = None
+    gate: Annotated[GateRecord | None, Field(description="Latest verdict of the gate.")] = None
+    evaluations: Annotated[int, Field(description="Number of evaluations reserved so far.", ge=0)] = 0
     traffic: Annotated[
         list[TrafficTarget],
-        Field(description="Shares of requests.", max_length=3, json_schema_extra=map_list("version")),
+        Field(description="Traffic split by version.", max_length=3, json_schema_extra=map_list("version")),
     ] = []
     draining: Annotated[
         list[DrainingVersion],
         Field(description="Draining versions.", max_length=8, json_schema_extra=map_list("version")),
     ] = []
-    history: Annotated[list[HistoryEntry], Field(description="Newest first.", max_length=50)] = []
+    history: Annotated[list[HistoryEntry], Field(description="Outcomes of rollouts, newest first.", max_length=50)] = []
     replicas: Annotated[int, Field(description="Ready pods of the stable version.", ge=0)] = 0
-    url: Annotated[str, Field(description="Where predictions are asked for.", max_length=512)] = ""
+    url: Annotated[str, Field(description="URL of the prediction endpoint.", max_length=512)] = ""
     conditions: Conditions = Field(default_factory=list)
 
 
 class ModelDeployment(Resource[ModelDeploymentSpec, ModelDeploymentStatus]):
-    """A model in realtime service, rolled out step by step behind a gate, rolled back by itself."""
+    """A model served in realtime: new versions pass a gate, roll out in steps and roll back automatically."""
 
     KIND: ClassVar[str] = "ModelDeployment"
     PLURAL: ClassVar[str] = "modeldeployments"

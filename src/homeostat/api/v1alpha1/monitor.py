@@ -25,7 +25,7 @@ from homeostat.enums import Metric, Operator, SignalState
 
 
 class SignalType(StrEnum):
-    """What a signal looks at."""
+    """Type of a signal."""
 
     DATA_DRIFT = "DataDrift"
     PERFORMANCE = "Performance"
@@ -33,20 +33,20 @@ class SignalType(StrEnum):
 
 
 class DriftAggregation(StrEnum):
-    """How drift of features becomes one value."""
+    """Aggregation of the drift of single features."""
 
     MAX = "Max"
 
 
 class NoDataPolicy(StrEnum):
-    """What missing data leads to; never an action."""
+    """Policy for missing data; it never leads to a retraining."""
 
     HOLD = "Hold"
     ALERT = "Alert"
 
 
 class RetrainAction(StrEnum):
-    """What an admitted decision does; automation is a stated choice."""
+    """Action on an admitted decision."""
 
     NONE = "None"
     ALERT = "Alert"
@@ -55,14 +55,14 @@ class RetrainAction(StrEnum):
 
 
 class Threshold(SpecModel):
-    """The bound of a signal."""
+    """Threshold of a signal."""
 
-    operator: Annotated[Operator, Field(description="On which side of the value the breach lies.")]
-    value: Annotated[Decimal, Field(description="Bound, a decimal number.")]
+    operator: Annotated[Operator, Field(description="Side of the value on which the signal is in breach.")]
+    value: Annotated[Decimal, Field(description="Threshold value as a decimal number.")]
 
 
 class Signal(SpecModel):
-    """One thing that is watched."""
+    """A monitored quantity."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -84,46 +84,57 @@ class Signal(SpecModel):
     )
 
     name: Annotated[ResourceName, Field(description="Name of the signal.")]
-    type: Annotated[SignalType, Field(description="What the signal looks at.")]
+    type: Annotated[SignalType, Field(description="Type of the signal.")]
     aggregation: Annotated[
         DriftAggregation | None,
         Field(description="How the drift of single features is aggregated, with type DataDrift; absent: Max."),
     ] = None
-    metric: Annotated[Metric | None, Field(description="Metric on real outcomes, with type Performance.")] = None
+    metric: Annotated[
+        Metric | None, Field(description="Performance metric computed from outcomes; required with type Performance.")
+    ] = None
     query: Annotated[
         str | None,
-        Field(description="PromQL that gives one number, with type Business.", min_length=1, max_length=4096),
+        Field(
+            description="PromQL query that returns one number; required with type Business.",
+            min_length=1,
+            max_length=4096,
+        ),
     ] = None
-    threshold: Annotated[Threshold, Field(description="The bound.")]
-    window: Annotated[Duration, Field(description="Width of the disjoint windows that are judged.")]
-    consecutive: Annotated[int, Field(description="Windows in a row that must agree.", ge=1, le=24)] = 2
-    min_samples: Annotated[int, Field(description="Fewest (effective) samples of a judgement.", ge=1)] = 200
-    no_data: Annotated[NoDataPolicy, Field(description="What missing data leads to.")] = NoDataPolicy.HOLD
+    threshold: Annotated[Threshold, Field(description="Threshold of the signal.")]
+    window: Annotated[Duration, Field(description="Width of the evaluation windows; they do not overlap.")]
+    consecutive: Annotated[
+        int, Field(description="Number of consecutive breached windows that confirm a breach.", ge=1, le=24)
+    ] = 2
+    min_samples: Annotated[int, Field(description="Minimum (effective) sample size of a window.", ge=1)] = 200
+    no_data: Annotated[NoDataPolicy, Field(description="Policy for missing data.")] = NoDataPolicy.HOLD
 
 
 class RetrainTemplate(SpecModel):
-    """The TrainingJob that is created; its trigger is filled in."""
+    """Template of the TrainingJob to create; its trigger is filled in."""
 
     spec: Annotated[TrainingJobSpec, Field(description="spec of the TrainingJob.")]
 
 
 class RetrainRequirements(SpecModel):
-    """What must be there before a training makes sense."""
+    """Preconditions for a retraining."""
 
     new_labels: Annotated[
-        int, Field(description="Distinct entities labelled for predictions made since the breach began.", ge=0)
+        int,
+        Field(
+            description="Minimum number of distinct entities labeled for predictions made since the breach began.", ge=0
+        ),
     ] = 0
 
 
 class MaxRetrains(SpecModel):
-    """A bound on the number of retrainings."""
+    """Limit on the number of retrainings."""
 
-    count: Annotated[int, Field(description="Retrainings allowed.", ge=1, le=1000)]
-    window: Annotated[Duration, Field(description="Within this time.")]
+    count: Annotated[int, Field(description="Maximum number of retrainings within the window.", ge=1, le=1000)]
+    window: Annotated[Duration, Field(description="Length of the sliding window.")]
 
 
 class Retrain(SpecModel):
-    """What may happen on a breach."""
+    """Retraining policy."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -136,11 +147,15 @@ class Retrain(SpecModel):
         }
     )
 
-    action: Annotated[RetrainAction, Field(description="What an admitted decision does.")]
-    template: Annotated[RetrainTemplate | None, Field(description="The TrainingJob that is created.")] = None
-    requires: Annotated[RetrainRequirements, Field(description="What must be there first.")] = RetrainRequirements()
-    cooldown: Annotated[Duration, Field(description="Shortest time between two breach-triggered trainings.")] = "24h"
-    max_retrains: Annotated[MaxRetrains | None, Field(description="A bound on their number.")] = None
+    action: Annotated[RetrainAction, Field(description="Action on an admitted decision.")]
+    template: Annotated[RetrainTemplate | None, Field(description="Template of the TrainingJob to create.")] = None
+    requires: Annotated[RetrainRequirements, Field(description="Preconditions for a retraining.")] = (
+        RetrainRequirements()
+    )
+    cooldown: Annotated[Duration, Field(description="Minimum time between two retrainings of this Monitor.")] = "24h"
+    max_retrains: Annotated[
+        MaxRetrains | None, Field(description="Limit on the number of retrainings; absent: no limit.")
+    ] = None
 
 
 class DeploymentRef(SpecModel):
@@ -152,52 +167,56 @@ class DeploymentRef(SpecModel):
 class MonitorSpec(SpecModel):
     """Intent of a Monitor."""
 
-    deployment_ref: Annotated[DeploymentRef, Field(description="What is watched.")]
+    deployment_ref: Annotated[DeploymentRef, Field(description="ModelDeployment to monitor.")]
     signals: Annotated[
         list[Signal],
-        Field(description="What is looked at.", min_length=1, max_length=32, json_schema_extra=map_list("name")),
+        Field(description="Signals to evaluate.", min_length=1, max_length=32, json_schema_extra=map_list("name")),
     ]
-    retrain: Annotated[Retrain, Field(description="What may happen on a breach.")]
-    suspend: Annotated[bool, Field(description="Signals are still shown, nothing is decided.")] = False
+    retrain: Annotated[Retrain, Field(description="Retraining policy.")]
+    suspend: Annotated[bool, Field(description="Suspends decisions; signals are still evaluated.")] = False
 
 
 class SignalStatus(StatusModel):
-    """The last judged window of a signal."""
+    """A signal at its last evaluated window."""
 
     name: Annotated[str, Field(description="Name of the signal.", max_length=63)]
     state: SignalState
-    value: Annotated[Decimal | None, Field(description="Estimate over the window.")] = None
-    lower: Annotated[Decimal | None, Field(description="Lower end of the 95 % interval.")] = None
-    upper: Annotated[Decimal | None, Field(description="Upper end of the 95 % interval.")] = None
-    samples: Annotated[int, Field(description="(Effective) samples of the window.", ge=0)] = 0
-    since: Annotated[datetime | None, Field(description="When the state began.")] = None
-    judged_through: Annotated[datetime | None, Field(description="End of the last judged window.")] = None
-    consecutive_breaches: Annotated[int, Field(description="Breached windows in a row.", ge=0)] = 0
-    first_breach: Annotated[datetime | None, Field(description="Start of the first window of that row.")] = None
-    version: Annotated[str, Field(description="Version that the windows are about.", max_length=32)] = ""
-    drifted_features: Annotated[list[Text], Field(description="Features whose values moved.", max_length=256)] = []
-    features_with_nulls: Annotated[
-        list[Text], Field(description="Features with more missing values.", max_length=256)
-    ] = []
-    coverage: Annotated[Decimal | None, Field(description="Share of due outcomes that are known.")] = None
-    baseline_coverage: Annotated[
-        Decimal | None, Field(description="Coverage before it fell; equal to coverage while it is as usual.")
+    value: Annotated[Decimal | None, Field(description="Estimated value over the window.")] = None
+    lower: Annotated[Decimal | None, Field(description="Lower bound of the 95 % confidence interval.")] = None
+    upper: Annotated[Decimal | None, Field(description="Upper bound of the 95 % confidence interval.")] = None
+    samples: Annotated[int, Field(description="(Effective) sample size of the window.", ge=0)] = 0
+    since: Annotated[datetime | None, Field(description="Time at which the state began.")] = None
+    judged_through: Annotated[datetime | None, Field(description="End of the last evaluated window.")] = None
+    consecutive_breaches: Annotated[int, Field(description="Number of consecutive breached windows.", ge=0)] = 0
+    first_breach: Annotated[
+        datetime | None, Field(description="Start of the first of the consecutive breached windows.")
     ] = None
+    version: Annotated[str, Field(description="Version whose predictions are evaluated.", max_length=32)] = ""
+    drifted_features: Annotated[
+        list[Text], Field(description="Features whose distribution drifted.", max_length=256)
+    ] = []
+    features_with_nulls: Annotated[
+        list[Text], Field(description="Features with a higher share of nulls than in training.", max_length=256)
+    ] = []
+    coverage: Annotated[Decimal | None, Field(description="Share of due outcomes that have arrived.")] = None
+    baseline_coverage: Annotated[Decimal | None, Field(description="Usual coverage, from windows before it fell.")] = (
+        None
+    )
     unit_change: Annotated[
         str,
         Field(
-            description="What became of the values of the only feature that moved, where a factor or offset explains it.",
+            description="Factor or offset that explains the drift of the only drifted feature; empty if none does.",
             max_length=320,
         ),
     ] = ""
     traffic_stopped: Annotated[
-        bool, Field(description="No request came in the last window, although some had come before.")
+        bool, Field(description="Whether no request arrived in the last window although some arrived before.")
     ] = False
-    message: Annotated[str, Field(description="The same as a sentence for people.", max_length=1024)] = ""
+    message: Annotated[str, Field(description="Human-readable explanation.", max_length=1024)] = ""
 
 
 class DecisionAction(StrEnum):
-    """What a decision led to."""
+    """Action of a decision."""
 
     NONE = "None"
     HOLD = "Hold"
@@ -208,43 +227,45 @@ class DecisionAction(StrEnum):
 
 
 class NamedValue(StatusModel):
-    """A figure that a decision rests on."""
+    """A value that a decision is based on."""
 
-    name: Annotated[str, Field(description="What the figure is.", max_length=128)]
-    value: Annotated[str, Field(description="The figure, as text.", max_length=256)]
+    name: Annotated[str, Field(description="Name of the value.", max_length=128)]
+    value: Annotated[str, Field(description="The value as text.", max_length=256)]
 
 
 class Decision(StatusModel):
-    """A decision with its grounds."""
+    """A decision with its evidence."""
 
     id: Annotated[str, Field(description="Identifier, unique for this Monitor.", max_length=64)]
-    cause: Annotated[str, Field(description="Row of the cause table.", max_length=63)]
+    cause: Annotated[str, Field(description="Diagnosed cause, a row of the cause table.", max_length=63)]
     action: DecisionAction
-    reason: Annotated[str, Field(description="Step of the admission order that decided.", max_length=63)]
-    message: Annotated[str, Field(description="Why, as a sentence for people.", max_length=2048)] = ""
+    reason: Annotated[
+        str, Field(description="Reason for the action: the admission check that failed, or Admitted.", max_length=63)
+    ]
+    message: Annotated[str, Field(description="Human-readable explanation.", max_length=2048)] = ""
     values: Annotated[
         list[NamedValue],
-        Field(description="Figures that it rests on.", max_length=32, json_schema_extra=map_list("name")),
+        Field(description="Values that the decision is based on.", max_length=32, json_schema_extra=map_list("name")),
     ] = []
-    training_job: Annotated[str, Field(description="TrainingJob that it created.", max_length=253)] = ""
-    time: Annotated[datetime, Field(description="When it was taken.")]
+    training_job: Annotated[str, Field(description="TrainingJob that the decision created.", max_length=253)] = ""
+    time: Annotated[datetime, Field(description="Time of the decision.")]
 
 
 class Retraining(StatusModel):
-    """The newest TrainingJob of this Monitor, written before it is created: made once, and never again if deleted."""
+    """The newest TrainingJob of this Monitor, recorded before it is created; it is never created twice."""
 
     number: Annotated[int, Field(description="Number of the TrainingJob.", ge=1)]
     name: Annotated[str, Field(description="Name of the TrainingJob.", max_length=253)]
-    uid: Annotated[str, Field(description="uid of the TrainingJob; empty until it was seen.", max_length=64)] = ""
+    uid: Annotated[str, Field(description="UID of the TrainingJob; empty until it is observed.", max_length=64)] = ""
     message: Annotated[str, Field(description="Human-readable explanation.", max_length=1024)] = ""
-    time: Annotated[datetime, Field(description="When the number was reserved.")]
+    time: Annotated[datetime, Field(description="Time at which the number was reserved.")]
 
 
 class LabelProgress(StatusModel):
-    """Labels of the world after the breach began."""
+    """Labels for predictions made since the breach began."""
 
-    available: Annotated[int, Field(description="Distinct labelled entities.", ge=0)] = 0
-    required: Annotated[int, Field(description="requires.newLabels of the spec.", ge=0)] = 0
+    available: Annotated[int, Field(description="Number of distinct labeled entities.", ge=0)] = 0
+    required: Annotated[int, Field(description="Required number, from retrain.requires.newLabels.", ge=0)] = 0
 
 
 class MonitorStatus(StatusModel):
@@ -253,21 +274,25 @@ class MonitorStatus(StatusModel):
     observed_generation: ObservedGeneration = -1
     signals: Annotated[
         list[SignalStatus],
-        Field(description="Every signal as last judged.", max_length=32, json_schema_extra=map_list("name")),
+        Field(description="Signals at their last evaluated window.", max_length=32, json_schema_extra=map_list("name")),
     ] = []
-    breached: Annotated[str, Field(description="Names of the breached signals.", max_length=1024)] = ""
-    breach_since: Annotated[datetime | None, Field(description="Start of the earliest breaching window.")] = None
-    last_decision: Annotated[Decision | None, Field(description="The last decision.")] = None
-    decisions: Annotated[int, Field(description="Decisions taken so far.", ge=0)] = 0
-    labels: Annotated[LabelProgress | None, Field(description="Labels since the breach began.")] = None
-    retrains: Annotated[int, Field(description="TrainingJobs reserved so far.", ge=0)] = 0
-    retraining: Annotated[Retraining | None, Field(description="The newest TrainingJob of this Monitor.")] = None
-    next_eligible_time: Annotated[datetime | None, Field(description="End of the cooldown.")] = None
+    breached: Annotated[str, Field(description="Comma-separated names of the breached signals.", max_length=1024)] = ""
+    breach_since: Annotated[datetime | None, Field(description="Start of the earliest breached window.")] = None
+    last_decision: Annotated[Decision | None, Field(description="Latest decision.")] = None
+    decisions: Annotated[int, Field(description="Number of decisions so far.", ge=0)] = 0
+    labels: Annotated[
+        LabelProgress | None, Field(description="Labels for predictions made since the breach began.")
+    ] = None
+    retrains: Annotated[int, Field(description="Number of TrainingJobs reserved so far.", ge=0)] = 0
+    retraining: Annotated[Retraining | None, Field(description="Newest TrainingJob of this Monitor.")] = None
+    next_eligible_time: Annotated[
+        datetime | None, Field(description="End of the cooldown: the earliest time of the next retraining.")
+    ] = None
     conditions: Conditions = Field(default_factory=list)
 
 
 class Monitor(Resource[MonitorSpec, MonitorStatus]):
-    """What "still good" means for a ModelDeployment, and what may happen when it is not."""
+    """Health criteria of a ModelDeployment, and the policy for retraining it when they are violated."""
 
     KIND: ClassVar[str] = "Monitor"
     PLURAL: ClassVar[str] = "monitors"

@@ -29,7 +29,7 @@ PipelineName = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 
 
 class TriggerType(StrEnum):
-    """Who asked for a training."""
+    """Origin of a TrainingJob."""
 
     MANUAL = "Manual"
     MONITOR = "Monitor"
@@ -37,7 +37,7 @@ class TriggerType(StrEnum):
 
 
 class Engine(StrEnum):
-    """Who runs a training."""
+    """Engine that runs a TrainingJob."""
 
     LOCAL = "Local"
     KUBEFLOW = "Kubeflow"
@@ -46,8 +46,8 @@ class Engine(StrEnum):
 class Parameter(SpecModel):
     """A parameter of a pipeline."""
 
-    name: Annotated[FieldName, Field(description="Name as the pipeline declares it.")]
-    value: Annotated[Text, Field(description="Value; numbers as text.")]
+    name: Annotated[FieldName, Field(description="Name of the parameter, as declared by the pipeline.")]
+    value: Annotated[Text, Field(description="Value of the parameter; numbers are written as text.")]
 
 
 class ConfigMapKey(SpecModel):
@@ -67,7 +67,7 @@ class ConfigMapKey(SpecModel):
 
 
 class PipelineRef(SpecModel):
-    """A pipeline: one that ships with the platform, a version that Kubeflow Pipelines has, or a compiled package."""
+    """A pipeline: one bundled with the platform, one uploaded to Kubeflow Pipelines, or a compiled package."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -83,19 +83,23 @@ class PipelineRef(SpecModel):
 
     name: Annotated[
         PipelineName | None,
-        Field(description="A pipeline that ships with the platform; with version, one that Kubeflow Pipelines has."),
+        Field(description="Name of a bundled pipeline or, with version, of a pipeline in Kubeflow Pipelines."),
     ] = None
     version: Annotated[
-        PipelineName | None, Field(description="Version at Kubeflow Pipelines; it is run as it stands there.")
+        PipelineName | None, Field(description="Version of the pipeline in Kubeflow Pipelines; it runs unmodified.")
     ] = None
-    uri: Annotated[S3Uri | None, Field(description="Compiled package (YAML) in the object store.")] = None
+    uri: Annotated[
+        S3Uri | None, Field(description="URI of a compiled pipeline package (YAML) in the object store.")
+    ] = None
     config_map_ref: Annotated[
-        ConfigMapKey | None, Field(description="Compiled package (YAML) in a ConfigMap of the same namespace.")
+        ConfigMapKey | None, Field(description="Compiled pipeline package (YAML) in a ConfigMap of the same namespace.")
     ] = None
     parameters: Annotated[
         list[Parameter],
         Field(
-            description="Parameters that differ from the defaults.", max_length=64, json_schema_extra=map_list("name")
+            description="Pipeline parameters that override the defaults.",
+            max_length=64,
+            json_schema_extra=map_list("name"),
         ),
     ] = []
 
@@ -116,115 +120,126 @@ class PipelineRef(SpecModel):
 class Resources(SpecModel):
     """Compute resources of the run."""
 
-    requests: Annotated[dict[str, Quantity], Field(description="Reserved amounts by resource.", max_length=8)] = {}
-    limits: Annotated[dict[str, Quantity], Field(description="Upper bounds by resource.", max_length=8)] = {}
+    requests: Annotated[dict[str, Quantity], Field(description="Requested amount of each resource.", max_length=8)] = {}
+    limits: Annotated[dict[str, Quantity], Field(description="Limit of each resource.", max_length=8)] = {}
 
 
 class Placement(SpecModel):
-    """Where the run is scheduled."""
+    """Scheduling of the run."""
 
     node_pool: Annotated[
-        ResourceName | None, Field(description="Node pool of the platform's settings; absent: any node.")
+        ResourceName | None, Field(description="Node pool, as configured in the platform; absent: any node.")
     ] = None
-    gpus_per_node: Annotated[int, Field(description="GPUs of the pool's resource name.", ge=0, le=16)] = 0
+    gpus_per_node: Annotated[int, Field(description="Number of GPUs requested from the node pool.", ge=0, le=16)] = 0
     resources: Annotated[Resources, Field(description="Compute resources of the run.")] = Resources()
 
 
 class Output(SpecModel):
-    """What the run produces."""
+    """Output of the run."""
 
-    model: Annotated[ResourceName, Field(description="Registered model that receives the version.")]
+    model: Annotated[ResourceName, Field(description="Registered model to which the trained version is added.")]
 
 
 class Retry(SpecModel):
-    """What happens after a failed attempt."""
+    """Retry policy."""
 
-    limit: Annotated[int, Field(description="Attempts after the first.", ge=0, le=10)] = 2
+    limit: Annotated[int, Field(description="Maximum number of retries after the first attempt.", ge=0, le=10)] = 2
 
 
 class TriggerRef(SpecModel):
-    """The object that asked."""
+    """The object that created this TrainingJob."""
 
     kind: Annotated[str, Field(description="Kind of the object.", max_length=63)]
     name: Annotated[str, Field(description="Name of the object.", max_length=253)]
-    uid: Annotated[str, Field(description="uid of the object.", max_length=64)]
+    uid: Annotated[str, Field(description="UID of the object.", max_length=64)]
 
 
 class Trigger(SpecModel):
-    """Why this training exists."""
+    """Origin of this TrainingJob."""
 
-    type: Annotated[TriggerType, Field(description="Who asked.")] = TriggerType.MANUAL
-    ref: Annotated[TriggerRef | None, Field(description="The object that asked.")] = None
+    type: Annotated[TriggerType, Field(description="Type of the origin.")] = TriggerType.MANUAL
+    ref: Annotated[TriggerRef | None, Field(description="Object that created this TrainingJob.")] = None
     message: Annotated[Text, Field(description="Human-readable explanation.")] = ""
 
 
 class TrainingJobSpec(SpecModel):
     """Intent of a TrainingJob; immutable but for suspend."""
 
-    dataset: Annotated[Dataset, Field(description="What is trained on.")]
-    engine: Annotated[Engine | None, Field(description="Who runs it; absent: the platform's setting.")] = None
-    pipeline: Annotated[PipelineRef, Field(description="How it is trained.")]
-    placement: Annotated[Placement, Field(description="Where the run is scheduled.")] = Placement()
-    output: Annotated[Output, Field(description="What the run produces.")]
-    seed: Annotated[int, Field(description="Seed of every random draw.", ge=0, le=2147483647)] = 0
-    retry: Annotated[Retry, Field(description="What happens after a failed attempt.")] = Retry()
+    dataset: Annotated[Dataset, Field(description="Training data.")]
+    engine: Annotated[
+        Engine | None, Field(description="Engine that runs the training; absent: the platform's default engine.")
+    ] = None
+    pipeline: Annotated[PipelineRef, Field(description="Pipeline that trains the model.")]
+    placement: Annotated[Placement, Field(description="Scheduling of the run.")] = Placement()
+    output: Annotated[Output, Field(description="Output of the run.")]
+    seed: Annotated[int, Field(description="Random seed.", ge=0, le=2147483647)] = 0
+    retry: Annotated[Retry, Field(description="Retry policy.")] = Retry()
     active_deadline_seconds: Annotated[
-        int, Field(description="Longest time of one attempt, without the wait for a node.", ge=30, le=604800)
+        int,
+        Field(description="Maximum duration of one attempt in seconds, without the wait for a node.", ge=30, le=604800),
     ] = 3600
     ttl_seconds_after_finished: Annotated[
         int,
         Field(
-            description="How long the finished Job and its pods stay; the TrainingJob itself stays.", ge=0, le=2592000
+            description="Seconds after which the finished Job and its pods are deleted; the TrainingJob is kept.",
+            ge=0,
+            le=2592000,
         ),
     ] = 86400
-    suspend: Annotated[bool, Field(description="No attempt runs while true; a running one is stopped.")] = False
-    trigger: Annotated[Trigger, Field(description="Why this training exists.")] = Trigger()
+    suspend: Annotated[
+        bool, Field(description="Suspends the training: a running attempt is stopped, no new one starts.")
+    ] = False
+    trigger: Annotated[Trigger, Field(description="Origin of this TrainingJob.")] = Trigger()
 
 
 class Run(StatusModel):
-    """The engine's run of the current attempt."""
+    """The run of the current attempt in its engine."""
 
-    engine: Annotated[str, Field(description="Engine that runs it.", max_length=63)]
-    id: Annotated[str, Field(description="Name of the run at the engine.", max_length=253)]
-    uid: Annotated[str, Field(description="uid of the run at the engine, once seen.", max_length=64)] = ""
-    url: Annotated[
-        str, Field(description="Where people look at it; empty if there is no such place.", max_length=1024)
+    engine: Annotated[str, Field(description="Engine that runs the attempt.", max_length=63)]
+    id: Annotated[str, Field(description="ID of the run in the engine.", max_length=253)]
+    uid: Annotated[
+        str, Field(description="UID of the run in the engine; empty until the run is observed.", max_length=64)
     ] = ""
-    logs: Annotated[str, Field(description="Command that shows its logs, once seen.", max_length=512)] = ""
-    start_time: Annotated[datetime, Field(description="When the attempt was reserved.")]
-    completion_time: Annotated[datetime | None, Field(description="When its end was seen; absent while it runs.")] = (
-        None
-    )
-    reason: Annotated[str, Field(description="Why it ended without a result; empty otherwise.", max_length=63)] = ""
-    message: Annotated[str, Field(description="The same as a sentence for people.", max_length=1024)] = ""
+    url: Annotated[
+        str, Field(description="URL of the run in the engine's UI; empty if there is none.", max_length=1024)
+    ] = ""
+    logs: Annotated[str, Field(description="Command that prints the logs of the run.", max_length=512)] = ""
+    start_time: Annotated[datetime, Field(description="Time at which the attempt was reserved.")]
+    completion_time: Annotated[
+        datetime | None, Field(description="Time at which the end of the run was observed; absent while it runs.")
+    ] = None
+    reason: Annotated[
+        str, Field(description="Reason why the run ended without a result; empty otherwise.", max_length=63)
+    ] = ""
+    message: Annotated[str, Field(description="Human-readable explanation.", max_length=1024)] = ""
 
 
 class CompletionOutcome(StrEnum):
-    """How a TrainingJob ended."""
+    """Outcome of a TrainingJob."""
 
     SUCCEEDED = "Succeeded"
     FAILED = "Failed"
 
 
 class Completion(StatusModel):
-    """The end of a TrainingJob."""
+    """The final result of a TrainingJob."""
 
-    outcome: Annotated[CompletionOutcome, Field(description="Whether it succeeded.")]
-    reason: Annotated[str, Field(description="Why it ended, as a reason of condition Succeeded.", max_length=63)]
-    message: Annotated[str, Field(description="The same as a sentence for people.", max_length=4096)] = ""
+    outcome: Annotated[CompletionOutcome, Field(description="Outcome of the TrainingJob.")]
+    reason: Annotated[str, Field(description="Reason for the outcome, as in condition Succeeded.", max_length=63)]
+    message: Annotated[str, Field(description="Human-readable explanation.", max_length=4096)] = ""
 
 
 class Progress(StatusModel):
-    """How far the run is."""
+    """Progress of the run."""
 
-    current_step: Annotated[str, Field(description="Step that runs now.", max_length=128)] = ""
-    completed_steps: Annotated[int, Field(description="Steps finished.", ge=0)] = 0
-    total_steps: Annotated[int, Field(description="Steps in all.", ge=0)] = 0
-    summary: Annotated[str, Field(description="The same in a few words.", max_length=160)] = ""
+    current_step: Annotated[str, Field(description="Name of the running step.", max_length=128)] = ""
+    completed_steps: Annotated[int, Field(description="Number of completed steps.", ge=0)] = 0
+    total_steps: Annotated[int, Field(description="Total number of steps; 0 if unknown.", ge=0)] = 0
+    summary: Annotated[str, Field(description="Short summary of the progress.", max_length=160)] = ""
 
 
 class StepState(StrEnum):
-    """How a step of a run stands."""
+    """State of a step."""
 
     PENDING = "Pending"
     RUNNING = "Running"
@@ -234,65 +249,69 @@ class StepState(StrEnum):
 
 
 class Step(StatusModel):
-    """A step of the run, where its engine tells of steps."""
+    """A step of the run, as reported by its engine."""
 
     name: Annotated[str, Field(description="Name of the step in its pipeline.", max_length=128)]
-    state: Annotated[StepState, Field(description="How it stands.")]
-    start_time: Annotated[datetime | None, Field(description="When it began.")] = None
-    completion_time: Annotated[datetime | None, Field(description="When it ended.")] = None
+    state: Annotated[StepState, Field(description="State of the step.")]
+    start_time: Annotated[datetime | None, Field(description="Start time of the step.")] = None
+    completion_time: Annotated[datetime | None, Field(description="Completion time of the step.")] = None
 
 
 class MetricValue(StatusModel):
-    """A figure of the trained model on the holdout."""
+    """A metric of the trained model on the holdout."""
 
     name: Annotated[str, Field(description="Name of the metric.", max_length=63)]
-    value: Annotated[Decimal, Field(description="Value, a decimal number.")]
+    value: Annotated[Decimal, Field(description="Value as a decimal number.")]
 
 
 class ModelVersion(StatusModel):
-    """The registered version."""
+    """The registered model version."""
 
-    name: Annotated[str, Field(description="Name in the registry, <namespace>.<model>.", max_length=253)]
-    version: Annotated[str, Field(description="Version in the registry; empty until registered.", max_length=32)] = ""
-    uri: Annotated[str, Field(description="Folder of the model's files.", max_length=1024)]
-    digest: Annotated[Digest, Field(description="Digest of the model's manifest.")]
+    name: Annotated[str, Field(description="Name of the registered model, <namespace>.<model>.", max_length=253)]
+    version: Annotated[
+        str, Field(description="Version in the model registry; empty until it is registered.", max_length=32)
+    ] = ""
+    uri: Annotated[str, Field(description="URI of the model bundle.", max_length=1024)]
+    digest: Annotated[Digest, Field(description="Digest of the model bundle's manifest.")]
 
 
 class DatasetRecord(StatusModel):
-    """The data that were used."""
+    """The dataset of the run."""
 
-    uri: Annotated[str, Field(description="Folder of the dataset's files.", max_length=1024)]
+    uri: Annotated[str, Field(description="URI of the dataset.", max_length=1024)]
     digest: Annotated[Digest, Field(description="Digest of the dataset's manifest.")]
-    rows: Annotated[int, Field(description="Rows trained on.", ge=0)]
-    holdout_rows: Annotated[int, Field(description="Rows kept apart for the gate.", ge=0)]
-    watermark: Annotated[datetime | None, Field(description="Newest label time among the rows.")] = None
+    rows: Annotated[int, Field(description="Number of training rows.", ge=0)]
+    holdout_rows: Annotated[int, Field(description="Number of holdout rows.", ge=0)]
+    watermark: Annotated[datetime | None, Field(description="Newest label time in the dataset.")] = None
 
 
 class Provenance(StatusModel):
-    """What is needed to do it again."""
+    """Inputs needed to reproduce the training."""
 
     image: Annotated[str, Field(description="Container image of the run.", max_length=512)] = ""
     pipeline_digest: Annotated[str, Field(description="Digest of the compiled pipeline.", max_length=80)] = ""
-    parameters_hash: Annotated[str, Field(description="Hash of parameters and seed.", max_length=80)] = ""
+    parameters_hash: Annotated[str, Field(description="Hash of the parameters and the seed.", max_length=80)] = ""
     environment_digest: Annotated[str, Field(description="Digest of the installed packages.", max_length=80)] = ""
     feature_snapshots: Annotated[
         list[Text], Field(description="Digests of the feature snapshots, as name@digest.", max_length=4)
     ] = []
-    seed: Annotated[int, Field(description="Seed of every random draw.", ge=0)] = 0
+    seed: Annotated[int, Field(description="Random seed.", ge=0)] = 0
 
 
 class TrainingJobStatus(StatusModel):
     """State of a TrainingJob."""
 
     observed_generation: ObservedGeneration = -1
-    attempt: Annotated[int, Field(description="Number of the attempt, reserved before its run is created.", ge=0)] = 0
-    failures: Annotated[int, Field(description="Failed attempts.", ge=0)] = 0
+    attempt: Annotated[
+        int, Field(description="Number of the current attempt, reserved before its run is created.", ge=0)
+    ] = 0
+    failures: Annotated[int, Field(description="Number of failed attempts.", ge=0)] = 0
     run: Annotated[Run | None, Field(description="Run of the current attempt.")] = None
-    progress: Annotated[Progress | None, Field(description="How far the run is.")] = None
+    progress: Annotated[Progress | None, Field(description="Progress of the run.")] = None
     steps: Annotated[
         list[Step],
         Field(
-            description="Steps of the current attempt, where its engine tells of them.",
+            description="Steps of the current attempt, as reported by its engine.",
             max_length=64,
             json_schema_extra=map_list("name"),
         ),
@@ -300,19 +319,21 @@ class TrainingJobStatus(StatusModel):
     metrics: Annotated[
         list[MetricValue],
         Field(
-            description="Figures of the trained model on the holdout.",
+            description="Metrics of the trained model on the holdout.",
             max_length=32,
             json_schema_extra=map_list("name"),
         ),
     ] = []
-    model: Annotated[ModelVersion | None, Field(description="The registered version.")] = None
-    dataset: Annotated[DatasetRecord | None, Field(description="The data that were used.")] = None
-    provenance: Annotated[Provenance | None, Field(description="What is needed to do it again.")] = None
-    gpu_seconds: Annotated[int, Field(description="GPU time used by all attempts, seconds.", ge=0)] = 0
-    start_time: Annotated[datetime | None, Field(description="When the first attempt was reserved.")] = None
-    completion_time: Annotated[datetime | None, Field(description="When it succeeded or failed for good.")] = None
+    model: Annotated[ModelVersion | None, Field(description="The registered model version.")] = None
+    dataset: Annotated[DatasetRecord | None, Field(description="The dataset of the run.")] = None
+    provenance: Annotated[Provenance | None, Field(description="Inputs needed to reproduce the training.")] = None
+    gpu_seconds: Annotated[int, Field(description="GPU-seconds used by all attempts.", ge=0)] = 0
+    start_time: Annotated[datetime | None, Field(description="Time at which the first attempt was reserved.")] = None
+    completion_time: Annotated[
+        datetime | None, Field(description="Time at which the TrainingJob succeeded or finally failed.")
+    ] = None
     completion: Annotated[
-        Completion | None, Field(description="How it succeeded or failed for good; absent until then.")
+        Completion | None, Field(description="Final result; absent until the TrainingJob has ended.")
     ] = None
     conditions: Conditions = Field(default_factory=list)
 

@@ -201,3 +201,14 @@ def test_a_stale_feature_set_of_the_champion_is_named() -> None:
 def test_without_a_deployment_nothing_is_read() -> None:
     seen = observe(a_monitor(), clients())
     assert (seen.deployment, seen.signals) == (None, {})
+
+
+def test_a_performance_signal_of_a_deployment_without_observation_names_what_to_set() -> None:
+    deployment = served(NOW - 3 * MINUTE)
+    spec = deployment.spec.model_copy(update={"observation": None})
+    observed = observe(a_monitor(), clients(deployment.model_copy(update={"spec": spec})))
+    logloss, drift = observed.signals["logloss"], observed.signals["drift"]
+    assert logloss.mistaken
+    assert "set spec.observation of the ModelDeployment" in logloss.unavailable
+    assert logloss.unavailable in observed.mistakes
+    assert not drift.mistaken
