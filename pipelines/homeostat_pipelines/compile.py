@@ -7,8 +7,8 @@ from pathlib import Path
 
 from kfp import compiler
 
-from homeostat_pipelines.packages import COMPILED
 from homeostat_pipelines.pipeline import NAME, tabular_classification
+from homeostat_pipelines.training import COMPILED
 
 
 def compiled() -> dict[str, str]:

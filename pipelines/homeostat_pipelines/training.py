@@ -5,25 +5,30 @@ Kubeflow gives each step a pod. Here they share one process, and so its imports:
 
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from homeostat.engines.objects import ObjectStore
-from homeostat.engines.runs.parameters import RESERVED
+from homeostat.engines.runs.packages import Package, bundled
+from homeostat.engines.runs.parameters import RESERVED, arguments
 from homeostat.runs import TrainInput
 from homeostat_pipelines import steps
-from homeostat_pipelines.packages import Package, package
 from homeostat_pipelines.report import Report
+
+_IN_WHEEL, _IN_CHECKOUT = Path(__file__).parent / "compiled", Path(__file__).parents[1] / "compiled"
+COMPILED = _IN_WHEEL if _IN_WHEEL.is_dir() else _IN_CHECKOUT
+"""Folder of the packages that ship with the platform."""
 
 
 def run(job: TrainInput, objects: ObjectStore) -> None:
     """Runs the pipeline that the job names; its last step writes the result, a failing one the failure.
 
     Raises:
-        InvalidData: The pipeline is unknown, or the data cannot make a model.
-        InvalidSpec: One of its parameters is unknown.
+        InvalidData: The data cannot make a model.
+        InvalidSpec: The pipeline or one of its parameters is unknown.
         PlatformError: A step failed.
     """
-    chosen = package(job.pipeline)
-    parameters = {**_defaults(chosen), **chosen.arguments(job.parameters)}
+    chosen = bundled(COMPILED, job.pipeline)
+    parameters = {**_defaults(chosen), **arguments(chosen.declared, job.parameters)}
     # The first step imports Feast, which takes seconds.
     Report(objects, job.output).progress(steps.STEPS[0], 0, len(steps.STEPS))
     PIPELINES[job.pipeline](job, parameters, chosen.digest, objects)
@@ -31,7 +36,7 @@ def run(job: TrainInput, objects: ObjectStore) -> None:
 
 def _defaults(chosen: Package) -> dict[str, object]:
     """Default values that the package declares."""
-    declared = chosen.parameters.items()
+    declared = chosen.declared.items()
     return {name: one["defaultValue"] for name, one in declared if "defaultValue" in one and name not in RESERVED}
 
 

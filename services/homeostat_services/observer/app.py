@@ -26,12 +26,13 @@ from homeostat_services.observer.messages import (
     PredictionsAnswer,
 )
 from homeostat_services.observer.metrics import Metrics
+from homeostat_services.observer.retention import Retention
 from homeostat_services.observer.settings import ObserverServiceSettings
 from homeostat_services.observer.store import Store, TooManyNamesError
 from homeostat_services.web import authenticated, prepare
 
 BODY_LIMIT = 16 * 1024 * 1024
-FORGET_SECONDS = 3600.0
+PRUNE_SECONDS = 3600.0
 
 log = structlog.get_logger()
 
@@ -46,13 +47,13 @@ class Unprocessable(Refused):
 
 
 def create_app(store: Store, exporter: Exporter, guard: Guard, settings: ObserverServiceSettings) -> FastAPI:
-    """The application; its lifespan runs the export and forgets what is old."""
+    """The application; its lifespan runs the export and deletes what is older than the retention."""
     metrics = Metrics()
     metrics.show_business(store.newest_business())
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        work = asyncio.create_task(_export_and_forget(exporter, metrics, settings))
+        work = asyncio.create_task(_export_and_prune(exporter, Retention(store), metrics, settings))
         yield
         work.cancel()
         with suppress(asyncio.CancelledError):
@@ -73,15 +74,17 @@ def create_app(store: Store, exporter: Exporter, guard: Guard, settings: Observe
     return app
 
 
-async def _export_and_forget(exporter: Exporter, metrics: Metrics, settings: ObserverServiceSettings) -> None:
+async def _export_and_prune(
+    exporter: Exporter, retention: Retention, metrics: Metrics, settings: ObserverServiceSettings
+) -> None:
     clock = asyncio.get_running_loop()
-    forget_at = clock.time()
+    prune_at = clock.time()
     while True:
         try:
             metrics.export_parts.inc(await asyncio.to_thread(exporter.run))
-            if clock.time() >= forget_at:
-                await asyncio.to_thread(exporter.forget, settings.retention)
-                forget_at = clock.time() + FORGET_SECONDS
+            if clock.time() >= prune_at:
+                await asyncio.to_thread(retention.delete_older_than, settings.retention)
+                prune_at = clock.time() + PRUNE_SECONDS
         except EngineUnavailable as error:
             metrics.export_failures.inc()
             log.warning("export waits for the object store", error=str(error))

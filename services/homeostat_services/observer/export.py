@@ -8,7 +8,6 @@ from the same rows and uploaded under the same name, before anything newer is re
 import io
 import time
 from collections.abc import Callable, Sequence
-from datetime import timedelta
 from itertools import groupby
 from typing import Any
 
@@ -22,11 +21,9 @@ from homeostat.artifacts.outcomes import COLUMNS, ColumnType
 from homeostat.engines.objects import ObjectStore
 from homeostat_services.observer.messages import ExportAnswer
 from homeostat_services.observer.store import Store
-from homeostat_services.observer.tables import business, exports, mirrored, outcomes, pending, predictions
+from homeostat_services.observer.tables import exports, outcomes, predictions
 
 PART_ROWS = 50_000
-PRUNE_ROWS = 10_000
-"""Rows forgotten in one transaction, so that writers never wait long."""
 
 ARROW = {
     ColumnType.TEXT: pa.string(),
@@ -147,7 +144,7 @@ class Exporter:
         with self._store.engine.connect() as connection:
             oldest = connection.scalar(
                 sa.select(outcomes.c.matched_at)
-                .where(outcomes.c.id > _uploaded_through())
+                .where(outcomes.c.id > uploaded_through())
                 .order_by(outcomes.c.id)
                 .limit(1)
             )
@@ -175,41 +172,13 @@ class Exporter:
                 sa.select(sa.func.min(outcomes.c.matched_at))
                 .select_from(outcomes)
                 .join(predictions, outcomes.c.prediction == predictions.c.seq)
-                .where(own, outcomes.c.id > _uploaded_through())
+                .where(own, outcomes.c.id > uploaded_through())
             )
         lag = 0.0 if oldest is None else max(0.0, self._clock() - oldest)
         return ExportAnswer(labelled=labelled or 0, exported=rows, parts=parts, lag_seconds=lag)
 
-    def forget(self, retention: timedelta) -> int:
-        """Delete predictions older than `retention` with their exported outcomes, and whatever waited that long.
 
-        An outcome that is not exported yet keeps its prediction. Returns the number of predictions deleted.
-        """
-        cutoff = self._clock() - retention.total_seconds()
-        forgotten = 0
-        while batch := self._forget_some(cutoff):
-            forgotten += batch
-        with self._store.writing() as connection:
-            connection.execute(sa.delete(pending).where(pending.c.received_at < cutoff))
-            connection.execute(sa.delete(business).where(business.c.time < cutoff))
-            connection.execute(sa.delete(mirrored).where(mirrored.c.time < cutoff))
-        return forgotten
-
-    def _forget_some(self, cutoff: float) -> int:
-        keep = sa.select(outcomes.c.prediction).where(outcomes.c.id > _uploaded_through())
-        old = (
-            sa.select(predictions.c.seq)
-            .where(predictions.c.time < cutoff, predictions.c.seq.not_in(keep))
-            .limit(PRUNE_ROWS)
-        )
-        with self._store.writing() as connection:
-            batch = list(connection.scalars(old))
-            connection.execute(sa.delete(outcomes).where(outcomes.c.prediction.in_(batch)))
-            connection.execute(sa.delete(predictions).where(predictions.c.seq.in_(batch)))
-        return len(batch)
-
-
-def _uploaded_through() -> sa.ScalarSelect[int]:
+def uploaded_through() -> sa.ScalarSelect[int]:
     """The outcome id up to which everything is in the object store: before the first part that is not, if any."""
     waiting = sa.select(sa.func.min(exports.c.first) - 1).where(exports.c.uploaded_at.is_(None)).scalar_subquery()
     last = sa.select(sa.func.max(exports.c.last)).scalar_subquery()

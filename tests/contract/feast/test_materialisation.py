@@ -18,10 +18,11 @@ from homeostat.documents import TolerantDocument
 from homeostat.engines.features.layout import Value
 from homeostat.engines.features.reader import FeatureReader
 from homeostat.engines.objects.s3 import S3Objects
+from homeostat.engines.runs.packages import bundled
 from homeostat.runs import FailureReason, MaterializeResult, RunFailure, TrainInput, TrainResult
 from homeostat.settings import OnlineStoreSettings, S3Settings
 from homeostat_pipelines import definitions, materialize
-from homeostat_pipelines.packages import package
+from homeostat_pipelines.training import COMPILED
 from support.tables import (
     LABELS,
     NOON,
@@ -176,7 +177,7 @@ def test_deleting_the_view_removes_its_rows(world: World, redis: Redis, tmp_path
 
 def by_kfp(job: TrainInput) -> None:
     """Runs the compiled package with KFP's own local runner, a process for each step."""
-    chosen = package(job.pipeline)
+    chosen = bundled(COMPILED, job.pipeline)
     script = (
         "import os, sys; from kfp import components, local\n"
         "local.init(local.SubprocessRunner(use_venv=False), pipeline_root=sys.argv[2])\n"
@@ -185,7 +186,7 @@ def by_kfp(job: TrainInput) -> None:
     )
     environment = {**os.environ, "HOMEOSTAT_INPUT": job.model_dump_json(by_alias=True)}
     with tempfile.TemporaryDirectory() as scratch:
-        argv = [sys.executable, "-c", script, str(chosen.path), scratch, chosen.digest]
+        argv = [sys.executable, "-c", script, str(COMPILED / f"{job.pipeline}.yaml"), scratch, chosen.digest]
         subprocess.run(argv, check=True, env=environment)
 
 

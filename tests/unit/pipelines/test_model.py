@@ -13,16 +13,19 @@ from homeostat.artifacts import storage
 from homeostat.artifacts.bundle import BundleRef
 from homeostat.artifacts.dataset import HOLDOUT, LABEL, TRAIN
 from homeostat.engines.objects.memory import MemoryObjects
+from homeostat.engines.runs.packages import bundled
+from homeostat.engines.runs.parameters import arguments
 from homeostat.reconcile.errors import EngineUnavailable, InvalidData, InvalidSpec
 from homeostat.runs import EvaluateInput, EvaluateResult, FailureReason, RunFailure, TrainResult
 from homeostat.signals.gate import Verdict
 from homeostat.signals.histogram import Baseline
 from homeostat_pipelines import compile as compiling
-from homeostat_pipelines import dataset, evaluate, model, packages, steps
+from homeostat_pipelines import dataset, evaluate, model, steps
 from homeostat_pipelines.objects import PatientObjects
 from homeostat_pipelines.report import Report
 from homeostat_pipelines.signature import feeds, score, signature_of
 from homeostat_pipelines.snapshots import parquet_bytes
+from homeostat_pipelines.training import COMPILED
 from support.tables import OUTPUT, customers, feature_source, labels, train_input
 
 QUICK = model.Hyperparameters(max_iter=20)
@@ -115,7 +118,7 @@ def test_a_feature_in_two_sets_is_refused() -> None:
 )
 def test_a_wrong_parameter_is_named_with_what_is_allowed(given: dict[str, str], said: str) -> None:
     with pytest.raises(InvalidSpec, match=said):
-        packages.package("tabular-classification").arguments(given)
+        arguments(bundled(COMPILED, "tabular-classification").declared, given)
 
 
 def test_a_parameter_out_of_bounds_is_named() -> None:
@@ -125,14 +128,14 @@ def test_a_parameter_out_of_bounds_is_named() -> None:
 
 def test_an_unknown_pipeline_is_named_beside_those_there_are() -> None:
     with pytest.raises(
-        InvalidData, match=r"'tabular' is unknown; spec\.pipeline\.name is one of tabular-classification"
+        InvalidSpec, match=r"spec\.pipeline\.name 'tabular' is unknown; use one of tabular-classification"
     ):
-        packages.package("tabular")
+        bundled(COMPILED, "tabular")
 
 
 def test_the_compiled_packages_are_up_to_date() -> None:
     for name, text in compiling.compiled().items():
-        assert (packages.COMPILED / f"{name}.yaml").read_text() == text
+        assert (COMPILED / f"{name}.yaml").read_text() == text
 
 
 def a_trained_world() -> tuple[MemoryObjects, str, str]:

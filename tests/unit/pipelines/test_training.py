@@ -8,9 +8,10 @@ import pytest
 
 from homeostat.artifacts.model import MODEL
 from homeostat.engines.objects.memory import MemoryObjects
+from homeostat.engines.runs.packages import bundled
 from homeostat.reconcile.errors import InvalidData
 from homeostat.runs import FailureReason, RunFailure, TrainResult
-from homeostat_pipelines import packages, training
+from homeostat_pipelines import training
 from homeostat_pipelines.report import Report
 from support.tables import LABELS, OUTPUT, SNAPSHOT, a_store, customers, parquet, train_input
 
@@ -27,13 +28,13 @@ def test_every_step_runs_and_the_last_one_writes_the_result() -> None:
     result = trained(objects, max_iter="20")
     assert result.metrics["auc"] > 0.6
     assert result.dataset.rows + result.dataset.holdout_rows == 400
-    assert result.pipeline_digest == packages.package("tabular-classification").digest
+    assert result.pipeline_digest == bundled(training.COMPILED, "tabular-classification").digest
     assert objects.exists(f"{result.model.uri}/{MODEL}")
 
 
 def test_a_parameter_that_is_not_given_has_the_default_of_the_package() -> None:
     objects = a_store()
-    defaults = packages.package("tabular-classification").parameters["max_iter"]["defaultValue"]
+    defaults = bundled(training.COMPILED, "tabular-classification").declared["max_iter"]["defaultValue"]
     assert trained(objects).model == trained(objects, max_iter=str(int(defaults))).model
     assert trained(objects).model != trained(objects, max_iter="20").model
 
@@ -48,7 +49,7 @@ def test_a_failing_step_ends_the_run_with_its_reason() -> None:
 
 
 def test_every_pipeline_that_ships_with_the_platform_runs_locally() -> None:
-    assert {path.stem for path in packages.COMPILED.glob("*.yaml")} == set(training.PIPELINES)
+    assert {path.stem for path in training.COMPILED.glob("*.yaml")} == set(training.PIPELINES)
 
 
 @pytest.mark.parametrize("module", ["training", "evaluate", "steps"])

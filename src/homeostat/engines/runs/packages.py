@@ -1,7 +1,6 @@
 """Compiled pipelines: what one declares, and where one is read from."""
 
 import functools
-import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +10,7 @@ import yaml
 from pydantic import BaseModel, Field, ValidationError
 
 from homeostat.api.v1alpha1.trainingjob import PipelineRef
+from homeostat.artifacts.bundle import digest_of
 from homeostat.documents import TolerantDocument
 from homeostat.engines.objects import ObjectStore
 from homeostat.engines.runs import parameters
@@ -123,14 +123,10 @@ def parse(content: bytes, where: str, backend_ids: tuple[str, str] | None = None
     if needed:
         raise InvalidSpec(f"{where} needs the input artifact {needed[0]!r}, which nothing can give; make it optional")
     platforms: dict[str, Any] = next((document["platforms"] for document in documents if "platforms" in document), {})
-    return Package(known.pipelineInfo.name, _digest(content), specs[0], platforms, backend_ids)
+    return Package(known.pipelineInfo.name, digest_of(content), specs[0], platforms, backend_ids)
 
 
 _REMEDY = "give the YAML that kfp 2 compiles"
-
-
-def _digest(content: bytes) -> str:
-    return f"sha256:{hashlib.sha256(content).hexdigest()}"
 
 
 @functools.cache

@@ -11,6 +11,7 @@ from homeostat_services.access import Access, Guard
 from homeostat_services.access.memory import MemoryReviews
 from homeostat_services.observer.app import create_app
 from homeostat_services.observer.export import Exporter
+from homeostat_services.observer.retention import Retention
 from homeostat_services.observer.settings import ObserverServiceSettings
 from homeostat_services.observer.store import Store, open_database
 
@@ -32,6 +33,7 @@ class Observer:
     def restart(self) -> None:
         self.store = Store(open_database(self.path), self.tolerance, lambda: self.now)
         self.exporter = Exporter(self.store, self.objects, "homeostat", lambda: self.now)
+        self.retention = Retention(self.store, lambda: self.now)
 
 
 @pytest.fixture

@@ -140,9 +140,9 @@ def test_what_is_older_than_the_retention_is_forgotten_unless_it_is_not_exported
     observer.exporter.run()
     label(observer, range(4, 6), days_ago=91)
     label(observer, range(6, 9))
-    assert observer.exporter.forget(timedelta(days=90)) == 4
+    assert observer.retention.delete_older_than(timedelta(days=90)) == 4
     observer.exporter.run()
-    assert observer.exporter.forget(timedelta(days=90)) == 2
+    assert observer.retention.delete_older_than(timedelta(days=90)) == 2
     assert observer.exporter.status("churn", "churn").labelled == 3
     assert sorted(exported(observer.objects)) == sorted(f"p{n}" for n in range(9))
 
