@@ -44,7 +44,7 @@ from homeostat_operators.core.workers import Workers
 from homeostat_operators.core.workqueue import WorkQueue
 
 STOP_SECONDS = 20.0
-"""Given to the turns in progress; less than the 30 seconds that Kubernetes gives a pod."""
+"""Given to the reconciliations in progress; less than the 30 seconds that Kubernetes gives a pod."""
 
 ENGINE_KINDS = {**kubeflow.KINDS, **seldon.KINDS, **kserve.KINDS}
 """Plurals of the kinds that engines bring with them."""
@@ -108,7 +108,7 @@ def cluster_identity(cluster: ClusterAccess) -> str:
 
 
 async def serve(operator: AnyOperator, clients: Clients, connection: Connection, port: int) -> None:
-    """Watches, reconciles and answers probes until a signal says stop; turns in progress are finished."""
+    """Watches, reconciles and answers probes until a signal says stop; reconciliations in progress are finished."""
     queue = WorkQueue()
     workers = Workers(operator, clients, queue)
     sign_in(connection)

@@ -1,8 +1,8 @@
 """The life of a run that happens once, the same for every purpose: materialise, train, evaluate.
 
 `observe_run` reads, `decide` judges. A number is reserved in the owner's status before its run is launched, so that a run is
-launched at most once however often a turn is repeated: a repeated launch finds the run by its number. A number ends once:
-with a result, with a failure, or given up because something else bears its name. Numbers only grow.
+launched at most once however often a reconciliation is repeated: a repeated launch finds the run by its number. A number
+ends once: with a result, with a failure, or given up because something else bears its name. Numbers only grow.
 
 `Claim` and `next_number` are the part that a numbered child without an engine, such as a Monitor's TrainingJob, shares.
 """

@@ -120,7 +120,7 @@ def _step(resource: ModelDeployment, candidate: Candidate, observed: ModelDeploy
         return f"{message}."
     before = resource.status.candidate
     goes_on = before is not None and before.step_start_time == candidate.step_start_time
-    # Of a step that begins in this turn nothing can have been observed yet.
+    # A step that begins in this reconciliation has no observation yet.
     if goes_on and observed.step is None and rollout.needs_metrics(resource, candidate):
         return f"{message}; it stays there because Prometheus does not answer."
     counted = (

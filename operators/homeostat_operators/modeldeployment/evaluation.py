@@ -1,4 +1,4 @@
-"""The gate's turn in a rollout: an evaluation against the current champion, and what its verdict leads to."""
+"""The gate's part of a rollout: an evaluation against the current champion, and what its verdict leads to."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -54,7 +54,7 @@ def champion_of(status: ModelDeploymentStatus) -> str:
 def judge(
     resource: ModelDeployment, status: ModelDeploymentStatus, observed: ModelDeploymentObservation, now: datetime
 ) -> ModelDeploymentStatus:
-    """Status after the gate's turn: a number reserved, a verdict read, or nothing new."""
+    """Status after the gate's part: a number reserved, a verdict read, or nothing new."""
     candidate = status.candidate
     if candidate is None or candidate.gate_passed:
         return status

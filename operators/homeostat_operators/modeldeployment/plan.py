@@ -1,7 +1,7 @@
 """What to do about a ModelDeployment: a pure function of its spec, its status, the world and the clock.
 
-One turn runs choose → judge → compare → advance → retire over the status; every action follows from the status that comes
-out, so that a turn which is repeated, or stopped half way, asks for the same again.
+One reconciliation runs choose → judge → compare → advance → retire over the status; every action follows from the resulting
+status, so that a reconciliation which is repeated, or stopped half way, asks for the same again.
 """
 
 from datetime import datetime, timedelta
@@ -34,8 +34,8 @@ def plan(resource: ModelDeployment, observed: ModelDeploymentObservation, now: d
             "url": _url(resource, observed),
         }
     )
-    for turn in (candidates.choose, evaluation.judge, mirroring.record, rollout.advance):
-        status = turn(resource, status, observed, now)
+    for stage in (candidates.choose, evaluation.judge, mirroring.record, rollout.advance):
+        status = stage(resource, status, observed, now)
     retirement = rollout.retire(before, status, observed, now)
     traffic = rollout.traffic(resource, status, observed)
     serving = observed.servings.get(status.stable.version) if status.stable else None
@@ -65,7 +65,7 @@ def _url(resource: ModelDeployment, observed: ModelDeploymentObservation) -> str
 def _serve(
     resource: ModelDeployment, status: ModelDeploymentStatus, observed: ModelDeploymentObservation, now: datetime
 ) -> tuple[Action, ...]:
-    """The objects of every version with a role, and of those that drain: applied at every turn, so that they heal."""
+    """The objects of every version with a role, and of those that drain: applied at every reconciliation, so that they heal."""
     image = observed.installation.services_image
     objects = engine_of(observed).objects(resource, rollout.running(status, now), image)
     return tuple(Apply(manifest) for manifest in objects)

@@ -29,7 +29,7 @@ MAX_DRAINING = 8
 def advance(
     resource: ModelDeployment, status: ModelDeploymentStatus, observed: ModelDeploymentObservation, now: datetime
 ) -> ModelDeploymentStatus:
-    """Status after the rollout's turn: the next step, promotion, a rollback, or nothing new."""
+    """Status after the rollout's part: the next step, promotion, a rollback, or nothing new."""
     candidate = status.candidate
     if candidate is None or not candidate.gate_passed:
         return status

@@ -48,7 +48,7 @@ WindowData = DriftWindow | CohortWindow | ValueWindow
 
 @dataclass(frozen=True)
 class SignalData:
-    """What was read for one signal in this turn."""
+    """What was read for one signal in this reconciliation."""
 
     windows: tuple[WindowData, ...] = ()
     """Windows that are due and not yet judged, oldest first."""

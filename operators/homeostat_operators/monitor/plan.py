@@ -1,8 +1,8 @@
 """What to do about a Monitor: a pure function of its spec, its status, the world and the clock.
 
-One turn judges windows, finds the cause, asks whether a retraining is admitted, and writes the decision and the number of
-its TrainingJob into status; the create follows from status. So a turn that is stopped anywhere is finished by the next
-one, and never twice.
+One reconciliation judges windows, finds the cause, decides whether a retraining is admitted, and writes the decision and the
+number of its TrainingJob into status; the create follows from status. The next one finishes a reconciliation that was
+stopped anywhere, and nothing is created twice.
 """
 
 from dataclasses import dataclass
@@ -114,7 +114,7 @@ class _Finding:
 def _decided(
     resource: Monitor, status: MonitorStatus, observed: MonitorObservation, deployment: ModelDeployment, now: datetime
 ) -> MonitorStatus:
-    """Status with the decision of this turn; the old one stands while nothing but figures changed."""
+    """Status with the decision of this reconciliation; the old one stands while nothing but figures changed."""
     if _retraining_is_under_way(status, observed, deployment):
         return status
     finding = _finding(resource, status, observed, deployment, now)

@@ -35,7 +35,7 @@ def observe(resource: TrainingJob, clients: Clients, _now: datetime) -> Training
     current = observation.attempts.state
     runs = current is not None and current.owner == resource.metadata.uid
     if runs or observation.attempts.result is not None or resource.spec.suspend:
-        return observation  # nothing is launched in this turn
+        return observation  # nothing is launched in this reconciliation
     return _with_package(observation, resource, clients)
 
 

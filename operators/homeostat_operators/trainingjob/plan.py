@@ -60,7 +60,7 @@ INPUTS_POLL_INTERVAL = timedelta(seconds=60)
 
 @dataclass(frozen=True)
 class Step:
-    """What one turn came to, before it is put into conditions."""
+    """The outcome of one reconciliation, before it is put into conditions."""
 
     status: TrainingJobStatus
     update: ConditionUpdate | None
