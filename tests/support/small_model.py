@@ -96,7 +96,7 @@ def stored(content: dict[str, bytes] | None = None) -> tuple[MemoryObjects, str]
 
 def settings(digest: str, **changes: Any) -> PredictorSettings:
     given: dict[str, Any] = {"namespace": "churn", "deployment": "churn", "version": "1", "entity_field": "customer_id"}
-    return PredictorSettings(**given, model_uri=URI, model_digest=digest, **changes)
+    return PredictorSettings(**{**given, "model_uri": URI, "model_digest": digest, **changes})
 
 
 def request(rows: list[dict[str, Any]], entities: list[str] | None = None, **extra: Any) -> dict[str, Any]:

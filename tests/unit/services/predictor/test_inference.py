@@ -183,3 +183,13 @@ async def test_the_openapi_document_describes_inference(client: Make) -> None:
     schema = operation["requestBody"]["content"]["application/json"]["schema"]
     assert schema["properties"]["inputs"]["items"]["properties"]["datatype"] == {"type": "string"}
     assert {"200", "400", "404", "503"} <= operation["responses"].keys()
+
+
+async def test_without_observation_the_entity_is_named_as_in_the_signature_and_nothing_is_recorded(
+    client: Make, recorded: list[Prediction]
+) -> None:
+    body = {"inputs": [{"name": "customer_id", "shape": [1], "datatype": "BYTES", "data": ["x"]}]}
+    served = client({"x": ROWS[0]}, features="Lookup", entity_field="", payload_percent=0)
+    response = await served.post(INFER, json=body)
+    assert response.json()["outputs"][0]["data"] == pytest.approx([small_model.probability(ROWS[0])], abs=1e-6)
+    assert recorded == []
