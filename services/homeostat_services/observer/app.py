@@ -147,7 +147,7 @@ def _add_reads(app: FastAPI, store: Store, exporter: Exporter, guard: Guard) -> 
     async def shadow(
         caller: Authenticated, namespace: Namespace, deployment: Deployment, version: str, since: AwareDatetime
     ) -> ShadowComparison:
-        """What a version said about copies of requests after `since`, beside what the callers were told."""
+        """A version's predictions on mirrored requests after `since`, compared with those returned to callers."""
         await _require(guard, caller, "get", "cohorts", (namespace, deployment))
         return await asyncio.to_thread(store.shadow, namespace, deployment, version, since)
 

@@ -34,9 +34,9 @@ def counter_increase(samples: Sequence[Sample], start: float, end: float) -> flo
     Give a sample from before `start` where there is one: a series whose first sample lies inside the window was born
     there and counts from 0. A value below its predecessor is a restart, which also counts from 0.
     """
-    seen = sorted((t, v) for t, v in samples if t <= end and math.isfinite(v))
+    usable = sorted((t, v) for t, v in samples if t <= end and math.isfinite(v))
     total, last = 0.0, 0.0
-    for time, value in seen:
+    for time, value in usable:
         if time > start:
             total += value - last if value >= last else value
         last = value
@@ -190,8 +190,8 @@ def _index(baseline: Floats, window: Floats, cluster: Clustering) -> tuple[float
     if bins < 2 or before <= 0 or after <= 0:
         return 0.0, 0.0, 0.0, 1.0
     expected = (baseline + 0.5) / (before + 0.5 * bins)
-    seen = (window + 0.5) / (after + 0.5 * bins)
-    psi = float(np.sum((seen - expected) * np.log(seen / expected)))
+    observed = (window + 0.5) / (after + 0.5 * bins)
+    psi = float(np.sum((observed - expected) * np.log(observed / expected)))
     noise = 1 / before + cluster.effect / after
     freedom = bins - 1
     excess = psi - freedom * noise
@@ -309,12 +309,12 @@ def _sentence(
         f"{feature}: {share.share:.1%} of values are {_SAID[label]}, in training {share.baseline:.1%}"
         for (feature, label), share in raised
     ]
-    seen = f"{worst.feature} has an excess PSI of {worst.excess:.3f} (95 % {worst.lower:.3f} to {worst.upper:.3f})"
+    figures = f"{worst.feature} has an excess PSI of {worst.excess:.3f} (95 % {worst.lower:.3f} to {worst.upper:.3f})"
     if moved:
         others = f", and {len(moved) - 1} more moved" if len(moved) > 1 else ""
-        parts.insert(0, f"{seen}, above {threshold:g}{others}")
+        parts.insert(0, f"{figures}, above {threshold:g}{others}")
     elif not raised:
-        parts.append(f"no feature moved: {seen} against {threshold:g}, p = {worst.p_value:.2g}")
+        parts.append(f"no feature moved: {figures} against {threshold:g}, p = {worst.p_value:.2g}")
     return "; ".join(parts) + "."
 
 

@@ -1,4 +1,4 @@
-"""The gate: may a challenger take the champion's place, judged on holdout rows that neither has seen.
+"""The gate: may a challenger take the champion's place, judged on holdout rows that neither was trained on.
 
 Both are scored on the same rows, so that their difference is far better known than either figure. Differences are signed
 so that better is positive. A model compared with itself is always held: the gate checks itself.
@@ -242,10 +242,10 @@ def _minimum(rule: GateRule, metric: PairedComparison) -> tuple[RuleOutcome, str
         return RuleOutcome.NOT_SHOWN, f"{rule.metric} is not defined on these {metric.rows} rows (a single class)."
     good = metric.challenger >= rule.bound if rule.metric.larger_is_better else metric.challenger <= rule.bound
     side = "at least" if rule.metric.larger_is_better else "at most"
-    said = (
+    sentence = (
         f"{rule.metric} is {metric.challenger:.4f}, required is {side} {rule.bound:g}: {'met' if good else 'not met'}."
     )
-    return (RuleOutcome.PASSED if good else RuleOutcome.FAILED), said
+    return (RuleOutcome.PASSED if good else RuleOutcome.FAILED), sentence
 
 
 def _comparison(rule: GateRule, metric: PairedComparison) -> tuple[RuleOutcome, str]:
@@ -260,12 +260,12 @@ def _comparison(rule: GateRule, metric: PairedComparison) -> tuple[RuleOutcome, 
         raise ValueError(f"margin of {rule.metric} is {margin:g}; give a number that is not negative")
     bound = margin if beat else -margin
     aim = f"better by more than {margin:.4g}" if beat else f"no worse than by {margin:.4g}"
-    seen = f"{rule.metric} gains {metric.difference:+.4f} (95 % {metric.lower:+.4f} to {metric.upper:+.4f})"
+    figures = f"{rule.metric} gains {metric.difference:+.4f} (95 % {metric.lower:+.4f} to {metric.upper:+.4f})"
     if metric.lower > bound:
-        return RuleOutcome.PASSED, f"{seen}: shown to be {aim}."
+        return RuleOutcome.PASSED, f"{figures}: shown to be {aim}."
     if metric.upper < min(0.0, bound):
-        return RuleOutcome.FAILED, f"{seen}: shown to be worse{'' if beat else f' by more than {margin:.4g}'}."
-    return RuleOutcome.NOT_SHOWN, f"{seen}: not shown to be {aim} on {metric.rows} rows."
+        return RuleOutcome.FAILED, f"{figures}: shown to be worse{'' if beat else f' by more than {margin:.4g}'}."
+    return RuleOutcome.NOT_SHOWN, f"{figures}: not shown to be {aim} on {metric.rows} rows."
 
 
 def judge_gate(

@@ -211,7 +211,7 @@ def judge_performance(
         metric: What is measured.
         threshold: The bound.
         cohort: Predictions of the current stable version in the window.
-        min_samples: Matured predictions below which nothing is said.
+        min_samples: Matured predictions below which the state is undecided.
         ripe: Whether the outcomes of the window's predictions are due.
 
     OutcomesPending, when outcomes are not due or too few predictions were made; NoData, when outcomes are due but did not come.

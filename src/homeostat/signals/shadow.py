@@ -1,4 +1,8 @@
-"""A candidate in shadow: its predictions on mirrored requests, compared with those returned to callers."""
+"""A candidate in shadow: its predictions on mirrored requests, compared with those returned to callers.
+
+The observer sums the same differences in SQL (`Store.shadow`), so that rows stay in its database; `compare` defines them, and
+`tests/contract/engines/test_outcomes.py` holds both to each other.
+"""
 
 from collections.abc import Iterable
 

@@ -1,4 +1,4 @@
-"""A change of unit: one feature's values are a constant factor or offset of what training saw.
+"""A change of unit: one feature's values are a constant factor or offset of those in training.
 
 Mean and spread decide together: a factor multiplies both, an offset moves the mean alone. Both come from sums of
 distances from the training mean, which counters can carry where quantiles cannot.
@@ -34,7 +34,7 @@ class Moments:
 
 @dataclass(frozen=True)
 class UnitChange:
-    """One feature's values are a constant factor or offset of what training saw."""
+    """One feature's values are a constant factor or offset of those in training."""
 
     feature: str
     factor: float = 1.0
@@ -46,22 +46,22 @@ class UnitChange:
         return f"{self.feature} is multiplied by {self.factor:.4g}"
 
 
-def unit_change(baseline: FeatureBaseline, seen: Moments) -> UnitChange | None:
+def unit_change(baseline: FeatureBaseline, window: Moments) -> UnitChange | None:
     """The factor or offset that explains a window's values, if one does.
 
     Args:
         baseline: The numeric feature at training.
-        seen: Its values in the window.
+        window: Sums over its values in the window.
     """
-    if baseline.mean is None or not baseline.deviation or seen.count < 2:
+    if baseline.mean is None or not baseline.deviation or window.count < 2:
         return None
-    moved = (seen.above - seen.below) / seen.count
-    variance = seen.square / seen.count - moved * moved
+    moved = (window.above - window.below) / window.count
+    variance = window.square / window.count - moved * moved
     if variance <= 0:
         return None
     deviation = math.sqrt(variance)
     # The standard error of a mean is 1/√n of the spread, that of a spread 1/√(2n) of itself; two of them are noise.
-    mean_noise, spread_noise = FIT + 2 / math.sqrt(seen.count), FIT + 2 / math.sqrt(2 * seen.count)
+    mean_noise, spread_noise = FIT + 2 / math.sqrt(window.count), FIT + 2 / math.sqrt(2 * window.count)
     factor = _factor(baseline.mean, baseline.deviation, baseline.mean + moved, deviation, mean_noise, spread_noise)
     if factor is not None and max(factor, 1 / factor) >= FACTOR_LEAST:
         return UnitChange(baseline.name, factor=factor)

@@ -18,7 +18,7 @@ class Outcomes(Protocol):
         ...
 
     def shadow(self, namespace: str, deployment: str, version: str, since: datetime) -> ShadowComparison:
-        """What a version said about the newest copies of requests after since, beside what the callers were told."""
+        """A version's predictions on the newest mirrored requests after since, compared with those returned to callers."""
         ...
 
     def labelled_entities(self, namespace: str, deployment: str, since: datetime) -> int:

@@ -42,11 +42,11 @@ class MemoryOutcomes:
 
     def shadow(self, namespace: str, deployment: str, version: str, since: datetime) -> ShadowComparison:
         """See Outcomes."""
-        told = {p.id: p.score for p in self._answered(namespace, deployment) if p.id}
+        returned = {p.id: p.score for p in self._answered(namespace, deployment) if p.id}
         every = self._all.get((namespace, deployment), [])
         made = (p for p in every if p.mirrored and p.version == version and p.time > since)
         copies = sorted(made, key=lambda p: p.time)[-NEWEST:]
-        return compare(len(copies), [(p.score, told[p.id]) for p in copies if p.id in told])
+        return compare(len(copies), [(p.score, returned[p.id]) for p in copies if p.id in returned])
 
     def _answered(self, namespace: str, deployment: str) -> list[Prediction]:
         return [p for p in self._all.get((namespace, deployment), []) if not p.mirrored]
