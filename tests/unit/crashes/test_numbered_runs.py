@@ -8,14 +8,18 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from homeostat.api.v1alpha1.featureset import RunOutcome
+from homeostat.api.v1alpha1.modeldeployment import Outcome
 from homeostat.api.v1alpha1.trainingjob import SUCCEEDED
 from homeostat.reconcile.conditions import is_true
-from homeostat.runs import MaterializeResult, SnapshotRecord
-from homeostat.testing.builders import DIGEST, a_feature_set, a_training_job
+from homeostat.runs import EvaluateResult, MaterializeResult, SnapshotRecord
+from homeostat.signals.gate import GateReport, Verdict
+from homeostat.testing.builders import DIGEST, a_feature_set, a_model_deployment, a_training_job
 from homeostat_operators.featureset.handlers import OPERATOR as FEATURE_SETS
+from homeostat_operators.modeldeployment.evaluation import ATTEMPTS
+from homeostat_operators.modeldeployment.handlers import OPERATOR as MODEL_DEPLOYMENTS
 from homeostat_operators.trainingjob.handlers import OPERATOR as TRAINING_JOBS
 from support.trainings import FATES, FAULTS, LONG, TRAINED, put_features
-from support.world import Fate, Fault, World
+from support.world import START, Fate, Fault, World
 
 MATERIALIZED = MaterializeResult(
     through=datetime(2026, 1, 5, 8, tzinfo=UTC),
@@ -92,6 +96,38 @@ def test_suspending_and_resuming_never_leaves_two_attempts_alive(
     world.cluster.change(world.own, spec={**spec, "suspend": False})
     lives_through(world, fates)
     assert is_true(world.status().conditions, SUCCEEDED), world.status().conditions
+
+
+def a_world_of_evaluations(faults: list[Fault]) -> World:
+    """A ModelDeployment with one version at its gate, whose verdict will be Hold."""
+    report = GateReport(verdict=Verdict.HOLD, metrics=(), rules=(), rows=1, entities=1, resamples=0, seed=1)
+    result = EvaluateResult(report=report).model_dump_json(by_alias=True).encode()
+    world = World(MODEL_DEPLOYMENTS, a_model_deployment(), result, deque(faults))
+    model = {"name": "churn.churn", "version": "1", "uri": "s3://homeostat/m", "digest": DIGEST}
+    dataset = {"uri": "s3://homeostat/d", "digest": DIGEST, "rows": 1, "holdout_rows": 1}
+    trained = a_training_job("first", status={"completion_time": START, "model": model, "dataset": dataset})
+    world.cluster.put(trained.model_dump(mode="json", by_alias=True, exclude_none=True))
+    return world
+
+
+@settings(max_examples=100, deadline=None)
+@given(FAULTS, FATES)
+def test_an_evaluation_is_never_run_twice_and_its_verdict_or_three_failures_end_the_candidate(
+    faults: list[Fault], fates: list[Fate]
+) -> None:
+    world = a_world_of_evaluations(faults)
+    for fate in chain(fates, [Fate.SUCCEEDS] * 60):
+        if world.status().history and not world.faults:
+            break
+        world.turn()
+        world.turn()
+        world.meets(fate)
+        world.check()
+        world.passes(1 if fate is Fate.GOES_ON else LONG)
+    (entry,) = world.status().history
+    bad = sum(fate in {Fate.FAILS, Fate.IS_KILLED, Fate.VANISHES} for fate in fates)
+    assert entry.outcome in {Outcome.HELD, Outcome.EVALUATION_FAILED}
+    assert entry.outcome is Outcome.HELD or bad >= ATTEMPTS
 
 
 def test_the_same_transition_is_told_once_however_often_the_turn_is_repeated() -> None:
