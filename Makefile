@@ -170,7 +170,11 @@ test-seldon-python: venv $(SELDON)/.stamp ## Seldon's own Python package calls t
 
 # Everything that is checked before a change counts as done; a new long suite is a target of its own and joins this
 # list and the README's. They share one cluster: `test` leaves it up, the targets *-down free what the next one needs.
-ALL_TARGETS := verify test e2e-kubeflow kubeflow-down e2e-seldon test-seldon-python demo-down
+ALL_TARGETS := verify mutants test e2e-kubeflow kubeflow-down e2e-seldon test-seldon-python demo-down
+
+.PHONY: mutants
+mutants: venv ## Changes one decision at a time and names the changes that no test notices
+	@$(TOOLS) -m tools.mutants
 
 .PHONY: test-all
 test-all: ## verify, test and every long suite, on one cluster; goes on after a failure and ends with a table

@@ -19,6 +19,8 @@ ARITHMETIC: dict[type[ast.operator], type[ast.operator]] = {
 TWINS = {"min": "max", "max": "min", "any": "all", "all": "any"}
 # What only words a message or describes a type decides nothing.
 SKIPPED = (ast.JoinedStr, ast.Raise, ast.Assert)
+# How often something is looked at and how long a text may be decide nothing either.
+UNDECIDED = ("_POLL_INTERVAL", "_LIMIT")
 
 
 @dataclass(frozen=True)
@@ -63,9 +65,12 @@ def mutants(source: str) -> list[Mutant]:
 
 
 def _changed(statement: ast.stmt) -> Iterator[tuple[str, str, str, str, str]]:
-    if isinstance(statement, ast.Import | ast.ImportFrom) or _is_text(statement) or _names_exports(statement):
+    name = _name(statement)
+    if isinstance(statement, ast.Import | ast.ImportFrom) or _is_text(statement) or name == "__all__":
         return
-    for path, where, node in _expressions(statement, _name(statement)):
+    if name.endswith(UNDECIDED):
+        return
+    for path, where, node in _expressions(statement, name):
         for operator, make in _changes(node):
             tree = copy.deepcopy(statement)
             replacement = make()
@@ -175,7 +180,3 @@ def _is_text(node: ast.AST) -> bool:
 
 def _is_text_operation(node: ast.BinOp) -> bool:
     return any(_is_text(side) or isinstance(side, ast.JoinedStr) for side in (node.left, node.right))
-
-
-def _names_exports(statement: ast.stmt) -> bool:
-    return _name(statement) == "__all__"
