@@ -15,7 +15,7 @@ from kubernetes.client.exceptions import ApiException
 from homeostat.cluster.connection import load_connection
 from homeostat.cluster.kubernetes import KubernetesCluster
 from homeostat.engines.serving import kserve, seldon
-from support.waiting import until
+from tools.waiting import until
 
 REPOSITORY = Path(__file__).parents[2]
 

@@ -8,16 +8,16 @@ import socket
 import ssl
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from tools.cluster.settings import REPOSITORY, Settings
+from tools.waiting import until
 
 SLOT = 7
 PORT_SLOT = 8
@@ -92,14 +92,6 @@ def _go(variable: str) -> str:
     return subprocess.run(["go", "env", variable], capture_output=True, text=True, check=False).stdout.strip()
 
 
-def _until(what: str, done: Callable[[], bool], seconds: float = 90) -> None:
-    deadline = time.monotonic() + seconds
-    while not done():
-        if time.monotonic() > deadline:
-            pytest.fail(f"{what}: not within {seconds:.0f} s")
-        time.sleep(0.2)
-
-
 def _output(*argv: str) -> str:
     return subprocess.run(argv, capture_output=True, text=True, check=False).stdout
 
@@ -160,7 +152,7 @@ def test_a_component_that_was_killed_comes_back_and_the_status_tells_it(local: C
 
     os.kill(before, signal.SIGKILL)
 
-    _until("a new scheduler", lambda: local.pid("kube-scheduler") not in (0, before))
+    until("a new scheduler", lambda: local.pid("kube-scheduler") not in (0, before))
     assert "restarts, last exit -9" in local.run("status").stdout
 
 
@@ -189,7 +181,7 @@ spec:
 
     local.kubectl("delete", "pod/writer", "pvc/data", "--timeout=120s")
 
-    _until("the volume to go", lambda: volume not in local.kubectl("get", "pv", "-o", "name"))
+    until("the volume to go", lambda: volume not in local.kubectl("get", "pv", "-o", "name"))
     assert not directory.exists()
 
 
@@ -215,7 +207,7 @@ endpoints: [{{addresses: ["{local.settings.node}"]}}]
             return local.ask(f"https://{local.settings.address}:30080/readyz", as_admin=True) == (200, b"ok")
         return False
 
-    _until("an answer through the node port", answered)
+    until("an answer through the node port", answered)
 
 
 @pytest.mark.parametrize("path", ["/readyz", "/api/v1/namespaces/kube-system/secrets"])

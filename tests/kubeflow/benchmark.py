@@ -9,7 +9,6 @@ operator sees it; pods are those that the run has made.
 import json
 import statistics
 import sys
-import time
 from datetime import datetime
 from typing import Any
 
@@ -19,6 +18,7 @@ from tools.cluster import settings
 from tools.cluster.settings import REPOSITORY
 from tools.demo.release import NAMESPACE, Platform
 from tools.demo.story import condition, field
+from tools.waiting import until
 
 SAMPLE = REPOSITORY / "manifests" / "samples" / "churn" / "20-trainingjob.yaml"
 ENGINES = ("Local", "Kubeflow")
@@ -34,14 +34,16 @@ def training(platform: Platform, name: str, engine: str) -> Object:
     job["metadata"]["name"] = name
     job["spec"] |= {"engine": engine, "output": {"model": "benchmark"}}
     platform.kubectl("-n", NAMESPACE, "apply", "-f", "-", text=yaml.safe_dump(job))
-    deadline = time.monotonic() + PATIENCE
-    while True:
-        found = platform.get("trainingjob", name) or {}
-        if condition(found, "Succeeded").get("status") == "True":
-            return found
-        if condition(found, "Succeeded").get("status") == "False" or time.monotonic() > deadline:
-            raise SystemExit(f"{name} did not end well: {json.dumps(field(found, 'status.conditions'), indent=1)}")
-        time.sleep(0.5)
+    found = until(
+        f"the end of {name}",
+        lambda: platform.get("trainingjob", name) or {},
+        lambda job: condition(job, "Succeeded").get("status") in {"True", "False"},
+        PATIENCE,
+        every=0.5,
+    )
+    if condition(found, "Succeeded").get("status") == "False":
+        raise SystemExit(f"{name} did not end well: {json.dumps(field(found, 'status.conditions'), indent=1)}")
+    return found
 
 
 def seconds(job: Object) -> float:

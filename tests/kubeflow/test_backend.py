@@ -19,9 +19,9 @@ from homeostat.engines.runs.packages import Package, bundled, parse
 from homeostat.reconcile.errors import InvalidSpec, NotReadyYet, PlatformError
 from homeostat.testing.builders import a_training_job
 from support.runs import package_of, rendered
-from support.waiting import until
 from tools.cluster.settings import REPOSITORY
 from tools.demo.release import Platform
+from tools.waiting import until
 
 NAMESPACE = "kubeflow"
 COMPILED = REPOSITORY / "pipelines" / "compiled"

@@ -37,9 +37,9 @@ from homeostat_operators.core.workqueue import Key
 from homeostat_operators.trainingjob.handlers import OPERATOR
 from homeostat_operators.trainingjob.sweep import sweep
 from support.trainings import TRAINED
-from support.waiting import until
 from support.world import COMPILED
 from tools.demo.release import Platform
+from tools.waiting import until
 
 NAMESPACE = "kubeflow"
 URI = "s3://homeostat/pipelines/slow.yaml"

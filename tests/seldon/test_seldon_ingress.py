@@ -14,12 +14,12 @@ from homeostat.engines.serving.seldon import SeldonServing
 from homeostat.settings import SeldonSettings
 from support.serving.real import RealStage, staged
 from support.serving.suite import ServingSuite
-from support.waiting import until
 from tools.cluster import settings
 from tools.demo.release import NAMESPACE, Platform
 from tools.seldon import install
 from tools.seldon.manifests import NAME
 from tools.seldon.manifests import NAMESPACE as OPERATORS
+from tools.waiting import until
 
 Object = dict[str, Any]
 ISTIO = "networking.istio.io"

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from support.waiting import until
 from tools.cluster.settings import UserError
 from tools.demo.release import Platform
+from tools.waiting import until
 
 Object = dict[str, Any]
 Predictor = Callable[..., Object]

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from seldon_python.serving import SELDON, Ports, Trained, answers, end, free_ports, microservice, predicting
-from support.waiting import until
 from tools.cluster.settings import REPOSITORY
+from tools.waiting import until
 
 HERE = Path(__file__).parent
 

@@ -21,8 +21,8 @@ from homeostat.engines.objects.memory import MemoryObjects
 from homeostat_services.predictor.__main__ import assemble, serve
 from homeostat_services.predictor.predictions import Prediction
 from homeostat_services.predictor.settings import PredictorSettings
-from support.waiting import until
 from tools.cluster.settings import REPOSITORY
+from tools.waiting import until
 
 SELDON = REPOSITORY / ".venv/seldon/bin"
 WRAPPER = REPOSITORY / "services/seldon_wrapper"

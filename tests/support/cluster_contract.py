@@ -9,7 +9,7 @@ from homeostat.api.v1alpha1 import FeatureSet
 from homeostat.cluster import ClusterAccess, Conflict, Manifest, refusal_behind
 from homeostat.reconcile.errors import InvalidSpec
 from homeostat.testing.builders import a_feature_set
-from support.waiting import until
+from tools.waiting import until
 
 NOW = datetime(2026, 1, 5, 9, tzinfo=UTC)
 NOBODY = "0c9e7d52-1f0e-4b6e-9d8f-7a2f0f6f3a99"

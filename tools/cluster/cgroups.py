@@ -3,10 +3,10 @@
 import contextlib
 import os
 import signal
-import time
 from pathlib import Path
 
 from tools.cluster.settings import UserError
+from tools.waiting import until
 
 _END_TIMEOUT = 20.0  # seconds
 
@@ -68,14 +68,18 @@ def kill(name: str, below: str = "") -> None:
     Raises:
         UserError: a process outlives SIGKILL, which only the kernel can explain (`dmesg`).
     """
-    deadline = time.monotonic() + _END_TIMEOUT
-    while alive := processes(name, below):
-        for pid in alive:
+
+    def alive() -> list[int]:
+        found = sorted(processes(name, below))
+        for pid in found:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        if time.monotonic() > deadline:
-            raise UserError(f"Processes {sorted(alive)} did not end on SIGKILL; see `dmesg`.")
-        time.sleep(0.05)
+        return found
+
+    until(
+        "the end of killed processes", alive, lambda left: not left, _END_TIMEOUT,
+        every=0.05, diagnose=lambda: "see `dmesg`", error=UserError,
+    )  # fmt: skip
 
 
 def remove(name: str) -> None:

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from tools.cluster import cgroups
-from tools.cluster.progress import console, step, until
+from tools.cluster.progress import console, step
 from tools.cluster.settings import Settings
+from tools.waiting import until
 
 _STOP_TIMEOUT = 60.0  # seconds for the supervisor to end everything in order
 # Images, so that the next start is quick, and the logs, which explain the last one.
@@ -42,7 +43,9 @@ def clear_processes(settings: Settings) -> None:
     cgroups.remove(settings.name)
     if Path("/sys/class/net", settings.interface).exists():  # the kernel tears namespaces down at its leisure
         subprocess.run(["ip", "link", "delete", settings.interface], check=False, capture_output=True)
-        until(lambda: not Path("/sys/class/net", settings.interface).exists(), 20, "The cluster's link did not go")
+        until(
+            "The cluster's link did not go", lambda: not Path("/sys/class/net", settings.interface).exists(), seconds=20
+        )
     shutil.rmtree(settings.runtime, ignore_errors=True)
     mountpoints = settings.directory / "mountpoints.json"
     for path in json.loads(mountpoints.read_text()) if mountpoints.exists() else []:
@@ -59,7 +62,7 @@ def down(settings: Settings) -> None:
         if pid := supervisor(settings):
             os.kill(pid, signal.SIGTERM)
             with contextlib.suppress(TimeoutError):  # then it ends less orderly
-                until(lambda: supervisor(settings) is None, _STOP_TIMEOUT, "The supervisor did not end")
+                until("The supervisor did not end", lambda: supervisor(settings) is None, seconds=_STOP_TIMEOUT)
         clear_processes(settings)
     for path in settings.directory.iterdir():
         if path.is_dir() and not path.is_symlink() and path.name not in _KEPT:

@@ -3,7 +3,7 @@
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -117,16 +117,3 @@ def step(label: str) -> Iterator[Step]:
             _active.remove(shown)
             _changes.notify_all()
         console.print(f"  {mark} {shown}")
-
-
-def until(condition: Callable[[], bool], seconds: float, what: str) -> None:
-    """Waits for `condition`.
-
-    Raises:
-        TimeoutError: it was not met within `seconds`; the message names `what`.
-    """
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"{what} within {seconds:.0f} s")
-        time.sleep(0.1)

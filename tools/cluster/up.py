@@ -9,8 +9,9 @@ import time
 from pathlib import Path
 
 from tools.cluster import api, binary, certificates, cgroups, down, node, preflight, runtime
-from tools.cluster.progress import console, step, until
+from tools.cluster.progress import console, step
 from tools.cluster.settings import REPOSITORY, Settings, UserError
+from tools.waiting import until
 
 _API_TIMEOUT, _NODE_TIMEOUT = 90.0, 90.0  # seconds; a busy machine takes several times the usual seven and eight
 
@@ -104,14 +105,14 @@ def up(settings: Settings) -> None:
     _start_supervisor(settings)
     try:
         with step("container runtime"):
-            until(settings.containerd.exists, _API_TIMEOUT, "containerd did not open its socket")
+            until("containerd did not open its socket", settings.containerd.exists, seconds=_API_TIMEOUT)
             runtime.ctr(settings, "images", "import", str(settings.directory / "pause.tar"))
         with step("API server"):
-            until(lambda: api.ready(settings), _API_TIMEOUT, "The API server did not become ready")
+            until("The API server did not become ready", lambda: api.ready(settings), seconds=_API_TIMEOUT)
         with step("built-in objects"):
             _addons(settings)
         with step("node"):
-            until(lambda: api.node_ready(settings), _NODE_TIMEOUT, "The node did not become Ready")
+            until("The node did not become Ready", lambda: api.node_ready(settings), seconds=_NODE_TIMEOUT)
     except TimeoutError as missing:
         raise _explain(settings, missing) from None
     console.print(f"Kubernetes is up after {time.monotonic() - began:.0f} s: KUBECONFIG={settings.kubeconfig}")

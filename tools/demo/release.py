@@ -5,7 +5,6 @@ import json
 import os
 import shutil
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from tools.cluster import settings
 from tools.cluster.helm import helm
 from tools.cluster.progress import step
 from tools.cluster.settings import REPOSITORY, UserError
+from tools.waiting import until
 
 RELEASE = "homeostat"
 SYSTEM = "homeostat-system"
@@ -134,12 +134,16 @@ def install(platform: Platform, images: Path, extra: tuple[str, ...] = ()) -> No
             "upgrade", "--install", RELEASE, str(CHART), "--namespace", SYSTEM, "--create-namespace",
             *values, "--set", f"namespaces={{{NAMESPACE}}}", "--set", public, *extra, "--timeout", "5m",
         )  # fmt: skip
-        deadline = time.monotonic() + 420
-        while waiting := unready(platform):
+
+        def look() -> list[str]:
+            waiting = unready(platform)
             shown.detail = "waiting for " + ", ".join(waiting)
-            if time.monotonic() > deadline:
-                raise UserError(f"not ready after 7 minutes: {', '.join(waiting)}\n{diagnose(platform)}")
-            time.sleep(1)
+            return waiting
+
+        until(
+            "a release without parts that are not ready", look, lambda waiting: not waiting, 420,
+            every=1, diagnose=lambda: diagnose(platform), error=UserError,
+        )  # fmt: skip
         shown.detail = "every part is ready"
 
 

@@ -15,6 +15,7 @@ from tools.cluster.settings import NODE_PORTS, REPOSITORY, UserError
 from tools.demo import background, data
 from tools.demo.release import NAMESPACE, Platform, diagnose
 from tools.demo.traffic import Plan, write_json
+from tools.waiting import until
 
 SAMPLES = REPOSITORY / "manifests" / "samples" / "churn"
 TRAFFIC = "tools.demo.traffic"
@@ -77,19 +78,21 @@ class Story:
         Raises:
             UserError: it took longer than `patience` seconds or `fail` gave a reason; the message has the diagnostics.
         """
-        deadline = time.monotonic() + patience
         with step(label) as shown:
-            while True:
-                found = self.platform.get(kind, name)
-                if found is not None:
-                    shown.detail = show(found)
-                    if done(found):
-                        return found
-                    if reason := fail(found):
-                        raise UserError(f"{label}: {reason}\n{diagnose(self.platform, NAMESPACE)}")
-                if time.monotonic() > deadline:
-                    raise UserError(f"{label}: not after {patience:.0f} s\n{diagnose(self.platform, NAMESPACE)}")
-                time.sleep(0.5)
+
+            def ended(found: Object | None) -> bool:
+                if found is None:
+                    return False
+                shown.detail = show(found)
+                if not done(found) and (reason := fail(found)):
+                    raise UserError(f"{label}: {reason}\n{diagnose(self.platform, NAMESPACE)}")
+                return done(found)
+
+            found = until(
+                label, lambda: self.platform.get(kind, name), ended, patience,
+                every=0.5, diagnose=lambda: diagnose(self.platform, NAMESPACE), error=UserError,
+            )  # fmt: skip
+        return found or {}
 
     # --- chapters ----------------------------------------------------------------------------------------------
 
@@ -316,14 +319,14 @@ class Story:
         return dict(json.loads(path.read_text())) if path.exists() else {"answered": 0, "failed": 0, "sent": 0}
 
     def _await_counts(self, label: str, done: Callable[[Object], bool]) -> Object:
-        deadline = time.monotonic() + 120
         with step(label) as shown:
-            while not done(counts := self.counts()):
+
+            def look() -> Object:
+                counts = self.counts()
                 shown.detail = f"{counts['sent']} sent, {counts['failed']} failed"
-                if time.monotonic() > deadline:
-                    raise UserError(f"{label}: not after 120 s: {counts.get('failures')}")
-                time.sleep(0.2)
-        return counts
+                return counts
+
+            return until(label, look, done, every=0.2, error=UserError)
 
     def ending(self) -> Object:
         """The traffic slows to a trickle; the late customers are among it now."""

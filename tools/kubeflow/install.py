@@ -20,6 +20,7 @@ from tools.cluster.settings import Settings, UserError
 from tools.images.build import build as build_images
 from tools.images.build import load
 from tools.kubeflow import binaries
+from tools.waiting import until
 
 NAMESPACE = "kubeflow"
 IMAGES = ("seaweedfs", "mariadb", "mlmd", "pipelines")
@@ -77,12 +78,16 @@ def up(cluster: Settings) -> None:
             api.kubectl(cluster, "apply", "--server-side", "--force-conflicts", "-f", str(path))
         manifest = _manifest(cluster, names)
         api.kubectl(cluster, "apply", "--server-side", "--force-conflicts", "-f", "-", stdin=manifest)
-        deadline = time.monotonic() + PATIENCE
-        while waiting := _waiting(cluster):
+
+        def look() -> list[str]:
+            waiting = _waiting(cluster)
             shown.detail = "waiting for " + ", ".join(waiting)
-            if time.monotonic() > deadline:
-                raise UserError(f"not ready after {PATIENCE:.0f} s: {', '.join(waiting)}\n{_diagnosis(cluster)}")
-            time.sleep(0.5)
+            return waiting
+
+        until(
+            "Kubeflow Pipelines without parts that are not ready", look, lambda waiting: not waiting, PATIENCE,
+            every=0.5, diagnose=lambda: _diagnosis(cluster), error=UserError,
+        )  # fmt: skip
         shown.detail = "every part is ready"
     console.print(
         f"Kubeflow Pipelines is up after {time.monotonic() - began:.0f} s: "

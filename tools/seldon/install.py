@@ -8,9 +8,10 @@ from pathlib import Path
 
 from tools.cluster import api, certificates, runtime
 from tools.cluster import up as cluster_up
-from tools.cluster.progress import console, step, until
+from tools.cluster.progress import console, step
 from tools.cluster.settings import Settings
 from tools.seldon import manifests, source
+from tools.waiting import until
 
 KIND = f"seldondeployments.{manifests.GROUP}"
 _TIMEOUT = 120.0  # seconds; a busy machine takes several times the usual
@@ -78,13 +79,13 @@ def up(cluster: Settings) -> None:
     pem = [(pki / name).read_bytes() for name in ("ca.crt", "webhook.crt", "webhook.key")]
     with step("the kind SeldonDeployment"):
         _apply(cluster, (built / "crd.yaml").read_text())
-        until(lambda: _served(cluster), _TIMEOUT, f"{KIND} was not established")
+        until(f"{KIND} was not established", lambda: _served(cluster), seconds=_TIMEOUT)
     with step("Seldon Core operator"):
         _apply(cluster, json.dumps({"apiVersion": "v1", "kind": "List", "items": manifests.objects(image, *pem)}))
         rollout = ("rollout", "status", f"deployment/{manifests.NAME}", f"--timeout={_TIMEOUT:.0f}s")
         api.kubectl(cluster, "-n", manifests.NAMESPACE, *rollout)
     with step("its webhook"):
-        until(lambda: validates(cluster), _TIMEOUT, "The operator's webhook did not answer")
+        until("The operator's webhook did not answer", lambda: validates(cluster), seconds=_TIMEOUT)
     console.print(f"Seldon Core operator {version} is up after {time.monotonic() - began:.0f} s")
 
 

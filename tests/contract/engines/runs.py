@@ -18,7 +18,7 @@ from homeostat.engines.runs.local import LocalRuns
 from homeostat.engines.runs.packages import Packages
 from homeostat.settings import KubeflowSettings
 from support.kubeflow_twin import KubeflowServer
-from support.waiting import until
+from tools.waiting import until
 
 COMPILED = Path(__file__).parents[3] / "pipelines" / "compiled"
 # Not the installed operator's own, which ends runs that have no TrainingJob.

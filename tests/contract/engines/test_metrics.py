@@ -11,7 +11,7 @@ from homeostat.engines.metrics.memory import MemoryMetrics
 from homeostat.engines.metrics.prometheus import PrometheusMetrics
 from homeostat.reconcile.errors import EngineUnavailable, InvalidSpec
 from homeostat.settings import PrometheusSettings
-from support.waiting import until
+from tools.waiting import until
 
 HOUR = timedelta(hours=1)
 SAMPLES = 4

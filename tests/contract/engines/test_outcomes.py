@@ -15,7 +15,7 @@ from homeostat.engines.outcomes.memory import MemoryOutcomes, Prediction
 from homeostat.engines.outcomes.observer import ObserverOutcomes
 from homeostat.reconcile.errors import EngineUnavailable, PlatformError
 from homeostat.settings import ObserverSettings
-from support.waiting import until
+from tools.waiting import until
 
 NAMESPACE = "default"
 START = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)

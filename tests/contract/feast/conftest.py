@@ -4,7 +4,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,17 +13,18 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from support import seaweedfs
+from tools.waiting import until
 
 LIMIT_SECONDS = 60
 
 
 def wait_for(ready: Callable[[], bool], process: "subprocess.Popen[bytes]", log: Path) -> None:
     """Waits until a server answers; what it wrote is in the error."""
-    end = time.monotonic() + LIMIT_SECONDS
-    while not ready():
-        if process.poll() is not None or time.monotonic() > end:
-            pytest.fail(f"{process.args!r} did not come up:\n{log.read_text()[-2000:]}")
-        time.sleep(0.05)  # between two looks at the condition
+    until(
+        f"{process.args!r} comes up or ends", lambda: ready() or process.poll() is not None, seconds=LIMIT_SECONDS,
+        every=0.05, diagnose=lambda: log.read_text()[-2000:],
+    )  # fmt: skip
+    assert process.poll() is None, log.read_text()[-2000:]
 
 
 @pytest.fixture(scope="session")

@@ -18,6 +18,7 @@ import envoy
 import httpx
 
 from homeostat_services.router.state import Pod, Share
+from tools import waiting
 
 HERE = Path(__file__).parent
 BOOTSTRAP = HERE.parents[2] / "charts/homeostat/files/envoy.yaml"
@@ -124,28 +125,26 @@ class Traffic:
 
 
 async def until(condition: Callable[[], Any], diagnostics: Callable[[], str]) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, diagnostics()
-        await asyncio.sleep(0.01)
+    await waiting.until_async("the gateway's traffic", condition, seconds=PATIENCE_SECONDS, diagnose=diagnostics)
 
 
 async def answered(gateway: Gateway, wanted: Callable[[httpx.Response], bool], path: str = URL) -> httpx.Response:
     """The first answer of the gateway that is as wanted."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    last = "no answer"
-    async with httpx.AsyncClient(trust_env=False) as client:
-        while True:
-            try:
-                response = await client.post(f"http://127.0.0.1:{gateway.port}{path}", content=b"{}")
-            except httpx.HTTPError as error:
-                last = repr(error)
-            else:
-                if wanted(response):
-                    return response
-                last = f"{response.status_code} {response.text}"
-            assert time.monotonic() < deadline, f"{last}\n{gateway.logs()}"
-            await asyncio.sleep(0.02)
+
+    def post() -> httpx.Response | str:
+        try:
+            return httpx.post(f"http://127.0.0.1:{gateway.port}{path}", content=b"{}", trust_env=False)
+        except httpx.HTTPError as error:
+            return repr(error)
+
+    def is_wanted(answer: httpx.Response | str) -> bool:
+        return isinstance(answer, httpx.Response) and wanted(answer)
+
+    answer = await asyncio.to_thread(
+        waiting.until, "an answer of the gateway", post, is_wanted, PATIENCE_SECONDS, every=0.02, diagnose=gateway.logs
+    )
+    assert isinstance(answer, httpx.Response)
+    return answer
 
 
 @asynccontextmanager

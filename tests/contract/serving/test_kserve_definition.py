@@ -11,9 +11,9 @@ from homeostat.api.v1alpha1 import ModelDeployment
 from homeostat.engines.serving import Version
 from homeostat.engines.serving.kserve import KServeServing
 from homeostat.testing.builders import DIGEST, a_model_deployment
-from support.waiting import until
 from tools.cluster import settings
 from tools.kserve import source
+from tools.waiting import until
 
 Manifest = dict[str, Any]
 VERSION = Version("7", DIGEST, "s3://homeostat/churn/models/churn/7", weight=100)

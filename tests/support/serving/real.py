@@ -9,7 +9,7 @@ from homeostat.api.v1alpha1 import TrainingJob
 from homeostat.cluster import ClusterAccess
 from homeostat.engines.serving import ServingEngine, ServingObjects, Version, children_of, predictor
 from homeostat.testing.builders import NAMESPACE, a_model_deployment
-from support.waiting import until
+from tools.waiting import until
 
 Manifest = dict[str, Any]
 SECONDS = 180

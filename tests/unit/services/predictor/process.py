@@ -10,11 +10,13 @@ from homeostat_services.predictor.predictions import Prediction
 from support import small_model
 
 ASKED = "asked"
-"""What the pipe says when a request has reached the store."""
+"""Sent by the store when a request has reached it."""
+ANSWER = "answer"
+"""Sent by the test when the store may answer."""
 
 
 class SlowStore:
-    """An online store that takes its time, and tells the test that it was asked."""
+    """An online store that reports each request and answers when the test says so."""
 
     def __init__(self, end: Connection) -> None:
         self._end = end
@@ -22,7 +24,7 @@ class SlowStore:
     async def lookup(self, namespace: str, feature_set: str, keys: Sequence[str]) -> list[dict[str, Any] | None]:
         assert (namespace, feature_set) == ("churn", "customers")
         self._end.send(ASKED)
-        await asyncio.sleep(1)
+        assert await asyncio.to_thread(self._end.recv) == ANSWER
         return [small_model.ROWS[0] for _ in keys]
 
 

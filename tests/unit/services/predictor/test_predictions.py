@@ -1,11 +1,11 @@
 import asyncio
-import time
 
 import pytest
 
 from homeostat.signals.histogram import Baseline
 from homeostat_services.predictor.counters import Counters
 from homeostat_services.predictor.predictions import DeliveryError, Prediction, PredictionLog
+from tools.waiting import until_async
 
 
 class Collected:
@@ -32,10 +32,7 @@ def prediction(number: int) -> Prediction:
 
 
 async def until_sent(sink: Collected, count: int) -> None:
-    deadline = time.monotonic() + 60
-    while sum(map(len, sink.batches)) < count:
-        assert time.monotonic() < deadline, sink.batches
-        await asyncio.sleep(0.01)
+    await until_async(f"{count} predictions", lambda: sum(map(len, sink.batches)), lambda sent: sent >= count)
 
 
 async def test_predictions_arrive_in_order_in_batches_of_at_most_five_hundred(counters: Counters) -> None:

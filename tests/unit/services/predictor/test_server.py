@@ -5,7 +5,6 @@ import multiprocessing
 import os
 import signal
 import socket
-import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
@@ -15,7 +14,8 @@ import httpx
 import pytest
 
 from support import small_model
-from unit.services.predictor.process import ASKED, predictor
+from tools.waiting import until
+from unit.services.predictor.process import ANSWER, ASKED, predictor
 
 INFER, SELDON = "/v2/models/churn/infer", "/api/v1.0/predictions"
 # Forked children would share the event loop of pytest.
@@ -47,21 +47,22 @@ async def http() -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
-async def until_ready(http: httpx.AsyncClient, base: str) -> None:
-    deadline = time.monotonic() + 60
-    while True:
-        try:
-            assert (await http.get(f"{base}/v2/health/ready")).json() == {"ready": True}
-        except httpx.TransportError:
-            assert time.monotonic() < deadline, "the predictor does not start"
-            await asyncio.sleep(0.05)
-        else:
-            return
+def is_ready(base: str) -> bool:
+    try:
+        response = httpx.get(f"{base}/v2/health/ready", trust_env=False)
+    except httpx.TransportError:
+        return False
+    assert response.json() == {"ready": True}
+    return True
+
+
+async def until_ready(base: str) -> None:
+    await asyncio.to_thread(until, "the predictor's start", lambda: is_ready(base), every=0.05)
 
 
 async def test_the_hot_route_and_the_rest_share_one_process_and_its_counts(http: httpx.AsyncClient) -> None:
     with running() as (base, _, log):
-        await until_ready(http, base)
+        await until_ready(base)
         response = await http.post(base + INFER, json=small_model.request(small_model.ROWS, list("abcde")))
         assert response.status_code == 200
         assert response.headers["content-type"] == "application/json"
@@ -87,7 +88,7 @@ async def test_the_hot_route_and_the_rest_share_one_process_and_its_counts(http:
 
 async def test_a_body_that_is_too_long_is_refused(http: httpx.AsyncClient) -> None:
     with running() as (base, _, _):
-        await until_ready(http, base)
+        await until_ready(base)
         body = b" " * (9 * 1024 * 1024)
 
         async def unannounced() -> AsyncIterator[bytes]:
@@ -102,11 +103,12 @@ async def test_a_body_that_is_too_long_is_refused(http: httpx.AsyncClient) -> No
 
 async def test_on_sigterm_requests_at_hand_are_answered_and_the_log_is_flushed(http: httpx.AsyncClient) -> None:
     with running("Lookup") as (base, process, log):
-        await until_ready(http, base)
+        await until_ready(base)
         body = {"inputs": [{"name": "customer_id", "shape": [1], "datatype": "BYTES", "data": ["late"]}]}
         asked = asyncio.create_task(http.post(base + INFER, json=body))
         assert await asyncio.to_thread(log.recv) == ASKED
         os.kill(process.pid, signal.SIGTERM)
+        log.send(ANSWER)
         assert (await asked).status_code == 200
         assert await asyncio.to_thread(log.recv) == ["late"]
         await asyncio.to_thread(process.join, 60)
