@@ -1,5 +1,6 @@
 """Observations as JSON: whoever records one can replay the plan that followed from it, without a cluster."""
 
+import json
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter
@@ -19,7 +20,9 @@ def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
 
 def to_json(observation: Any) -> bytes:
     """An observation of any kind as JSON."""
-    return _adapter(type(observation)).dump_json(observation, by_alias=True)
+    # Not dump_json: it writes null for an infinite float, which would come back as no value at all.
+    content = _adapter(type(observation)).dump_python(observation, mode="json", by_alias=True)
+    return json.dumps(content).encode()
 
 
 def from_json(kind: type[ObservationT], content: bytes) -> ObservationT:

@@ -20,15 +20,17 @@ from homeostat.engines.registry.memory import MemoryRegistry
 from homeostat.engines.runs.local import LocalRuns
 from homeostat.reconcile.names import PURPOSE_LABEL
 from homeostat.runs import INPUT_VARIABLE, RESULT, EvaluateResult, MaterializeResult, SnapshotRecord
-from homeostat.signals import FeatureKind, fit
+from homeostat.signals import FeatureKind, Window, fit
 from homeostat.signals.gate import GateReport, Verdict
 from homeostat.testing.builders import DIGEST, a_feature_set, a_model_deployment, a_monitor, a_training_job
 from homeostat_operators.core.clients import Clients
 from homeostat_operators.core.loop import AnyOperator, reconcile
+from homeostat_operators.core.observations import from_json, to_json
 from homeostat_operators.core.workqueue import Key
 from homeostat_operators.featureset.handlers import OPERATOR as FEATURE_SETS
 from homeostat_operators.modeldeployment.handlers import OPERATOR as MODEL_DEPLOYMENTS
 from homeostat_operators.monitor.handlers import OPERATOR as MONITORS
+from homeostat_operators.monitor.observed import MonitorObservation, SignalData, ValueWindow
 from homeostat_operators.trainingjob.handlers import OPERATOR as TRAINING_JOBS
 from support.replay import replaying
 from support.trainings import LONG, TRAINED, put_features
@@ -176,3 +178,9 @@ def test_so_does_every_observation_of_runs_that_fail_vanish_or_are_killed(fate: 
             world.meets(met)
             world.passes(LONG)
         assert world.at_rest()
+
+
+def test_so_does_a_query_that_divides_by_nothing() -> None:
+    value = ValueWindow(Window(START, START + TICK), float("inf"))
+    observation = MonitorObservation(signals={"ratio": SignalData((value,))})
+    assert from_json(MonitorObservation, to_json(observation)) == observation
