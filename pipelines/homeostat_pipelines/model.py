@@ -128,6 +128,8 @@ def _graph(estimator: Pipeline, signature: Signature) -> bytes:
     graph.node.append(helper.make_node("Gather", [scores, "positive"], [PROBABILITY], name="positive_class", axis=1))
     del graph.output[:]
     graph.output.append(helper.make_tensor_value_info(PROBABILITY, TensorProto.FLOAT, [None, 1]))
+    # skl2onnx keeps them in a set, whose order is another one in every process: the digest must not follow it.
+    model.opset_import.sort(key=lambda one: one.domain)
     onnx.checker.check_model(model)
     return bytes(model.SerializeToString(deterministic=True))
 
