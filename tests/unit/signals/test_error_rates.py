@@ -1,4 +1,4 @@
-"""The tables "How often it errs" of docs/signals.md, held within bounds on fewer repetitions."""
+"""The tables "Error rates" of docs/signals.md, held within bounds on fewer repetitions."""
 
 import numpy as np
 import pytest
