@@ -1,4 +1,4 @@
-# Homeostat. `make help` lists the commands; each installs what it needs by itself.
+# Homeostat. `make help` lists the commands; each installs its own dependencies.
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
@@ -16,35 +16,35 @@ PLATFORM_SOURCES := src operators services tools tests --exclude '(tests/(unit/p
 PIPELINES_SOURCES := pipelines tests/unit/pipelines tests/contract/feast tests/upgrade/pipelines
 GENERATED := manifests/crds manifests/rbac charts/homeostat/templates/crds charts/homeostat/templates/rbac-operators.yaml pipelines/compiled docs/reference
 
-##@ To see it
+##@ Demo
 .PHONY: help
-help: ## This list
+help: ## List the commands
 	@awk 'BEGIN {FS = ":.*##"} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*##/ {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: venv ## The whole loop on real churn data, on a local Kubernetes (CONTEXT=name REGISTRY=prefix: on yours)
+demo: venv ## Run the churn scenario on real data, on a local Kubernetes (CONTEXT=name REGISTRY=prefix: on your cluster)
 	@$(TOOLS) -m tools.demo up --build
 
 .PHONY: demo-down
-demo-down: venv ## Takes the demo and the local Kubernetes away
+demo-down: venv ## Remove the demo and the local Kubernetes
 	@$(TOOLS) -m tools.demo down
 	@if [[ -z "$${CONTEXT:-}" ]]; then $(TOOLS) -m tools.cluster down; fi
 
-##@ The local cluster
+##@ Local cluster
 .PHONY: cluster-up
-cluster-up: venv ## A real Kubernetes of this checkout's own
+cluster-up: venv ## Start a local Kubernetes for this checkout
 	@$(TOOLS) -m tools.cluster up
 
 .PHONY: cluster-down
-cluster-down: venv ## Leaves nothing of it behind
+cluster-down: venv ## Remove the local cluster completely
 	@$(TOOLS) -m tools.cluster down
 
 .PHONY: cluster-status
-cluster-status: venv ## What runs, since when, how often restarted
+cluster-status: venv ## Show workloads with age and restarts
 	@$(TOOLS) -m tools.cluster status
 
 .PHONY: images
-images: venv ## Builds the images that changed and loads them into the cluster
+images: venv ## Build the changed images and load them into the cluster
 	@$(TOOLS) -m tools.images
 
 .PHONY: platform-ready
@@ -52,39 +52,39 @@ platform-ready: venv # a cluster with all images on it
 	@$(TOOLS) -m tools.images --with-cluster
 
 .PHONY: kubeconfig kubectl helm
-kubeconfig: venv ## Prints the path of the cluster's kubeconfig
+kubeconfig: venv ## Print the path of the cluster's kubeconfig
 	@$(TOOLS) -m tools.cluster kubeconfig
-kubectl: venv ## Prints the path of a kubectl
+kubectl: venv ## Print the path of kubectl
 	@$(TOOLS) -m tools.cluster kubectl
-helm: venv ## Prints the path of a helm
+helm: venv ## Print the path of helm
 	@$(TOOLS) -m tools.cluster helm
 
-##@ Engines of others, to try the adapters against
+##@ External engines for tests of the adapters
 .PHONY: kubeflow-up kubeflow-down
-kubeflow-up: venv ## A real Kubeflow Pipelines 2.0.5 on the local cluster
+kubeflow-up: venv ## Install Kubeflow Pipelines 2.0.5 on the local cluster
 	@$(TOOLS) -m tools.kubeflow up
-kubeflow-down: venv ## Takes it away
+kubeflow-down: venv ## Remove Kubeflow Pipelines
 	@$(TOOLS) -m tools.kubeflow down
 
 .PHONY: e2e-kubeflow
-e2e-kubeflow: platform-ready ## The whole story with trainings on Kubeflow Pipelines, its faults and the adapter's contract
+e2e-kubeflow: platform-ready ## Run the scenario with trainings on Kubeflow Pipelines, its fault tests and the adapter's contract tests
 	@$(TOOLS) -m tools.testing --backend kubeflow
 
 .PHONY: bench-kubeflow
-bench-kubeflow: venv ## Seconds and pods of a training, Local against Kubeflow, on what `make e2e-kubeflow` leaves behind
+bench-kubeflow: venv ## Compare seconds and pods per training, Local against Kubeflow, after `make e2e-kubeflow`
 	@PYTHONPATH=. $(PYTHON) tests/kubeflow/benchmark.py
 
 .PHONY: seldon-up seldon-down
-seldon-up: venv ## A real Seldon Core operator 1.16.0 on the local cluster
+seldon-up: venv ## Install the Seldon Core operator 1.16.0 on the local cluster
 	@$(TOOLS) -m tools.seldon up
-seldon-down: venv ## Takes it, its kind and every SeldonDeployment away
+seldon-down: venv ## Remove the operator, its CRD and every SeldonDeployment
 	@$(TOOLS) -m tools.seldon down
 
 .PHONY: e2e-seldon
-e2e-seldon: platform-ready ## The whole story with models served by Seldon Core, its faults and the adapter's contract
+e2e-seldon: platform-ready ## Run the scenario with models served by Seldon Core, its fault tests and the adapter's contract tests
 	@$(TOOLS) -m tools.testing --backend seldon
 
-##@ To work on it
+##@ Development
 $(UV):
 	@echo "uv: a virtual environment of its own for the installer"
 	@python3 -m venv .venv/uv
@@ -112,15 +112,15 @@ $(SELDON)/.stamp: requirements/seldon.txt | $(UV)
 	@touch $@
 
 .PHONY: venv
-venv: $(PLATFORM)/.stamp $(PIPELINES)/.stamp ## The two virtual environments, from the locks
+venv: $(PLATFORM)/.stamp $(PIPELINES)/.stamp ## Create the two virtual environments from the lock files
 
 .PHONY: lock
-lock: $(UV) ## Renews the locks from requirements/*.in
+lock: $(UV) ## Update the lock files from requirements/*.in
 	@cd requirements && for room in platform pipelines pipelines-dev seldon; do ../$(LOCK) $$room.in -o $$room.txt; done
 	@cd requirements && for room in operators services; do ../$(LOCK) -c platform.txt $$room.in -o $$room.txt; done
 
 .PHONY: generate
-generate: venv ## CRDs, RBAC, compiled pipelines, references of the API and of metrics
+generate: venv ## Generate CRDs, RBAC, compiled pipelines, API and metrics reference
 	@$(PYTHON) -m homeostat.api.crdgen
 	@$(PYTHON) -m homeostat.telemetry
 	@$(PYTHON) -m tools.reference
@@ -131,7 +131,7 @@ generate: venv ## CRDs, RBAC, compiled pipelines, references of the API and of m
 VERIFY := verify-types-platform verify-types-pipelines verify-chart verify-go verify-imports verify-style verify-shell
 
 .PHONY: verify
-verify: generate ## Generated files up to date, linters, types, import law, chart, samples, Go
+verify: generate ## Check generated files, linters, types, import contracts, chart, samples, Go
 	@changed=$$(git status --porcelain --untracked-files=all -- $(GENERATED)); \
 	  if [[ -n "$$changed" ]]; then echo "make generate changed these; commit them:"; echo "$$changed"; exit 1; fi
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target --keep-going $(VERIFY)
@@ -153,19 +153,19 @@ verify-shell: venv
 	@$(PLATFORM)/bin/shellcheck .ci/run $$(git ls-files '*.sh') && echo "shellcheck: clean"
 
 .PHONY: test
-test: venv ## Every test of the embedded platform; contracts and the story on a local Kubernetes of their own
+test: venv ## Run all tests of the embedded platform, on their own local Kubernetes
 	@$(TOOLS) -m tools.testing $(if $(KEEP_CLUSTER),--keep-cluster)
 
 .PHONY: test-unit
-test-unit: venv ## Only what needs no cluster
+test-unit: venv ## Run the tests that need no cluster
 	@$(TOOLS) -m tools.testing --unit
 
 .PHONY: test-package
-test-package: venv ## The wheel with each extra in an empty environment: every module is imported
+test-package: venv ## Import every module from the wheel, with each extra in an empty environment
 	@$(TOOLS) -m tools.testing --paths tests/package
 
 .PHONY: test-seldon-python
-test-seldon-python: venv $(SELDON)/.stamp ## Seldon's own Python package calls the predictor, and its server serves our models
+test-seldon-python: venv $(SELDON)/.stamp ## Test with Seldon's Python package: its clients call the predictor, its server serves Homeostat models
 	@$(TOOLS) -m tools.testing --paths tests/seldon_python
 
 # Everything that is checked before a change counts as done; a new long suite is a target of its own and joins this
@@ -173,25 +173,25 @@ test-seldon-python: venv $(SELDON)/.stamp ## Seldon's own Python package calls t
 ALL_TARGETS := verify mutants test e2e-kubeflow kubeflow-down e2e-seldon test-seldon-python demo-down
 
 .PHONY: mutants
-mutants: venv ## Changes one decision at a time and names the changes that no test notices
+mutants: venv ## Run mutation tests and list the mutants that survive
 	@$(TOOLS) -m tools.mutants
 
 .PHONY: test-all
-test-all: ## verify, test and every long suite, on one cluster; goes on after a failure and ends with a table
+test-all: ## Run verify, test and every long suite on one cluster; continue after failures and print a table
 	@KEEP_CLUSTER=yes python3 -m tools.targets --keep-going $(ALL_TARGETS)
 
 # Commitizen needs no environment of the project: uv keeps it apart, and from its cache it also starts offline.
 CZ := $(UV) tool run --from commitizen==4.19.3 cz
 
 .PHONY: changelog
-changelog: $(UV) ## Shows what the next release's changelog gets from the commits since the last tag
+changelog: $(UV) ## Show the next release's changelog, from the commits since the last tag
 	@$(CZ) changelog --dry-run --incremental
 
 .PHONY: release
-release: $(UV) ## Version, changelog, commit and tag by the commits since the last tag; pushes nothing (RELEASE.md)
+release: $(UV) ## Set version and changelog from the commits since the last tag, commit and tag; push nothing (RELEASE.md)
 	@[[ -z "$$(git status --porcelain)" ]] || { echo "commit or put aside what is changed first"; exit 1; }
 	@$(CZ) bump --yes
 
 .PHONY: bench
-bench: venv ## Speed against named peers, interleaved; prints ratios with intervals
+bench: venv ## Compare speed with named peers, interleaved; print ratios with intervals
 	@for each in tests/benchmarks/*.py; do echo "== $$each"; PYTHONPATH=.:tests $(PYTHON) "$$each"; done
