@@ -68,7 +68,7 @@ def _conformed(uri: str, content: bytes, wanted: Mapping[str, AnyType]) -> pa.Ta
         for name, kind in wanted.items():
             if name not in names:
                 raise InvalidData(
-                    f"{uri} has no column {name!r} (wanted: {kind.value}); it has {', '.join(names)}; "
+                    f"{uri} has no column {name!r} (expected: {kind.value}); it has {', '.join(names)}; "
                     "add the column or correct the spec"
                 )
         table = file.read(columns=list(wanted))
@@ -112,4 +112,4 @@ def _fits(found: pa.DataType, kind: str) -> bool:
 
 
 def _sentence(uri: str, name: str, found: str, kind: str) -> str:
-    return f"column {name!r} of {uri} is {found}, wanted is {kind}; {_REMEDY[kind]}"
+    return f"column {name!r} of {uri} is {found}, expected {kind}; {_REMEDY[kind]}"

@@ -65,7 +65,7 @@ def read(objects: ObjectStore, stored: BundleRef, name: str) -> pa.Table:
 def _check(name: str, table: pa.Table, least: int) -> None:
     if table.num_rows < least:
         raise InvalidData(
-            f"the {name} part has {table.num_rows} labelled rows with features, needed are {least}; "
+            f"the {name} part has {table.num_rows} labelled rows with features, at least {least} are required; "
             "wait for more labels or widen spec.dataset.window"
         )
     classes = pc.unique(table.column(LABEL)).to_pylist()

@@ -84,7 +84,7 @@ def _unseen(holdout: pa.Table, models: list[_Model]) -> pa.Table:
             _, rows = dataset.split(rows, of.model, of.entity, percent)
     if rows.num_rows < min(dataset.LEAST_HOLDOUT, holdout.num_rows):
         raise InvalidData(
-            f"of {holdout.num_rows} rows of the holdout {rows.num_rows} were seen by neither model, needed are "
-            f"{dataset.LEAST_HOLDOUT}; spec.dataset.holdout.percent of a TrainingJob may shrink, but not grow"
+            f"of {holdout.num_rows} rows of the holdout {rows.num_rows} were seen by neither model; at least "
+            f"{dataset.LEAST_HOLDOUT} are required; spec.dataset.holdout.percent of a TrainingJob may shrink, but not grow"
         )
     return rows

@@ -60,7 +60,7 @@ def _wrong(column: pa.ChunkedArray, expectation: Expectation) -> pa.ChunkedArray
 def _outside(column: pa.ChunkedArray, expectation: Expectation) -> pa.ChunkedArray:
     if not (pt.is_integer(column.type) or pt.is_floating(column.type)):
         raise InvalidData(
-            f"expectation Range on {expectation.feature}: its type is {column.type}, wanted is a number; use OneOf"
+            f"expectation Range on {expectation.feature}: its type is {column.type}, expected a number; use OneOf"
         )
     below, above = pa.scalar(False), pa.scalar(False)
     if expectation.min is not None:

@@ -61,7 +61,7 @@ def window_start(seconds: int | None, now: datetime) -> datetime | None:
 def _source(objects: ObjectStore, source: LabelInput, entity: Entity) -> pa.Table:
     uris = columns.parquet_uris(objects, source.uri)
     if not uris and source.uri.endswith(".parquet"):
-        raise InvalidData(f"label source {source.uri} is not there; write it or correct spec.dataset.labels")
+        raise InvalidData(f"label source {source.uri} does not exist; write it or correct spec.dataset.labels")
     if not uris:
         log.warning("label source is empty", uri=source.uri)
     # Observers export keys as text, whatever their type.

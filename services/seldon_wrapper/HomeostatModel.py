@@ -79,7 +79,7 @@ class HomeostatModel:
         columns = _table(message)
         inputs = {i["name"]: i["datatype"] for i in self._signature["inputs"]}
         if unknown := columns.keys() - inputs.keys() - {self._signature["entity"]}:
-            raise _mistake(f"column {min(unknown)!r} is not taken here; the inputs are {', '.join(inputs)}")
+            raise _mistake(f"column {min(unknown)!r} is not an input of this model; the inputs are {', '.join(inputs)}")
         if missing := inputs.keys() - columns.keys():
             raise _mistake(f"column {min(missing)!r} is missing; add it, with null where a value is not known")
         return {name: _checked(columns[name], name, datatype) for name, datatype in inputs.items()}
@@ -132,7 +132,7 @@ def _table(message: Any) -> Columns:
             ]
         case _:
             raise _mistake(
-                "the message has no rows that are taken here; give data.names with data.ndarray or data.tensor, "
+                "the message has no rows in a supported form; give data.names with data.ndarray or data.tensor, "
                 "or jsonData, an object or a list of them"
             )
     for number, row in enumerate(rows):

@@ -168,8 +168,11 @@ def test_seldons_server_says_what_is_wrong_over_both_protocols(wrapper: Ports, t
 
 
 MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
-    "no rows": ({"strData": "x"}, "the message has no rows that are taken here; give data.names with"),
-    "wrong name": ({"jsonData": {"tenur": 1}}, "column 'tenur' is not taken here; the inputs are contract, tenure"),
+    "no rows": ({"strData": "x"}, "the message has no rows in a supported form; give data.names with"),
+    "wrong name": (
+        {"jsonData": {"tenur": 1}},
+        "column 'tenur' is not an input of this model; the inputs are contract, tenure",
+    ),
     "missing": ({"jsonData": {"contract": "month"}}, "is missing; add it, with null where"),
     "short row": ({"data": {"names": INPUTS, "ndarray": [["month"]]}}, "row 0 is ['month']; give one value for each"),
     "differing": ({"jsonData": [{"tenure": 1}, {}]}, "row 1 is {}; give one value for each of tenure"),

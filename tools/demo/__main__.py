@@ -54,7 +54,7 @@ def _closing(story: Story) -> int:
 The console: http://{platform.address}:{settings.NODE_PORTS['console']}
 Sign in with: {platform.program} {reach} -n {NAMESPACE} create token churn-viewer
 
-Five commands worth typing:
+Five commands to try:
   {first}
   {typed} -n {NAMESPACE} get homeostat
   {typed} -n {NAMESPACE} describe monitor churn
@@ -79,7 +79,7 @@ def up(platform: Platform, engines: tuple[str, ...]) -> int:
     """
     _end_background(platform)
     if release.installed(platform):
-        with step("an earlier telling is taken away"):
+        with step("removing an earlier demo"):
             release.uninstall(platform)
     release.install(platform, platform.local.state / "images.yaml", engines)
     story = Story(platform)
@@ -106,8 +106,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="demo", description=__doc__)
     parser.add_argument("command", choices=["up", "down"])
     parser.add_argument("--build", action="store_true", help="first build what changed, and start the local cluster")
-    parser.add_argument("--engine", choices=ENGINES, default="Local", help="who runs the trainings")
-    parser.add_argument("--serving", choices=SERVING, default="Deployment", help="who keeps the models running")
+    parser.add_argument("--engine", choices=ENGINES, default="Local", help="engine that runs the trainings")
+    parser.add_argument("--serving", choices=SERVING, default="Deployment", help="engine that serves the models")
     chosen = parser.parse_args()
     try:
         platform = Platform(settings.load(), os.environ.get("CONTEXT", ""))

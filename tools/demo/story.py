@@ -169,15 +169,13 @@ class Story:
         self.url = field(found, "status.url")
         self._start_traffic()
         counts = self._await_counts("first prediction", lambda c: c["answered"] > 0)
-        self.tell(
-            f"serving at {self.url}; customers are predicted for, the latest with churn probability {counts['last_probability']:.3f}"
-        )
+        self.tell(f"serving at {self.url}; latest prediction: churn probability {counts['last_probability']:.3f}")
         self.note("first prediction")
 
     def calm(self) -> None:
         """The Monitor has judged a window of ordinary traffic."""
         found = self.wait(
-            "ordinary traffic: the Monitor judges its first window", "monitor", "churn",
+            "ordinary traffic: the Monitor evaluates its first window", "monitor", "churn",
             lambda m: self._signal(m, "drift").get("state") == "WithinBounds",
             lambda m: self._signal(m, "drift").get("message", "")[:100],
         )  # fmt: skip
@@ -205,7 +203,7 @@ class Story:
         self._steer(shares={"old": 1 - FIBRE_SHARE, "fibre": FIBRE_SHARE})
         self.note("shift")
         self.tell(f"[yellow]fibre launched[/yellow]: {FIBRE_SHARE:.0%} of the requests now come from "
-                  f"{len(self.churn.early):,} customers such as v1 never saw")  # fmt: skip
+                  f"{len(self.churn.early):,} customers unlike any that v1 was trained on")  # fmt: skip
 
     def decision(self) -> None:
         """Drift seen, its cause found, labels awaited, a retraining admitted."""
@@ -223,7 +221,7 @@ class Story:
             return f"breached: {field(monitor, 'status.breached') or 'nothing yet'}{waiting}"
 
         found = self.wait(
-            "the Monitor finds out",
+            "the Monitor diagnoses the breach",
             "monitor",
             "churn",
             lambda m: bool(field(m, "status.lastDecision.trainingJob")),

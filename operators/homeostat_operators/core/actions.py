@@ -119,7 +119,7 @@ def _apply(manifest: Manifest, clients: Clients) -> None:
     existing = clients.cluster.get(manifest["apiVersion"], manifest["kind"], meta["namespace"], meta["name"])
     if existing is not None and maker_of(existing) != maker_of(manifest):
         raise PlatformError(
-            f"{manifest['kind']} {meta['namespace']}/{meta['name']} is in the way and belongs to something else; "
+            f"{manifest['kind']} {meta['namespace']}/{meta['name']} already exists and belongs to something else; "
             "delete or rename it"
         )
     clients.cluster.apply(manifest)

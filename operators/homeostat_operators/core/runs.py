@@ -243,7 +243,7 @@ def _active(  # noqa: PLR0911 - one return for each way a run can stand
     if observed.failure is not None:
         return _failed(recorded, policy, observed.failure.reason, observed.failure.message)
     if state is not None and state.finished:
-        message = state.message or f"it ended without {RESULT}, which its last step has to write; see {state.logs}"
+        message = state.message or f"it ended without {RESULT}, which its last step must write; see {state.logs}"
         return _failed(recorded, policy, state.reason, f"Run {state.name}: {message}")
     if policy.suspended:
         return Suspended()

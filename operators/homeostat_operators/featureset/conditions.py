@@ -64,5 +64,5 @@ def _newest_run(status: FeatureSetStatus) -> tuple[FeatureSetReason, str, bool]:
         case RunOutcome.FAILED:
             source = run.reason == FailureReason.SOURCE_UNAVAILABLE
             reason = FeatureSetReason.SOURCE_UNAVAILABLE if source else FeatureSetReason.RUN_FAILED
-            end = "it is tried again on the next slot, change or request" if run.permanent else "it is tried again"
+            end = "it is retried on the next slot, change or request" if run.permanent else "it is retried"
             return reason, f"Run {run.number} failed, {end}: {run.message}", not run.permanent

@@ -54,7 +54,7 @@ def choose(
         if pin is None or pin == current.version:
             return status
         return finish(
-            resource, status, Outcome.ROLLED_BACK, f"spec.model.registered.version now asks for version {pin}.", now
+            resource, status, Outcome.ROLLED_BACK, f"spec.model.registered.version now pins version {pin}.", now
         )
     if target is None:
         return status.model_copy(update={"candidate": None})

@@ -85,7 +85,7 @@ def _waiting(resource: ModelDeployment) -> ConditionUpdate:
     what = f"version {model.version}" if model.version else "a version"
     message = (
         f"No succeeded TrainingJob of namespace {resource.metadata.namespace} with spec.output.model {model.name} "
-        f"has recorded {what} yet; it is awaited."
+        f"has recorded {what} yet; waiting for it."
     )
     return ModelDeploymentReason.WAITING_FOR_MODEL, message
 
@@ -122,7 +122,7 @@ def _step(resource: ModelDeployment, candidate: Candidate, observed: ModelDeploy
     goes_on = before is not None and before.step_start_time == candidate.step_start_time
     # A step that begins in this reconciliation has no observation yet.
     if goes_on and observed.step is None and rollout.needs_metrics(resource, candidate):
-        return f"{message}; it stays there because Prometheus does not answer."
+        return f"{message}; the step does not advance because Prometheus does not answer."
     counted = (
         f", {observed.step.requests:.0f} of {step.min_requests} requests" if observed.step and step.min_requests else ""
     )
@@ -132,7 +132,7 @@ def _step(resource: ModelDeployment, candidate: Candidate, observed: ModelDeploy
 
 def _compared(candidate: Candidate, observed: ModelDeploymentObservation) -> str:
     if observed.shadow is None:
-        return "Its scores are not compared now: the observer does not answer."
+        return "Its scores cannot be compared: the observer does not answer."
     return candidate.shadow.message if candidate.shadow else ""
 
 
@@ -144,7 +144,7 @@ def _ended(status: ModelDeploymentStatus) -> ConditionUpdate | None:
     verb = {
         Outcome.HELD: "was held by the gate",
         Outcome.REJECTED: "was rejected by the gate",
-        Outcome.ROLLED_BACK: "was taken back",
+        Outcome.ROLLED_BACK: "was rolled back",
         Outcome.EVALUATION_FAILED: "could not be evaluated",
     }[last.outcome]
     return _ENDED[last.outcome], f"Version {last.version} {verb}: {last.message}"

@@ -97,11 +97,11 @@ def untried_version(deployment: ModelDeployment, jobs: tuple[TrainingJob, ...]) 
 def _candidate_in_flight(case: Case) -> Ruling | None:
     candidate, stable = case.deployment.status.candidate, case.deployment.status.stable
     if candidate is not None:
-        doing = f"answers {candidate.share}" if candidate.share else "is on its way"
+        doing = f"answers {candidate.share}" if candidate.share else "is being rolled out"
         return _wait(MonitorReason.CANDIDATE_IN_FLIGHT, f"Version {candidate.version} {doing}.")
     untried = untried_version(case.deployment, case.observed.jobs)
     if untried is not None:
-        return _wait(MonitorReason.CANDIDATE_IN_FLIGHT, f"Version {untried} has not been through the gate yet.")
+        return _wait(MonitorReason.CANDIDATE_IN_FLIGHT, f"Version {untried} has not been evaluated by the gate yet.")
     windows = [parse_duration(s.window) for s in case.monitor.spec.signals if s.type is SignalType.PERFORMANCE]
     delay = case.deployment.spec.outcome_delay
     if stable is not None:
@@ -177,4 +177,4 @@ def _admitted(case: Case) -> Ruling:
     if case.monitor.spec.retrain.action is RetrainAction.PROPOSE:
         message = "A TrainingJob is proposed: set its spec.suspend to false to run it."
         return Ruling(DecisionAction.PROPOSE, MonitorReason.PROPOSED, message)
-    return Ruling(DecisionAction.RETRAIN, MonitorReason.ADMITTED, "Nothing stands in the way of a retraining.")
+    return Ruling(DecisionAction.RETRAIN, MonitorReason.ADMITTED, "All admission checks passed.")

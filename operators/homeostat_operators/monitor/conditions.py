@@ -23,7 +23,7 @@ SUSPENDED = MonitorReason.SUSPENDED
 def waiting(resource: Monitor, status: MonitorStatus, now: datetime) -> list[Condition]:
     """Conditions while there is nothing to watch."""
     name = resource.spec.deployment_ref.name
-    message = f"ModelDeployment {name} of namespace {resource.metadata.namespace} has no version in service yet; it is awaited."
+    message = f"ModelDeployment {name} of namespace {resource.metadata.namespace} has no version in service yet; waiting for it."
     reason = MonitorReason.WAITING_FOR_DEPLOYMENT
     return reconciling(status.conditions, reason, message, resource.metadata.generation, now)
 
@@ -40,11 +40,11 @@ def conditions_of(
         message = " ".join(observed.outages)
         new = reconciling(status.conditions, MonitorReason.ENGINE_UNAVAILABLE, message, generation, now)
     elif resource.spec.suspend:
-        message = "Signals are judged, nothing is decided: spec.suspend is true."
+        message = "Signals are evaluated but no decisions are made: spec.suspend is true."
         new = ready(status.conditions, MonitorReason.SUSPENDED, message, generation, now)
     else:
         version = status.signals[0].version if status.signals else ""
-        message = f"{len(status.signals)} signals of version {version} are watched."
+        message = f"{len(status.signals)} signals of version {version} are monitored."
         new = ready(status.conditions, MonitorReason.MONITORING, message, generation, now)
     return _with_decision(new, status, generation, now)
 

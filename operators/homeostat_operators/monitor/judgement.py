@@ -113,7 +113,7 @@ def _drift(signal: api.Signal, data: DriftWindow) -> Judged:
     except ValueError as error:
         return Judged(SignalState.NO_DATA, f"{error}.")
     if data.idle:
-        return Judged(SignalState.NO_DATA, "No request came in this window.", idle=True)
+        return Judged(SignalState.NO_DATA, "No requests arrived in this window.", idle=True)
     judgement = judge(features, float(signal.threshold.value), signal.min_samples)
     if judgement.state is SignalState.NO_DATA:
         return Judged(judgement.state, judgement.sentence, samples=judgement.samples)
@@ -143,7 +143,7 @@ def _performance(signal: api.Signal, data: CohortWindow, usual: float | None) ->
     judgement = judge_performance(metric, _threshold(signal), data.cohort, signal.min_samples, ripe=True)
     share = coverage(data.cohort).value if data.cohort.predictions else None
     if share is not None and usual is not None and coverage_fell(data.cohort, usual):
-        message = f"Only {share:.0%} of the due outcomes are known, {usual:.0%} were usual: an outage of outcomes."
+        message = f"Only {share:.0%} of the due outcomes are known, {usual:.0%} are usual: outcomes are not arriving."
         return Judged(
             SignalState.NO_DATA, message, samples=data.cohort.matured, coverage=share, baseline_coverage=usual
         )
@@ -163,7 +163,7 @@ def _business(signal: api.Signal, data: ValueWindow) -> Judged:
     bound = signal.threshold
     state = judge_value(data.value, _threshold(signal))
     if state is SignalState.NO_DATA:
-        return Judged(state, "The query gives no number.")
+        return Judged(state, "The query returns no number.")
     side = "beyond" if state is SignalState.BREACHED else "within"
     return Judged(
         state,
@@ -186,7 +186,7 @@ def status_of(
         state=SignalState.OUTCOMES_PENDING,
         version=stable.version,
         since=now,
-        message=f"The first window of {signal.window} is not over, or its outcomes are not due.",
+        message=f"The first window of {signal.window} has not ended, or its outcomes are not due yet.",
     )
     streak = remembered(old, stable)
     same = old is not None and old.version == stable.version and streak.judged_through == old.judged_through
@@ -212,7 +212,7 @@ def _after(
     message = verdict.sentence
     if verdict.state is SignalState.BREACHED and not streak.confirmed(signal.consecutive):
         state = SignalState.WITHIN_BOUNDS
-        message = f"{message} Breach {streak.breaches} of {signal.consecutive} that must agree."
+        message = f"{message} Breach {streak.breaches} of {signal.consecutive} consecutive ones required."
     figures = {
         "value": _decimal(verdict.value),
         "lower": _decimal(verdict.lower),

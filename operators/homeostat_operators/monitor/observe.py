@@ -96,7 +96,7 @@ def _signals(
     if deployment is None or stable is None:
         return {}
     old = {status.name: status for status in resource.status.signals}
-    silent = "" if clients.metrics.healthy() else "Prometheus does not answer; nothing is decided without it."
+    silent = "" if clients.metrics.healthy() else "Prometheus does not answer; no decisions are made without it."
     read = {}
     for signal in resource.spec.signals:
         needed = judgement.due(signal, old.get(signal.name), stable, deployment.spec.outcome_delay, now)
@@ -169,7 +169,7 @@ def drift_window(deployment: ModelDeployment, stable: ServedVersion, window: Win
     gap = ""
     if series and not anchored and window.start > stable.since:
         # What the counters rose by before the first sample cannot be told from what they rose by in the window.
-        gap = "Prometheus has no samples from just before the window: its counts cannot be told from earlier ones."
+        gap = "Prometheus has no samples from just before the window: its counts cannot be separated from earlier ones."
     by_feature: dict[str, list[tuple[str, tuple[tuple[float, float], ...]]]] = {}
     for one in series:
         by_feature.setdefault(one.labels.get(telemetry.FEATURE, ""), []).append(

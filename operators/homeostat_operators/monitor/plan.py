@@ -153,7 +153,7 @@ def _finding(
     ruling = answer(diagnosis.cause, diagnosis.reason, pairs)
     if resource.spec.suspend:
         ruling = admission.Ruling(
-            DecisionAction.NONE, conditions.SUSPENDED, "The Monitor is suspended: nothing is decided."
+            DecisionAction.NONE, conditions.SUSPENDED, "The Monitor is suspended: no decisions are made."
         )
         return _Finding(diagnosis.cause.value, ruling, f"{diagnosis.reason} {ruling.message}", values)
     if ruling is not None:

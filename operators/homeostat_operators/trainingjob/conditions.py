@@ -41,7 +41,7 @@ class ConditionUpdate:
     @classmethod
     def suspended(cls) -> "ConditionUpdate":
         """Nothing runs, because the user wants it so."""
-        message = "Suspended; set spec.suspend to false to go on with the next attempt."
+        message = "Suspended; set spec.suspend to false to continue with the next attempt."
         return cls(TrainingJobReason.SUSPENDED, message, Stage.SUSPENDED)
 
 

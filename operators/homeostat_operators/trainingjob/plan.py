@@ -168,7 +168,7 @@ def _idle(status: TrainingJobStatus, until: datetime | None, now: datetime) -> S
     if until is None:
         return Step(status, ConditionUpdate.suspended())
     why = status.run.message if status.run else ""
-    text = f"Attempt {status.attempt} failed and is tried again: {why}"
+    text = f"Attempt {status.attempt} failed and is retried: {why}"
     return Step(status, ConditionUpdate(TrainingJobReason.RETRYING, text), requeue_after=until - now)
 
 
@@ -274,9 +274,7 @@ def _failed(resource: TrainingJob, observed: TrainingJobObservation, failed: Fai
     if failed.reason == FailureReason.INVALID_DATA:
         return _final(status, ConditionUpdate.failure(TrainingJobReason.INVALID_DATA, failed.message), now)
     if not failed.exhausted:
-        text = (
-            f"Attempt {status.attempt} failed and is tried again ({failures} of {limit} retries used): {failed.message}"
-        )
+        text = f"Attempt {status.attempt} failed and is retried ({failures} of {limit} retries used): {failed.message}"
         wait = back_off(failures, FIRST_RETRY, LONGEST_RETRY)
         return Step(status, ConditionUpdate(TrainingJobReason.RETRYING, text), requeue_after=wait)
     text = f"All {failures} attempts failed; the last one: {failed.message}"
@@ -344,7 +342,7 @@ def _missing(resource: TrainingJob, observed: TrainingJobObservation) -> Conditi
                 TrainingJobReason.WAITING_FOR_FEATURES, f"FeatureSet {name!r} does not exist; create it."
             )
         if not _is_current(feature_set):
-            message = f"FeatureSet {name!r} has no snapshot of its present features yet."
+            message = f"FeatureSet {name!r} has no snapshot of its current features yet."
             return ConditionUpdate(TrainingJobReason.WAITING_FOR_FEATURES, message)
     for source in resource.spec.dataset.labels:
         if source.outcomes_of and source.outcomes_of not in observed.deployments:

@@ -10,7 +10,7 @@ from homeostat_services.access.ports import Access, Caller, ReviewsUnavailable
 
 TIMEOUT = (3.0, 5.0)
 """Seconds to connect and to read: a caller waits for it."""
-DOWN = "the Kubernetes API server cannot be asked who calls and what they may do ({why}); try again in a few seconds"
+DOWN = "the Kubernetes API server cannot be reached to authenticate and authorize the caller ({why}); try again in a few seconds"
 
 
 def connect(service: str) -> KubernetesCluster:

@@ -61,7 +61,7 @@ def api_routes(cluster: ClusterAccess, state: State, guard: Guard) -> APIRouter:
         await guard.require(caller, Access("get", "monitors", namespace, name=name))
         monitor = Monitor.model_validate(await asyncio.to_thread(objects.get, cluster, "monitors", namespace, name))
         if monitor.status.last_decision is None:
-            raise NotYet(f"Monitor {name!r} has not decided anything yet; its first window is still open")
+            raise NotYet(f"Monitor {name!r} has made no decision yet; its first window has not ended")
         shown = monitor.status.model_dump(mode="json", by_alias=True, exclude_none=True)
         return {field: shown.get(field) for field in ("lastDecision", "breachSince", "labels", "signals")}
 

@@ -43,7 +43,7 @@ def create_app(cluster: ClusterAccess, guard: Guard) -> FastAPI:
 
     app = FastAPI(
         title="Homeostat console",
-        description="Reads the loop, and asks for trainings (the API trigger). Every request acts within the caller's rights.",
+        description="Shows the loop and accepts training requests (the API trigger). Every request acts within the caller's rights.",
         version="v1",
         lifespan=lifespan,
         docs_url=None,  # those pages load scripts from elsewhere

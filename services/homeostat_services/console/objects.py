@@ -75,7 +75,7 @@ def create_once(cluster: ClusterAccess, training_job: Manifest, *, retried: bool
     if not is_same_request(existing, training_job):
         raise ClusterRefused(
             409,
-            f"TrainingJob {name!r} exists and was asked for in other words; use a new Idempotency-Key or another name",
+            f"TrainingJob {name!r} exists and was created by a different request; use a new Idempotency-Key or another name",
         )
     return existing
 

@@ -30,7 +30,7 @@ class State:
         self._wake = asyncio.Event()
         self._news = asyncio.Condition()
         self.snapshot: Snapshot | None = None
-        self.trouble: str | None = "the first look at the cluster is not finished"
+        self.trouble: str | None = "the initial list of the cluster's objects is not complete"
         self.windows: dict[tuple[str, str, str], deque[Window]] = {}
         self.watchers = 0
 

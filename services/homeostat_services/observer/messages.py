@@ -43,7 +43,8 @@ class Prediction(Message):
     score: Annotated[float, Field(ge=0, le=1, description="Probability of the positive class.")]
     inputs: Annotated[dict[str, Any] | None, Field(description="Feature values, where payloads are logged.")] = None
     mirrored: Annotated[
-        bool, Field(description="Made on a copy of a request: nobody got it, and no outcome belongs to it.")
+        bool,
+        Field(description="Made on a mirrored request: not returned to the caller, and no outcome is matched with it."),
     ] = False
 
 
@@ -57,7 +58,7 @@ class PredictionsAnswer(Message):
     """What became of a batch."""
 
     accepted: int
-    duplicate: Annotated[int, Field(description="Known by their id already; nothing changed.")]
+    duplicate: Annotated[int, Field(description="Already recorded under their id; unchanged.")]
 
 
 class Outcome(Message):
@@ -67,7 +68,7 @@ class Outcome(Message):
     entity: EntityKey | None = None
     predicted_at: Annotated[
         AwareDatetime | None,
-        Field(description="With entity: its newest prediction up to this time, and not too long before it, is meant."),
+        Field(description="With entity: selects its newest prediction at or before this time, within the tolerance."),
     ] = None
     label: Literal[0, 1]
     observed_at: AwareDatetime = Field(default_factory=lambda: datetime.now(UTC))

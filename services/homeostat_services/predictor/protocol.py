@@ -124,7 +124,9 @@ def check_id(value: str, field: str) -> str:
         InvalidRequest: It is too long.
     """
     if len(value) > MAX_ID:
-        raise InvalidRequest(f"{field} has {len(value)} characters; give at most {MAX_ID}, or none to be given one")
+        raise InvalidRequest(
+            f"{field} has {len(value)} characters; give at most {MAX_ID}, or omit it to have one generated"
+        )
     return value
 
 
@@ -163,7 +165,9 @@ def check_names(given: Iterable[str], allowed: Collection[str], field: str) -> s
     names: set[str] = set()
     for name in given:
         if name not in allowed:
-            raise InvalidRequest(f"{field} {name!r} is not taken here; the inputs are {', '.join(sorted(allowed))}")
+            raise InvalidRequest(
+                f"{field} {name!r} is not an input of this model; the inputs are {', '.join(sorted(allowed))}"
+            )
         if name in names:
             raise InvalidRequest(f"{field} {name!r} is given twice; give it once")
         names.add(name)

@@ -22,7 +22,7 @@ FEEDBACK = ("/send-feedback", "/api/v1.0/feedback")
 """What can be asked of a component, and the same of a deployment."""
 
 NO_FEEDBACK = (
-    "feedback is not taken here; post outcomes to the observer, /v1/outcomes, "
+    "feedback is not accepted here; post outcomes to the observer, /v1/outcomes, "
     "with the answer's meta.puid as the prediction's id"
 )
 _REASONS = {

@@ -101,7 +101,7 @@ class Predictor:
         """
         if name != self.settings.deployment:
             served = self.settings.deployment
-            raise InvalidRequest(f"model {name!r} is not served here; ask for /v2/models/{served}", 404)
+            raise InvalidRequest(f"model {name!r} is not served here; use /v2/models/{served}", 404)
 
     async def _infer(self, name: str, body: bytes, origin: Origin) -> InferResponse:
         self.check_name(name)

@@ -46,7 +46,7 @@ RETRY_POLICY = {
     ],
     "host_selection_retry_max_attempts": "5",
 }
-UNKNOWN = "no ModelDeployment is served here; ask POST /<namespace>/<deployment>/v2/models/<deployment>/infer"
+UNKNOWN = "no ModelDeployment is served here; use POST /<namespace>/<deployment>/v2/models/<deployment>/infer"
 
 
 @dataclass(frozen=True)

@@ -71,15 +71,17 @@ def failure(pod: Mapping[str, Any]) -> PodFailure | None:
         return None
     if status.get("reason"):  # of the whole pod: the kubelet ended it
         message = str(status.get("message", "")).strip().rstrip(".")
-        return PodFailure(status["reason"], f"pod {name} was ended: {message or status['reason']}")
+        return PodFailure(status["reason"], f"pod {name} was terminated: {message or status['reason']}")
     for container in status.get("containerStatuses", []):
         ended = container.get("state", {}).get("terminated", {})
         if ended.get("exitCode", 0) != 0 or ended.get("reason") == OUT_OF_MEMORY:
             return _container_failure(name, container["name"], ended, pod)
     disrupted = next((c for c in _conditions(pod, "DisruptionTarget") if c.get("status") == "True"), None)
     if disrupted is not None:
-        return PodFailure(disrupted.get("reason", EVICTED), f"pod {name} was ended: {disrupted.get('message', '')}")
-    return PodFailure("Error", f"pod {name} failed and does not say why")
+        return PodFailure(
+            disrupted.get("reason", EVICTED), f"pod {name} was terminated: {disrupted.get('message', '')}"
+        )
+    return PodFailure("Error", f"pod {name} failed without a reported reason")
 
 
 def _container_failure(pod: str, container: str, ended: Mapping[str, Any], manifest: Mapping[str, Any]) -> PodFailure:

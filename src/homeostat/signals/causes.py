@@ -123,7 +123,7 @@ def _unclassified_sentence(evidence: Evidence) -> str:
 
 
 TABLE: tuple[Row, ...] = (
-    Row(Cause.UNKNOWN, _has_no_data, lambda _: "No signal that could tell has data."),
+    Row(Cause.UNKNOWN, _has_no_data, lambda _: "No signal that could identify the cause has data."),
     Row(Cause.DATA_OUTAGE, _outage, _outage_sentence),
     Row(
         Cause.UNIT_CHANGE,

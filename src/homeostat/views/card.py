@@ -27,7 +27,7 @@ def condition_of(resource: Any, kind: str = "Ready") -> tuple[str, str, str]:
     conditions = {c.type: c for c in resource.status.conditions}
     condition = conditions.get(kind)
     if condition is None:
-        return BUSY, "New", "No operator has looked at it yet."
+        return BUSY, "New", "No operator has reconciled it yet."
     stalled = conditions.get("Stalled")
     if condition.status == "True":
         return GOOD, condition.reason, condition.message

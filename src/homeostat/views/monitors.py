@@ -101,7 +101,7 @@ def _signal(o: Monitor, signal: Signal, status: SignalStatus | None, windows: Wi
         tone=IDLE,
         operator="above" if signal.threshold.operator is Operator.GREATER_THAN else "below",
         threshold=float(signal.threshold.value),
-        message="The first window has not been judged yet.",
+        message="The first window has not been evaluated yet.",
     )
     if status is None:
         return view

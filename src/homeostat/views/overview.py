@@ -16,7 +16,7 @@ EMPTY = {
     "featuresets": "No FeatureSet yet. Apply one that names your Parquet files: kubectl apply -f featureset.yaml",
     "trainingjobs": "No TrainingJob yet. Apply one, or POST /api/v1/trainingjobs.",
     "modeldeployments": "No ModelDeployment yet. Apply one that follows the model your TrainingJobs make.",
-    "monitors": "No Monitor yet. Apply one that says what still good means for your ModelDeployment.",
+    "monitors": "No Monitor yet. Apply one that says when your ModelDeployment needs attention.",
 }
 TITLES = {
     "featuresets": "Features",

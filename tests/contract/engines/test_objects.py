@@ -52,9 +52,9 @@ def test_a_second_write_replaces_the_first(objects: ObjectStore, prefix: str) ->
 
 def test_an_absent_object_is_told_by_its_uri(objects: ObjectStore, prefix: str, tmp_path: Path) -> None:
     assert not objects.exists(f"{prefix}a")
-    with pytest.raises(ObjectNotFound, match=f"{prefix}a is not there"):
+    with pytest.raises(ObjectNotFound, match=f"{prefix}a does not exist"):
         objects.read(f"{prefix}a")
-    with pytest.raises(ObjectNotFound, match=f"{prefix}a is not there"):
+    with pytest.raises(ObjectNotFound, match=f"{prefix}a does not exist"):
         objects.download(f"{prefix}a", tmp_path / "a")
     assert not (tmp_path / "a").exists()
 

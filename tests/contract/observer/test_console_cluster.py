@@ -34,7 +34,7 @@ def test_a_retried_create_gives_the_first_object_and_another_request_conflicts(
     first = create_once(real, a_training(namespace), retried=True)
     again = create_once(real, a_training(namespace), retried=True)
     assert first["metadata"]["uid"] == again["metadata"]["uid"]
-    with pytest.raises(Exception, match="asked for in other words"):
+    with pytest.raises(Exception, match="created by a different request"):
         create_once(real, a_training(namespace, "r2"), retried=True)
 
 

@@ -229,7 +229,7 @@ def test_what_was_terminated_is_canceled_and_not_failed() -> None:
     assert (seen.finished, seen.reason, seen.message) == (
         True,
         "Canceled",
-        "it was terminated at Kubeflow Pipelines",
+        "it was terminated in Kubeflow Pipelines",
     )
 
 

@@ -56,7 +56,7 @@ def the_run(status: dict[str, Any] | None, *, failed: bool = False, purpose: str
         (
             {"phase": "Failed", "reason": "Evicted", "message": "The node was low on resource: memory."},
             "Evicted",
-            "pod a was ended: The node was low on resource: memory",
+            "pod a was terminated: The node was low on resource: memory",
         ),
         (
             {
@@ -65,7 +65,7 @@ def the_run(status: dict[str, Any] | None, *, failed: bool = False, purpose: str
                 "message": "Pod was active on the node longer than allowed",
             },
             "DeadlineExceeded",
-            "pod a was ended: Pod was active on the node longer than allowed",
+            "pod a was terminated: Pod was active on the node longer than allowed",
         ),
         (
             {
@@ -80,7 +80,7 @@ def the_run(status: dict[str, Any] | None, *, failed: bool = False, purpose: str
                 ],
             },
             "PreemptionByScheduler",
-            "pod a was ended: preempted",
+            "pod a was terminated: preempted",
         ),
     ],
 )

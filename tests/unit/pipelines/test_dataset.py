@@ -76,7 +76,7 @@ def test_booleans_are_labels() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "named"), [(2, "has the value 2"), ("Yes", "is string, wanted is Label"), (0.5, "Label")]
+    ("value", "named"), [(2, "has the value 2"), ("Yes", "is string, expected Label"), (0.5, "Label")]
 )
 def test_a_label_that_is_not_0_or_1_is_refused_with_field_value_and_remedy(value: object, named: str) -> None:
     with pytest.raises(InvalidData, match=f"'churned'.*{named}.*; write 0 and 1, or booleans"):
@@ -150,7 +150,9 @@ def test_labels_of_one_class_make_no_dataset() -> None:
 
 @third_party
 def test_too_few_rows_are_counted_in_the_message() -> None:
-    with pytest.raises(InvalidData, match=r"training part has \d+ labelled rows with features, needed are 50"):
+    with pytest.raises(
+        InvalidData, match=r"training part has \d+ labelled rows with features, at least 50 are required"
+    ):
         dataset.build(tables.train_input(), a_store(customers(20)))
 
 

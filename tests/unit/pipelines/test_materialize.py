@@ -56,14 +56,12 @@ def test_a_range_of_texts_is_refused() -> None:
 
 def test_a_column_of_another_type_is_named_with_both_types_and_a_remedy() -> None:
     rows = customers(2, tenure=["one", "two"])
-    with pytest.raises(
-        InvalidData, match=r"column 'tenure' of s3://.* is string, wanted is Int64; write whole numbers"
-    ):
+    with pytest.raises(InvalidData, match=r"column 'tenure' of s3://.* is string, expected Int64; write whole numbers"):
         a_table(rows)
 
 
 def test_a_fraction_is_no_whole_number() -> None:
-    with pytest.raises(InvalidData, match="wanted is Int64"):
+    with pytest.raises(InvalidData, match="expected Int64"):
         a_table(customers(2, tenure=[1.0, 2.5]))
 
 

@@ -17,7 +17,9 @@ class MemoryObjects:
         try:
             return self.content[uri]
         except KeyError:
-            raise ObjectNotFound(f"{uri} is not there; check the URI, or whether what writes it has run") from None
+            raise ObjectNotFound(
+                f"{uri} does not exist; check the URI, and that the job that writes it has run"
+            ) from None
 
     def write(self, uri: str, content: bytes) -> None:
         """See ObjectStore."""

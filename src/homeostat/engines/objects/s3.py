@@ -97,7 +97,9 @@ class S3Objects:
             yield
         except S3Error as error:
             if error.code in _ABSENT:
-                raise ObjectNotFound(f"{uri} is not there; check the URI, or whether what writes it has run") from error
+                raise ObjectNotFound(
+                    f"{uri} does not exist; check the URI, and that the job that writes it has run"
+                ) from error
             if error.code in _BUSY:
                 raise self._unavailable(f"{error.code}: {error.message}") from error
             raise PlatformError(

@@ -56,7 +56,7 @@ class MlflowRegistry:
         found = self.find(model, intent)
         if found is None:
             raise EngineUnavailable(
-                f"MLflow does not show the version of {model} that it has just created; it is asked again"
+                f"MLflow does not show the version of {model} that it has just created; the request is retried"
             )
         return found
 

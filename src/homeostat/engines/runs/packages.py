@@ -116,12 +116,14 @@ def parse(content: bytes, where: str, backend_ids: tuple[str, str] | None = None
     inputs = known.root.inputDefinitions
     if inputs.parameters.get(JOB, {}).get("parameterType") != "STRING":
         raise InvalidSpec(
-            f"{where} declares no input {JOB!r} of type STRING; declare it: it receives what the run is told, and where "
-            "its result belongs"
+            f"{where} declares no input {JOB!r} of type STRING; declare it: it receives the run's request and the "
+            "location of its result"
         )
     needed = sorted(name for name, said in inputs.artifacts.items() if not said.get("isOptional"))
     if needed:
-        raise InvalidSpec(f"{where} needs the input artifact {needed[0]!r}, which nothing can give; make it optional")
+        raise InvalidSpec(
+            f"{where} needs the input artifact {needed[0]!r}, which the platform cannot supply; make it optional"
+        )
     platforms: dict[str, Any] = next((document["platforms"] for document in documents if "platforms" in document), {})
     return Package(known.pipelineInfo.name, digest_of(content), specs[0], platforms, backend_ids)
 

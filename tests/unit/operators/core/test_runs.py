@@ -116,7 +116,7 @@ def test_a_failure_says_why_with_the_remedy_and_whether_another_run_follows() ->
 def test_a_run_that_ended_without_a_result_has_failed() -> None:
     ended = decided(recorded(), Observation(1, a_run(finished=True, logs="kubectl logs job/a")))
     assert isinstance(ended, Failed)
-    assert "without result.json, which its last step has to write; see kubectl logs job/a" in ended.message
+    assert "without result.json, which its last step must write; see kubectl logs job/a" in ended.message
 
 
 def test_the_deadline_counts_from_when_the_pod_could_run() -> None:

@@ -273,7 +273,7 @@ def test_a_run_that_ended_without_a_result_says_what_its_last_step_has_to_do() -
     job = a_job(finished=True, logs="kubectl logs job/churn-first-train-1")
     status = plan(a_training_job(retry={"limit": 0}, status=running()), ready(run=job), NOW).status
     message = get(status.conditions, SUCCEEDED).message  # type: ignore[union-attr]
-    assert "without result.json, which its last step has to write; see kubectl logs job/churn-first-train-1" in message
+    assert "without result.json, which its last step must write; see kubectl logs job/churn-first-train-1" in message
 
 
 def test_provenance_is_what_the_job_was_told_not_what_is_true_now() -> None:

@@ -214,7 +214,7 @@ def _the_monitor() -> Any:
             "labels": {"available": 4012, "required": 4000},
             "retrains": 1,
             "nextEligibleTime": "2026-01-05T09:13:00Z",
-            "conditions": [condition("Ready", "True", "Monitoring", "2 signals are watched.")],
+            "conditions": [condition("Ready", "True", "Monitoring", "2 signals are monitored.")],
         }
     )
 

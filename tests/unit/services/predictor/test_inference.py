@@ -56,7 +56,7 @@ def changed(tensor_name: str, **changes: Any) -> dict[str, Any]:
 MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
     "no inputs": ({"inputs": []}, "inputs is empty; give"),
     "not a request": ({"instances": []}, "missing required field `inputs`"),
-    "wrong name": (changed("tenure", name="tenur"), "tensor 'tenur' is not taken here; the inputs are"),
+    "wrong name": (changed("tenure", name="tenur"), "tensor 'tenur' is not an input of this model; the inputs are"),
     "missing": ({"inputs": small_model.request(ROWS)["inputs"][1:]}, "tensor 'contract' is missing; add it"),
     "twice": ({"inputs": small_model.request(ROWS)["inputs"] * 2}, "is given twice"),
     "wrong shape": (changed("tenure", shape=[3]), "inputs[tenure].shape is [3]; give [2]"),

@@ -148,7 +148,7 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
     "no rows": ({"data": {"names": [ID], "ndarray": []}}, "data.ndarray has 0 rows; send 1 to 1000"),
     "too many rows": ({"jsonData": ROWS * 201}, "jsonData has 1005 rows; send 1 to 1000"),
     "short row": ({"data": {"names": ["a", "b"], "ndarray": [[1, 2], [1]]}}, "data.ndarray[1] has 1 values for 2 names"),
-    "wrong name": (message([{**ROWS[0], "tenur": 1}]), "data.names: 'tenur' is not taken here; the inputs are"),
+    "wrong name": (message([{**ROWS[0], "tenur": 1}]), "data.names: 'tenur' is not an input of this model; the inputs are"),
     "twice": ({"data": {"names": ["a", "a"], "ndarray": [[1, 2]]}}, "data.names: 'a' is given twice; give it once"),
     "missing": ({"jsonData": {"tenure": 1}}, "jsonData: 'contract' is missing; add it, with null where"),
     "text for a number": (changed("charges", "2"), "data.ndarray[1], column charges, is '2'; give a number"),

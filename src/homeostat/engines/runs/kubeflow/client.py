@@ -121,7 +121,7 @@ class KubeflowRuns:
         package, owner = request.package, request.owner
         if package is None:
             raise InvalidSpec(
-                f"Kubeflow Pipelines carries out compiled pipelines only, and run {request.name} has none; use the engine Local"
+                f"Kubeflow Pipelines runs compiled pipelines only, and run {request.name} has none; use the engine Local"
             )
         runs = self.runs(owner, request.purpose)
         if any(run.number == request.number for run in runs):
@@ -174,7 +174,7 @@ class KubeflowRuns:
         try:
             version = self.health()
         except PlatformError as error:  # runs can be had: whoever hides the version stands in the way of nothing
-            log.debug("the version of the backend cannot be had", detail=str(error))
+            log.debug("the version of the backend cannot be determined", detail=str(error))
             return
         if version != self._version:
             log.info("backend reached", engine=NAME, url=self._settings.url, version=version, before=self._version)
@@ -227,7 +227,7 @@ class KubeflowRuns:
             if ours and meta.get("labels", {}).get(RUN_LABEL) not in recorded:
                 raise NotReadyYet(
                     f"Kubeflow Pipelines has Workflow {meta['name']} of an attempt, but no record of "
-                    "its run; the next run starts once its persistence agent took the Workflow away",
+                    "its run; the next run starts once its persistence agent has deleted the Workflow",
                     LOST_LOOK,
                 )
 
@@ -258,17 +258,17 @@ class KubeflowRuns:
         }
         if unmet := [field for field, value in asked.items() if value]:
             raise InvalidSpec(
-                f"spec.placement.{unmet[0]} does not reach a version that Kubeflow Pipelines has; set it in the "
+                f"spec.placement.{unmet[0]} has no effect on a pipeline version stored in Kubeflow Pipelines; set it in the "
                 "pipeline, or give the compiled package by uri or configMapRef"
             )
         where = f"spec.pipeline.name {name!r}"
         pipelines = self._listed("pipelines", _equals("name", name))
         if not pipelines:
-            raise ObjectNotFound(f"{where} is no pipeline at Kubeflow Pipelines; upload it there")
+            raise ObjectNotFound(f"{where} is not a pipeline in Kubeflow Pipelines; upload it")
         identifier = pipelines[0]["pipeline_id"]
         versions = self._listed(f"pipelines/{identifier}/versions", _equals("name", version))
         if not versions:
-            raise ObjectNotFound(f"{where} has no version {version!r} at Kubeflow Pipelines; upload it there")
+            raise ObjectNotFound(f"{where} has no version {version!r} in Kubeflow Pipelines; upload it")
         told = versions[0].get("pipeline_spec", {})
         content = json.dumps(told.get("pipeline_spec", told), sort_keys=True).encode()
         return parse(content, f"{where}, version {version!r},", (identifier, versions[0]["pipeline_version_id"]))

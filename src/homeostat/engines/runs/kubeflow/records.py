@@ -54,7 +54,7 @@ def run_state(run: Mapping[str, Any], settings: KubeflowSettings) -> RunState:
     named = _NAMED.match(run["display_name"])
     state = run.get("state", "RUNTIME_STATE_UNSPECIFIED")
     if state not in ENDED | GOING:
-        log.warning("a state that is not known is taken for going on", run=run["run_id"], state=state)
+        log.warning("an unknown state is treated as running", run=run["run_id"], state=state)
     ui = settings.ui_url.rstrip("/")
     known = RunState(
         name=named["name"] if named else run["display_name"],
@@ -123,7 +123,7 @@ def _word(state: str, *, canceled: bool) -> str:
 def _ended(run: RunState, end: datetime | None, reason: str) -> RunState:
     message = ""
     if reason == CANCELED:
-        message = "it was terminated at Kubeflow Pipelines"
+        message = "it was terminated in Kubeflow Pipelines"
     elif reason:
         failed = ", ".join(step.name for step in run.steps if step.state is StepState.FAILED)
         message = f"{f'step {failed} failed' if failed else f'it ended as {reason}'}; see {run.logs}"
