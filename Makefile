@@ -104,7 +104,7 @@ $(PIPELINES)/.stamp: requirements/pipelines-dev.txt pyproject.toml | $(UV)
 	@$(UV) pip install --quiet --python $(PIPELINES)/bin/python --no-deps --editable .
 	@touch $@
 
-# Seldon's package wants older versions of nearly everything, so it lives apart, and only where it is asked for.
+# Seldon's package requires older versions of nearly everything, so it has its own environment, created only on demand.
 $(SELDON)/.stamp: requirements/seldon.txt | $(UV)
 	@echo "virtual environment $(SELDON)"
 	@[[ -x $(SELDON)/bin/python ]] || $(UV) venv --quiet --python python3 $(SELDON)
@@ -127,7 +127,7 @@ generate: venv ## Generate CRDs, RBAC, compiled pipelines, API and metrics refer
 	@$(PYTHON) -m homeostat_operators.rbac
 	@$(PIPELINES)/bin/python -m homeostat_pipelines.compile
 
-# The slowest first: two run at a time, each with its output in one piece, and every one of them runs to its end.
+# The slowest first: two run at a time, each prints its output in one block, and all of them run to completion.
 VERIFY := verify-types-platform verify-types-pipelines verify-chart verify-go verify-imports verify-style verify-shell
 
 .PHONY: verify
@@ -168,8 +168,8 @@ test-package: venv ## Import every module from the wheel, with each extra in an 
 test-seldon-python: venv $(SELDON)/.stamp ## Test with Seldon's Python package: its clients call the predictor, its server serves Homeostat models
 	@$(TOOLS) -m tools.testing --paths tests/seldon_python
 
-# Everything that is checked before a change counts as done; a new long suite is a target of its own and joins this
-# list and the README's. They share one cluster: `test` leaves it up, the targets *-down free what the next one needs.
+# All checks that a change must pass before it is complete; a new long suite gets its own target, in this list and in
+# the README's. They share one cluster: `test` leaves it up, the targets *-down free what the next one needs.
 ALL_TARGETS := verify mutants test e2e-kubeflow kubeflow-down e2e-seldon test-seldon-python demo-down
 
 .PHONY: mutants
@@ -180,7 +180,7 @@ mutants: venv ## Run mutation tests and list the mutants that survive
 test-all: ## Run verify, test and every long suite on one cluster; continue after failures and print a table
 	@KEEP_CLUSTER=yes python3 -m tools.targets --keep-going $(ALL_TARGETS)
 
-# Commitizen needs no environment of the project: uv keeps it apart, and from its cache it also starts offline.
+# Commitizen runs in an isolated environment of uv, outside the project's, and starts offline from uv's cache.
 CZ := $(UV) tool run --from commitizen==4.19.3 cz
 
 .PHONY: changelog
