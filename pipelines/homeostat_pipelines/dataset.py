@@ -9,7 +9,8 @@ import pyarrow.parquet as pq
 import structlog
 
 from homeostat.artifacts.bundle import BundleRef
-from homeostat.artifacts.dataset import HOLDOUT, LABEL, TIME, TRAIN, held_out
+from homeostat.artifacts.dataset import HOLDOUT, LABEL, TIME, TRAIN
+from homeostat.artifacts.holdout import held_out
 from homeostat.artifacts.storage import fetch, store
 from homeostat.engines.objects import ObjectStore
 from homeostat.reconcile.errors import InvalidData

@@ -21,7 +21,7 @@ from fastapi import FastAPI
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from homeostat_services.predictor.__main__ import assemble, serve
-from homeostat_services.predictor.predictions import Prediction
+from homeostat_services.predictor.prediction_log import Prediction
 from support import small_model
 
 ROUNDS, SECONDS, CONNECTIONS = 6, 3.0, 16

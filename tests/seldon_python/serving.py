@@ -19,7 +19,7 @@ import httpx
 
 from homeostat.engines.objects.memory import MemoryObjects
 from homeostat_services.predictor.__main__ import assemble, serve
-from homeostat_services.predictor.predictions import Prediction
+from homeostat_services.predictor.prediction_log import Prediction
 from homeostat_services.predictor.settings import PredictorSettings
 from tools.cluster.settings import REPOSITORY
 from tools.waiting import until

@@ -1,7 +1,6 @@
 """The observation of a ModelDeployment: facts without judgement."""
 
 from dataclasses import dataclass, field
-from datetime import timedelta
 
 from homeostat.artifacts.bundle import BundleRef
 from homeostat.engines.serving import Child, Serving
@@ -65,7 +64,3 @@ class ModelDeploymentObservation:
     def available(self, version: str) -> Available | None:
         """The version of that number."""
         return next((one for one in self.versions if one.version == version), None)
-
-
-DRAIN = timedelta(seconds=15)
-"""How long a version keeps its pods after its last request was routed to it."""

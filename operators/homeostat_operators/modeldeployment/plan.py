@@ -14,7 +14,7 @@ from homeostat_operators.core.plan import Plan
 from homeostat_operators.core.runs import LaunchRun, strays
 from homeostat_operators.modeldeployment import candidates, children, conditions, evaluation, mirroring, rollout
 from homeostat_operators.modeldeployment.engine import engine_of
-from homeostat_operators.modeldeployment.observed import DRAIN, ModelDeploymentObservation
+from homeostat_operators.modeldeployment.observed import ModelDeploymentObservation
 
 ROLLOUT_POLL_INTERVAL = timedelta(seconds=2)
 """Between two observations of a rollout."""
@@ -110,7 +110,7 @@ def _requeue_after(resource: ModelDeployment, status: ModelDeploymentStatus, now
     delays = [IDLE_POLL_INTERVAL]
     if status.candidate is not None:
         delays.append(_candidate_poll_interval(resource, status.candidate, now))
-    delays += [entry.since + DRAIN - now for entry in status.draining]
+    delays += [entry.since + rollout.DRAIN - now for entry in status.draining]
     return max(min(delays), timedelta(seconds=1))
 
 

@@ -18,12 +18,15 @@ from homeostat.api.v1alpha1.modeldeployment import (
 from homeostat.engines.serving import Child, Serving, Version
 from homeostat_operators.modeldeployment.candidates import finish
 from homeostat_operators.modeldeployment.engine import engine_of
-from homeostat_operators.modeldeployment.observed import DRAIN, ModelDeploymentObservation
+from homeostat_operators.modeldeployment.observed import ModelDeploymentObservation
 
 ERROR_REQUESTS = 20
 """Requests below which an error rate says nothing."""
 
 MAX_DRAINING = 8
+
+DRAIN = timedelta(seconds=15)
+"""How long a version keeps its pods after its last request was routed to it."""
 
 
 def advance(

@@ -1,14 +1,6 @@
-"""Names that follow from a TrainingJob: its engine, its model in the registry, its intent; pure."""
+"""Names that follow from a TrainingJob: its model in the registry and its intent; pure."""
 
 from homeostat.api.v1alpha1 import TrainingJob
-
-
-def engine_name(resource: TrainingJob, default: str) -> str:
-    """Engine of the attempt that is reserved; else what the spec asks for, or the platform's own."""
-    run = resource.status.run
-    if run is not None and run.completion_time is None:
-        return run.engine
-    return resource.spec.engine.value if resource.spec.engine else default
 
 
 def model_name(resource: TrainingJob) -> str:

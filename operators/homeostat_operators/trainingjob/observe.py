@@ -10,7 +10,8 @@ from homeostat.reconcile.errors import EngineUnavailable, InvalidSpec, ObjectNot
 from homeostat.runs import TrainResult
 from homeostat_operators.core.clients import Clients
 from homeostat_operators.core.runs import RunObservation, observe_run
-from homeostat_operators.trainingjob.names import engine_name, intent_of, model_name
+from homeostat_operators.trainingjob.engine import engine_name
+from homeostat_operators.trainingjob.names import intent_of, model_name
 from homeostat_operators.trainingjob.observed import PackageFailure, TrainingJobObservation
 
 

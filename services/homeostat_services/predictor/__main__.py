@@ -20,7 +20,7 @@ from homeostat.settings import ObserverSettings, OnlineStoreSettings, S3Settings
 from homeostat_services.predictor.app import Application
 from homeostat_services.predictor.counters import Counters
 from homeostat_services.predictor.model import load as load_model
-from homeostat_services.predictor.predictions import ObserverSink, PredictionLog, Sink
+from homeostat_services.predictor.prediction_log import ObserverSink, PredictionLog, Sink
 from homeostat_services.predictor.service import OnlineFeatures, Predictor
 from homeostat_services.predictor.settings import PredictorSettings
 

@@ -11,7 +11,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from homeostat.api.v1alpha1.modeldeployment import FeatureMode
 from homeostat_services.predictor import seldon
 from homeostat_services.predictor.asgi_bridge import respond
-from homeostat_services.predictor.predictions import PredictionLog
+from homeostat_services.predictor.prediction_log import PredictionLog
 from homeostat_services.predictor.protocol import (
     ACCEPTED,
     MAX_BODY_BYTES,

@@ -14,7 +14,7 @@ from homeostat.reconcile.errors import PlatformError
 from homeostat_services.predictor import seldon
 from homeostat_services.predictor.counters import Counters
 from homeostat_services.predictor.model import Model
-from homeostat_services.predictor.predictions import Prediction, sampled
+from homeostat_services.predictor.prediction_log import Prediction, sampled
 from homeostat_services.predictor.protocol import (
     InferResponse,
     InvalidRequest,

@@ -9,7 +9,7 @@ from homeostat.cluster.informer import Informer
 from homeostat.cluster.kubernetes import KubernetesCluster
 from homeostat.logs import log_as_json
 from homeostat.settings import load
-from homeostat_services.router import resources
+from homeostat_services.router import sources
 from homeostat_services.router.app import create
 from homeostat_services.router.settings import RouterSettings
 from homeostat_services.router.state import Deployment, Pod, TrafficStore
@@ -28,8 +28,8 @@ async def follow_cluster(store: TrafficStore) -> AsyncIterator[None]:
     def put_pods(pods: Mapping[str, Pod]) -> None:
         loop.call_soon_threadsafe(lambda: store.put(pods=pods))
 
-    Informer(cluster, resources.DEPLOYMENT, resources.deployment_from, put_deployments).start()
-    Informer(cluster, resources.POD, resources.pod_from, put_pods, resources.POD_LABELS).start()
+    Informer(cluster, sources.DEPLOYMENT, sources.deployment_from, put_deployments).start()
+    Informer(cluster, sources.POD, sources.pod_from, put_pods, sources.POD_LABELS).start()
     yield
 
 

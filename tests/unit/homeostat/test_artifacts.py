@@ -6,7 +6,7 @@ import pytest
 
 from homeostat.artifacts import model, storage
 from homeostat.artifacts.bundle import MANIFEST, BundleRef, digest_of, verify
-from homeostat.artifacts.dataset import held_out
+from homeostat.artifacts.holdout import held_out
 from homeostat.artifacts.layout import outcomes_prefix, outcomes_uri, snapshot_uri
 from homeostat.artifacts.outcomes import COLUMNS, LABEL_COLUMNS
 from homeostat.artifacts.signature import Signature

@@ -8,7 +8,8 @@ import pytest
 from homeostat.api.v1alpha1.featureset import Entity
 from homeostat.artifacts import storage
 from homeostat.artifacts.bundle import BundleRef
-from homeostat.artifacts.dataset import HOLDOUT, LABEL, TRAIN, held_out
+from homeostat.artifacts.dataset import HOLDOUT, LABEL, TRAIN
+from homeostat.artifacts.holdout import held_out
 from homeostat.engines.objects.memory import MemoryObjects
 from homeostat.reconcile.errors import InvalidData
 from homeostat.runs import LabelInput

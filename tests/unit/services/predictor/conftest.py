@@ -7,7 +7,7 @@ import pytest
 from homeostat_services.predictor.app import web
 from homeostat_services.predictor.counters import Counters
 from homeostat_services.predictor.model import load
-from homeostat_services.predictor.predictions import Prediction
+from homeostat_services.predictor.prediction_log import Prediction
 from homeostat_services.predictor.service import Predictor
 from support import small_model
 

@@ -6,7 +6,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from homeostat_services.predictor.__main__ import assemble, serve
-from homeostat_services.predictor.predictions import Prediction
+from homeostat_services.predictor.prediction_log import Prediction
 from support import small_model
 
 ASKED = "asked"

@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
-from homeostat_services.predictor.predictions import Prediction, sampled
+from homeostat_services.predictor.prediction_log import Prediction, sampled
 from support import small_model
 
 INFER = "/v2/models/churn/infer"

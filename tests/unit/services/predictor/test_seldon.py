@@ -10,7 +10,7 @@ import pytest
 
 from homeostat.artifacts.signature import Signature
 from homeostat_services.predictor import seldon
-from homeostat_services.predictor.predictions import Prediction, sampled
+from homeostat_services.predictor.prediction_log import Prediction, sampled
 from support import small_model
 
 INFER, PREDICT = "/v2/models/churn/infer", "/api/v1.0/predictions"

@@ -4,7 +4,7 @@ import httpx
 
 from homeostat_services.router import targets, xds
 from homeostat_services.router.app import create
-from homeostat_services.router.resources import deployment_from, pod_from
+from homeostat_services.router.sources import deployment_from, pod_from
 from homeostat_services.router.state import Deployment, Pod, Share, State, TrafficStore
 
 

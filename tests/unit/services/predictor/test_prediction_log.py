@@ -4,7 +4,7 @@ import pytest
 
 from homeostat.signals.histogram import Baseline
 from homeostat_services.predictor.counters import Counters
-from homeostat_services.predictor.predictions import DeliveryError, Prediction, PredictionLog
+from homeostat_services.predictor.prediction_log import DeliveryError, Prediction, PredictionLog
 from tools.waiting import until_async
 
 
