@@ -95,11 +95,11 @@ def _update_registry(
         return ()
     model = f"{resource.metadata.namespace}.{resource.spec.registered.name}"
     actions: list[Action] = []
-    record, judged = status.gate, resource.status.candidate
+    record = status.gate
     if record is not None and record != resource.status.gate:
         available = observed.available(record.version)
         dataset = available.dataset.digest if available else ""
-        champion = judged.champion_digest if judged else ""
+        champion = evaluation.champion_of(resource.status)  # the version itself may have taken its place since
         actions.append(TagVersion(model, record.version, *evaluation.verdict_tag(resource, record, dataset, champion)))
     if status.stable is not None and observed.champion_alias != status.stable.version:
         actions.append(SetAlias(model, children.champion_alias(resource), status.stable.version))

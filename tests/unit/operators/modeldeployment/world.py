@@ -64,6 +64,8 @@ class World:
     failure: str = ""
     health: dict[str, Serving] = field(default_factory=dict)
     traffic: StepTraffic | None = field(default_factory=lambda: StepTraffic(1000, 0))
+    report: GateReport | None = None
+    """Of every evaluation, instead of one that has nothing but `verdict`."""
     comparison: ShadowComparison | None = None
     """What the observer says of a version in shadow."""
     registry_answers: bool = True
@@ -74,6 +76,8 @@ class World:
     alias: str | None = None
     tags: list[TagVersion] = field(default_factory=list)
     last: tuple[Action, ...] = ()
+    wait: timedelta | None = None
+    """Until the next turn, as the last one asked."""
 
     @property
     def status(self) -> Any:
@@ -107,7 +111,7 @@ class World:
         state = next((run for run in runs if run.number == number), None)
         result = None
         if state is not None and self.verdict and not self.failure:
-            result = EvaluateResult(report=a_report(self.verdict))
+            result = EvaluateResult(report=self.report or a_report(self.verdict))
         return RunObservation(number, state, runs, result)
 
     def turn(self, seconds: float = 2, *, act: bool = True) -> Self:
@@ -115,7 +119,7 @@ class World:
         decided = replayed(plan, self.resource, self.observed(), self.now)
         self.check_traffic(decided.status)
         self.resource = self.resource.model_copy(update={"status": decided.status})
-        self.last = decided.actions
+        self.last, self.wait = decided.actions, decided.requeue_after
         self.now += timedelta(seconds=seconds)
         if act:
             for action in decided.actions:
