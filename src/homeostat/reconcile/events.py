@@ -7,6 +7,10 @@ from homeostat.api.common import ConditionStatus, ConditionType
 from homeostat.reconcile.conditions import Conditions, get, is_true
 
 
+DECISIONS = frozenset({"Breached", "RetrainingAdmitted"})
+"""Condition types of a decision, not of health: that a breach is over asks nobody to look."""
+
+
 class EventType(StrEnum):
     """Type of a Kubernetes Event."""
 
@@ -39,6 +43,7 @@ def events_between(old: Conditions, new: Conditions) -> tuple[Event, ...]:
         if before is not None and (before.status, before.reason) == (condition.status, condition.reason):
             continue
         lost = before is not None and before.status is ConditionStatus.TRUE and not moving
+        lost = lost and condition.type not in DECISIONS
         bad = condition.status is not ConditionStatus.TRUE and (stalled or lost)
         event = Event(EventType.WARNING if bad else EventType.NORMAL, condition.reason, condition.message)
         if event not in events:  # Ready and a kind's own condition often say the same

@@ -46,3 +46,15 @@ def test_recovery_is_told_as_normal() -> None:
 def test_two_conditions_that_say_the_same_are_told_once() -> None:
     new = put(ready([], "Succeeded", "version 1", 1, NOW), "Succeeded", "True", "Succeeded", "version 1", 1, NOW)
     assert len(events_between([], new)) == 1
+
+
+def test_the_end_of_a_breach_is_normal() -> None:
+    old = put(ready([], "Monitoring", "", 1, NOW), "Breached", "True", "CovariateShift", "drift", 1, NOW)
+    new = put(old, "Breached", "False", "WithinBounds", "No signal is in breach.", 1, NOW)
+    assert events_between(old, new) == (Event(EventType.NORMAL, "WithinBounds", "No signal is in breach."),)
+
+
+def test_a_retraining_that_is_no_longer_admitted_is_normal() -> None:
+    old = put(ready([], "Monitoring", "", 1, NOW), "RetrainingAdmitted", "True", "Admitted", "", 1, NOW)
+    new = put(old, "RetrainingAdmitted", "False", "Cooldown", "", 1, NOW)
+    assert [event.type for event in events_between(old, new)] == [EventType.NORMAL]
