@@ -6,7 +6,6 @@ from enum import StrEnum
 from homeostat.api.common import ConditionStatus, ConditionType
 from homeostat.reconcile.conditions import Conditions, get, is_true
 
-
 DECISIONS = frozenset({"Breached", "RetrainingAdmitted"})
 """Condition types of a decision, not of health: that a breach is over asks nobody to look."""
 
