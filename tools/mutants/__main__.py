@@ -62,9 +62,22 @@ class Outcome:
 
 
 def targets() -> list[Target]:
-    """The modules of targets.toml."""
+    """The modules of targets.toml.
+
+    Raises:
+        SystemExit: A module's file or tests do not exist.
+    """
     listed = tomllib.loads((LISTS / "targets.toml").read_text())["module"]
-    return [Target(**{**one, "tests": tuple(one["tests"])}) for one in listed]
+    found = [Target(**{**one, "tests": tuple(one["tests"])}) for one in listed]
+    missing = [
+        f"{target.name}: there is no {path}"
+        for target in found
+        for path in (target.path, *target.tests)
+        if not (REPOSITORY / path).exists()
+    ]
+    if missing:
+        raise SystemExit("\n".join(["tests/mutants/targets.toml names files that do not exist:", *missing]))
+    return found
 
 
 def survivors() -> dict[tuple[str, str], str]:
@@ -101,10 +114,12 @@ def tried(target: Target, seed: int, limit: int | None, seconds: float) -> Outco
             outcome.trouble = f"these fail without any change: {', '.join(answer['baseline'])}"
     if not done.stdout:
         outcome.trouble = done.stderr[-2000:]
-    survived, all_of_them = len(outcome.survivors), len(outcome.answers)
-    console.print(
-        f"{target.name}: {all_of_them} of {len(keys)} changes tried, {survived} not noticed {outcome.trouble}"
-    )
+    known = survivors()
+    unlisted = [key for key in outcome.survivors if (target.name, key) not in known]
+    counted = f"{len(outcome.answers)} of {len(keys)} changes tried, {len(outcome.survivors)} not noticed"
+    lines = [f"{target.name}: {counted} {outcome.trouble}".rstrip(), *(f"  not noticed: {key}" for key in unlisted)]
+    # One write, so that the lines of modules that end at the same time stay together.
+    console.print("\n".join(lines), markup=False, highlight=False, soft_wrap=True)
     return outcome
 
 

@@ -1,0 +1,39 @@
+from pathlib import Path
+
+import pytest
+
+from tools.mutants import __main__ as tool
+from tools.mutants.generate import mutants
+
+TARGETS = """
+[[module]]
+name = "sample"
+path = "{path}"
+environment = "platform"
+tests = ["{tests}"]
+"""
+
+
+@pytest.fixture
+def lists(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(tool, "LISTS", tmp_path)
+    return tmp_path / "targets.toml"
+
+
+@pytest.mark.parametrize(
+    ("path", "tests", "missing"),
+    [("src/gone.py", "tests/unit/tools", "src/gone.py"), ("tools/targets.py", "tests/unit/gone", "tests/unit/gone")],
+)
+def test_a_file_of_the_list_that_does_not_exist_is_named(lists: Path, path: str, tests: str, missing: str) -> None:
+    lists.write_text(TARGETS.format(path=path, tests=tests))
+    with pytest.raises(SystemExit, match=f"sample: there is no {missing}"):
+        tool.targets()
+
+
+def test_every_listed_module_and_its_tests_exist() -> None:
+    assert len(tool.targets()) > 10
+
+
+def test_a_comparison_is_changed_at_its_boundary_and_in_each_number() -> None:
+    keys = [mutant.key for mutant in mutants("def enough(n: int) -> bool:\n    return n >= 2\n")]
+    assert keys == ["enough: compare: n >= 2 -> n > 2", "enough: constant: 2 -> 3"]
