@@ -106,3 +106,65 @@ def test_a_change_of_unit_is_one_only_if_nothing_else_moved() -> None:
 
 def test_the_diagnosis_carries_its_figures() -> None:
     assert diagnose(Evidence(WITHIN_BOUNDS, values={"drift": "0.01"})).values == {"drift": "0.01"}
+
+
+@pytest.mark.parametrize(
+    ("evidence", "sentence"),
+    [
+        (Evidence(null=("age", "tenure")), "Missing values are up in age, tenure."),
+        (Evidence(stale_feature_sets=("customers", "calls")), "FeatureSet customers, calls is not fresh."),
+        (Evidence(traffic_stopped=True), "Traffic has stopped."),
+        (Evidence(coverage_down=True), "Due outcomes do not arrive."),
+        (
+            Evidence(null=("age",), stale_feature_sets=("calls",), traffic_stopped=True, coverage_down=True),
+            "Missing values are up in age; FeatureSet calls is not fresh; traffic has stopped; due outcomes do not arrive.",
+        ),
+    ],
+)
+def test_an_outage_is_told_by_all_of_its_signs_and_no_others(evidence: Evidence, sentence: str) -> None:
+    assert diagnose(evidence).reason == f"{sentence} Retraining would learn the outage."
+
+
+@pytest.mark.parametrize(
+    ("evidence", "reason"),
+    [
+        (
+            Evidence(BREACHED, WITHIN_BOUNDS, moved=("age", "calls")),
+            "Inputs moved (age, calls), and performance since is within its bound.",
+        ),
+        (Evidence(BREACHED, BREACHED), "Inputs moved, and performance since is beyond its bound."),
+        (
+            Evidence(BREACHED, OUTCOMES_PENDING, moved=("age",)),
+            "Inputs moved (age); the outcomes of predictions since are not due yet.",
+        ),
+        (
+            Evidence(WITHIN_BOUNDS, BREACHED),
+            "Performance is beyond its bound while the inputs are still: the same inputs now lead to other outcomes.",
+        ),
+        (
+            Evidence(None, BREACHED),
+            "Performance is beyond its bound and no signal watches the inputs: the same inputs now lead to other outcomes.",
+        ),
+        (
+            Evidence(NO_DATA, BREACHED),
+            "No known cause fits: drift is NoData, performance is Breached, business is not watched.",
+        ),
+    ],
+)
+def test_a_cause_is_told_with_what_moved_and_what_was_watched(evidence: Evidence, reason: str) -> None:
+    assert diagnose(evidence).reason == reason
+
+
+@pytest.mark.parametrize(
+    ("drift", "moved", "cause"),
+    [
+        (BREACHED, ("bytes", "bytes"), Cause.UNIT_CHANGE),
+        (BREACHED, (), Cause.UNIT_CHANGE),
+        (WITHIN_BOUNDS, ("bytes",), Cause.NONE),
+        (None, (), Cause.NONE),
+    ],
+)
+def test_a_change_of_unit_needs_a_breach_of_drift_by_at_most_one_feature(
+    drift: SignalState | None, moved: tuple[str, ...], cause: Cause
+) -> None:
+    assert diagnose(Evidence(drift, moved=moved, unit_change="bytes is multiplied by 1024")).cause is cause

@@ -20,7 +20,7 @@ from homeostat.signals.drift import (
 )
 from homeostat.signals.histogram import ABOVE, BELOW, NULL, UNSEEN, FeatureBaseline, FeatureKind, SpecialCounts
 
-UNEVEN = [[30.0, 20, 10], [10, 20, 30], [5, 25, 70], [4, 1, 1], [1, 0, 0]]
+UNEVEN: list[list[float]] = [[30.0, 20, 10], [10, 20, 30], [5, 25, 70], [4, 1, 1], [1, 0, 0]]
 TWO_EQUAL = [[30.0, 20, 10], [10, 20, 30]]
 THREE_EQUAL = [[30.0, 20, 10], [10, 20, 30], [20, 30, 10]]
 TWO_AND_A_BIT = [[30.0, 20, 10], [10, 20, 30], [8, 2, 6]]

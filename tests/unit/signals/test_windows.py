@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from homeostat.signals import SignalState, Streak, Window, advance, due_windows, next_window, resume
+from homeostat.signals.windows import split
 
 SINCE = datetime(2026, 1, 1, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -89,3 +90,18 @@ def test_what_an_earlier_version_did_is_forgotten() -> None:
     streak = after(BREACHED, BREACHED)
     assert resume(streak, SINCE) == streak
     assert resume(streak, SINCE + 2 * MINUTE) == Streak()
+
+
+def test_a_streak_without_any_judged_window_goes_on_as_it_is() -> None:
+    assert resume(Streak(), SINCE) == Streak()
+    assert resume(Streak(breaches=1), SINCE) == Streak(breaches=1)
+
+
+def test_a_window_is_split_into_twelve_equal_parts_that_end_exactly_at_its_end() -> None:
+    assert split(100.0, 220.0) == [(100.0 + 10 * n, 110.0 + 10 * n) for n in range(12)]
+    assert split(1.0, 2.1, 4) == [
+        (1.0, 1.275),
+        (1.275, 1.55),
+        (1.55, pytest.approx(1.825)),
+        (pytest.approx(1.825), 2.1),
+    ]
