@@ -37,3 +37,10 @@ def test_every_listed_module_and_its_tests_exist() -> None:
 def test_a_comparison_is_changed_at_its_boundary_and_in_each_number() -> None:
     keys = [mutant.key for mutant in mutants("def enough(n: int) -> bool:\n    return n >= 2\n")]
     assert keys == ["enough: compare: n >= 2 -> n > 2", "enough: constant: 2 -> 3"]
+
+
+def test_every_listed_survivor_is_of_a_listed_module_and_has_a_reason() -> None:
+    modules = {target.name for target in tool.targets()}
+    for (module, _), reason in tool.survivors().items():
+        assert module in modules
+        assert reason.endswith(".")
