@@ -1,5 +1,6 @@
 """How attempts of a TrainingJob end, what is told of them, and when it is looked at again."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -7,11 +8,12 @@ import pytest
 
 from homeostat.api.common import ConditionType
 from homeostat.api.v1alpha1.trainingjob import SUCCEEDED, Step, StepState, TrainingJobReason
+from homeostat.artifacts.features import schema_hash
 from homeostat.engines.runs import RunState
 from homeostat.reconcile.conditions import get
 from homeostat.reconcile.errors import InvalidSpec
 from homeostat.runs import FailureReason, RunFailure, RunProgress
-from homeostat.testing.builders import a_training_job
+from homeostat.testing.builders import a_feature_set, a_training_job
 from homeostat_operators.trainingjob.plan import plan, refused
 from unit.operators.trainingjob.attempts import (
     EARLIER,
@@ -127,7 +129,7 @@ def test_a_limit_of_two_retries_allows_three_attempts(failures: int, ends: bool)
         assert f"({failures + 1} of 2 retries used)" in message(status)
 
 
-@pytest.mark.parametrize(("reason", "recorded"), [("OOMKilled", "OOMKilled"), ("", "Failed")])
+@pytest.mark.parametrize(("reason", "recorded"), [("OOMKilled", "OOMKilled"), ("", "Failed"), ("x" * 80, "x" * 63)])
 def test_the_end_of_an_attempt_has_the_reason_of_its_run_or_failed(reason: str, recorded: str) -> None:
     status = plan(a_training_job(status=running()), ready(run=a_job(finished=True, reason=reason)), NOW).status
     assert status.run is not None
@@ -186,7 +188,7 @@ def test_a_run_is_told_by_its_step_or_as_waiting_and_with_what_holds_it() -> Non
 
 
 def test_steps_that_succeeded_or_were_skipped_are_done() -> None:
-    states = (StepState.SUCCEEDED, StepState.SKIPPED, StepState.FAILED, StepState.RUNNING)
+    states = (StepState.SUCCEEDED, StepState.SKIPPED, StepState.FAILED, StepState.PENDING, StepState.RUNNING)
     job = a_job(steps=tuple(Step(name=state.value.lower(), state=state) for state in states))
     progress = plan(a_training_job(status=running()), ready(run=job, runs=(job,)), NOW).status.progress
     assert progress is not None
@@ -249,3 +251,24 @@ def test_ready_is_true_only_once_the_version_is_registered() -> None:
     found = get(done.conditions, ConditionType.READY)
     assert found is not None
     assert (found.status.value, found.message) == ("True", "Model churn.churn version 4 is registered.")
+
+
+def test_a_run_that_the_list_does_not_show_yet_is_looked_at_again_after_a_suspension() -> None:
+    decided = plan(a_training_job(suspend=True, status=running()), ready(run=a_job()), NOW)
+    assert decided.requeue_after == timedelta(seconds=2)
+
+
+def test_provenance_stays_where_the_run_does_not_show_its_input() -> None:
+    provenance = {"image": "older:1", "seed": 7}
+    status = plan(
+        a_training_job(status=running(provenance=provenance)), ready(run=a_job(), runs=(a_job(),)), NOW
+    ).status
+    assert status.provenance is not None
+    assert (status.provenance.image, status.provenance.seed) == ("older:1", 7)
+
+
+def test_features_without_a_snapshot_are_waited_for_although_their_schema_is_known() -> None:
+    known = a_feature_set(status={"schema_hash": schema_hash(a_feature_set())})
+    decided = plan(a_training_job(), replace(READY, features={"customers": known}), NOW)
+    assert said(decided.status) == ("Unknown", TrainingJobReason.WAITING_FOR_FEATURES)
+    assert decided.requeue_after == timedelta(seconds=60)
