@@ -176,3 +176,10 @@ def test_finished_jobs_below_the_newest_of_status_and_cluster_are_removed_and_ru
     assert removed(3, a_job(1, uid="1", finished=True), a_job(2, uid="2", finished=True)) == ["1", "2"]
     assert removed(1, a_job(1, uid="1", finished=True), a_job(2, uid="2", finished=True)) == ["1"]
     assert removed(2, a_job(2, uid="2", finished=True), a_job(3, uid="3")) == ["3", "2"]
+
+
+def test_a_reason_is_recorded_by_its_first_63_characters() -> None:
+    ended = a_job(finished=True, reason="x" * 80, message="it ended")
+    status = plan(a_feature_set(status={"run": a_run()}), seen(state=ended), NOW).status
+    assert status.run is not None
+    assert status.run.reason == "x" * 63
