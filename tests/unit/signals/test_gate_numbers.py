@@ -99,7 +99,7 @@ def test_a_difference_needs_two_draws_and_a_defined_metric() -> None:
     for points, draws in (([0.75, 0.5], one), ([math.nan, 0.5], two)):
         seen = gate._compared(Metric.AUC, points, draws, 40)
         assert (seen.difference, seen.lower, seen.upper, seen.champion, seen.rows) == (None, None, None, 0.5, 40)
-    assert gate._compared(Metric.AUC, [0.75, 0.5], one, 40).challenger == 0.75
+        assert seen.challenger == (None if math.isnan(points[0]) else points[0])
 
 
 def test_two_thousand_resamples_of_seed_0_are_drawn_unless_asked_otherwise() -> None:
@@ -117,6 +117,19 @@ def test_the_ends_of_the_scale_are_probabilities(score: float) -> None:
 def test_a_holdout_without_rows_or_with_other_rows_is_refused(labels: list[int], scores: list[float]) -> None:
     with pytest.raises(ValueError, match="give one score per labelled row"):
         paired_bootstrap(labels, scores, None)
+
+
+def test_a_champion_with_other_rows_than_the_challenger_is_refused() -> None:
+    with pytest.raises(ValueError, match="give one score per labelled row"):
+        paired_bootstrap([0, 1], [0.5, 0.6], [0.5])
+
+
+def test_the_interval_of_the_better_model_lies_above_zero_and_that_of_the_worse_below() -> None:
+    labels = [0, 1] * 10
+    good, bad = [0.1, 0.9] * 10, [0.4, 0.6] * 10
+    for challenger, champion, sign in ((good, bad, 1), (bad, good, -1)):
+        brier = next(m for m in paired_bootstrap(labels, challenger, champion) if m.name is Metric.BRIER)
+        assert (brier.lower, brier.upper) == pytest.approx((0.15 * sign, 0.15 * sign))
 
 
 def test_one_score_that_is_no_probability_is_refused_whichever_model_gave_it() -> None:

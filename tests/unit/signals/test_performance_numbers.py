@@ -241,6 +241,7 @@ def test_the_sentence_says_on_which_side_of_its_bound_a_metric_is(operator: Oper
     seen = count_cohort([0.2] * 100, [0] * 100)
     judged = judge_performance(Metric.BRIER, Threshold(operator, value), seen, 100, ripe=True)
     assert judged.sentence == f"brier: 0.0400 (95 % 0.0400 to 0.0400, 100 outcomes) {said}."
+    assert judged.state is (SignalState.WITHIN_BOUNDS if "not shown" in said else SignalState.BREACHED)
 
 
 def test_what_is_pending_and_what_is_missing_are_told_apart() -> None:
