@@ -179,6 +179,21 @@ def transplant(module: ModuleType, mutant: Mutant) -> None:
         if new is before.get(name) or name == "__builtins__":
             continue
         _replace(name, before.get(name), new)
+    _renew_defaults(module, mutant.where, space)
+
+
+def _renew_defaults(module: ModuleType, name: str, space: dict[str, Any]) -> None:
+    """Functions read a variable that is the default of an argument when they are defined; they are defined again."""
+    for statement in ast.parse(Path(str(module.__file__)).read_text()).body:
+        if not isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        defaults = [*statement.args.defaults, *statement.args.kw_defaults]
+        if not any(isinstance(default, ast.Name) and default.id == name for default in defaults):
+            continue
+        function = vars(module)[statement.name]
+        code = compile(ast.unparse(statement), str(module.__file__), "exec", flags=_future(module), dont_inherit=True)
+        exec(code, space)  # noqa: S102 - our own module
+        _become(function, space[statement.name])
 
 
 def _future(module: ModuleType) -> int:

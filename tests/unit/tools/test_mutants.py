@@ -1,9 +1,12 @@
+import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 from tools.mutants import __main__ as tool
 from tools.mutants.generate import mutants
+from tools.mutants.worker import transplant
 
 TARGETS = """
 [[module]]
@@ -44,3 +47,16 @@ def test_every_listed_survivor_is_of_a_listed_module_and_has_a_reason() -> None:
     for (module, _), reason in tool.survivors().items():
         assert module in modules
         assert reason.endswith(".")
+
+
+def test_a_changed_variable_changes_the_defaults_that_are_read_from_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = "SEED = 1\n\ndef draw(seed: int = SEED, *, other: int = SEED) -> int:\n    return seed + other\n"
+    (tmp_path / "sample_of_defaults.py").write_text(source)
+    monkeypatch.syspath_prepend(tmp_path)
+    module = import_module("sample_of_defaults")
+    monkeypatch.delitem(sys.modules, "sample_of_defaults")
+    draw = module.draw
+    transplant(module, next(mutant for mutant in mutants(source) if mutant.where == "SEED"))
+    assert draw() == 4
