@@ -87,7 +87,7 @@ def test_a_role_gives_its_verb_on_its_subresource_in_its_namespace_and_nothing_e
 
 def test_an_api_server_that_does_not_answer_is_an_outage_and_not_a_decision() -> None:
     nowhere = KubernetesCluster(Connection("https://127.0.0.1:1"), "homeostat-contract")
-    with pytest.raises(ReviewsUnavailable, match="cannot be asked"):
+    with pytest.raises(ReviewsUnavailable, match="cannot be reached to authenticate"):
         KubernetesReviews(nowhere).authenticate("t")
 
 
