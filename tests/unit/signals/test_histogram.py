@@ -125,3 +125,33 @@ def test_an_incoherent_baseline_is_refused(change: dict[str, object], message: s
     FeatureBaseline.model_validate(good)
     with pytest.raises(ValidationError, match=message):
         FeatureBaseline.model_validate(good | change)
+
+
+def test_equally_frequent_categories_are_ordered_by_their_text_and_more_frequent_ones_come_first() -> None:
+    feature = categorical(["c", "b", "b", "a", "d", "d", "d"])
+    assert (feature.categories, feature.counts) == (("d", "b", "a", "c"), (3, 2, 1, 1))
+
+
+def test_the_twenty_most_frequent_categories_have_a_bin_unless_asked_otherwise() -> None:
+    values = [f"c{n:02d}" for n in range(22)]
+    feature = fit({"x": values}, {"x": FeatureKind.CATEGORICAL}).features[0]
+    assert (len(feature.counts), feature.special.unseen) == (20, 2)
+
+
+def test_ten_distinct_values_have_a_bin_each_and_eleven_are_cut_at_deciles() -> None:
+    assert numeric([*range(10)] * 3 + [0] * 70).counts == (73, *[3] * 9)
+    assert len(numeric([*range(11)] * 3 + [0] * 70).counts) < 5
+
+
+def test_a_fraction_keeps_its_text_and_a_whole_number_loses_its_point() -> None:
+    assert categorical([1.5, 1.0, 1]).categories == ("1", "1.5")
+
+
+def test_scores_are_binned_like_a_feature_and_absent_without_scores() -> None:
+    kinds = {"x": FeatureKind.NUMERIC}
+    scored = fit({"x": [1.0, 2.0]}, kinds, scores=[0.25, 0.75]).score
+    assert scored is not None
+    assert (scored.name, scored.counts, scored.edges, scored.mean, scored.deviation) == (
+        "score", (1, 1), (0.25, 0.75, 0.75), 0.5, 0.25,
+    )  # fmt: skip
+    assert fit({"x": [1.0, 2.0]}, kinds).score is None
