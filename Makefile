@@ -170,7 +170,7 @@ test-seldon-python: venv $(SELDON)/.stamp ## Test with Seldon's Python package: 
 
 # All checks that a change must pass before it is complete; a new long suite gets its own target, in this list and in
 # the README's. They share one cluster: `test` leaves it up, the targets *-down free what the next one needs.
-ALL_TARGETS := verify mutants test e2e-kubeflow kubeflow-down e2e-seldon test-seldon-python demo-down
+ALL_TARGETS := verify test e2e-kubeflow kubeflow-down e2e-seldon test-seldon-python demo-down
 
 .PHONY: mutants
 mutants: venv ## Run mutation tests and list the mutants that survive
