@@ -235,3 +235,10 @@ def test_an_object_of_several_versions_goes_with_the_last_of_them(
     shared = Child("v1", "Service", "churn", "uid-shared", "")
     observed = replace(world.observed(), children=(*own, shared))
     assert [child.name for child in retire(before, world.status, observed, world.now).doomed] == gone
+
+
+def test_a_step_that_the_spec_has_no_more_is_over_whatever_it_still_lacked() -> None:
+    world = in_canary()
+    world.traffic = None
+    world.spec(rollout={"steps": []})
+    assert world.turn().shares == {"2": 100}

@@ -86,6 +86,8 @@ def test_windows_of_another_version_are_forgotten() -> None:
     assert after(LOSS, old=old).judged_through == SECOND.end
     fresh = after(LOSS, old=old.model_copy(update={"version": "0"}))
     assert (fresh.state, fresh.judged_through, fresh.since) == (SignalState.OUTCOMES_PENDING, None, NOW)
+    unjudged = after(LOSS, old=a_status(version="0"))
+    assert (unjudged.state, unjudged.version) == (SignalState.OUTCOMES_PENDING, "1")
     earlier = after(LOSS, old=a_status(judged_through=START - MINUTE))
     assert (earlier.state, earlier.judged_through) == (SignalState.OUTCOMES_PENDING, None)
 
@@ -187,6 +189,7 @@ def test_an_engine_that_does_not_answer_is_no_data_from_now_on() -> None:
 
 def test_traffic_has_stopped_only_after_it_had_been_there_and_until_it_is_back() -> None:
     assert not after(DRIFT, drift(NOTHING)).traffic_stopped
+    assert after(DRIFT, drift(NOTHING), old=a_status(name="drift", samples=1)).traffic_stopped
     there = after(DRIFT, drift(STILL))
     assert not there.traffic_stopped
     gone = after(DRIFT, drift(NOTHING, SECOND), old=there)
@@ -230,6 +233,7 @@ def test_a_breach_began_with_the_earliest_window_of_a_signal_that_is_breached() 
     calm = a_status(first_breach=START - MINUTE)
     assert judgement.breach_since([late, early, calm]) == START
     assert judgement.breach_since([calm, a_status(state="Breached")]) is None
+    assert judgement.breach_since([late, a_status(state="Breached")]) == SECOND.start
 
 
 def test_evidence_takes_each_state_from_the_signals_of_its_type() -> None:
@@ -256,6 +260,8 @@ def test_evidence_takes_each_state_from_the_signals_of_its_type() -> None:
     assert found.values["drift"] == "Breached"
     assert found.values["inputs moved since"] == "2026-01-05T09:00:00Z"
     assert "inputs moved since" not in gather_evidence(pairs[1:], ()).values
+    undrifted = gather_evidence(pairs[2:], ())
+    assert (undrifted.drift, undrifted.performance, undrifted.business) == (None, "WithinBounds", "Breached")
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,15 @@ def test_what_follows_from_unknown_is_what_no_data_says(policy: NoDataPolicy, ac
     assert ruling.action is action
 
 
+def test_one_signal_without_data_whose_policy_is_to_alert_is_enough() -> None:
+    silent, other = a_monitor().spec.signals
+    alerting = other.model_copy(update={"no_data": NoDataPolicy.ALERT})
+    pairs = [(one, SignalStatus(name=one.name, state=SignalState.NO_DATA)) for one in (silent, alerting)]
+    ruling = answer(Cause.UNKNOWN, "No data.", pairs)
+    assert ruling is not None
+    assert ruling.action is DecisionAction.ALERT
+
+
 def test_only_a_signal_without_data_has_its_no_data_policy_followed() -> None:
     silent, pending = a_monitor().spec.signals
     pairs = [
