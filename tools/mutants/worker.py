@@ -14,6 +14,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from types import CodeType, FrameType, FunctionType, ModuleType
@@ -42,6 +43,10 @@ class Plugin:
         module = import_module(self.module)
         chosen = {mutant.key: mutant for mutant in mutants(Path(str(module.__file__)).read_text())}
         coverage = _coverage(session, str(module.__file__))
+        # What tests import late is imported once; in a child its seconds would count against the first test.
+        for name in coverage["imported"]:
+            with suppress(Exception):
+                import_module(name)
         print(json.dumps({"baseline": coverage["failed"], "tests": len(session.items)}), file=ANSWERS, flush=True)
         end = time.monotonic() + self.budget
         for line in sys.stdin:
@@ -87,7 +92,7 @@ def _try(session: pytest.Session, module: ModuleType, mutant: Mutant, coverage: 
     status = _ended(child, PATIENCE_SECONDS)
     with os.fdopen(reading) as answer:
         failed = answer.read() if status is not None else ""
-    if status is None:
+    if status is None or (os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGPROF):
         return {"outcome": TIMEOUT}
     return {"outcome": KILLED, "by": failed or "the process ended"} if failed or status else {"outcome": SURVIVED}
 
@@ -133,6 +138,7 @@ def _coverage(session: pytest.Session, path: str) -> dict[str, Any]:
     if not child:
         os.close(reading)
         _quiet()
+        before = set(sys.modules)
         ran: dict[str, list[str]] = {}
         seconds: dict[str, float] = {}
         failed: list[str] = []
@@ -149,7 +155,8 @@ def _coverage(session: pytest.Session, path: str) -> dict[str, Any]:
             sys.settrace(None)
             seconds[item.nodeid], ran[item.nodeid] = time.process_time() - began, sorted(names)
         with os.fdopen(writing, "w") as answer:
-            json.dump({"ran": ran, "seconds": seconds, "failed": failed}, answer)
+            imported = sorted(set(sys.modules) - before)
+            json.dump({"ran": ran, "seconds": seconds, "failed": failed, "imported": imported}, answer)
         os._exit(0)
     os.close(writing)
     with os.fdopen(reading) as answer:
