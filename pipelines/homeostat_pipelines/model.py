@@ -22,7 +22,7 @@ from homeostat.artifacts.dataset import LABEL
 from homeostat.artifacts.model import BASELINE, EXAMPLES, MODEL, SIGNATURE, Example
 from homeostat.artifacts.signature import PROBABILITY, Signature
 from homeostat.reconcile.errors import InvalidData, PlatformError
-from homeostat.signals import histogram
+from homeostat.signals import fit
 from homeostat.signals.histogram import FeatureKind
 from homeostat_pipelines.signature import feeds, score
 
@@ -137,7 +137,7 @@ def _graph(estimator: Pipeline, signature: Signature) -> bytes:
 def _baseline(table: pa.Table, signature: Signature, scores: NDArray[np.float64]) -> bytes:
     kinds = {i.name: FeatureKind.CATEGORICAL if i.textual else FeatureKind.NUMERIC for i in signature.inputs}
     values = {name: table.column(name).to_pylist() for name in kinds}
-    baseline = histogram.fit(values, kinds, scores=scores.tolist())
+    baseline = fit(values, kinds, scores=scores.tolist())
     return canonical(json.loads(baseline.model_dump_json(by_alias=True)))
 
 

@@ -6,14 +6,16 @@ Usage: python tests/benchmarks/signals_table.py [repetitions]
 """
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from homeostat.enums import SignalState
-from homeostat.signals.drift import FeatureDrift, feature_drift, judge
-from homeostat.signals.histogram import FeatureBaseline, FeatureKind
+from homeostat.signals import fit
+from homeostat.signals.drift import DriftEstimate, FeatureDrift, feature_drift, judge
+from homeostat.signals.histogram import FeatureBaseline, FeatureKind, bin_labels, count
 
 FEATURES, BINS, TRAINING, PARTS = 20, 10, 5_000, 12
 THRESHOLD, TRUE_PSI, MIN_SAMPLES = 0.1, 0.2, 200
@@ -23,6 +25,79 @@ EVEN = np.full(BINS, 1 / BINS)
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
 Window = tuple[list[FeatureBaseline], list[Counts]]
+Draw = Callable[[np.random.Generator, int], list[object]]
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A kind of feature that equal-frequency bins alone judge badly, and a change that must be seen."""
+
+    name: str
+    kind: FeatureKind
+    still: Draw
+    change: str
+    changed: Draw
+
+
+def _zeros(share: float, low: int, high: int) -> Draw:
+    def draw(rng: np.random.Generator, rows: int) -> list[object]:
+        values = rng.integers(low, high + 1, rows).astype(float)
+        return list(np.where(rng.random(rows) < share, 0.0, values).tolist())
+
+    return draw
+
+
+def _spike(share: float) -> Draw:
+    def draw(rng: np.random.Generator, rows: int) -> list[object]:
+        return list(np.where(rng.random(rows) < share, 37.0, rng.uniform(0, 100, rows)).tolist())
+
+    return draw
+
+
+def _tail(scale: float) -> Draw:
+    return lambda rng, rows: (scale * rng.lognormal(0, 2, rows)).tolist()
+
+
+def _of(values: Sequence[object], shares: Sequence[float]) -> Draw:
+    return lambda rng, rows: [values[index] for index in rng.choice(len(values), rows, p=shares)]
+
+
+def _texts(first: int, number: int) -> Draw:
+    return lambda rng, rows: [f"c{index}" for index in rng.integers(first, first + number, rows)]
+
+
+SHAPES = (
+    Shape("90 % zeros, rest 1 to 100", FeatureKind.NUMERIC, _zeros(0.9, 1, 100), "75 % zeros", _zeros(0.75, 1, 100)),
+    Shape(
+        "90 % zeros, rest 1 to 100 ",
+        FeatureKind.NUMERIC,
+        _zeros(0.9, 1, 100),
+        "the others only 51 to 100",
+        _zeros(0.9, 51, 100),
+    ),
+    Shape("40 % one value amid others", FeatureKind.NUMERIC, _spike(0.4), "20 %", _spike(0.2)),
+    Shape("heavy tail (lognormal, sigma 2)", FeatureKind.NUMERIC, _tail(1), "twice as large", _tail(2)),
+    Shape("constant", FeatureKind.NUMERIC, _of([7.0], [1]), "10 % another value", _of([7.0, 8.0], [0.9, 0.1])),
+    Shape(
+        "two values, 98 % to 2 %",
+        FeatureKind.NUMERIC,
+        _of([0, 1], [0.98, 0.02]),
+        "90 % to 10 %",
+        _of([0, 1], [0.9, 0.1]),
+    ),
+    Shape("2,000 categories", FeatureKind.CATEGORICAL, _texts(0, 2000), "half of them new", _texts(1000, 2000)),
+    Shape("50 categories", FeatureKind.CATEGORICAL, _texts(0, 50), "10 % new", _texts(5, 50)),
+)
+"""Each is a feature of `TRAINING` rows; its name and its change are what the table prints."""
+
+
+def shape_window(rng: np.random.Generator, shape: Shape, rows: int, *, changed: bool) -> DriftEstimate:
+    """The verdict on one feature whose rows are spread evenly over the window's parts."""
+    feature = fit({"x": shape.still(rng, TRAINING)}, {"x": shape.kind}).features[0]
+    values = (shape.changed if changed else shape.still)(rng, rows)
+    parts = [count(feature, values[part::PARTS]).tolist() for part in range(PARTS)]
+    windows = [dict(zip(bin_labels(feature), map(float, part), strict=True)) for part in parts]
+    return judge([feature_drift(feature, windows)], THRESHOLD, MIN_SAMPLES)
 
 
 def tilted(psi: float) -> Floats:
@@ -105,10 +180,26 @@ def batched_rows(rng: np.random.Generator, repetitions: int) -> Iterator[str]:
         yield f"| M = {rows:,} in batches of {size} | {naive} | {ours_said} | {held} | {effective:.0f} |"
 
 
+def shapes(rng: np.random.Generator, repetitions: int) -> Iterator[str]:
+    yield "| feature, 1,000 rows | false breach | change | detected |"
+    yield "|---|---|---|---|"
+    for shape in SHAPES:
+        rates = [
+            percent(
+                [
+                    shape_window(rng, shape, 1_000, changed=changed).state is SignalState.BREACHED
+                    for _ in range(repetitions)
+                ]
+            )
+            for changed in (False, True)
+        ]
+        yield f"| {shape.name} | {rates[0]} | {shape.change} | {rates[1]} |"
+
+
 def main() -> None:
     repetitions = int(sys.argv[1]) if len(sys.argv) > 1 else 300
     rng = np.random.default_rng(20)
-    tables: tuple[Callable[[np.random.Generator, int], Iterator[str]], ...] = (independent_rows, batched_rows)
+    tables: tuple[Callable[[np.random.Generator, int], Iterator[str]], ...] = (independent_rows, batched_rows, shapes)
     for table in tables:
         for line in table(rng, repetitions):
             sys.stdout.write(line + "\n")

@@ -9,7 +9,7 @@ import onnx
 from onnx import TensorProto, helper
 
 from homeostat.engines.objects.memory import MemoryObjects
-from homeostat.signals.histogram import FeatureKind, fit
+from homeostat.signals import FeatureKind, fit
 from homeostat_services.predictor.settings import PredictorSettings
 
 URI = "s3://homeostat/churn/models/churn/one"

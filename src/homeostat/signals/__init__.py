@@ -5,6 +5,7 @@ formulas with their sources and the measured error rates.
 """
 
 from homeostat.enums import Metric, Operator, SignalState
+from homeostat.signals.binning import fit
 from homeostat.signals.causes import Cause, Diagnosis, Evidence, diagnose
 from homeostat.signals.drift import (
     DriftEstimate,
@@ -27,7 +28,7 @@ from homeostat.signals.gate import (
     judge_gate,
     paired_bootstrap,
 )
-from homeostat.signals.histogram import Baseline, FeatureBaseline, FeatureKind, assign, bin_labels, fit
+from homeostat.signals.histogram import Baseline, FeatureBaseline, FeatureKind, assign, bin_labels
 from homeostat.signals.performance import (
     CohortCounts,
     PerformanceEstimate,

@@ -208,7 +208,11 @@ def _index(baseline: Floats, window: Floats, cluster: Clustering) -> tuple[float
 def _specials(baseline: FeatureBaseline, counts: Floats) -> tuple[SpecialShare, ...]:
     """Special shares of counts (sub-windows by labels, the special ones last), each with a design effect of its own."""
     rows, total = counts.sum(axis=1), float(counts.sum())
-    before = baseline.special.by_label()
+    expected = {
+        label: count / baseline.n if baseline.n else 0.0 for label, count in baseline.special.by_label().items()
+    }
+    if baseline.unseen_share is not None:
+        expected[UNSEEN] = baseline.unseen_share
     shares = []
     for offset, label in enumerate(SPECIAL_LABELS, start=len(baseline.counts)):
         column = counts[:, offset]
@@ -217,7 +221,7 @@ def _specials(baseline: FeatureBaseline, counts: Floats) -> tuple[SpecialShare, 
             SpecialShare(
                 label=label,
                 share=float(column.sum()) / total if total else 0.0,
-                baseline=before[label] / baseline.n if baseline.n else 0.0,
+                baseline=expected[label],
                 effective_samples=total / cluster.effect,
                 baseline_samples=baseline.n,
                 groups=cluster.groups,

@@ -1,15 +1,15 @@
 """Bins fixed at training: made by the training pipeline, counted by the predictor, judged by the Monitor.
 
 The baseline is the training data's own mix. It travels as `baseline.json` beside the model, so that a version is always
-compared with what *it* learnt from.
+compared with what *it* learnt from. `homeostat.signals.binning` chooses the bins.
 """
 
 import math
 from bisect import bisect_right
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from enum import StrEnum
 from functools import cached_property
+from itertools import pairwise
 from typing import Literal, Self
 
 import numpy as np
@@ -25,8 +25,17 @@ UNSEEN = "__unseen__"
 SPECIAL_LABELS = (NULL, BELOW, ABOVE, UNSEEN)
 """Labels of the mass outside the regular bins; every feature has all four, so that every counter exists from the start."""
 
+MAX_GROUPS = 10
+GROUP_LABELS = tuple(f"__rare_{index}__" for index in range(MAX_GROUPS))
+"""Labels of the bins that rarer categories share."""
+
+RESERVED_LABELS = frozenset(SPECIAL_LABELS + GROUP_LABELS)
+"""A category that is spelled like one of these has no bin, because its counts would be mixed with another bin's."""
+
 SCORE = "score"
 """Name of the score's own histogram."""
+
+_PLAIN = frozenset({int, float, bool, type(None)})
 
 
 class FeatureKind(StrEnum):
@@ -42,7 +51,7 @@ class SpecialCounts(TolerantDocument):
     null: int = Field(0, ge=0, description="Missing: None, NaN or empty text.")
     below: int = Field(0, ge=0, description="Less than every finite training value.")
     above: int = Field(0, ge=0, description="More than every finite training value.")
-    unseen: int = Field(0, ge=0, description="A category without a bin, or text where a number belongs.")
+    unseen: int = Field(0, ge=0, description="A value without a bin: see `unseenShare`.")
 
     def by_label(self) -> dict[str, int]:
         """The counts under their exported labels."""
@@ -58,29 +67,55 @@ class FeatureBaseline(TolerantDocument):
         (),
         description="Numeric: ascending edges; bin i holds edges[i] <= value < edges[i+1], the last one its end too.",
     )
+    points: tuple[float, ...] = Field(
+        (),
+        description="Numeric: ascending values with a bin of their own, whose bins follow those of `edges`. Without "
+        "`edges` they are all values of training, and any other value within their range is unseen.",
+    )
     categories: tuple[str, ...] = Field((), description="Categorical: the text of each bin, most frequent first.")
+    groups: tuple[tuple[str, ...], ...] = Field(
+        (),
+        max_length=MAX_GROUPS,
+        description="Categorical: rarer categories that share a bin; their bins follow those of `categories`.",
+    )
     counts: tuple[int, ...] = Field(description="Training rows per regular bin.")
     special: SpecialCounts = SpecialCounts()
     n: int = Field(ge=0, description="Training rows, special ones included.")
+    unseen_share: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="Share of values without a bin that is expected of the training distribution; none: that of training.",
+    )
     mean: float | None = Field(None, description="Numeric: mean of the finite values.")
     deviation: float | None = Field(None, description="Numeric: their standard deviation.")
 
     @model_validator(mode="after")
     def _is_coherent(self) -> Self:
-        bins = max(0, len(self.edges) - 1) if self.kind is FeatureKind.NUMERIC else len(self.categories)
+        numeric = self.kind is FeatureKind.NUMERIC
+        bins = self.intervals + len(self.points) if numeric else len(self.categories) + len(self.groups)
         if len(self.counts) != bins:
             raise ValueError(f"counts of feature {self.name!r} has {len(self.counts)} entries for {bins} bins")
         if list(self.edges) != sorted(self.edges):
             raise ValueError(f"edges of feature {self.name!r} must ascend")
+        if any(after <= before for before, after in pairwise(self.points)):
+            raise ValueError(f"points of feature {self.name!r} must ascend")
         total = sum(self.counts) + sum(self.special.by_label().values())
         if self.n != total:
             raise ValueError(f"n of feature {self.name!r} is {self.n}, but its counts add up to {total}")
         return self
 
+    @property
+    def intervals(self) -> int:
+        """Number of bins between `edges`."""
+        return max(0, len(self.edges) - 1)
+
     @cached_property
     def regular_labels(self) -> tuple[str, ...]:
         """Labels of the regular bins, in the order of `counts`."""
-        return tuple(map(str, range(len(self.counts)))) if self.kind is FeatureKind.NUMERIC else self.categories
+        if self.kind is FeatureKind.NUMERIC:
+            return tuple(map(str, range(len(self.counts))))
+        return self.categories + GROUP_LABELS[: len(self.groups)]
 
     @cached_property
     def inner_edges(self) -> tuple[float, ...]:
@@ -88,15 +123,32 @@ class FeatureBaseline(TolerantDocument):
         return self.edges[1:-1]
 
     @cached_property
-    def known(self) -> frozenset[str]:
-        """The categories that have a bin."""
-        return frozenset(self.categories)
+    def span(self) -> tuple[float, float]:
+        """Least and greatest finite value of training; infinite and reversed where there was none."""
+        values = self.edges + self.points
+        return (min(values), max(values)) if values else (math.inf, -math.inf)
+
+    @cached_property
+    def bin_of_point(self) -> dict[float, int]:
+        """Bin index by value: that of each point, and of what a sender of 32-bit numbers makes of it."""
+        rounded = {float(np.float32(point)): index for index, point in enumerate(self.points, self.intervals)}
+        return rounded | {point: index for index, point in enumerate(self.points, self.intervals)}
+
+    @cached_property
+    def bin_of_category(self) -> dict[str, int]:
+        """Bin index by the text of each category."""
+        bins = {text: index for index, text in enumerate(self.categories)}
+        for index, group in enumerate(self.groups, len(self.categories)):
+            bins |= dict.fromkeys(group, index)
+        return bins
 
 
 class Baseline(TolerantDocument):
     """Content of `baseline.json`."""
 
-    version: Literal[1] = Field(1, description="Version of this format.")
+    version: Literal[1, 2] = Field(
+        2, description="Version of this format; 2 adds `points`, `groups` and `unseenShare` of a feature."
+    )
     features: tuple[FeatureBaseline, ...]
     score: FeatureBaseline | None = Field(None, description="The model's own scores on its training data.")
 
@@ -111,85 +163,6 @@ class Baseline(TolerantDocument):
 
 def _missing(name: str) -> FeatureBaseline:
     raise KeyError(f"the baseline has no feature {name!r}; it was made for another model")
-
-
-def fit(
-    columns: Mapping[str, Sequence[object]],
-    kinds: Mapping[str, FeatureKind],
-    *,
-    scores: Sequence[float] | None = None,
-    max_bins: int = 10,
-    max_categories: int = 20,
-) -> Baseline:
-    """Bins and counts of the training data.
-
-    Args:
-        columns: Values by feature name, one per row; None, NaN and empty text are missing values.
-        kinds: Which features to keep, and how.
-        scores: The model's scores on the same rows.
-        max_bins: Regular bins of a numeric feature at most.
-        max_categories: Categories with a bin of their own at most; the rarer ones count as unseen.
-
-    Raises:
-        KeyError: `kinds` names a feature that has no column.
-        ValueError: A kind is not one of `FeatureKind`.
-    """
-    features = tuple(
-        _numeric(name, columns[name], max_bins)
-        if FeatureKind(kind) is FeatureKind.NUMERIC
-        else _categorical(name, columns[name], max_categories)
-        for name, kind in kinds.items()
-    )
-    return Baseline(features=features, score=None if scores is None else _numeric(SCORE, scores, max_bins))
-
-
-def _numeric(name: str, values: Sequence[object], max_bins: int) -> FeatureBaseline:
-    column: NDArray[np.float64] = np.array([math.nan if v is None else v for v in values], dtype=np.float64)
-    finite = column[np.isfinite(column)]
-    # Infinite values are what serving would call them: outside every finite one.
-    special = SpecialCounts(
-        null=int(np.isnan(column).sum()), below=int(np.isneginf(column).sum()), above=int(np.isposinf(column).sum())
-    )
-    if finite.size == 0:
-        return FeatureBaseline(name=name, kind=FeatureKind.NUMERIC, counts=(), special=special, n=column.size)
-    edges = _edges(finite, max_bins)
-    counts = np.bincount(np.digitize(finite, edges[1:-1]), minlength=len(edges) - 1)
-    return FeatureBaseline(
-        name=name,
-        kind=FeatureKind.NUMERIC,
-        edges=edges,
-        counts=tuple(counts.tolist()),
-        special=special,
-        n=column.size,
-        mean=float(finite.mean()),
-        deviation=float(finite.std()),
-    )
-
-
-def _edges(finite: NDArray[np.float64], max_bins: int) -> tuple[float, ...]:
-    """Deciles, each once; or the distinct values where there are no more of them than bins.
-
-    An inner edge may equal the greatest value: then the last bin holds that value alone (the ones of a 0/1 feature).
-    """
-    distinct = np.unique(finite)
-    inner = distinct if distinct.size <= max_bins else np.unique(np.quantile(finite, np.arange(1, max_bins) / max_bins))
-    least, most = float(distinct[0]), float(distinct[-1])
-    return (least, *(float(edge) for edge in inner if edge > least), most)
-
-
-def _categorical(name: str, values: Sequence[object], max_categories: int) -> FeatureBaseline:
-    texts = Counter(category_text(value) for value in values if not is_null(value))
-    # A category that is spelled like a special label would be counted twice; it gets no bin.
-    ranked = sorted(((t, c) for t, c in texts.items() if t not in SPECIAL_LABELS), key=lambda tc: (-tc[1], tc[0]))
-    top = ranked[:max_categories]
-    return FeatureBaseline(
-        name=name,
-        kind=FeatureKind.CATEGORICAL,
-        categories=tuple(text for text, _ in top),
-        counts=tuple(count for _, count in top),
-        special=SpecialCounts(null=len(values) - texts.total(), unseen=texts.total() - sum(count for _, count in top)),
-        n=len(values),
-    )
 
 
 def is_null(value: object) -> bool:
@@ -207,21 +180,68 @@ def bin_labels(feature: FeatureBaseline) -> tuple[str, ...]:
     return feature.regular_labels + SPECIAL_LABELS
 
 
-def assign(feature: FeatureBaseline, value: object) -> str:
-    """The bin label of one served value; never fails, and costs a bisection or a hash look-up."""
+def bin_index(feature: FeatureBaseline, value: object) -> int:
+    """Index of one served value's bin in `bin_labels`; never fails, and costs a bisection or a look-up."""
+    regular = len(feature.counts)
     if is_null(value):
-        return NULL
+        return regular
     if feature.kind is FeatureKind.CATEGORICAL:
-        text = category_text(value)
-        return text if text in feature.known else UNSEEN
-    if isinstance(value, int | float | np.number) and feature.edges:
-        return _numeric_bin(feature, float(value))
-    return UNSEEN
+        return feature.bin_of_category.get(category_text(value), regular + 3)
+    if not isinstance(value, int | float | np.number) or not regular:
+        return regular + 3
+    return _bin_of_number(feature, _as_float(value))
 
 
-def _numeric_bin(feature: FeatureBaseline, number: float) -> str:
-    if number < feature.edges[0]:
-        return BELOW
-    if number > feature.edges[-1]:
-        return ABOVE
-    return feature.regular_labels[bisect_right(feature.inner_edges, number)]
+def _as_float(value: float | np.number) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
+
+
+def _bin_of_number(feature: FeatureBaseline, number: float) -> int:
+    point = feature.bin_of_point.get(number)
+    if point is not None:
+        return point
+    regular = len(feature.counts)
+    least, most = feature.span
+    if number < least:
+        return regular + 1
+    if number > most:
+        return regular + 2
+    return bisect_right(feature.inner_edges, number) if feature.edges else regular + 3
+
+
+def assign(feature: FeatureBaseline, value: object) -> str:
+    """The bin label of one served value."""
+    return bin_labels(feature)[bin_index(feature, value)]
+
+
+def count(feature: FeatureBaseline, values: Sequence[object]) -> NDArray[np.int64]:
+    """Values per bin, in the order of `bin_labels`: what `bin_index` gives for each, in one pass for plain numbers."""
+    size = len(feature.counts) + len(SPECIAL_LABELS)
+    numeric = feature.kind is FeatureKind.NUMERIC and feature.counts
+    if numeric and _PLAIN.issuperset(map(type, values)):
+        try:
+            numbers = np.array(values, dtype=np.float64)
+        except OverflowError:  # an integer beyond the greatest float
+            numbers = np.array([math.nan if v is None else _as_float(v) for v in values])  # type: ignore[arg-type]
+        bins = _bins_of_numbers(feature, numbers)
+    else:
+        bins = np.fromiter((bin_index(feature, value) for value in values), dtype=np.int64, count=len(values))
+    return np.bincount(bins, minlength=size)
+
+
+def _bins_of_numbers(feature: FeatureBaseline, numbers: NDArray[np.float64]) -> NDArray[np.int64]:
+    regular = len(feature.counts)
+    least, most = feature.span
+    if feature.edges:
+        bins = np.searchsorted(np.array(feature.inner_edges), numbers, side="right").astype(np.int64)
+    else:
+        bins = np.full(numbers.size, regular + 3, dtype=np.int64)
+    bins[np.isnan(numbers)] = regular
+    bins[numbers < least] = regular + 1
+    bins[numbers > most] = regular + 2
+    for point, index in feature.bin_of_point.items():
+        bins[numbers == point] = index
+    return bins

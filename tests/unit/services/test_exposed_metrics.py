@@ -2,7 +2,7 @@ from collections.abc import Iterable
 
 from prometheus_client.metrics_core import Metric
 
-from homeostat.signals.histogram import FeatureKind, fit
+from homeostat.signals import FeatureKind, fit
 from homeostat.telemetry import CATALOGUE, Component
 from homeostat_services.observer.metrics import Metrics
 from homeostat_services.predictor.counters import Counters

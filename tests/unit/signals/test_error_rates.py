@@ -3,7 +3,20 @@
 import numpy as np
 import pytest
 
-from benchmarks.signals_table import MIN_SAMPLES, THRESHOLD, TRUE_PSI, batches, breached, independent, measured, tilted
+from benchmarks.signals_table import (
+    MIN_SAMPLES,
+    SHAPES,
+    THRESHOLD,
+    TRUE_PSI,
+    Shape,
+    batches,
+    breached,
+    independent,
+    measured,
+    shape_window,
+    tilted,
+)
+from homeostat.enums import SignalState
 from homeostat.signals.drift import judge
 
 REPETITIONS = 60
@@ -43,3 +56,14 @@ def test_batches_of_one_segment_breach_less_often_than_if_their_rows_were_indepe
     assert np.mean([breached(drifts) for drifts in judged]) <= ours
     assert np.mean([breached(drifts, MIN_SAMPLES) for drifts in judged]) <= held
     assert effective[0] <= np.median([drift.effective_samples for drifts in judged for drift in drifts]) <= effective[1]
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.name)
+def test_features_of_every_shape_seldom_breach_by_chance_and_their_changes_are_detected(shape: Shape) -> None:
+    rng = np.random.default_rng(5)
+    still, changed = (
+        np.mean([shape_window(rng, shape, 1000, changed=change).state is SignalState.BREACHED for _ in range(30)])
+        for change in (False, True)
+    )
+    assert still <= 0.05
+    assert changed >= (0.5 if shape.name.startswith("heavy") else 0.8)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from homeostat.signals import Baseline, FeatureBaseline, FeatureKind, assign, bin_labels, fit
-from homeostat.signals.histogram import ABOVE, BELOW, NULL, UNSEEN
+from homeostat.signals.histogram import ABOVE, BELOW, NULL, UNSEEN, count
 
 NUMBERS = st.lists(st.one_of(st.integers(-5, 5), st.floats(-1e6, 1e6)), min_size=1, max_size=200)
 TEXTS = st.lists(st.one_of(st.sampled_from("abc"), st.text(max_size=3), st.none()), min_size=1, max_size=100)
@@ -23,27 +23,51 @@ def categorical(values: Sequence[object], max_categories: int = 20) -> FeatureBa
 
 
 @given(NUMBERS)
-def test_training_numbers_fall_where_numpy_puts_them_and_where_they_were_counted(values: list[float]) -> None:
+def test_training_numbers_are_assigned_as_they_were_counted(values: list[float]) -> None:
     feature = numeric(values)
     labels = [assign(feature, value) for value in values]
-    assert labels == [str(bin_) for bin_ in np.digitize(values, feature.edges[1:-1])]
     assert [labels.count(label) for label in feature.regular_labels] == list(feature.counts)
+
+
+@given(st.lists(st.sampled_from([0.0, 0.0, 0.0, 1.5, 2.5, *range(3, 40)]), min_size=30, max_size=300))
+def test_values_of_a_spiked_feature_are_assigned_as_they_were_counted(values: list[float]) -> None:
+    feature = numeric(values)
+    labels = [assign(feature, value) for value in values]
+    assert [labels.count(label) for label in feature.regular_labels] == list(feature.counts)
+    assert feature.span == (min(values), max(values))
 
 
 @given(NUMBERS)
 def test_no_bin_of_the_training_data_is_empty_between_distinct_values(values: list[float]) -> None:
     feature = numeric(values)
-    assert 1 <= len(feature.counts) <= 10
+    assert 1 <= len(feature.counts) <= 12
     assert feature.counts[0] > 0
-    assert len(set(feature.edges[:-1])) == len(feature.edges) - 1
+    assert len(set(feature.edges[:-1])) == feature.intervals
 
 
 @given(TEXTS, st.integers(1, 5))
 def test_training_categories_are_assigned_as_they_were_counted(values: list[str | None], most: int) -> None:
     feature = categorical(values, max_categories=most)
     labels = [assign(feature, value) for value in values]
-    counted = dict(zip(feature.categories, feature.counts, strict=True)) | feature.special.by_label()
+    counted = dict(zip(feature.regular_labels, feature.counts, strict=True)) | feature.special.by_label()
     assert {label: labels.count(label) for label in bin_labels(feature)} == counted
+    assert feature.special.unseen == 0
+
+
+SERVED = st.lists(
+    st.one_of(st.integers(-5, 45), st.floats(), st.none(), st.booleans(), st.just(10**400), st.just(-(10**400)))
+)
+
+
+@given(SERVED, st.one_of(SERVED, st.lists(st.one_of(st.floats(), st.text(max_size=2), st.integers()))))
+def test_counting_a_column_at_once_agrees_with_counting_its_values_one_by_one(
+    plain: list[object], mixed: list[object]
+) -> None:
+    continuous, spiked, few = list(range(40)), [0] * 90 + list(range(1, 41)), [0, 1] * 20
+    for feature in (numeric(continuous), numeric(spiked), numeric(few), numeric([None]), categorical(["a", "b", "b"])):
+        for values in (plain, mixed):
+            one_by_one = [assign(feature, value) for value in values]
+            assert count(feature, values).tolist() == [one_by_one.count(label) for label in bin_labels(feature)]
 
 
 def test_deciles_hold_a_tenth_each() -> None:
@@ -60,8 +84,70 @@ def test_few_distinct_values_have_a_bin_each_however_rare() -> None:
     assert numeric([0] * 98 + [1] * 2).counts == (98, 2)
 
 
-def test_tied_deciles_are_merged() -> None:
-    assert numeric([0] * 600 + list(range(1, 401))).counts[0] == 600
+@pytest.mark.parametrize("spike", [0, 37, 100])
+def test_a_value_of_many_rows_has_a_bin_of_its_own_wherever_it_lies(spike: int) -> None:
+    feature = numeric([spike] * 900 + [value for value in range(101) if value != spike])
+    assert (feature.points, feature.counts[-1], feature.intervals) == ((float(spike),), 900, 3)
+    assert sum(feature.counts) == 1000
+    assert {assign(feature, spike), assign(feature, spike + 0.5)} == {"3", assign(feature, spike + 0.5)}
+    assert assign(feature, spike + 0.5) != "3"
+
+
+def test_values_beside_a_spike_get_their_share_of_the_intervals() -> None:
+    assert numeric([0] * 500 + list(range(1, 501))).counts == (100,) * 5 + (500,)
+
+
+def test_a_spike_needs_ten_rows_and_a_tenth_of_all() -> None:
+    assert numeric([*range(81), *[0] * 9]).points == (0.0,)
+    assert numeric([*range(82), *[0] * 8]).points == ()
+    assert numeric([*range(300), *[0] * 29]).points == ()
+
+
+def test_a_point_is_also_met_by_what_a_sender_of_32_bit_numbers_makes_of_it() -> None:
+    feature = numeric([0.1, 0.7] * 20)
+    assert [assign(feature, float(np.float32(value))) for value in (0.1, 0.7)] == ["0", "1"]
+
+
+def test_between_the_only_values_of_training_nothing_has_been_seen() -> None:
+    feature = numeric([0, 1] * 20)
+    assert (feature.points, feature.edges) == ((0.0, 1.0), ())
+    assert [assign(feature, value) for value in (-1, 0, 0.5, 1, 2)] == [BELOW, "0", UNSEEN, "1", ABOVE]
+
+
+def test_rarer_categories_share_bins_and_are_told_from_those_never_seen() -> None:
+    feature = categorical([f"c{n % 50:02d}" for n in range(5000)])
+    assert feature.counts[:20] == (100,) * 20
+    assert (len(feature.groups), sum(feature.counts[20:])) == (6, 3000)
+    assert sorted(text for group in feature.groups for text in group) == [f"c{n}" for n in range(20, 50)]
+    assert [assign(feature, text) for text in ("c00", feature.groups[5][0], "new")] == ["c00", "__rare_5__", UNSEEN]
+    assert feature.unseen_share == 0
+
+
+def test_of_many_categories_only_those_with_one_percent_of_the_rows_have_a_bin_of_their_own() -> None:
+    feature = categorical(["a"] * 10 + ["b"] * 9 + [f"c{n}" for n in range(981)])
+    assert feature.categories == ("a",)
+
+
+def test_categories_share_bins_whichever_of_them_are_frequent_by_chance() -> None:
+    feature = categorical([f"c{n}" for n in range(1000) for _ in range(1 + n % 3)])
+    assert all(150 <= rows <= 250 for rows in feature.counts)
+
+
+def test_the_expected_share_of_new_categories_is_that_of_categories_seen_once() -> None:
+    assert categorical(["a"] * 6 + ["b", "c", "d", None]).unseen_share == pytest.approx(0.3)
+
+
+def test_the_rarest_of_very_many_categories_are_not_kept_and_count_as_unseen() -> None:
+    feature = categorical([f"{n:05d}" for n in range(10_050)] + ["00000"])
+    assert len(feature.bin_of_category) == 10_000
+    assert (feature.special.unseen, feature.unseen_share) == (50, 1.0)
+    long = categorical([f"{n:05d}" * 100 for n in range(1_100)])
+    assert (len(long.bin_of_category), long.special.unseen) == (1000, 100)
+
+
+def test_rare_groups_follow_the_share_that_they_hold_up_to_ten() -> None:
+    assert len(categorical(["a"] * 97 + ["b", "c", "d"], max_categories=1).groups) == 1
+    assert len(categorical([f"c{n}" for n in range(4000)]).groups) == 10
 
 
 def test_a_feature_without_any_value_has_only_special_bins() -> None:
@@ -92,9 +178,10 @@ def test_a_category_is_the_same_as_number_and_as_text() -> None:
     assert [assign(feature, value) for value in (1, 1.0, "1", "2")] == ["1", "1", "1", UNSEEN]
 
 
-def test_a_category_spelled_like_a_special_label_counts_as_unseen() -> None:
-    feature = categorical([NULL, "a"])
-    assert (feature.categories, feature.special.unseen, assign(feature, NULL)) == (("a",), 1, UNSEEN)
+@pytest.mark.parametrize("reserved", [NULL, "__rare_0__"])
+def test_a_category_spelled_like_a_reserved_label_counts_as_unseen(reserved: str) -> None:
+    feature = categorical([reserved, "a"])
+    assert (feature.categories, feature.special.unseen, assign(feature, reserved)) == (("a",), 1, UNSEEN)
 
 
 def test_infinite_training_values_are_outside_the_bins() -> None:
@@ -117,7 +204,9 @@ def test_a_baseline_survives_its_file() -> None:
     [
         ({"n": 7}, "add up to 3"),
         ({"counts": (3,)}, "1 entries for 2 bins"),
-        ({"edges": (2.0, 1.0, 3.0)}, "must ascend"),
+        ({"edges": (2.0, 1.0, 3.0)}, "edges of feature 'x' must ascend"),
+        ({"points": (4.0,)}, "2 entries for 3 bins"),
+        ({"edges": (), "points": (2.0, 2.0)}, "points of feature 'x' must ascend"),
     ],
 )
 def test_an_incoherent_baseline_is_refused(change: dict[str, object], message: str) -> None:
@@ -132,15 +221,16 @@ def test_equally_frequent_categories_are_ordered_by_their_text_and_more_frequent
     assert (feature.categories, feature.counts) == (("d", "b", "a", "c"), (3, 2, 1, 1))
 
 
-def test_the_twenty_most_frequent_categories_have_a_bin_unless_asked_otherwise() -> None:
-    values = [f"c{n:02d}" for n in range(22)]
+def test_twenty_categories_have_a_bin_each_however_rare_unless_fewer_are_allowed() -> None:
+    values = [f"c{n:02d}" for n in range(20)] + ["c00"] * 2000
     feature = fit({"x": values}, {"x": FeatureKind.CATEGORICAL}).features[0]
-    assert (len(feature.counts), feature.special.unseen) == (20, 2)
+    assert (len(feature.categories), feature.groups) == (20, ())
+    assert len(categorical(values, max_categories=19).categories) == 1
 
 
 def test_ten_distinct_values_have_a_bin_each_and_eleven_are_cut_at_deciles() -> None:
     assert numeric([*range(10)] * 3 + [0] * 70).counts == (73, *[3] * 9)
-    assert len(numeric([*range(11)] * 3 + [0] * 70).counts) < 5
+    assert numeric([*range(11)] * 3 + [0] * 70).counts == (9, 9, 12, 73)
 
 
 def test_a_fraction_keeps_its_text_and_a_whole_number_loses_its_point() -> None:
