@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from homeostat.conventions import HTTP_PORT
 from homeostat_services.access import Caller, Guard, Refused, bearer_token
+from homeostat_services.shortened import shortened
 
 RETRY_AFTER_SECONDS = 5
 
@@ -28,15 +29,10 @@ def explain_validation(errors: Any) -> str:
     sentences = []
     for error in list(errors)[:5]:
         place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error["loc"][1:]).lstrip(".")
-        given = "" if error["type"] == "missing" else f" is {_shortened(error.get('input'))}"
+        given = "" if error["type"] == "missing" else f" is {shortened(error.get('input'))}"
         remedy = error["msg"].removeprefix("Value error, ")
         sentences.append(f"{place or error['loc'][0]}{given}: {remedy[:1].lower()}{remedy[1:]}")
     return "; ".join(sentences) + " (the fields are described at /openapi.json)"
-
-
-def _shortened(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 class BoundedBody:

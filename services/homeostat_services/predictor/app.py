@@ -11,20 +11,19 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from homeostat.api.v1alpha1.modeldeployment import FeatureMode
 from homeostat_services.predictor import seldon
 from homeostat_services.predictor.asgi_bridge import respond
+from homeostat_services.predictor.bodies import BodyReader
+from homeostat_services.predictor.errors import InvalidRequest
 from homeostat_services.predictor.prediction_log import PredictionLog
 from homeostat_services.predictor.protocol import (
     ACCEPTED,
-    MAX_BODY_BYTES,
     InferRequest,
     InferResponse,
-    InvalidRequest,
     Refusal,
 )
 from homeostat_services.predictor.service import Predictor
 from homeostat_services.request_origin import origin_of
 
 JSON = "application/json"
-TOO_LONG = f"the body is longer than {MAX_BODY_BYTES} bytes; send fewer rows in one request"
 _HEADERS = [("content-type", JSON)]
 
 
@@ -172,6 +171,7 @@ class Application:
         self._name = predictor.settings.deployment
         self._hot = f"/v2/models/{self._name}/infer"
         self._seldon = frozenset(seldon.paths(seldon.PREDICT, predictor.settings.namespace, self._name))
+        self._bodies = BodyReader()
         self._sending: asyncio.Task[None] | None = None
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -188,11 +188,15 @@ class Application:
         await self._log.flush()
 
     async def __rsgi__(self, scope: Any, protocol: Any) -> None:
-        body = await _body(scope, protocol)
-        if body is None:
-            refusal = seldon.failure(TOO_LONG, 413) if scope.path in self._seldon else Refusal(TOO_LONG)
-            protocol.response_bytes(413, _HEADERS, msgspec.json.encode(refusal))
-        elif scope.path == self._hot and scope.method == "POST":
+        try:
+            body = await self._bodies.read(scope.headers.get("content-length"), protocol)
+        except InvalidRequest as error:
+            text = str(error)
+            refusal = seldon.failure(text, error.status) if scope.path in self._seldon else Refusal(text)
+            self._predictor.counters.request(error.status, 0.0)
+            protocol.response_bytes(error.status, _HEADERS, msgspec.json.encode(refusal))
+            return
+        if scope.path == self._hot and scope.method == "POST":
             status, content = await self._predictor.answer(self._name, body, origin_of(scope.headers))
             protocol.response_bytes(status, _HEADERS, content)
         elif scope.path in self._seldon and scope.method == "POST":
@@ -200,17 +204,3 @@ class Application:
             protocol.response_bytes(status, _HEADERS, content)
         else:
             await respond(self._web, scope, protocol, body)
-
-
-async def _body(scope: Any, protocol: Any) -> bytes | None:
-    """The request's body; None if it is too long."""
-    announced = scope.headers.get("content-length")
-    if announced is not None and int(announced) <= MAX_BODY_BYTES:
-        whole: bytes = await protocol()
-        return whole
-    body = bytearray()
-    async for chunk in protocol:
-        # Read to its end all the same: a client that is cut off while it sends would not see why.
-        if len(body) <= MAX_BODY_BYTES:
-            body += chunk
-    return bytes(body) if len(body) <= MAX_BODY_BYTES else None

@@ -15,7 +15,7 @@ from homeostat.signals.units import ABOVE, BELOW, SQUARE
 
 _BUCKETS = telemetry.REQUEST_SECONDS.buckets
 
-EXPECTED_CODES = ("200", "400", "404", "500", "503")
+EXPECTED_CODES = ("200", "400", "404", "413", "429", "500", "503")
 """Exported from the start, so that the first error is an increase like every other."""
 
 

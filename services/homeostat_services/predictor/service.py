@@ -11,23 +11,16 @@ import structlog
 
 from homeostat.api.v1alpha1.modeldeployment import FeatureMode
 from homeostat.reconcile.errors import PlatformError
-from homeostat_services.predictor import seldon
+from homeostat_services.predictor import protocol, seldon
 from homeostat_services.predictor.counters import Counters
+from homeostat_services.predictor.errors import InvalidRequest
 from homeostat_services.predictor.model import Model
 from homeostat_services.predictor.prediction_log import Prediction, sampled
-from homeostat_services.predictor.protocol import (
-    InferResponse,
-    InvalidRequest,
-    OutputTensor,
-    Refusal,
-    Rows,
-    check_id,
-    decode,
-    ids_only,
-    with_features,
-)
+from homeostat_services.predictor.protocol import InferResponse, OutputTensor, Refusal, check_id
+from homeostat_services.predictor.rows import RowReader, Rows, Table
 from homeostat_services.predictor.settings import PredictorSettings
 from homeostat_services.request_origin import Origin
+from homeostat_services.shortened import shortened
 
 _log = structlog.get_logger()
 _encode = msgspec.json.Encoder().encode
@@ -65,6 +58,8 @@ class Predictor:
         self.settings, self.model, self.counters = settings, model, counters
         self.entity_field = settings.entity_field or model.signature.entity
         self._online, self._record = online, record
+        self._reader = RowReader(model.signature, self.entity_field, settings.features)
+        self._accepted = protocol.accepted_datatypes(model.signature, self.entity_field)
         self._about = {"deployment": f"{settings.namespace}/{settings.deployment}", "model": model.signature.model}
 
     def answer(self, name: str, body: bytes, origin: Origin = _DIRECT) -> Awaitable[tuple[int, bytes]]:
@@ -83,6 +78,9 @@ class Predictor:
             status, content = 200, _encode(await answering)
         except InvalidRequest as error:
             status, content = error.status, _encode(refused(str(error), error.status))
+        except RecursionError:
+            # An answer repeats the tags of its request, and is one level deeper.
+            status, content = 400, _encode(refused("body: it is nested too deeply; send fewer levels", 400))
         except PlatformError as error:
             _log.warning("features are not available", error=str(error))
             status, content = 503, _encode(refused(str(error), 503))
@@ -105,12 +103,9 @@ class Predictor:
 
     async def _infer(self, name: str, body: bytes, origin: Origin) -> InferResponse:
         self.check_name(name)
-        request = decode(body)
+        request = protocol.decode(body)
         settings, signature = self.settings, self.model.signature
-        if settings.features is FeatureMode.LOOKUP:
-            rows = await self._looked_up(ids_only(request, self.entity_field))
-        else:
-            rows = with_features(request, self.entity_field, signature)
+        rows = await self._rows(protocol.table(request, self._accepted))
         request_id = check_id(request.id or "", "id") or origin.id or uuid.uuid4().hex
         scores = self._predict(request_id, rows, origin)
         output = OutputTensor(signature.output.name, "FP64", [rows.count], scores)
@@ -119,10 +114,7 @@ class Predictor:
     async def _seldon(self, body: bytes, origin: Origin) -> seldon.SeldonMessage:
         message = seldon.decode(body)
         settings, signature = self.settings, self.model.signature
-        if settings.features is FeatureMode.LOOKUP:
-            rows = await self._looked_up(seldon.ids_only(message, self.entity_field))
-        else:
-            rows = seldon.with_features(message, self.entity_field, signature)
+        rows = await self._rows(seldon.table(message))
         puid = check_id(message.meta.puid, "meta.puid") or origin.id or uuid.uuid4().hex
         scores = self._predict(puid, rows, origin)
         return seldon.answer(message, puid, signature.output.name, scores, {**self._about, "version": settings.version})
@@ -144,6 +136,10 @@ class Predictor:
             if entity and sampled(prediction_id, percent):
                 self._record(Prediction(prediction_id, version, entity, now, score, mirrored))
 
+    async def _rows(self, table: Table) -> Rows:
+        rows = self._reader.read(table)
+        return await self._looked_up(rows) if self.settings.features is FeatureMode.LOOKUP else rows
+
     async def _looked_up(self, rows: Rows) -> Rows:
         """The same rows with their features; one that is not in the store is missing, as it was in training."""
         if self._online is None:
@@ -154,7 +150,7 @@ class Predictor:
             if all(entities[row] is None for entities in stored):
                 place = rows.place.format(name=self.entity_field, row=row)
                 raise InvalidRequest(
-                    f"{place} is {entity!r}, which feature set {', '.join(sets)} does not know; "
+                    f"{place} is {shortened(entity)}, which feature set {', '.join(sets)} does not know; "
                     "check the id, or wait until its features are materialised",
                     404,
                 )
@@ -163,4 +159,4 @@ class Predictor:
             i.name: [None if values is None else values.get(i.name) for values in by_set[i.feature_set]]
             for i in self.model.signature.inputs
         }
-        return Rows(rows.count, rows.entities, columns)
+        return Rows(rows.count, rows.entities, columns, rows.place)

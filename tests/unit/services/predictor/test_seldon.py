@@ -8,9 +8,11 @@ from urllib.parse import urlencode
 import httpx
 import pytest
 
+from homeostat.api.v1alpha1.modeldeployment import FeatureMode
 from homeostat.artifacts.signature import Signature
 from homeostat_services.predictor import seldon
 from homeostat_services.predictor.prediction_log import Prediction, sampled
+from homeostat_services.predictor.rows import RowReader
 from support import small_model
 
 INFER, PREDICT = "/v2/models/churn/infer", "/api/v1.0/predictions"
@@ -97,7 +99,7 @@ def test_a_tensor_gives_numbers_row_by_row() -> None:
     names = ["tenure", "charges", "senior", ID]
     tensor = {"shape": [2, 4], "values": [3.0, 20.5, 0, 7.0, "NaN", "NaN", 1.0, "NaN"]}
     asked = seldon.decode(json.dumps({"data": {"names": names, "tensor": tensor}}).encode())
-    rows = seldon.with_features(asked, ID, signature)
+    rows = RowReader(signature, ID, FeatureMode.REQUEST).read(seldon.table(asked))
     assert rows.columns == {"charges": [20.5, None], "tenure": [3, None], "senior": [False, True]}
     assert [type(value) for value in rows.columns["tenure"]] == [int, type(None)]
     assert rows.entities == ["7", ""]

@@ -1,0 +1,118 @@
+"""Rows of a request, whatever protocol and encoding they came in."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+from homeostat.api.v1alpha1.modeldeployment import FeatureMode
+from homeostat.artifacts.signature import Signature
+from homeostat_services.predictor.errors import InvalidRequest
+from homeostat_services.predictor.values import check_all_named, column, entity_ids
+from homeostat_services.shortened import shortened
+
+MAX_ROWS = 1000
+
+
+@dataclass(frozen=True)
+class Table:
+    """What a request gives, checked for its form and not yet for its values.
+
+    Attributes:
+        count: Number of rows.
+        columns: Values by name, one per row.
+        names_field: Where the names stand.
+        place: Where a value stands, with {name} and {row} to be filled in.
+    """
+
+    count: int
+    columns: dict[str, list[Any]]
+    names_field: str
+    place: str
+
+
+@dataclass(frozen=True)
+class Rows:
+    """A request, checked.
+
+    Attributes:
+        count: Number of rows.
+        entities: Entity id per row, empty where the caller gave none.
+        columns: Values by input name, one per row.
+        place: As in `Table`.
+    """
+
+    count: int
+    entities: list[str]
+    columns: dict[str, list[Any]]
+    place: str
+
+
+class RowReader:
+    """Reads tables into rows of one model.
+
+    Args:
+        signature: Of the model.
+        entity_field: Name of the column with the entity's key.
+        mode: `Lookup`: callers send entity ids alone; `Request`: every feature, and the entity id if predictions are to be
+            logged.
+    """
+
+    def __init__(self, signature: Signature, entity_field: str, mode: FeatureMode) -> None:
+        self._entity_field = entity_field
+        self._inputs = {} if mode is FeatureMode.LOOKUP else {i.name: i.datatype for i in signature.inputs}
+        self._names = self._inputs.keys() | {entity_field}
+        self._entity_needed = mode is FeatureMode.LOOKUP
+
+    def read(self, table: Table) -> Rows:
+        """Rows of a table.
+
+        Raises:
+            InvalidRequest: A column is missing or unknown, or a value is not what the model takes.
+        """
+        if unknown := next((name for name in table.columns if name not in self._names), None):
+            raise InvalidRequest(
+                f"{table.names_field} {shortened(unknown)} is not an input of this model; "
+                f"the inputs are {', '.join(sorted(self._names))}"
+            )
+        columns = {
+            name: column(self._given(table, name), datatype, name, table.place)
+            for name, datatype in self._inputs.items()
+        }
+        return Rows(table.count, self._entities(table), columns, table.place)
+
+    def _entities(self, table: Table) -> list[str]:
+        if self._entity_field not in table.columns and not self._entity_needed:
+            return [""] * table.count
+        entities = entity_ids(self._given(table, self._entity_field), self._entity_field, table.place)
+        if self._entity_needed:
+            check_all_named(entities, self._entity_field, table.place)
+        return entities
+
+    def _given(self, table: Table, name: str) -> list[Any]:
+        values = table.columns.get(name)
+        if values is None:
+            raise InvalidRequest(
+                f"{table.names_field} {name!r} is missing; add it, with null where a value is not known"
+            )
+        return values
+
+
+def check_unique(names: Collection[str], field: str) -> None:
+    """Refuse a name that is given twice, in a sentence that begins with `field`.
+
+    Raises:
+        InvalidRequest: For the first such name.
+    """
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if list(names).count(name) > 1)
+        raise InvalidRequest(f"{field} {shortened(twice)} is given twice; give it once")
+
+
+def check_count(count: int, field: str) -> None:
+    """Refuse more rows than one request may have, or none.
+
+    Raises:
+        InvalidRequest: With the field that has them.
+    """
+    if not 1 <= count <= MAX_ROWS:
+        raise InvalidRequest(f"{field} has {count} rows; send 1 to {MAX_ROWS} in one request")
