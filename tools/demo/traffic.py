@@ -18,6 +18,9 @@ import httpx
 
 LIFETIME = 4 * 3600.0
 OUTCOME_DELAY = (30.0, 45.0)
+OUTCOME_BATCH = 500
+"""Outcomes in one request: after a pause of the observer thousands are due, and one request for all would time out again."""
+
 ENTITY = "customer_id"
 
 
@@ -51,6 +54,7 @@ class Counts:
     by_version: dict[str, int] = field(default_factory=dict)
     by_group: dict[str, int] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
+    last_outcome_error: str = ""
     last_probability: float = -1.0
 
 
@@ -139,11 +143,15 @@ class Traffic:
         return Path(self.plan.token_file).read_text().strip()
 
     async def _post_outcomes(self, client: httpx.AsyncClient) -> None:
-        ready: list[tuple[float, str, int]] = []
-        while self.due and self.due[0][0] <= time.monotonic():
-            ready.append(heapq.heappop(self.due))
-        if not ready:
-            return
+        """Posts what is due, a batch at a time, until nothing is or a request fails."""
+        delivered = True
+        while delivered and self.due and self.due[0][0] <= time.monotonic():
+            ready = []
+            while self.due and self.due[0][0] <= time.monotonic() and len(ready) < OUTCOME_BATCH:
+                ready.append(heapq.heappop(self.due))
+            delivered = await self._delivered(client, ready)
+
+    async def _delivered(self, client: httpx.AsyncClient, ready: list[tuple[float, str, int]]) -> bool:
         body = {
             "namespace": self.plan.namespace,
             "deployment": self.plan.model,
@@ -155,15 +163,16 @@ class Traffic:
                 f"{self.plan.observer}/v1/outcomes", json=body, headers={"Authorization": f"Bearer {token}"}
             )
             answer.raise_for_status()
-            self.counts.outcomes += len(ready)
         except httpx.HTTPError as error:
             # Posting is idempotent: the same outcomes are sent again in a second.
             self.counts.outcome_errors += 1
-            if len(self.counts.failures) < 5:
-                text = error.response.text[:200] if isinstance(error, httpx.HTTPStatusError) else ""
-                self.counts.failures.append(f"{time.strftime('%H:%M:%S')} outcomes: {error!r} {text}")
+            text = error.response.text[:200] if isinstance(error, httpx.HTTPStatusError) else ""
+            self.counts.last_outcome_error = f"{time.strftime('%H:%M:%S')} outcomes: {error!r} {text}"
             for item in ready:
                 heapq.heappush(self.due, item)
+            return False
+        self.counts.outcomes += len(ready)
+        return True
 
 
 if __name__ == "__main__":
