@@ -146,7 +146,7 @@ class Traffic:
         """Posts what is due, a batch at a time, until nothing is or a request fails."""
         delivered = True
         while delivered and self.due and self.due[0][0] <= time.monotonic():
-            ready = []
+            ready: list[tuple[float, str, int]] = []
             while self.due and self.due[0][0] <= time.monotonic() and len(ready) < OUTCOME_BATCH:
                 ready.append(heapq.heappop(self.due))
             delivered = await self._delivered(client, ready)
