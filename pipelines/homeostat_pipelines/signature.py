@@ -1,6 +1,7 @@
 """The signature of a training, and the ONNX feeds that follow from it."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 import onnxruntime
@@ -8,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from homeostat.api.v1alpha1.featureset import FeatureType
+from homeostat.api.v1alpha1.featureset import EntityType, FeatureType
 from homeostat.artifacts.signature import PROBABILITY, Datatype, ModelInput, Signature
 from homeostat.reconcile.errors import InvalidData
 from homeostat.runs import TrainInput
@@ -19,6 +20,10 @@ DATATYPES = {
     FeatureType.FLOAT64: Datatype.FP64,
     FeatureType.BOOL: Datatype.BOOL,
 }
+ENTITY_DATATYPES: dict[EntityType, Literal[Datatype.BYTES, Datatype.INT64]] = {
+    EntityType.STRING: Datatype.BYTES,
+    EntityType.INT64: Datatype.INT64,
+}
 
 
 def signature_of(job: TrainInput) -> Signature:
@@ -27,11 +32,11 @@ def signature_of(job: TrainInput) -> Signature:
     Raises:
         InvalidData: FeatureSets differ in their entity, or share the name of a feature.
     """
-    entities = {source.entities[0].name for source in job.feature_sets}
+    entities = {(source.entities[0].name, source.entities[0].type) for source in job.feature_sets}
     if len(entities) > 1:
-        raise InvalidData(
-            f"featureSets have different entities ({', '.join(sorted(entities))}); train on sets of one entity"
-        )
+        listed = ", ".join(f"{name} ({kind})" for name, kind in sorted(entities))
+        raise InvalidData(f"featureSets have different entities ({listed}); train on sets of one entity")
+    entity, entity_type = entities.pop()
     inputs = [
         ModelInput(name=feature.name, datatype=DATATYPES[feature.type], feature_set=source.name)
         for source in job.feature_sets
@@ -42,7 +47,8 @@ def signature_of(job: TrainInput) -> Signature:
         raise InvalidData(f"feature {twice!r} is in more than one of the featureSets; rename it in one of them")
     return Signature(
         model=f"{job.namespace}.{job.model}",
-        entity=entities.pop(),
+        entity=entity,
+        entity_type=ENTITY_DATATYPES[entity_type],
         feature_sets=tuple(source.name for source in job.feature_sets),
         inputs=tuple(inputs),
         positive=job.labels[0].field,

@@ -61,7 +61,8 @@ def graph() -> bytes:
     return bytes(model.SerializeToString())
 
 
-def files() -> dict[str, bytes]:
+def files(**changes: Any) -> dict[str, bytes]:
+    """The model's files; `changes` are of its signature."""
     kinds = {
         n: FeatureKind.NUMERIC if d in ("FP64", "INT64") else FeatureKind.CATEGORICAL for n, d in DATATYPES.items()
     }
@@ -75,6 +76,7 @@ def files() -> dict[str, bytes]:
         "inputs": inputs,
         "output": {"name": "probability", "datatype": "FP64"},
         "positive": "churned",
+        **changes,
     }
     examples = [{"inputs": row, "probability": score} for row, score in zip(ROWS, scores, strict=True)]
     return {

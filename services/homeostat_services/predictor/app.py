@@ -9,6 +9,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
 from homeostat.api.v1alpha1.modeldeployment import FeatureMode
+from homeostat.artifacts.signature import Datatype
 from homeostat_services.predictor import seldon
 from homeostat_services.predictor.asgi_bridge import respond
 from homeostat_services.predictor.bodies import BodyReader
@@ -103,7 +104,8 @@ def _add_seldon(app: FastAPI, predictor: Predictor) -> None:
 
 def _metadata(predictor: Predictor) -> dict[str, Any]:
     settings, signature = predictor.settings, predictor.model.signature
-    entity = {"name": predictor.entity_field, "datatype": "BYTES", "shape": [-1]}
+    key = signature.entity_type or Datatype.BYTES
+    entity = {"name": predictor.entity_field, "datatype": key, "shape": [-1]}
     features = [{"name": i.name, "datatype": i.datatype, "shape": [-1]} for i in signature.inputs]
     return {
         "name": settings.deployment,

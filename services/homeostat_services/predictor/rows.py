@@ -58,7 +58,7 @@ class RowReader:
     """
 
     def __init__(self, signature: Signature, entity_field: str, mode: FeatureMode) -> None:
-        self._entity_field = entity_field
+        self._entity_field, self._entity_type = entity_field, signature.entity_type
         self._inputs = {} if mode is FeatureMode.LOOKUP else {i.name: i.datatype for i in signature.inputs}
         self._names = self._inputs.keys() | {entity_field}
         self._entity_needed = mode is FeatureMode.LOOKUP
@@ -83,7 +83,8 @@ class RowReader:
     def _entities(self, table: Table) -> list[str]:
         if self._entity_field not in table.columns and not self._entity_needed:
             return [""] * table.count
-        entities = entity_ids(self._given(table, self._entity_field), self._entity_field, table.place)
+        given = self._given(table, self._entity_field)
+        entities = entity_ids(given, self._entity_type, self._entity_field, table.place)
         if self._entity_needed:
             check_all_named(entities, self._entity_field, table.place)
         return entities

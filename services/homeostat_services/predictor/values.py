@@ -5,6 +5,7 @@ column with a gap as floating-point numbers, whatever its type.
 """
 
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -22,6 +23,7 @@ EXACT_LIMIT = 2**53
 """Beyond it a double skips whole numbers."""
 
 _NONE = type(None)
+_INTEGER_TEXT = re.compile(r"0|-?[1-9][0-9]{0,18}", re.ASCII)
 
 
 class _UnusableError(Exception):
@@ -115,35 +117,49 @@ def _in_range(values: Sequence[Any], datatype: Datatype) -> bool:
     return all(value is None or -limit < value < limit for value in values)
 
 
-def entity_ids(values: Sequence[Any], name: str, place: str) -> list[str]:
+def _any_id(value: Any) -> str:
+    return value if type(value) is str else str(_integer(value))
+
+
+def _integer_id(value: Any) -> str:
+    # As text only in the one spelling that the key has everywhere else: "007" would be another key than 7.
+    if type(value) is str and _INTEGER_TEXT.fullmatch(value):
+        value = int(value)
+    return str(_integer(value))
+
+
+_ENTITIES: Mapping[Datatype | None, tuple[Callable[[Any], str], str]] = {
+    None: (_any_id, "a string or an integer"),
+    Datatype.BYTES: (_any_id, "a string or an integer"),
+    Datatype.INT64: (_integer_id, "an integer of at most 64 bits, since the key of this entity is an Int64"),
+}
+
+
+def entity_ids(values: Sequence[Any], datatype: Datatype | None, name: str, place: str) -> list[str]:
     """Entity ids as text, empty where there is none.
 
     Args:
         values: One value per row.
+        datatype: INT64 or BYTES, the type of the entity's key; None where the model does not record it.
         name: Of the entity's input.
         place: As for `column`.
 
     Raises:
-        InvalidRequest: A value is neither text nor a whole number, or too long.
+        InvalidRequest: A value is not of the key's type, or too long.
     """
+    read, noun = _ENTITIES[datatype]
     entities = []
     for row, value in enumerate(values):
         try:
-            entity = _entity(value)
+            entity = "" if _missing(value, Datatype.INT64) else read(value)
         except _UnusableError:
             where = place.format(name=name, row=row)
-            raise InvalidRequest(f"{where} is {shortened(value)}; an entity id is a string or an integer") from None
+            raise InvalidRequest(f"{where} is {shortened(value)}; an entity id is {noun}") from None
         if len(entity) > MAX_ENTITY:
             where = place.format(name=name, row=row)
             raise InvalidRequest(f"{where} has {len(entity)} characters; an entity id has at most {MAX_ENTITY}")
         entities.append(entity)
     return entities
-
-
-def _entity(value: Any) -> str:
-    if _missing(value, Datatype.INT64):
-        return ""
-    return value if type(value) is str else str(_integer(value))
 
 
 def check_all_named(entities: Sequence[str], name: str, place: str) -> None:

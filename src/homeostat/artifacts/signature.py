@@ -52,6 +52,8 @@ class Signature(_Part):
     """`<namespace>.<model>`."""
     entity: str
     """Name of the entity's key."""
+    entity_type: Literal[Datatype.BYTES, Datatype.INT64] | None = Field(None, alias="entityType")
+    """Type of the entity's key; bundles of v0.1.0 do not record it, and any id is taken."""
     feature_sets: tuple[str, ...] = Field(alias="featureSets")
     inputs: tuple[ModelInput, ...] = Field(min_length=1)
     output: ModelOutput = ModelOutput()
@@ -67,5 +69,9 @@ class Signature(_Part):
 
     def lacking(self) -> tuple[str, ...]:
         """Names of the optional fields that this bundle does not record, as older ones do not."""
-        optional = (("positive", self.positive), ("holdoutPercent", self.holdout_percent))
+        optional = (
+            ("positive", self.positive),
+            ("holdoutPercent", self.holdout_percent),
+            ("entityType", self.entity_type),
+        )
         return tuple(name for name, value in optional if value is None)

@@ -79,8 +79,8 @@ def test_content_of_its_digest_passes() -> None:
 
 
 def test_what_an_old_bundle_does_not_record_is_named() -> None:
-    assert signature_from(OLD_SIGNATURE).lacking() == ("holdoutPercent",)
-    assert signature_from({**OLD_SIGNATURE, "holdoutPercent": 20}).lacking() == ()
+    assert signature_from(OLD_SIGNATURE).lacking() == ("holdoutPercent", "entityType")
+    assert signature_from({**OLD_SIGNATURE, "holdoutPercent": 20, "entityType": "INT64"}).lacking() == ()
 
 
 @pytest.mark.parametrize("field", ["model", "entity", "featureSets", "inputs"])
@@ -90,12 +90,17 @@ def test_a_signature_without_a_field_that_it_needs_names_it(field: str) -> None:
         signature_from(document)
 
 
+def test_a_key_of_an_entity_is_text_or_an_integer() -> None:
+    with pytest.raises(InvalidData, match=r"signature\.json: entityType: "):
+        signature_from({**OLD_SIGNATURE, "entityType": "FP64"})
+
+
 def test_a_signature_of_a_newer_version_is_read() -> None:
     assert signature_from({**OLD_SIGNATURE, "task": "Regression"}).model == "churn.churn"
 
 
 def test_a_signature_is_written_as_it_is_read() -> None:
-    document = {**OLD_SIGNATURE, "holdoutPercent": 20}
+    document = {**OLD_SIGNATURE, "holdoutPercent": 20, "entityType": "BYTES"}
     assert signature_from(document).model_dump(mode="json", by_alias=True) == document
 
 

@@ -33,8 +33,10 @@ def recorded() -> list[Prediction]:
 def client(recorded: list[Prediction]) -> Callable[..., httpx.AsyncClient]:
     """Makes a client of a predictor with the given settings."""
 
-    def make(online: dict[str, dict[str, Any]] | None = None, **changes: Any) -> httpx.AsyncClient:
-        objects, digest = small_model.stored()
+    def make(
+        online: dict[str, dict[str, Any]] | None = None, entity_type: str | None = None, **changes: Any
+    ) -> httpx.AsyncClient:
+        objects, digest = small_model.stored(small_model.files(entityType=entity_type))
         model = load(objects, small_model.URI, digest)
         counters = Counters("churn", "churn", "1", model.baseline)
         store = None if online is None else KnownCustomers(online)

@@ -1,0 +1,25 @@
+"""The signature that a training writes."""
+
+from typing import Any
+
+import pytest
+
+from homeostat.artifacts.signature import Datatype
+from homeostat.reconcile.errors import InvalidData
+from homeostat_pipelines.signature import signature_of
+from support import tables
+
+
+def keyed(kind: str, **changes: Any) -> Any:
+    return tables.feature_source(entities=[{"name": "customer_id", "type": kind}], **changes)
+
+
+@pytest.mark.parametrize(("kind", "datatype"), [("Int64", Datatype.INT64), ("String", Datatype.BYTES)])
+def test_it_records_the_type_of_the_entity_s_key(kind: str, datatype: Datatype) -> None:
+    assert signature_of(tables.train_input(feature_sets=[keyed(kind)])).entity_type is datatype
+
+
+def test_feature_sets_whose_keys_differ_in_type_are_refused_by_name() -> None:
+    other = keyed("Int64", name="payments", features=[{"name": "amount", "type": "Float64"}])
+    with pytest.raises(InvalidData, match=r"customer_id \(Int64\), customer_id \(String\)"):
+        signature_of(tables.train_input(feature_sets=[keyed("String"), other]))
