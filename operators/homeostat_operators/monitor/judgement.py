@@ -9,10 +9,13 @@ from homeostat.api.common import parse_duration
 from homeostat.api.v1alpha1 import monitor as api
 from homeostat.api.v1alpha1.modeldeployment import ServedVersion
 from homeostat.signals import (
+    Baseline,
+    FeatureBaseline,
     Metric,
     SignalState,
     Streak,
     Threshold,
+    Unjudged,
     Window,
     advance,
     coverage,
@@ -34,6 +37,7 @@ BACKLOG = 24
 """Missed windows that are judged after an outage; older ones are skipped, and the signal says so."""
 
 MAX_FEATURES = 256
+MAX_UNJUDGED = 32
 MESSAGE_LIMIT = 1024
 
 
@@ -75,6 +79,7 @@ class Judged:
     samples: float = 0
     drifted: tuple[str, ...] = ()
     with_nulls: tuple[str, ...] = ()
+    unjudged: tuple[Unjudged, ...] = ()
     coverage: float | None = None
     baseline_coverage: float | None = None
     unit_change: str = ""
@@ -108,27 +113,45 @@ def _threshold(signal: api.Signal) -> Threshold:
 def _drift(signal: api.Signal, data: DriftWindow) -> Judged:
     if data.gap:
         return Judged(SignalState.NO_DATA, data.gap)
+    selected, note = _selected(signal, data.baseline)
+    if not selected:
+        return Judged(SignalState.NO_DATA, f"There is no feature to judge.{note}")
     try:
-        features = [feature_drift(one, data.counts.get(one.name, [])) for one in data.baseline.features]
+        features = [feature_drift(one, data.counts.get(one.name, [])) for one in selected]
     except ValueError as error:
         return Judged(SignalState.NO_DATA, f"{error}.")
     if data.idle:
         return Judged(SignalState.NO_DATA, "No requests arrived in this window.", idle=True)
     judgement = judge(features, float(signal.threshold.value), signal.min_samples)
     if judgement.state is SignalState.NO_DATA:
-        return Judged(judgement.state, judgement.sentence, samples=judgement.samples)
+        return Judged(
+            judgement.state, judgement.sentence + note, samples=judgement.samples, unjudged=judgement.unjudged
+        )
     drifted = tuple(dict.fromkeys((*judgement.moved, *judgement.unseen)))
     return Judged(
         state=judgement.state,
-        sentence=judgement.sentence,
+        sentence=judgement.sentence + note,
         value=judgement.value,
         lower=judgement.lower,
         upper=judgement.upper,
         samples=judgement.samples,
         drifted=drifted,
         with_nulls=judgement.null,
+        unjudged=judgement.unjudged,
         unit_change=_unit_change(data, drifted),
     )
+
+
+def _selected(signal: api.Signal, baseline: Baseline) -> tuple[list[FeatureBaseline], str]:
+    """The features to judge, and a note on names that the served version does not have."""
+    selection = signal.features or api.FeatureSelection()
+    names = {feature.name for feature in baseline.features}
+    wanted = names if selection.include is None else set(selection.include)
+    selected = [f for f in baseline.features if f.name in wanted and f.name not in (selection.exclude or ())]
+    unknown = sorted({*(selection.include or ()), *(selection.exclude or ())} - names)
+    form = "include" if selection.include else "exclude"
+    note = f" features.{form} names {', '.join(unknown)}, which the served version does not have." if unknown else ""
+    return selected, note
 
 
 def _unit_change(data: DriftWindow, moved: tuple[str, ...]) -> str:
@@ -223,6 +246,12 @@ def _after(
         "first_breach": streak.first_breach,
         "drifted_features": list(verdict.drifted)[:MAX_FEATURES],
         "features_with_nulls": list(verdict.with_nulls)[:MAX_FEATURES],
+        "unjudged_features": [
+            api.UnjudgedFeature(
+                feature=one.feature, reason=one.reason[:256], effective_samples=int(one.effective_samples)
+            )
+            for one in verdict.unjudged[:MAX_UNJUDGED]
+        ],
         "coverage": _decimal(verdict.coverage),
         "baseline_coverage": _decimal(verdict.baseline_coverage),
         "unit_change": verdict.unit_change,

@@ -10,6 +10,7 @@ from homeostat.signals.causes import Cause, Diagnosis, Evidence, diagnose
 from homeostat.signals.drift import (
     DriftEstimate,
     FeatureDrift,
+    Unjudged,
     counter_increase,
     feature_drift,
     judge,
@@ -66,6 +67,7 @@ __all__ = [
     "Streak",
     "Threshold",
     "UnitChange",
+    "Unjudged",
     "Verdict",
     "Window",
     "advance",

@@ -13,9 +13,10 @@ import numpy as np
 from scipy import special
 
 from homeostat.enums import SignalState
+from homeostat.signals.clustering import Clustering, clustering
 from homeostat.signals.estimate import Floats, Z, wilson
 from homeostat.signals.histogram import ABOVE, BELOW, NULL, SPECIAL_LABELS, UNSEEN, FeatureBaseline, bin_labels
-from homeostat.signals.windows import SUB_WINDOWS, split
+from homeostat.signals.windows import split
 
 ALPHA = 0.05
 """Chance of a false breach of any feature in one window, shared among the features (Bonferroni)."""
@@ -44,7 +45,7 @@ def counter_increase(samples: Sequence[Sample], start: float, end: float) -> flo
 
 
 def sub_window_counts(
-    series: Iterable[tuple[str, Sequence[Sample]]], start: float, end: float, parts: int = SUB_WINDOWS
+    series: Iterable[tuple[str, Sequence[Sample]]], start: float, end: float, parts: int | None = None
 ) -> list[dict[str, float]]:
     """Counts per bin label in each sub-window, summed over pods.
 
@@ -52,53 +53,14 @@ def sub_window_counts(
         series: (bin label, samples) of every series of one feature, as many per label as there were pods.
         start: Unix time at which the window opens, itself excluded.
         end: Unix time at which it closes, itself included.
-        parts: Sub-windows.
+        parts: Number of sub-windows; None: as `windows.parts_of` says.
     """
-    counts: list[dict[str, float]] = [{} for _ in range(parts)]
     spans = split(start, end, parts)
+    counts: list[dict[str, float]] = [{} for _ in spans]
     for label, samples in series:
         for part, (opened, closed) in zip(counts, spans, strict=True):
             part[label] = part.get(label, 0.0) + counter_increase(samples, opened, closed)
     return counts
-
-
-@dataclass(frozen=True)
-class Clustering:
-    """How far rows of one window are from being independent draws."""
-
-    effect: float
-    """Design effect d >= 1: variance of the window's shares over that of independent rows."""
-    rank: float
-    """Directions in which the variance lies: bins - 1 for independent rows, fewer when whole segments come and go."""
-    groups: float
-    """Degrees of freedom behind the estimate: sub-windows - 1 when they are equally full; 0 when nothing is known."""
-
-
-def clustering(counts: Floats) -> Clustering:
-    """Design effect of counts (sub-windows by bins).
-
-    The spread of the sub-windows' shares around the pooled ones, weighted by their rows, over that of a multinomial:
-    the linearised cluster variance of survey sampling (J. N. K. Rao, A. J. Scott, *On chi-squared tests for multiway
-    contingency tables with cell proportions estimated from survey data*, Annals of Statistics 12(1), 1984). With equally
-    full sub-windows it is Pearson's chi-squared over its degrees of freedom.
-    """
-    counts = counts[counts.sum(axis=1) > 0][:, counts.sum(axis=0) > 0]
-    freedom = counts.shape[1] - 1
-    if counts.shape[0] < 2 or freedom < 1:
-        return Clustering(effect=1.0, rank=float(max(freedom, 1)), groups=0.0)
-    rows = counts.sum(axis=1)
-    weights = rows / rows.sum()
-    pooled = counts.sum(axis=0) / rows.sum()
-    spread = np.sqrt(weights)[:, None] * (counts - rows[:, None] * pooled) / np.sqrt(rows[:, None] * pooled)
-    covariance = spread.T @ spread / float(np.sum(weights * (1 - weights)))
-    groups = 1 / float(np.sum(weights**2)) - 1
-    trace, squares = float(np.trace(covariance)), float(np.sum(covariance**2))
-    # tr(S^2) of an estimated covariance exceeds tr(Sigma^2) by about tr(Sigma)^2 / groups.
-    unbiased = (
-        max((squares - trace**2 / groups) * groups**2 / ((groups - 1) * (groups + 2)), 0.0) if groups > 1 else squares
-    )
-    rank = min(float(freedom), max(1.0, trace**2 / unbiased)) if unbiased > 0 else float(freedom)
-    return Clustering(effect=max(1.0, trace / freedom), rank=rank, groups=groups)
 
 
 @dataclass(frozen=True)
@@ -140,6 +102,24 @@ class FeatureDrift:
     """Rows of the window, special ones included."""
     effective_samples: float
     specials: tuple[SpecialShare, ...]
+    trained_share: float = 1.0
+    """Share of the training rows in regular bins."""
+    regular_samples: float = math.inf
+    """Effective sample of the window's rows in regular bins."""
+
+    def obstacle(self, min_samples: int) -> str:
+        """Why the distribution over the regular bins cannot be judged; empty if it can."""
+        if self.trained_share == 0:
+            return "training has no value of it"
+        if self.effective_samples < min_samples:
+            clustered = f" of {self.samples:.0f} rows that arrive in batches" if self.design_effect > 1 else ""
+            return f"its effective sample is {self.effective_samples:.0f}{clustered}, below minSamples of {min_samples}"
+        if self.regular_samples < min_samples * self.trained_share:
+            return (
+                f"the effective sample of values that training has seen is {self.regular_samples:.0f}, below minSamples of "
+                f"{min_samples}"
+            )
+        return ""
 
 
 def feature_drift(baseline: FeatureBaseline, sub_windows: Sequence[Mapping[str, float]]) -> FeatureDrift:
@@ -175,6 +155,8 @@ def feature_drift(baseline: FeatureBaseline, sub_windows: Sequence[Mapping[str, 
         samples=samples,
         effective_samples=samples / cluster.effect,
         specials=_specials(baseline, counts),
+        trained_share=sum(baseline.counts) / baseline.n if baseline.n else 0.0,
+        regular_samples=float(regular.sum()) / cluster.effect,
     )
 
 
@@ -231,14 +213,23 @@ def _specials(baseline: FeatureBaseline, counts: Floats) -> tuple[SpecialShare, 
 
 
 @dataclass(frozen=True)
+class Unjudged:
+    """A feature whose drift cannot be judged in a window."""
+
+    feature: str
+    reason: str
+    effective_samples: float
+
+
+@dataclass(frozen=True)
 class DriftEstimate:
     """What a window says about the inputs as a whole."""
 
     state: SignalState
     feature: str
-    """The feature that moved most; empty without data."""
+    """The feature that the figures are of, the one that drifted most; empty without data."""
     value: float
-    """Greatest excess of any feature."""
+    """Its excess."""
     lower: float
     upper: float
     samples: float
@@ -249,6 +240,8 @@ class DriftEstimate:
     """Features with more missing values than in training."""
     unseen: tuple[str, ...]
     """Features with values of a kind that training has not seen: new categories, or numbers beyond its range."""
+    unjudged: tuple[Unjudged, ...]
+    """Features that cannot be judged, neither by their regular bins nor because a special share breaches."""
     sentence: str
 
 
@@ -263,27 +256,34 @@ def judge(
     """The state of the inputs in one window.
 
     A feature breaches by effect *and* significance: its excess is above the threshold and its p-value below alpha over
-    the number of features; or a special share rose by more than `tolerance` at its lower bound. A feature whose effective
-    sample is below `min_samples` is left out; with every feature left out the state is NoData.
+    the number of features; or a special share rose by more than `tolerance` at its lower bound. A feature that cannot be
+    judged is listed with its reason, and the others decide; with no feature that can be judged the state is NoData.
     """
-    count = max(1, len(features))
-    enough = [f for f in features if f.effective_samples >= min_samples]
+    number = max(1, len(features))
+    obstacles = {f.feature: f.obstacle(min_samples) for f in features}
+    enough = [f for f in features if not obstacles[f.feature]]
     raised = {
         (f.feature, s.label): s
         for f in features
         for s in f.specials
-        if s.effective_samples >= min_samples and s.rise(alpha / (count * len(SPECIAL_LABELS))) > tolerance
+        if s.effective_samples >= min_samples and s.rise(alpha / (number * len(SPECIAL_LABELS))) > tolerance
     }
+    breaching = {feature for feature, _ in raised}
+    unjudged = tuple(
+        Unjudged(f.feature, obstacles[f.feature], min(f.effective_samples, f.regular_samples))
+        for f in features
+        if obstacles[f.feature] and f.feature not in breaching
+    )
     if not enough and not raised:
-        return _without_data(features, min_samples)
-    by_excess = sorted(enough or features, key=lambda f: f.excess, reverse=True)
-    moved = tuple(f.feature for f in by_excess if f in enough and f.excess > threshold and f.p_value < alpha / count)
+        return _without_data(features, unjudged, min_samples)
+    by_excess = sorted(enough, key=lambda f: f.excess, reverse=True)
+    moved = tuple(f.feature for f in by_excess if f.excess > threshold and f.p_value < alpha / number)
     null = tuple(feature for feature, label in raised if label == NULL)
     unseen = tuple(dict.fromkeys(feature for feature, label in raised if label in {BELOW, ABOVE, UNSEEN}))
-    worst = by_excess[0]
+    worst = by_excess[0] if moved or not raised else next(f for f in features if f.feature in breaching)
     return DriftEstimate(
         state=SignalState.BREACHED if moved or raised else SignalState.WITHIN_BOUNDS,
-        feature=worst.feature if moved or not raised else next(feature for feature, _ in raised),
+        feature=worst.feature,
         value=worst.excess,
         lower=worst.lower,
         upper=worst.upper,
@@ -291,11 +291,12 @@ def judge(
         moved=moved,
         null=null,
         unseen=unseen,
-        sentence=_sentence(worst, moved, tuple(raised.items()), threshold),
+        unjudged=unjudged,
+        sentence=_sentence(worst, moved, tuple(raised.items()), threshold) + _of_unjudged(unjudged, len(features)),
     )
 
 
-_SAID = {
+_DESCRIPTIONS = {
     NULL: "missing",
     BELOW: "below training's range",
     ABOVE: "above training's range",
@@ -310,7 +311,7 @@ def _sentence(
     threshold: float,
 ) -> str:
     parts = [
-        f"{feature}: {share.share:.1%} of values are {_SAID[label]}, in training {share.baseline:.1%}"
+        f"{feature}: {share.share:.1%} of values are {_DESCRIPTIONS[label]}, in training {share.baseline:.1%}"
         for (feature, label), share in raised
     ]
     figures = f"{worst.feature} has an excess PSI of {worst.excess:.3f} (95 % {worst.lower:.3f} to {worst.upper:.3f})"
@@ -322,9 +323,21 @@ def _sentence(
     return "; ".join(parts) + "."
 
 
-def _without_data(features: Sequence[FeatureDrift], min_samples: int) -> DriftEstimate:
+def _of_unjudged(unjudged: tuple[Unjudged, ...], number: int) -> str:
+    """A sentence on the features that are not judged; empty if there is none."""
+    if not unjudged:
+        return ""
+    first = unjudged[0]
+    return f" {len(unjudged)} of {number} features cannot be judged: {first.feature}, because {first.reason}" + (
+        f", and {len(unjudged) - 1} more." if len(unjudged) > 1 else "."
+    )
+
+
+def _without_data(features: Sequence[FeatureDrift], unjudged: tuple[Unjudged, ...], min_samples: int) -> DriftEstimate:
     best = max(features, key=lambda f: f.effective_samples, default=None)
     samples = best.effective_samples if best else 0.0
     why = f" ({best.samples:.0f} rows, design effect {best.design_effect:.1f})" if best else ""
     sentence = f"The effective sample is {samples:.0f}{why}, below minSamples of {min_samples}."
-    return DriftEstimate(SignalState.NO_DATA, "", 0.0, 0.0, 0.0, samples, (), (), (), sentence)
+    if best and best.effective_samples >= min_samples:
+        sentence = _of_unjudged(unjudged, len(features)).strip()
+    return DriftEstimate(SignalState.NO_DATA, "", 0.0, 0.0, 0.0, samples, (), (), (), unjudged, sentence)

@@ -15,6 +15,12 @@ from homeostat.enums import SignalState
 SUB_WINDOWS = 12
 """Parts of a window between which the design effect is estimated; scrape at least twice in each."""
 
+CYCLES = (7 * 86_400.0, 86_400.0)
+"""Seconds of the cycles that traffic has, the longest first: weeks and days."""
+
+FEWEST_CYCLES = 4
+"""Whole cycles that a window needs for each to be a part."""
+
 
 @dataclass(frozen=True)
 class Window:
@@ -98,8 +104,21 @@ def advance(streak: Streak, window: Window, state: SignalState) -> Streak:
             assert_never(state)
 
 
-def split(start: float, end: float, parts: int = SUB_WINDOWS) -> list[tuple[float, float]]:
-    """Equal sub-windows of a window, in Unix seconds; the last one ends exactly at `end`."""
+def parts_of(width: float) -> int:
+    """Number of parts of a window of `width` seconds: whole cycles of the traffic where it has enough of them.
+
+    The hours of a day and the days of a week differ every time, which is no clustering: parts that cut a cycle would make
+    such features look as if few independent rows had arrived.
+    """
+    for cycle in CYCLES:
+        if width >= FEWEST_CYCLES * cycle and width % cycle == 0:
+            return int(width // cycle)
+    return SUB_WINDOWS
+
+
+def split(start: float, end: float, parts: int | None = None) -> list[tuple[float, float]]:
+    """Equal sub-windows of a window, in Unix seconds, as many as `parts_of` says; the last one ends exactly at `end`."""
+    parts = parts or parts_of(end - start)
     width = (end - start) / parts
     edges = [start + i * width for i in range(parts)] + [end]
     return list(pairwise(edges))

@@ -140,6 +140,10 @@ REFUSED = [
     Case("Monitor", {"signals.0.metric": "auc"}, "metric is given exactly with type Performance"),
     Case("Monitor", {"signals.0.query": "up"}, "query is given exactly with type Business"),
     Case("Monitor", {"signals.1.aggregation": "Max"}, "aggregation is given only with type DataDrift"),
+    Case("Monitor", {"signals.1.features": {"exclude": ["month"]}}, "features is given only with type DataDrift"),
+    Case("Monitor", {"signals.0.features": {"include": ["a"], "exclude": ["b"]}}, "give either include or exclude"),
+    Case("Monitor", {"signals.0.features": {}}, "give either include or exclude"),
+    Case("Monitor", {"signals.0.features": {"include": []}}, "should have at least 1 items"),
     Case("Monitor", {"signals.0.threshold.operator": "LessThan"}, "drift breaches above its threshold"),
     Case("Monitor", {"signals.0.threshold.value": "much"}, PATTERN),
     Case("Monitor", {"signals.0.window": "1 min"}, PATTERN),
@@ -183,6 +187,7 @@ ACCEPTED = [
     Case("ModelDeployment", {"observation": ABSENT}),
     Case("ModelDeployment", {"rollout.steps": [{"weight": 25}, {"weight": 50}]}),
     Case("Monitor", {"signals.0.aggregation": ABSENT}),
+    Case("Monitor", {"signals.0.features": {"exclude": ["month", "weekday"]}}),
     Case("ModelDeployment", {"rollback": {"on": [], "maxErrorRate": "0.5"}}),
     Case(
         "Monitor",

@@ -15,7 +15,7 @@ from homeostat.signals import (
     judge,
     sub_window_counts,
 )
-from homeostat.signals.drift import clustering
+from homeostat.signals.clustering import clustering
 from homeostat.signals.histogram import ABOVE, NULL, UNSEEN, SpecialCounts
 
 COUNTS = st.lists(st.integers(0, 1000), min_size=1, max_size=12)

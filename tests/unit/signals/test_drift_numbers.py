@@ -8,11 +8,10 @@ import pytest
 from scipy import stats
 
 from homeostat.enums import SignalState
+from homeostat.signals.clustering import Clustering, clustering
 from homeostat.signals.drift import (
-    Clustering,
     FeatureDrift,
     SpecialShare,
-    clustering,
     counter_increase,
     feature_drift,
     judge,

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from homeostat.enums import SignalState
-from homeostat.signals.drift import SpecialShare, clustering, feature_drift, judge
+from homeostat.signals.clustering import clustering
+from homeostat.signals.drift import SpecialShare, feature_drift, judge
 from homeostat.signals.histogram import NULL, FeatureBaseline, FeatureKind, SpecialCounts
 
 PARTS = np.random.default_rng(7).multinomial(100, [0.2, 0.3, 0.5], size=12)

@@ -1,6 +1,7 @@
 """Drift through the bins: training values in, served values in, and what the signal says."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from homeostat.enums import SignalState
 from homeostat.signals import FeatureKind, bin_labels, feature_drift, fit, judge
 from homeostat.signals.drift import DriftEstimate
 from homeostat.signals.histogram import FeatureBaseline, count
+from homeostat.signals.windows import parts_of
 
 RNG = np.random.default_rng(12)
 CATEGORIES = [f"c{n:04d}" for n in range(2000)]
@@ -64,3 +66,30 @@ def test_a_rare_category_that_becomes_frequent_is_seen_although_it_has_no_bin_of
     trained = RNG.choice(CATEGORIES, 20_000).tolist()
     served = RNG.choice(CATEGORIES, 900).tolist() + CATEGORIES[1:2] * 300
     assert judged(FeatureKind.CATEGORICAL, trained, RNG.permutation(served).tolist()).moved == ("x",)
+
+
+def test_a_feature_whose_values_are_all_different_cannot_be_judged_and_the_sentence_says_so() -> None:
+    trained, served = ([f"{name}{n}" for n in range(rows)] for name, rows in (("a", 5000), ("b", 1200)))
+    estimate = judged(FeatureKind.CATEGORICAL, trained, served)
+    assert estimate.state is SignalState.NO_DATA
+    assert [(one.feature, one.effective_samples) for one in estimate.unjudged] == [("x", 0.0)]
+    assert estimate.sentence == (
+        "1 of 1 features cannot be judged: x, because the effective sample of values that training has seen is 0, below "
+        "minSamples of 200."
+    )
+
+
+def test_hours_of_the_day_are_judged_over_a_week_by_whole_days() -> None:
+    rng, day = np.random.default_rng(1), 86_400.0
+    hours = np.arange(24.0)
+    feature = fit({"x": np.tile(hours, 200).tolist()}, {"x": FeatureKind.NUMERIC}).features[0]
+    when = np.sort(rng.uniform(0, 7 * day, 6000))
+    values = np.floor(when % day / 3600)
+
+    def drift(parts: int) -> float:
+        edges = np.linspace(0, 7 * day, parts + 1)
+        pieces = [values[(when > a) & (when <= b)].tolist() for a, b in pairwise(edges)]
+        return feature_drift(feature, [window(feature, piece) for piece in pieces]).effective_samples
+
+    assert drift(parts_of(7 * day)) > 4000
+    assert drift(12) < 200

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from homeostat.signals import SignalState, Streak, Window, advance, due_windows, next_window, resume
-from homeostat.signals.windows import split
+from homeostat.signals.windows import parts_of, split
 
 SINCE = datetime(2026, 1, 1, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -105,3 +105,15 @@ def test_a_window_is_split_into_twelve_equal_parts_that_end_exactly_at_its_end()
         (1.55, pytest.approx(1.825)),
         (pytest.approx(1.825), 2.1),
     ]
+
+
+DAY = 86_400.0
+
+
+@pytest.mark.parametrize(
+    ("width", "parts"),
+    [(60.0, 12), (DAY, 12), (3 * DAY, 12), (4 * DAY, 4), (4.5 * DAY, 12), (7 * DAY, 7), (28 * DAY, 4), (30 * DAY, 30)],
+)
+def test_parts_of_a_window_are_whole_weeks_or_days_where_it_has_four_of_them(width: float, parts: int) -> None:
+    assert len(split(0, width)) == parts_of(width) == parts
+    assert split(0, width)[-1][1] == width

@@ -61,6 +61,33 @@ class Threshold(SpecModel):
     value: Annotated[Decimal, Field(description="Threshold value as a decimal number.")]
 
 
+FeatureName = Annotated[str, Field(min_length=1, max_length=256)]
+
+
+class FeatureSelection(SpecModel):
+    """Features of the model that a drift signal judges."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "x-kubernetes-validations": [
+                rule("has(self.include) != has(self.exclude)", "give either include or exclude"),
+            ]
+        }
+    )
+
+    include: Annotated[
+        list[FeatureName] | None, Field(description="Features to judge; no others are.", min_length=1, max_length=256)
+    ] = None
+    exclude: Annotated[
+        list[FeatureName] | None,
+        Field(
+            description="Features not to judge, such as calendar columns, which drift with every season.",
+            min_length=1,
+            max_length=256,
+        ),
+    ] = None
+
+
 class Signal(SpecModel):
     """A monitored quantity."""
 
@@ -75,6 +102,7 @@ class Signal(SpecModel):
                     "self.type == 'DataDrift' || !has(self.aggregation)",
                     "aggregation is given only with type DataDrift",
                 ),
+                rule("self.type == 'DataDrift' || !has(self.features)", "features is given only with type DataDrift"),
                 rule(
                     "self.type != 'DataDrift' || self.threshold.operator == 'GreaterThan'",
                     "drift breaches above its threshold: use operator GreaterThan",
@@ -88,6 +116,10 @@ class Signal(SpecModel):
     aggregation: Annotated[
         DriftAggregation | None,
         Field(description="How the drift of single features is aggregated, with type DataDrift; absent: Max."),
+    ] = None
+    features: Annotated[
+        FeatureSelection | None,
+        Field(description="Features that the signal judges, with type DataDrift; absent: all of the model."),
     ] = None
     metric: Annotated[
         Metric | None, Field(description="Performance metric computed from outcomes; required with type Performance.")
@@ -176,6 +208,14 @@ class MonitorSpec(SpecModel):
     suspend: Annotated[bool, Field(description="Suspends decisions; signals are still evaluated.")] = False
 
 
+class UnjudgedFeature(StatusModel):
+    """A feature whose drift could not be judged."""
+
+    feature: Annotated[str, Field(description="Name of the feature.", max_length=256)]
+    reason: Annotated[str, Field(description="Why its drift cannot be judged.", max_length=256)]
+    effective_samples: Annotated[int, Field(description="Effective sample size of its values in the window.", ge=0)] = 0
+
+
 class SignalStatus(StatusModel):
     """A signal at its last evaluated window."""
 
@@ -197,6 +237,10 @@ class SignalStatus(StatusModel):
     ] = []
     features_with_nulls: Annotated[
         list[Text], Field(description="Features with a higher share of nulls than in training.", max_length=256)
+    ] = []
+    unjudged_features: Annotated[
+        list[UnjudgedFeature],
+        Field(description="Features whose drift cannot be judged; the first 32 of them.", max_length=32),
     ] = []
     coverage: Annotated[Decimal | None, Field(description="Share of due outcomes that have arrived.")] = None
     baseline_coverage: Annotated[Decimal | None, Field(description="Usual coverage, from windows before it fell.")] = (
