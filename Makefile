@@ -8,6 +8,7 @@ MAKEFLAGS += --no-builtin-rules
 PLATFORM := .venv/platform
 PIPELINES := .venv/pipelines
 SELDON := .venv/seldon
+CLIENTS := .venv/clients
 UV := .venv/uv/bin/uv
 PYTHON := $(PLATFORM)/bin/python
 TOOLS := $(PYTHON)
@@ -111,12 +112,19 @@ $(SELDON)/.stamp: requirements/seldon.txt | $(UV)
 	@$(UV) pip sync --quiet --python $(SELDON)/bin/python --require-hashes requirements/seldon.txt
 	@touch $@
 
+# Two of them require other versions of protobuf and greenlet than tests and tools do; created only on demand as well.
+$(CLIENTS)/.stamp: requirements/clients.txt | $(UV)
+	@echo "virtual environment $(CLIENTS)"
+	@[[ -x $(CLIENTS)/bin/python ]] || $(UV) venv --quiet --python python3 $(CLIENTS)
+	@$(UV) pip sync --quiet --python $(CLIENTS)/bin/python --require-hashes requirements/clients.txt
+	@touch $@
+
 .PHONY: venv
 venv: $(PLATFORM)/.stamp $(PIPELINES)/.stamp ## Create the two virtual environments from the lock files
 
 .PHONY: lock
 lock: $(UV) ## Update the lock files from requirements/*.in
-	@cd requirements && for room in platform pipelines pipelines-dev seldon; do ../$(LOCK) $$room.in -o $$room.txt; done
+	@cd requirements && for room in platform pipelines pipelines-dev seldon clients; do ../$(LOCK) $$room.in -o $$room.txt; done
 	@cd requirements && for room in operators services; do ../$(LOCK) -c platform.txt $$room.in -o $$room.txt; done
 
 .PHONY: generate
@@ -168,9 +176,13 @@ test-package: venv ## Import every module from the wheel, with each extra in an 
 test-seldon-python: venv $(SELDON)/.stamp ## Test with Seldon's Python package: its clients call the predictor, its server serves Homeostat models
 	@$(TOOLS) -m tools.testing --paths tests/seldon_python
 
+.PHONY: test-clients
+test-clients: venv $(CLIENTS)/.stamp ## Test with clients of the Open Inference Protocol: tritonclient and KServe's call the predictor
+	@$(TOOLS) -m tools.testing --paths tests/inference_clients
+
 # All checks that a change must pass before it is complete; a new long suite gets its own target, in this list and in
 # the README's. They share one cluster: `test` leaves it up, the targets *-down free what the next one needs.
-ALL_TARGETS := verify test e2e-kubeflow kubeflow-down e2e-seldon test-seldon-python demo-down
+ALL_TARGETS := verify test e2e-kubeflow kubeflow-down e2e-seldon test-seldon-python test-clients demo-down
 
 .PHONY: mutants
 mutants: venv ## Run mutation tests and list the mutants that survive

@@ -100,7 +100,7 @@ def routes() -> dict[str, list[Route]]:
         for handler in ast.walk(tree):
             if isinstance(handler, ast.FunctionDef | ast.AsyncFunctionDef):
                 found.setdefault(service, []).extend(_declared(handler, prefix))
-    found["predictor"].extend(_seldon())
+    found["predictor"].extend(_predictor())
     return {service: sorted(listed) for service, listed in sorted(found.items()) if listed}
 
 
@@ -114,12 +114,9 @@ def _declared(handler: ast.FunctionDef | ast.AsyncFunctionDef, prefix: str) -> I
                 yield Route(prefix + path, method.upper(), summary[0] if summary else "")
 
 
-def _seldon() -> Iterator[Route]:
-    protocol = importlib.import_module("homeostat_services.predictor.seldon")
-    for path in protocol.PREDICT:
-        yield Route(path, "POST", "Predicts by Seldon's protocol v1; also below `/seldon/<namespace>/<deployment>`.")
-    for path in protocol.FEEDBACK:
-        yield Route(path, "POST", "Refused: outcomes go to the observer.")
+def _predictor() -> Iterator[Route]:
+    for route in importlib.import_module("homeostat_services.predictor.routes").ROUTES:
+        yield Route(route.path, route.method, route.summary)
 
 
 def http_page() -> str:

@@ -1,180 +1,65 @@
-"""The predictor's HTTP interface."""
+"""The predictor's HTTP interface, an RSGI application: inference first, everything else after it."""
 
 import asyncio
+import time
+from collections.abc import Mapping
 from typing import Any
+from urllib.parse import unquote
 
-import msgspec
-from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse, PlainTextResponse, Response
+import structlog
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
 from homeostat.api.v1alpha1.modeldeployment import FeatureMode
 from homeostat.artifacts.signature import Datatype
-from homeostat_services.predictor import seldon
-from homeostat_services.predictor.asgi_bridge import respond
+from homeostat.reconcile.errors import PlatformError
+from homeostat_services.predictor import encodings, openapi, seldon
 from homeostat_services.predictor.bodies import BodyReader
+from homeostat_services.predictor.endpoints import (
+    JSON,
+    Endpoint,
+    Headers,
+    SeldonEndpoint,
+    V2Endpoint,
+    encode,
+)
 from homeostat_services.predictor.errors import InvalidRequest
 from homeostat_services.predictor.prediction_log import PredictionLog
-from homeostat_services.predictor.protocol import (
-    ACCEPTED,
-    InferRequest,
-    InferResponse,
-    Refusal,
-)
+from homeostat_services.predictor.routes import ROUTES
 from homeostat_services.predictor.service import Predictor
-from homeostat_services.request_origin import origin_of
+from homeostat_services.request_origin import Origin, origin_of
 
-JSON = "application/json"
-_HEADERS = [("content-type", JSON)]
+SERVER = {"name": "homeostat", "extensions": ["binary_tensor_data"]}
+RETRY_AFTER: Headers = [*JSON, ("retry-after", "1")]
 
-
-def web(predictor: Predictor) -> FastAPI:
-    """Health, metadata, metrics and the OpenAPI document; it answers inference too, at FastAPI's pace."""
-    app = FastAPI(title="Homeostat predictor", version=predictor.settings.version, docs_url=None, redoc_url=None)
-    registry = CollectorRegistry()
-    registry.register(predictor.counters)
-
-    @app.exception_handler(InvalidRequest)
-    async def refused(_request: Request, error: InvalidRequest) -> Response:
-        return JSONResponse({"error": str(error)}, error.status)
-
-    @app.post("/v2/models/{name}/infer", openapi_extra=_v2_document(), operation_id="infer")
-    async def infer(name: str, request: Request) -> Response:
-        """Predict; one value per row."""
-        status, content = await predictor.answer(name, await request.body(), origin_of(request.headers))
-        return Response(content, status, media_type=JSON)
-
-    _add_seldon(app, predictor)
-
-    @app.get("/v2/health/live")
-    async def live() -> dict[str, bool]:
-        """Whether the process answers."""
-        return {"live": True}
-
-    @app.get("/v2/health/ready")
-    async def ready() -> dict[str, bool]:
-        """Whether predictions can be asked for: the model was loaded and checked before this port was opened."""
-        return {"ready": True}
-
-    @app.get("/v2/models/{name}")
-    async def metadata(name: str) -> dict[str, Any]:
-        """The model's inputs and output, as a caller of this deployment gives and gets them."""
-        predictor.check_name(name)
-        return _metadata(predictor)
-
-    @app.get("/v2/models/{name}/ready")
-    async def model_ready(name: str) -> dict[str, Any]:
-        """Whether predictions of this model can be asked for."""
-        predictor.check_name(name)
-        return {"name": name, "ready": True}
-
-    @app.get("/metrics", response_class=PlainTextResponse)
-    async def metrics() -> Response:
-        """Prometheus text."""
-        return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
-
-    return app
-
-
-def _add_seldon(app: FastAPI, predictor: Predictor) -> None:
-    """Seldon's v1 routes."""
-
-    async def predict(request: Request) -> Response:
-        """Predict; one row of the answer per row."""
-        status, content = await predictor.answer_seldon(await request.body(), origin_of(request.headers))
-        return Response(content, status, media_type=JSON)
-
-    async def feedback() -> Response:
-        """Refused: outcomes go to the observer."""
-        return Response(msgspec.json.encode(seldon.failure(seldon.NO_FEEDBACK, 501)), 501, media_type=JSON)
-
-    document = _document(
-        seldon.SeldonMessage,
-        seldon.SeldonMessage,
-        seldon.Failure,
-        "Rows by data.names and data.ndarray, data.names and data.tensor (numbers only), or jsonData (objects).",
-    )
-    of = (predictor.settings.namespace, predictor.settings.deployment)
-    for path in seldon.paths(seldon.PREDICT, *of):
-        shown = path in seldon.PREDICT
-        app.add_api_route(path, predict, methods=["POST"], openapi_extra=document, include_in_schema=shown)
-    for path in seldon.paths(seldon.FEEDBACK, *of):
-        app.add_api_route(path, feedback, methods=["POST"], include_in_schema=False)
-
-
-def _metadata(predictor: Predictor) -> dict[str, Any]:
-    settings, signature = predictor.settings, predictor.model.signature
-    key = signature.entity_type or Datatype.BYTES
-    entity = {"name": predictor.entity_field, "datatype": key, "shape": [-1]}
-    features = [{"name": i.name, "datatype": i.datatype, "shape": [-1]} for i in signature.inputs]
-    return {
-        "name": settings.deployment,
-        "versions": [settings.version],
-        "platform": "onnxruntime_onnx",
-        "inputs": [entity] if settings.features is FeatureMode.LOOKUP else [entity, *features],
-        "outputs": [{"name": signature.output.name, "datatype": "FP64", "shape": [-1]}],
-        "parameters": {"model": signature.model, "digest": settings.model_digest, "features": settings.features},
-    }
-
-
-def _v2_document() -> dict[str, Any]:
-    numbers = "; ".join(f"{ours}: {', '.join(theirs)}" for ours, theirs in ACCEPTED.items())
-    return _document(InferRequest, InferResponse, Refusal, f"Datatypes by the model's input: {numbers}.")
-
-
-def _document(request: type, response: type, refusal: type, description: str) -> dict[str, Any]:
-    """The wire types of inference for the OpenAPI document; they are msgspec's, which FastAPI does not know."""
-    template = "#/components/schemas/{name}"
-    (body, answered, refused), components = msgspec.json.schema_components(
-        (request, response, refusal), ref_template=template
-    )
-
-    def whole(schema: dict[str, Any]) -> dict[str, Any]:
-        return {"content": {JSON: {"schema": _inlined(schema, components)}}}
-
-    return {
-        "requestBody": {"required": True, "description": description, **whole(body)},
-        "responses": {
-            "200": {"description": "Predictions.", **whole(answered)},
-            "400": {
-                "description": "A mistake in the request; the text names field, value and remedy.",
-                **whole(refused),
-            },
-            "404": {"description": "Another model, or an entity that is not known.", **whole(refused)},
-            "503": {"description": "The online store does not answer.", **whole(refused)},
-        },
-    }
-
-
-def _inlined(schema: Any, components: dict[str, Any]) -> Any:
-    """The schema with its references replaced, so that the route's document stands alone; none of them is recursive."""
-    match schema:
-        case {"$ref": str(reference)}:
-            return _inlined(components[reference.rpartition("/")[2]], components)
-        case dict():
-            return {key: _inlined(value, components) for key, value in schema.items()}
-        case list():
-            return [_inlined(value, components) for value in schema]
-        case _:
-            return schema
+_log = structlog.get_logger()
 
 
 class Application:
-    """The RSGI application that Granian runs: inference here, everything else through FastAPI.
+    """The RSGI application that Granian runs.
 
     Args:
         log: The prediction log; runs as long as the application.
-        close: Called once at the end.
     """
 
     def __init__(self, predictor: Predictor, log: PredictionLog) -> None:
         self._predictor, self._log = predictor, log
-        self._web = web(predictor)
-        self._name = predictor.settings.deployment
-        self._hot = f"/v2/models/{self._name}/infer"
-        self._seldon = frozenset(seldon.paths(seldon.PREDICT, predictor.settings.namespace, self._name))
         self._bodies = BodyReader()
+        self._registry = CollectorRegistry()
+        self._registry.register(predictor.counters)
+        self._v2, self._seldon = V2Endpoint(predictor), SeldonEndpoint(predictor)
+        self._inference = self._endpoints()
+        settings = predictor.settings
+        self._feedback = frozenset(seldon.paths(seldon.FEEDBACK, settings.namespace, settings.deployment))
         self._sending: asyncio.Task[None] | None = None
+
+    def _endpoints(self) -> dict[str, Endpoint]:
+        settings = self._predictor.settings
+        model, of = f"/v2/models/{settings.deployment}", (settings.namespace, settings.deployment)
+        return {
+            f"{model}/infer": self._v2,
+            f"{model}/versions/{settings.version}/infer": self._v2,
+            **dict.fromkeys(seldon.paths(seldon.PREDICT, *of), self._seldon),
+        }
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._sending = loop.create_task(self._log.run())
@@ -190,19 +75,137 @@ class Application:
         await self._log.flush()
 
     async def __rsgi__(self, scope: Any, protocol: Any) -> None:
-        try:
-            body = await self._bodies.read(scope.headers.get("content-length"), protocol)
-        except InvalidRequest as error:
-            text = str(error)
-            refusal = seldon.failure(text, error.status) if scope.path in self._seldon else Refusal(text)
-            self._predictor.counters.request(error.status, 0.0)
-            protocol.response_bytes(error.status, _HEADERS, msgspec.json.encode(refusal))
-            return
-        if scope.path == self._hot and scope.method == "POST":
-            status, content = await self._predictor.answer(self._name, body, origin_of(scope.headers))
-            protocol.response_bytes(status, _HEADERS, content)
-        elif scope.path in self._seldon and scope.method == "POST":
-            status, content = await self._predictor.answer_seldon(body, origin_of(scope.headers))
-            protocol.response_bytes(status, _HEADERS, content)
+        endpoint = self._endpoint(scope.path) if scope.method == "POST" else None
+        if endpoint is not None:
+            status, headers, content = await self._answered(endpoint, scope.path, scope.headers, protocol)
         else:
-            await respond(self._web, scope, protocol, body)
+            status, headers, content = self._rest(scope.method, scope.path)
+        if len(content) >= encodings.WORTHWHILE_BYTES:
+            headers, content = _encoded(headers, content, scope.headers.get("accept-encoding"))
+        protocol.response_bytes(status, headers, content if scope.method != "HEAD" else b"")
+
+    def _endpoint(self, path: str) -> Endpoint | None:
+        if found := self._inference.get(path):
+            return found
+        return self._v2 if any(_matches(route.path, path) for route in ROUTES if route.protocol == "v2") else None
+
+    async def _answered(
+        self, endpoint: Endpoint, path: str, headers: Mapping[str, str], protocol: Any
+    ) -> tuple[int, Headers, bytes]:
+        """Status, headers and body of the answer to a request for predictions, which is counted; never raises."""
+        started, origin = time.perf_counter(), Origin()
+        status, given = 500, JSON
+        try:
+            origin = origin_of(headers)
+            body = await self._bodies.read(headers.get("content-length"), protocol)
+            started = time.perf_counter()
+            if path not in self._inference:
+                self._check_model(path)
+            if encoding := headers.get("content-encoding"):
+                body = encodings.decompressed(body, encoding)
+            given, content = await endpoint.answer(body, headers, origin)
+            status = 200
+        except InvalidRequest as error:
+            status, content = error.status, endpoint.refusal(str(error), error.status)
+        except RecursionError:
+            # An answer repeats the tags of its request, and is one level deeper.
+            status, content = 400, endpoint.refusal("body: it is nested too deeply; send fewer levels", 400)
+        except PlatformError as error:
+            _log.warning("features are not available", error=str(error))
+            status, content = 503, endpoint.refusal(str(error), 503)
+        except Exception:  # noqa: BLE001 - a caller gets an answer, whatever broke
+            _log.exception("a request failed")
+            content = endpoint.refusal("the prediction failed; the predictor's log says why", 500)
+        self._predictor.counters.request(status, time.perf_counter() - started, mirrored=origin.mirrored)
+        return status, RETRY_AFTER if status in (429, 503) else given, content
+
+    def _rest(self, method: str, path: str) -> tuple[int, Headers, bytes]:
+        """Status, headers and body of every other answer."""
+        if path in self._feedback and method == "POST":
+            return 501, JSON, self._seldon.refusal(seldon.NO_FEEDBACK, 501)
+        try:
+            if method not in ("GET", "HEAD"):
+                raise _not_served(method, path)
+            if path == "/metrics":
+                return 200, [("content-type", CONTENT_TYPE_LATEST)], generate_latest(self._registry)
+            return 200, JSON, encode(self._document(path))
+        except InvalidRequest as error:
+            headers = [*JSON, ("allow", _allowed(path))] if error.status == 405 else JSON
+            return error.status, headers, self._form(path).refusal(str(error), error.status)
+
+    def _form(self, path: str) -> Endpoint:
+        return self._seldon if path in self._feedback else self._inference.get(path, self._v2)
+
+    def _document(self, path: str) -> object:
+        match path.rstrip("/").split("/")[1:]:
+            case ["v2"]:
+                return {**SERVER, "version": self._predictor.settings.version}
+            case ["v2", "health", "live"]:
+                return {"live": True}
+            case ["v2", "health", "ready"]:
+                return {"ready": True}
+            case ["v2", "models", _] | ["v2", "models", _, "versions", _]:
+                self._check_model(path)
+                return self._metadata()
+            case ["v2", "models", _, "ready"] | ["v2", "models", _, "versions", _, "ready"]:
+                self._check_model(path)
+                return {"name": self._predictor.settings.deployment, "ready": True}
+            case ["openapi.json"]:
+                return openapi.document(self._predictor.settings.version)
+            case _:
+                raise _not_served("GET", path)
+
+    def _check_model(self, path: str) -> None:
+        """Refuse a path below /v2/models that names another model or version."""
+        settings, parts = self._predictor.settings, [unquote(part) for part in path.split("/")[3:]]
+        if parts[0] != settings.deployment:
+            raise InvalidRequest(
+                f"model {parts[0][:60]!r} is not served here; use /v2/models/{settings.deployment}", 404
+            )
+        if parts[1:2] == ["versions"] and parts[2] != settings.version:
+            raise InvalidRequest(
+                f"version {parts[2][:60]!r} of model {settings.deployment!r} is not served here; "
+                f"use /v2/models/{settings.deployment}, or version {settings.version!r}",
+                404,
+            )
+
+    def _metadata(self) -> dict[str, Any]:
+        predictor = self._predictor
+        settings, signature = predictor.settings, predictor.model.signature
+        key = signature.entity_type or Datatype.BYTES
+        entity = {"name": predictor.entity_field, "datatype": key, "shape": [-1]}
+        features = [{"name": i.name, "datatype": i.datatype, "shape": [-1]} for i in signature.inputs]
+        return {
+            "name": settings.deployment,
+            "versions": [settings.version],
+            "platform": "onnxruntime_onnx",
+            "inputs": [entity] if settings.features is FeatureMode.LOOKUP else [entity, *features],
+            "outputs": [{"name": signature.output.name, "datatype": "FP64", "shape": [-1]}],
+            "parameters": {"model": signature.model, "digest": settings.model_digest, "features": settings.features},
+        }
+
+
+def _encoded(headers: Headers, content: bytes, accepted: str | None) -> tuple[Headers, bytes]:
+    encoding = encodings.accepted(accepted)
+    if encoding is None:
+        return headers, content
+    return [*headers, ("content-encoding", encoding)], encodings.compressed(content, encoding)
+
+
+def _allowed(path: str) -> str:
+    """Methods of the routes with this path."""
+    return ", ".join(sorted({route.method for route in ROUTES if _matches(route.path, path)}))
+
+
+def _matches(pattern: str, path: str) -> bool:
+    expected, given = pattern.split("/"), path.rstrip("/").split("/")
+    return len(expected) == len(given) and all(
+        part.startswith("{") or part == name for part, name in zip(expected, given, strict=True)
+    )
+
+
+def _not_served(method: str, path: str) -> InvalidRequest:
+    methods = _allowed(path)
+    if methods:
+        return InvalidRequest(f"{method} {path[:120]} is not served; use {methods}", 405)
+    return InvalidRequest(f"{path[:120]} is not served here; /openapi.json lists the routes", 404)

@@ -1,4 +1,4 @@
-"""The Open Inference Protocol v2 over REST: requests into tables, and mistakes into sentences."""
+"""The Open Inference Protocol v2 over REST: requests into tables, predictions into answers, mistakes into sentences."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,13 +6,11 @@ from typing import Any
 import msgspec
 
 from homeostat.artifacts.signature import Datatype, Signature
+from homeostat_services.predictor import binary
 from homeostat_services.predictor.documents import decoder
 from homeostat_services.predictor.errors import InvalidRequest
 from homeostat_services.predictor.rows import Table, check_count, check_unique
 from homeostat_services.shortened import shortened
-
-MAX_ID = 120
-"""Characters of the id of a request; the observer takes no longer ones, with the row's number added."""
 
 _WHOLE = ("INT64", "INT32", "INT16", "INT8", "UINT64", "UINT32", "UINT16", "UINT8")
 _NUMBERS = (*_WHOLE, "FP64", "FP32", "FP16")
@@ -31,13 +29,42 @@ _PLACE = "inputs[{name}].data[{row}]"
 _Scalar = str | int | float | bool | None
 
 
+class InputParameters(msgspec.Struct):
+    """Parameters of an input."""
+
+    binary_data_size: int | None = None
+    shared_memory_region: str | None = None
+
+
 class InputTensor(msgspec.Struct):
-    """One input: a value per row, null where it is missing."""
+    """One input: a value per row, null where it is missing; in `data`, or as bytes after the JSON."""
 
     name: str
     shape: list[int]
     datatype: str
-    data: list[_Scalar | list[_Scalar]]
+    data: list[_Scalar | list[_Scalar]] | None = None
+    parameters: InputParameters | None = None
+
+
+class OutputParameters(msgspec.Struct):
+    """Parameters of a requested output."""
+
+    binary_data: bool = False
+    classification: int = 0
+    shared_memory_region: str | None = None
+
+
+class RequestedOutput(msgspec.Struct):
+    """An output that the answer is to have."""
+
+    name: str
+    parameters: OutputParameters | None = None
+
+
+class RequestParameters(msgspec.Struct):
+    """Parameters of a request; `binary_data_output`: outputs come as bytes after the JSON of the answer."""
+
+    binary_data_output: bool = False
 
 
 class InferRequest(msgspec.Struct):
@@ -45,15 +72,24 @@ class InferRequest(msgspec.Struct):
 
     inputs: list[InputTensor]
     id: str | None = None
+    outputs: list[RequestedOutput] | None = None
+    parameters: RequestParameters | None = None
 
 
-class OutputTensor(msgspec.Struct):
+class ResultParameters(msgspec.Struct):
+    """Parameters of an output that comes as bytes."""
+
+    binary_data_size: int
+
+
+class OutputTensor(msgspec.Struct, omit_defaults=True):
     """One output: a value per row."""
 
     name: str
     datatype: str
     shape: list[int]
-    data: list[float]
+    data: list[float] | None = None
+    parameters: ResultParameters | None = None
 
 
 class InferResponse(msgspec.Struct):
@@ -75,47 +111,43 @@ class Refusal(msgspec.Struct):
 decode = decoder(InferRequest, "an Open Inference Protocol request")
 
 
-def check_id(value: str, field: str) -> str:
-    """The id of a request, as it was given in a field.
-
-    Raises:
-        InvalidRequest: It is too long.
-    """
-    if len(value) > MAX_ID:
-        raise InvalidRequest(
-            f"{field} has {len(value)} characters; give at most {MAX_ID}, or omit it to have one generated"
-        )
-    return value
-
-
 def accepted_datatypes(signature: Signature, entity_field: str) -> dict[str, tuple[str, ...]]:
     """Datatypes that a request may give, by the name of the tensor."""
     return {entity_field: _ENTITY} | {i.name: ACCEPTED[i.datatype] for i in signature.inputs}
 
 
-def table(request: InferRequest, accepted: Mapping[str, tuple[str, ...]]) -> Table:
+def table(request: InferRequest, content: memoryview, accepted: Mapping[str, tuple[str, ...]]) -> Table:
     """The table in a request.
 
     Args:
         request: As `decode` gives it.
+        content: What follows the JSON: the values of its binary tensors.
         accepted: From `accepted_datatypes`.
 
     Raises:
         InvalidRequest: Tensors do not fit together, or one has a datatype that its input cannot hold.
     """
-    if not request.inputs:
+    inputs = request.inputs
+    if not inputs:
         raise InvalidRequest("inputs is empty; give at least one tensor")
-    check_unique([tensor.name for tensor in request.inputs], "inputs: tensor")
-    first = request.inputs[0]
-    count = len(first.data)
-    check_count(count, f"{_field(first)}.data")
-    for tensor in request.inputs:
-        if tensor.name in accepted and tensor.datatype not in accepted[tensor.name]:
+    check_unique([tensor.name for tensor in inputs], "inputs: tensor")
+    for tensor in inputs:
+        if tensor.datatype not in accepted.get(tensor.name, (tensor.datatype,)):
             raise InvalidRequest(
                 f"{_field(tensor)}.datatype is {shortened(tensor.datatype)}; "
                 f"this model takes {' or '.join(accepted[tensor.name])}"
             )
-    columns = {tensor.name: _values(tensor, count) for tensor in request.inputs}
+    count = _count(inputs[0])
+    columns = {}
+    for tensor in inputs:
+        if tensor.data is None:
+            columns[tensor.name], content = _binary(tensor, count, content)
+        else:
+            columns[tensor.name] = _values(tensor, tensor.data, count)
+    if content:
+        raise InvalidRequest(
+            f"body: {len(content)} bytes follow the last binary tensor; give their sizes in parameters"
+        )
     return Table(count, columns, "inputs: tensor", _PLACE)
 
 
@@ -123,15 +155,73 @@ def _field(tensor: InputTensor) -> str:
     return f"inputs[{tensor.name[:60]}]"
 
 
-def _values(tensor: InputTensor, count: int) -> list[Any]:
-    """The tensor's values, one per row; a column may be written flat or, as the protocol allows, nested."""
+def _count(first: InputTensor) -> int:
+    if first.data is not None:
+        count, field = len(first.data), "data"
+    else:
+        count, field = (first.shape[0] if first.shape else 0), "shape"
+    check_count(count, f"{_field(first)}.{field}")
+    return count
+
+
+def _check_shape(tensor: InputTensor, count: int) -> None:
     if tensor.shape not in ([count], [count, 1]):
         raise InvalidRequest(
             f"{_field(tensor)}.shape is {shortened(tensor.shape)}; give [{count}], as many as the first tensor"
         )
-    values = tensor.data
-    if tensor.shape == [count, 1] and all(isinstance(value, list) and len(value) == 1 for value in values):
-        values = [value[0] for value in values if isinstance(value, list)]
+
+
+def _values(tensor: InputTensor, values: list[Any], count: int) -> list[Any]:
+    """The tensor's values, one per row; a column may be written flat or, as the protocol allows, nested."""
+    _check_shape(tensor, count)
+    if tensor.parameters is not None and tensor.parameters.binary_data_size is not None:
+        raise InvalidRequest(f"{_field(tensor)} has data and parameters.binary_data_size; give one of them")
+    if len(tensor.shape) > 1 and all(isinstance(value, list) and len(value) == 1 for value in values):
+        values = [value[0] for value in values]
     if len(values) != count:
         raise InvalidRequest(f"{_field(tensor)}.data has {len(values)} values for shape {tensor.shape}; give {count}")
     return values
+
+
+def _binary(tensor: InputTensor, count: int, content: memoryview) -> tuple[list[Any], memoryview]:
+    """Values of a tensor that comes as bytes, and the bytes after it."""
+    parameters = tensor.parameters or InputParameters()
+    if parameters.shared_memory_region is not None:
+        raise InvalidRequest(f"{_field(tensor)}.parameters.shared_memory_region is not supported; send the data")
+    size = parameters.binary_data_size
+    if size is None:
+        raise InvalidRequest(f"{_field(tensor)} has neither data nor parameters.binary_data_size; give one of them")
+    _check_shape(tensor, count)
+    if not 0 <= size <= len(content):
+        raise InvalidRequest(
+            f"{_field(tensor)}.parameters.binary_data_size is {shortened(size)}, but {len(content)} bytes are left of "
+            "the body; send all tensors after the JSON, and its length in the header Inference-Header-Content-Length"
+        )
+    return binary.decoded(content[:size], tensor.datatype, count, _field(tensor)), content[size:]
+
+
+def wants_binary(request: InferRequest, output: str) -> bool:
+    """Whether the answer's values are to come as bytes.
+
+    Args:
+        request: As `decode` gives it.
+        output: Name of the model's only output.
+
+    Raises:
+        InvalidRequest: It asks for an output, or for a form of it, that this model does not have.
+    """
+    by_default = request.parameters is not None and request.parameters.binary_data_output
+    if not request.outputs:
+        return by_default
+    for requested in request.outputs:
+        if requested.name != output:
+            raise InvalidRequest(
+                f"outputs: {shortened(requested.name)} is not an output of this model; it has {output!r}"
+            )
+        parameters = requested.parameters or OutputParameters()
+        if parameters.classification or parameters.shared_memory_region is not None:
+            raise InvalidRequest(
+                f"outputs[{output}].parameters: classification and shared_memory_region are not supported; omit them"
+            )
+    given = request.outputs[-1].parameters
+    return by_default if given is None else given.binary_data

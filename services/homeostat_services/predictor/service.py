@@ -1,34 +1,23 @@
-"""Answers a request: features, prediction, counts, log."""
+"""Answers a request, whatever protocol it came by: features, prediction, counts, log."""
 
 import asyncio
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-import msgspec
-import structlog
-
 from homeostat.api.v1alpha1.modeldeployment import FeatureMode
-from homeostat.reconcile.errors import PlatformError
-from homeostat_services.predictor import protocol, seldon
 from homeostat_services.predictor.counters import Counters
 from homeostat_services.predictor.errors import InvalidRequest
 from homeostat_services.predictor.model import Model
 from homeostat_services.predictor.prediction_log import Prediction, sampled
-from homeostat_services.predictor.protocol import InferResponse, OutputTensor, Refusal, check_id
 from homeostat_services.predictor.rows import RowReader, Rows, Table
 from homeostat_services.predictor.settings import PredictorSettings
 from homeostat_services.request_origin import Origin
 from homeostat_services.shortened import shortened
 
-_log = structlog.get_logger()
-_encode = msgspec.json.Encoder().encode
-_DIRECT = Origin()
-
-
-def _refusal(text: str, _status: int) -> Refusal:
-    return Refusal(text)
+MAX_ID = 120
+"""Characters of the id of a request; the observer takes no longer ones, with the row's number added."""
 
 
 class OnlineFeatures(Protocol):
@@ -57,76 +46,37 @@ class Predictor:
     ) -> None:
         self.settings, self.model, self.counters = settings, model, counters
         self.entity_field = settings.entity_field or model.signature.entity
+        self.about = {"deployment": f"{settings.namespace}/{settings.deployment}", "model": model.signature.model}
         self._online, self._record = online, record
         self._reader = RowReader(model.signature, self.entity_field, settings.features)
-        self._accepted = protocol.accepted_datatypes(model.signature, self.entity_field)
-        self._about = {"deployment": f"{settings.namespace}/{settings.deployment}", "model": model.signature.model}
 
-    def answer(self, name: str, body: bytes, origin: Origin = _DIRECT) -> Awaitable[tuple[int, bytes]]:
-        """Status and JSON body for the request body `body` to the model `name`; counts the request, never raises."""
-        return self._counted(self._infer(name, body, origin), _refusal, origin)
+    async def predict(self, table: Table, given_id: str, id_field: str, origin: Origin) -> tuple[str, list[float]]:
+        """The id of a request and the scores of its rows, counted and logged.
 
-    def answer_seldon(self, body: bytes, origin: Origin = _DIRECT) -> Awaitable[tuple[int, bytes]]:
-        """Status and JSON body for the SeldonMessage in `body`; counts the request, never raises."""
-        return self._counted(self._seldon(body, origin), seldon.failure, origin)
-
-    async def _counted(
-        self, answering: Awaitable[msgspec.Struct], refused: Callable[[str, int], msgspec.Struct], origin: Origin
-    ) -> tuple[int, bytes]:
-        started = time.perf_counter()
-        try:
-            status, content = 200, _encode(await answering)
-        except InvalidRequest as error:
-            status, content = error.status, _encode(refused(str(error), error.status))
-        except RecursionError:
-            # An answer repeats the tags of its request, and is one level deeper.
-            status, content = 400, _encode(refused("body: it is nested too deeply; send fewer levels", 400))
-        except PlatformError as error:
-            _log.warning("features are not available", error=str(error))
-            status, content = 503, _encode(refused(str(error), 503))
-        except Exception:  # noqa: BLE001 - a caller gets an answer, whatever broke
-            _log.exception("a request failed")
-            text = "the prediction failed; the predictor's log says why"
-            status, content = 500, _encode(refused(text, 500))
-        self.counters.request(status, time.perf_counter() - started, mirrored=origin.mirrored)
-        return status, content
-
-    def check_name(self, name: str) -> None:
-        """Refuse a model that is not served here.
+        Args:
+            table: What the request gives.
+            given_id: Its own id, if it has one.
+            id_field: Where that stands in the request.
+            origin: How it came here.
 
         Raises:
-            InvalidRequest: With status 404.
+            InvalidRequest: A mistake of the caller.
+            PlatformError: The online store does not answer.
         """
-        if name != self.settings.deployment:
-            served = self.settings.deployment
-            raise InvalidRequest(f"model {name!r} is not served here; use /v2/models/{served}", 404)
-
-    async def _infer(self, name: str, body: bytes, origin: Origin) -> InferResponse:
-        self.check_name(name)
-        request = protocol.decode(body)
-        settings, signature = self.settings, self.model.signature
-        rows = await self._rows(protocol.table(request, self._accepted))
-        request_id = check_id(request.id or "", "id") or origin.id or uuid.uuid4().hex
-        scores = self._predict(request_id, rows, origin)
-        output = OutputTensor(signature.output.name, "FP64", [rows.count], scores)
-        return InferResponse(settings.deployment, settings.version, request_id, [output], self._about)
-
-    async def _seldon(self, body: bytes, origin: Origin) -> seldon.SeldonMessage:
-        message = seldon.decode(body)
-        settings, signature = self.settings, self.model.signature
-        rows = await self._rows(seldon.table(message))
-        puid = check_id(message.meta.puid, "meta.puid") or origin.id or uuid.uuid4().hex
-        scores = self._predict(puid, rows, origin)
-        return seldon.answer(message, puid, signature.output.name, scores, {**self._about, "version": settings.version})
-
-    def _predict(self, request_id: str, rows: Rows, origin: Origin) -> list[float]:
-        """Scores of the rows, counted and logged, whatever protocol they came by."""
+        rows = self._reader.read(table)
+        if len(given_id) > MAX_ID:
+            raise InvalidRequest(
+                f"{id_field} has {len(given_id)} characters; give at most {MAX_ID}, or omit it to have one generated"
+            )
+        if self.settings.features is FeatureMode.LOOKUP:
+            rows = await self._looked_up(rows)
+        request_id = given_id or origin.id or uuid.uuid4().hex
         scores = self.model.scores(rows.columns)
         if not origin.mirrored:
             # Nobody is served by the answer to a copy; whoever answered the request itself has counted its values.
             self.counters.served(rows.columns, scores)
         self._log_rows(request_id, rows, scores, mirrored=origin.mirrored)
-        return scores
+        return request_id, scores
 
     def _log_rows(self, request_id: str, rows: Rows, scores: list[float], *, mirrored: bool) -> None:
         now, version, percent = time.time(), self.settings.version, self.settings.payload_percent
@@ -135,10 +85,6 @@ class Predictor:
             # Without an entity no outcome could ever be matched by it.
             if entity and sampled(prediction_id, percent):
                 self._record(Prediction(prediction_id, version, entity, now, score, mirrored))
-
-    async def _rows(self, table: Table) -> Rows:
-        rows = self._reader.read(table)
-        return await self._looked_up(rows) if self.settings.features is FeatureMode.LOOKUP else rows
 
     async def _looked_up(self, rows: Rows) -> Rows:
         """The same rows with their features; one that is not in the store is missing, as it was in training."""

@@ -4,12 +4,13 @@ from typing import Any
 import httpx
 import pytest
 
-from homeostat_services.predictor.app import web
+from homeostat_services.predictor.app import Application
 from homeostat_services.predictor.counters import Counters
 from homeostat_services.predictor.model import load
-from homeostat_services.predictor.prediction_log import Prediction
+from homeostat_services.predictor.prediction_log import Prediction, PredictionLog
 from homeostat_services.predictor.service import Predictor
 from support import small_model
+from unit.services.predictor.rsgi import RsgiTransport
 
 
 class KnownCustomers:
@@ -21,6 +22,13 @@ class KnownCustomers:
     async def lookup(self, namespace: str, feature_set: str, keys: Sequence[str]) -> list[dict[str, Any] | None]:
         assert (namespace, feature_set) == ("churn", "customers")
         return [self.known.get(key) for key in keys]
+
+
+class Nowhere:
+    """A sink that nothing reaches."""
+
+    async def send(self, batch: list[Prediction]) -> None:
+        raise AssertionError(batch)
 
 
 @pytest.fixture
@@ -41,6 +49,7 @@ def client(recorded: list[Prediction]) -> Callable[..., httpx.AsyncClient]:
         counters = Counters("churn", "churn", "1", model.baseline)
         store = None if online is None else KnownCustomers(online)
         predictor = Predictor(small_model.settings(digest, **changes), model, counters, store, recorded.append)
-        return httpx.AsyncClient(transport=httpx.ASGITransport(web(predictor)), base_url="http://predictor")
+        application = Application(predictor, PredictionLog(Nowhere(), counters))
+        return httpx.AsyncClient(transport=RsgiTransport(application), base_url="http://predictor")
 
     return make

@@ -1,63 +1,23 @@
 """The real server: Granian in a process of its own."""
 
 import asyncio
-import multiprocessing
 import os
 import signal
-import socket
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
-from multiprocessing.connection import Connection
-from typing import Any
+from collections.abc import AsyncIterator
 
 import httpx
 import pytest
 
 from support import small_model
-from tools.waiting import until
-from unit.services.predictor.process import ANSWER, ASKED, predictor
+from support.predictor_process import ANSWER, ASKED, running, until_ready
 
 INFER, SELDON = "/v2/models/churn/infer", "/api/v1.0/predictions"
-# Forked children would share the event loop of pytest.
-SPAWN = multiprocessing.get_context("spawn")
-
-
-@contextmanager
-def running(features: str = "Request", digest: str | None = None) -> Iterator[tuple[str, Any, Connection]]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    mine, theirs = SPAWN.Pipe()
-    process = SPAWN.Process(target=predictor, args=(port, theirs, digest, features))
-    process.start()
-    theirs.close()
-    try:
-        yield f"http://127.0.0.1:{port}", process, mine
-    finally:
-        if process.is_alive():
-            process.terminate()
-        process.join(60)
-        process.close()
-        mine.close()
 
 
 @pytest.fixture
 async def http() -> AsyncIterator[httpx.AsyncClient]:
     async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
         yield client
-
-
-def is_ready(base: str) -> bool:
-    try:
-        response = httpx.get(f"{base}/v2/health/ready", trust_env=False)
-    except httpx.TransportError:
-        return False
-    assert response.json() == {"ready": True}
-    return True
-
-
-async def until_ready(base: str) -> None:
-    await asyncio.to_thread(until, "the predictor's start", lambda: is_ready(base), every=0.05)
 
 
 async def test_the_hot_route_and_the_rest_share_one_process_and_its_counts(http: httpx.AsyncClient) -> None:
