@@ -19,7 +19,7 @@ from alembic.config import Config
 from sqlalchemy.dialects.sqlite import insert
 
 from homeostat.signals.performance import CohortCounts, count_cohort
-from homeostat.signals.shadow import BOUNDARY, NEWEST, ShadowComparison
+from homeostat.signals.shadow import NEWEST, ShadowComparison, compare
 from homeostat_services.observer import outcome_join
 from homeostat_services.observer.messages import (
     BusinessAnswer,
@@ -176,7 +176,10 @@ class Store:
         return count_cohort(matured[:, 0], matured[:, 1].astype(bool), len(pairs))
 
     def shadow(self, namespace: str, deployment: str, version: str, start: datetime) -> ShadowComparison:
-        """What a version said about the newest copies of requests after `start`, beside what the callers got."""
+        """A version's predictions on the newest mirrored requests after `start`, compared with those returned to callers.
+
+        Reads at most `NEWEST` pairs of scores.
+        """
         copies = (
             sa.select(mirrored)
             .where(
@@ -194,19 +197,10 @@ class Store:
             & (predictions.c.deployment == copies.c.deployment)
             & (predictions.c.id == copies.c.id)
         )
-        difference = copies.c.score - predictions.c.score
-        sides = (copies.c.score >= BOUNDARY) != (predictions.c.score >= BOUNDARY)
-        query = sa.select(
-            sa.func.count(copies.c.seq),
-            sa.func.count(predictions.c.seq),
-            sa.func.coalesce(sa.func.sum(difference), 0.0),
-            sa.func.coalesce(sa.func.sum(sa.func.abs(difference)), 0.0),
-            sa.func.coalesce(sa.func.max(sa.func.abs(difference)), 0.0),
-            sa.func.coalesce(sa.func.sum(sa.cast(sides, sa.Integer)), 0),
-        ).select_from(copies.join(predictions, same, isouter=True))
+        query = sa.select(copies.c.score, predictions.c.score).select_from(copies.join(predictions, same, isouter=True))
         with self.engine.connect() as connection:
-            row = connection.execute(query).one()
-        return ShadowComparison(**dict(zip(ShadowComparison.model_fields, row, strict=True)))
+            rows = connection.execute(query).all()
+        return compare(len(rows), ((mine, theirs) for mine, theirs in rows if theirs is not None))
 
     def labelled_entities(self, namespace: str, deployment: str, since: datetime) -> int:
         """Distinct entities with an exported outcome of a prediction made at or after `since`."""

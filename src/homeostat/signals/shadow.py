@@ -1,8 +1,4 @@
-"""A candidate in shadow: its predictions on mirrored requests, compared with those returned to callers.
-
-The observer sums the same differences in SQL (`Store.shadow`), so that rows stay in its database; `compare` defines them, and
-`tests/contract/engines/test_outcomes.py` holds both to each other.
-"""
+"""A candidate in shadow: its predictions on mirrored requests, compared with those returned to callers."""
 
 from collections.abc import Iterable
 
