@@ -6,18 +6,26 @@ created, and the next reconciliation repairs a crash between any two steps becau
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
 import structlog
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from homeostat.api.common import API_VERSION, Condition, ConditionType, Resource
 from homeostat.cluster import Conflict, Manifest
 from homeostat.reconcile import conditions
-from homeostat.reconcile.errors import EngineUnavailable, InvalidData, InvalidSpec, NotReadyYet, PlatformError
+from homeostat.reconcile.errors import (
+    EngineUnavailable,
+    InternalError,
+    InvalidData,
+    InvalidSpec,
+    NotReadyYet,
+    PlatformError,
+)
 from homeostat.reconcile.events import events_between
 from homeostat_operators.core.actions import perform
 from homeostat_operators.core.clients import Clients
@@ -102,10 +110,15 @@ RETRY_AT_ONCE = ReconcileResult(ReconcileOutcome.CONFLICT, timedelta(millisecond
 def reconcile(operator: AnyOperator, clients: Clients, key: Key, now: datetime) -> ReconcileResult:
     """Reconciles one object.
 
-    Unexpected errors pass through: the workers log and count them, and the queue retries with back-off.
+    An unexpected error becomes the object's condition and passes through: the workers log and count it, and the queue
+    retries with back-off.
     """
     try:
-        return _reconcile(operator, clients, key, now)
+        manifest = clients.cluster.get(API_VERSION, operator.resource.KIND, key.namespace, key.name)
+        if manifest is None or manifest["metadata"].get("deletionTimestamp"):
+            # Kubernetes deletes its children, by their owner reference.
+            return ReconcileResult(ReconcileOutcome.GONE)
+        return _reconcile(operator, clients, manifest, now)
     except Gone:
         return ReconcileResult(ReconcileOutcome.GONE)
     except Conflict as conflict:
@@ -113,20 +126,40 @@ def reconcile(operator: AnyOperator, clients: Clients, key: Key, now: datetime) 
         return RETRY_AT_ONCE
 
 
-def _reconcile(operator: AnyOperator, clients: Clients, key: Key, now: datetime) -> ReconcileResult:
-    manifest = clients.cluster.get(API_VERSION, operator.resource.KIND, key.namespace, key.name)
-    if manifest is None or manifest["metadata"].get("deletionTimestamp"):
-        raise Gone  # Kubernetes deletes its children, by their owner reference
+def _reconcile(operator: AnyOperator, clients: Clients, manifest: Manifest, now: datetime) -> ReconcileResult:
     try:
         resource = _parsed(operator.resource, manifest)
         plan = operator.plan(resource, operator.observe(resource, clients, now), now)
-        status = plan.status.model_dump(mode="json", by_alias=True, exclude_none=True)
+        status = _document(plan.status)
         manifest = record(clients, manifest, status, now)
         for action in plan.actions:
             perform(action, clients)
     except PlatformError as error:
         return _failed(operator, clients, manifest, error, now)
+    except (Conflict, Gone):
+        raise
+    except Exception as error:
+        _record_defect(operator, clients, manifest, error, now)
+        raise
     return ReconcileResult(ReconcileOutcome.PLANNED, plan.requeue_after)
+
+
+def _record_defect(
+    operator: AnyOperator, clients: Clients, manifest: Manifest, error: Exception, now: datetime
+) -> None:
+    """Shows an unexpected error where a person looks first; what stops this, too, is less telling than the error itself."""
+    defect = InternalError(
+        f"unexpected {type(error).__name__}: {error}. The operator retries with back-off; its log has the traceback. Please "
+        "report it as a defect of Homeostat"
+    )
+    with suppress(Exception):
+        record(clients, manifest, _with_conditions(operator, manifest, defect, now), now)
+
+
+def _document(status: BaseModel) -> Manifest:
+    """A status as it is written: valid by its own schema, messages cut."""
+    valid = type(status).model_validate(status.model_dump())
+    return valid.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
 def _parsed(kind: type[ResourceT], manifest: Manifest) -> ResourceT:
@@ -209,7 +242,7 @@ def _refused(operator: AnyOperator, manifest: Manifest, error: PlatformError, no
     except ValidationError:
         return None  # the spec itself cannot be read: it may be corrected
     status = operator.refused(resource, error, now)
-    return None if status is None else dict(status.model_dump(mode="json", by_alias=True, exclude_none=True))
+    return None if status is None else _document(status)
 
 
 def _with_conditions(operator: AnyOperator, manifest: Manifest, error: PlatformError, now: datetime) -> Manifest:
@@ -257,7 +290,7 @@ def _with_error(
 
 
 def _reason(error: PlatformError) -> str:
-    named = (InvalidSpec, InvalidData, NotReadyYet, EngineUnavailable)
+    named = (InvalidSpec, InvalidData, NotReadyYet, EngineUnavailable, InternalError)
     return next((kind.__name__ for kind in named if isinstance(error, kind)), REFUSED)
 
 

@@ -35,7 +35,6 @@ from homeostat_operators.featureset.schedule import due_slot, next_slot
 REQUEST_ANNOTATION = "homeostat.dev/materialize"
 """Any value that it did not have before asks for one run."""
 
-MESSAGE_LIMIT = 1024
 FIRST_RETRY = timedelta(seconds=10)
 LONGEST_RETRY = timedelta(minutes=10)
 RUN_POLL_INTERVAL = timedelta(seconds=10)
@@ -102,7 +101,7 @@ def _decided(
             return status.model_copy(update={"run": run.model_copy(update={"number": number, "job_uid": ""})})
         case Running(state) if run is not None:
             # While it goes on, the message is what holds it up.
-            shown = {"job_uid": state.uid, "message": state.failure_message[:MESSAGE_LIMIT]}
+            shown = {"job_uid": state.uid, "message": state.failure_message}
             return status.model_copy(update={"run": run.model_copy(update=shown)})
         case Reserve(number):
             return status.model_copy(update={"run": _reserved(resource, status, number, now)})
@@ -113,7 +112,7 @@ def _decided(
 def _failed(status: FeatureSetStatus, run: MaterializationRun, failed: Failed, now: datetime) -> FeatureSetStatus:
     message = f"{failed.reason}: {failed.message}" if failed.reason else failed.message
     ended = {"outcome": RunOutcome.FAILED, "permanent": failed.permanent, "completion_time": now}
-    run = run.model_copy(update={**ended, "reason": failed.reason[:63], "message": message[:MESSAGE_LIMIT]})
+    run = run.model_copy(update={**ended, "reason": failed.reason[:63], "message": message})
     return status.model_copy(update={"run": run, "failures": status.failures + 1})
 
 
@@ -122,7 +121,7 @@ def _delivered(
 ) -> FeatureSetStatus:
     status = resource.status
     message = " ".join(expectation.message for expectation in result.expectations if expectation.failures)
-    run = run.model_copy(update={"completion_time": now, "message": message[:MESSAGE_LIMIT]})
+    run = run.model_copy(update={"completion_time": now, "message": message})
     if result.blocked or result.snapshot is None:
         run = run.model_copy(update={"outcome": RunOutcome.BLOCKED})
         return status.model_copy(update={"run": run, "failures": 0})

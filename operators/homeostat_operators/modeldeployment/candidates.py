@@ -12,8 +12,6 @@ from homeostat.api.v1alpha1.modeldeployment import (
 )
 from homeostat_operators.modeldeployment.observed import Available, ModelDeploymentObservation
 
-TEXT_LIMIT = 1024
-
 
 def target_version(
     resource: ModelDeployment, status: ModelDeploymentStatus, observed: ModelDeploymentObservation
@@ -82,7 +80,7 @@ def finish(
         version=candidate.version,
         digest=candidate.digest,
         outcome=outcome,
-        message=message[:TEXT_LIMIT],
+        message=message,
         generation=resource.metadata.generation,
         time=now,
     )

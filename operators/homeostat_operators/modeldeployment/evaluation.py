@@ -29,7 +29,7 @@ from homeostat_operators.core.runs import (
     next_number,
 )
 from homeostat_operators.modeldeployment import children
-from homeostat_operators.modeldeployment.candidates import TEXT_LIMIT, finish
+from homeostat_operators.modeldeployment.candidates import finish
 from homeostat_operators.modeldeployment.observed import ModelDeploymentObservation
 
 ATTEMPTS = 3
@@ -199,7 +199,7 @@ def _record(status: ModelDeploymentStatus, candidate: Candidate, report: GateRep
             for metric in report.metrics
             if metric.challenger is not None
         ],
-        messages=[rule.sentence[:TEXT_LIMIT] for rule in report.rules],
+        messages=[rule.sentence for rule in report.rules],
         time=now,
     )
 

@@ -38,7 +38,6 @@ BACKLOG = 24
 
 MAX_FEATURES = 256
 MAX_UNJUDGED = 32
-MESSAGE_LIMIT = 1024
 
 
 @dataclass(frozen=True)
@@ -262,7 +261,7 @@ def _after(
 
 def _changed(status: api.SignalStatus, state: SignalState, when: datetime | None, message: str) -> api.SignalStatus:
     since = status.since if status.state is state else when
-    return status.model_copy(update={"state": state, "since": since, "message": message[:MESSAGE_LIMIT]})
+    return status.model_copy(update={"state": state, "since": since, "message": message})
 
 
 def _decimal(value: float | None) -> str | None:

@@ -33,7 +33,6 @@ from homeostat_operators.monitor.observed import MonitorObservation, SignalData,
 DEPLOYMENT_POLL_INTERVAL = timedelta(seconds=10)
 SHORTEST_POLL_INTERVAL, LONGEST_POLL_INTERVAL = timedelta(seconds=2), timedelta(seconds=60)
 POLLS_PER_WINDOW = 12
-SENTENCE_LIMIT = 2048
 MAX_VALUES = 32
 
 
@@ -130,7 +129,7 @@ def _decided(
         cause=finding.cause,
         action=finding.ruling.action,
         reason=finding.ruling.reason.value,
-        message=finding.message[:SENTENCE_LIMIT],
+        message=finding.message,
         values=[NamedValue(name=k[:128], value=v[:256]) for k, v in finding.values.items()][:MAX_VALUES],
         training_job=job,
         time=now,
@@ -204,7 +203,7 @@ def _reserved(
     record = Retraining(
         number=number,
         name=children.retrain_name(name, number),
-        message=message[: children.MESSAGE_LIMIT],
+        message=message,
         time=now,
     )
     return status.model_copy(update={"retrains": number, "retraining": record})

@@ -47,8 +47,6 @@ from homeostat_operators.trainingjob.conditions import ConditionUpdate, Stage
 from homeostat_operators.trainingjob.names import intent_of, model_name
 from homeostat_operators.trainingjob.observed import TrainingJobObservation
 
-MESSAGE_LIMIT = 1024
-COMPLETION_MESSAGE_LIMIT = 4096
 FIRST_RETRY = timedelta(seconds=10)
 LONGEST_RETRY = timedelta(minutes=5)
 REMEDIES = {OUT_OF_MEMORY: "raise spec.placement.resources.limits.memory"}
@@ -256,9 +254,7 @@ def _ended(resource: TrainingJob, reason: str, message: str, job: RunState | Non
         used = resource.spec.placement.gpus_per_node * max(0, int((end - start).total_seconds()))
     return status.model_copy(
         update={
-            "run": run.model_copy(
-                update={"completion_time": now, "reason": reason[:63], "message": message[:MESSAGE_LIMIT]}
-            ),
+            "run": run.model_copy(update={"completion_time": now, "reason": reason[:63], "message": message}),
             "progress": None,
             "steps": list(job.steps) if job is not None else status.steps,
             "gpu_seconds": status.gpu_seconds + used,
@@ -285,7 +281,7 @@ def _failed(resource: TrainingJob, observed: TrainingJobObservation, failed: Fai
 
 def _final(status: TrainingJobStatus, update: ConditionUpdate, now: datetime) -> Step:
     outcome = CompletionOutcome.SUCCEEDED if update.stage is Stage.SUCCEEDED else CompletionOutcome.FAILED
-    completion = Completion(outcome=outcome, reason=update.reason, message=update.message[:COMPLETION_MESSAGE_LIMIT])
+    completion = Completion(outcome=outcome, reason=update.reason, message=update.message)
     return Step(status.model_copy(update={"completion_time": now, "completion": completion}), update)
 
 

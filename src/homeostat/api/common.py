@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from homeostat.documents import StrictDocument, TolerantDocument
 
@@ -26,10 +26,14 @@ DIGEST_PATTERN = r"^sha256:[0-9a-f]{64}$"
 ResourceName = Annotated[str, StringConstraints(pattern=NAME_PATTERN, max_length=NAME_LIMIT)]
 FieldName = Annotated[str, StringConstraints(pattern=FIELD_PATTERN, max_length=63)]
 Decimal = Annotated[str, StringConstraints(pattern=DECIMAL_PATTERN, max_length=32)]
-Duration = Annotated[str, StringConstraints(pattern=DURATION_PATTERN, max_length=32)]
 S3Uri = Annotated[str, StringConstraints(pattern=S3_PATTERN, max_length=1024)]
 Digest = Annotated[str, StringConstraints(pattern=DIGEST_PATTERN, max_length=71)]
 Text = Annotated[str, StringConstraints(max_length=1024)]
+
+MESSAGE_LIMIT = 1024
+LONG_MESSAGE_LIMIT = 4096
+LONGEST_DURATION = timedelta(hours=87_600)
+"""Ten years: beyond it a duration is a slip of the keyboard, and sums of times leave the calendar."""
 
 
 def decimal(value: float) -> str:
@@ -40,6 +44,21 @@ def decimal(value: float) -> str:
 def map_list(*keys: str) -> dict[str, Any]:
     """Schema markers of a list whose items are told apart by ``keys``, as server-side apply wants to know."""
     return {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": list(keys)}
+
+
+def shortened(text: str, limit: int = MESSAGE_LIMIT) -> str:
+    """The text, cut to at most `limit` characters with a mark where it is cut."""
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def _message(limit: int) -> BeforeValidator:
+    return BeforeValidator(lambda value: shortened(value, limit) if isinstance(value, str) else value)
+
+
+Message = Annotated[str, StringConstraints(max_length=MESSAGE_LIMIT), _message(MESSAGE_LIMIT)]
+"""Text for people in a status: cut where it is too long, because it must never keep a status from being written."""
+
+LongMessage = Annotated[str, StringConstraints(max_length=LONG_MESSAGE_LIMIT), _message(LONG_MESSAGE_LIMIT)]
 
 
 def rule(expression: str, message: str) -> dict[str, Any]:
@@ -57,7 +76,33 @@ def parse_duration(text: str) -> timedelta:
         raise ValueError(f"{text!r} is not a duration; write hours, minutes and seconds, for example 1h30m")
     units = {"h": "hours", "m": "minutes", "s": "seconds"}
     parts = re.findall(r"([0-9]+)(h|m|s)", text)
-    return sum((timedelta(**{units[unit]: int(count)}) for count, unit in parts), timedelta())
+    try:
+        return sum((timedelta(**{units[unit]: int(count)}) for count, unit in parts), timedelta())
+    except OverflowError:
+        raise ValueError(f"{text!r} is too long for a duration; the longest is 87600h (ten years)") from None
+
+
+def _bounded(text: str) -> str:
+    if not timedelta(0) < parse_duration(text) <= LONGEST_DURATION:
+        raise ValueError(f"{text!r} must be more than 0s and at most 87600h (ten years)")
+    return text
+
+
+Duration = Annotated[
+    str,
+    StringConstraints(pattern=DURATION_PATTERN, max_length=32),
+    AfterValidator(_bounded),
+    Field(
+        json_schema_extra={
+            "x-kubernetes-validations": [
+                rule(
+                    "duration(self) > duration('0s') && duration(self) <= duration('87600h')",
+                    "must be more than 0s and at most 87600h (ten years)",
+                )
+            ]
+        }
+    ),
+]
 
 
 def format_time(moment: datetime) -> str:
@@ -87,7 +132,9 @@ class Condition(StatusModel):
     type: Annotated[str, Field(description="Type of the condition.", max_length=316)]
     status: ConditionStatus
     reason: Annotated[str, Field(description="Documented one-word reason for the status.", max_length=1024)]
-    message: Annotated[str, Field(description="Human-readable explanation.", max_length=32768)] = ""
+    message: Annotated[
+        str, Field(description="Human-readable explanation.", max_length=32768), _message(LONG_MESSAGE_LIMIT)
+    ] = ""
     observed_generation: Annotated[
         int, Field(description="Generation of the spec that the condition was computed for.", ge=0)
     ] = 0

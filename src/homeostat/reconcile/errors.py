@@ -8,7 +8,8 @@
     ├── InvalidSettings        whoever installed the platform
     ├── NotReadyYet            nobody: something else has to happen first
     ├── EngineUnavailable      nobody, or whoever runs the engine: tried again with back-off
-    └── ObjectNotFound         the caller decides what an absent object means
+    ├── ObjectNotFound         the caller decides what an absent object means
+    └── InternalError          whoever develops the platform: tried again with back-off
 """
 
 from datetime import timedelta
@@ -48,3 +49,7 @@ class EngineUnavailable(PlatformError):  # noqa: N818 - a condition reason, show
 
 class ObjectNotFound(PlatformError):  # noqa: N818 - reads as its siblings do
     """An object asked for by its URI is not there."""
+
+
+class InternalError(PlatformError):
+    """A defect of the platform: an error that nothing expected."""

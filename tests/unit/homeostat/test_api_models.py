@@ -20,6 +20,13 @@ def test_what_is_no_duration_is_refused_with_an_example(text: str) -> None:
         parse_duration(text)
 
 
+@pytest.mark.parametrize("text", ["0s", "0h0m0s", "87600h1s", "99999999999999h"])
+def test_a_duration_of_a_spec_is_more_than_nothing_and_at_most_ten_years(text: str) -> None:
+    with pytest.raises(ValidationError, match=r"87600h \(ten years\)"):
+        a_feature_set(ttl=text)
+    assert a_feature_set(ttl="87600h").spec.ttl == "87600h"
+
+
 def test_an_unknown_field_is_refused_by_name() -> None:
     with pytest.raises(ValidationError, match="materialisation"):
         a_feature_set(materialisation={"schedule": "0 * * * *"})

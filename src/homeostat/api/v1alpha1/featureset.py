@@ -12,6 +12,7 @@ from homeostat.api.common import (
     Digest,
     Duration,
     FieldName,
+    Message,
     ObservedGeneration,
     PrinterColumn,
     Resource,
@@ -235,7 +236,7 @@ class MaterializationRun(StatusModel):
             max_length=63,
         ),
     ] = ""
-    message: Annotated[str, Field(description="Human-readable result of the run.", max_length=1024)] = ""
+    message: Annotated[Message, Field(description="Human-readable result of the run.")] = ""
 
 
 class LastMaterialization(StatusModel):

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from homeostat.api.common import Decimal, SpecModel, StatusModel, Text, map_list
+from homeostat.api.common import Decimal, Message, SpecModel, StatusModel, map_list
 from homeostat.enums import Metric
 
 
@@ -74,5 +74,5 @@ class GateRecord(StatusModel):
         list[MetricComparison],
         Field(description="Metrics of both models.", max_length=8, json_schema_extra=map_list("name")),
     ] = []
-    messages: Annotated[list[Text], Field(description="Result of each rule in words.", max_length=24)] = []
+    messages: Annotated[list[Message], Field(description="Result of each rule in words.", max_length=24)] = []
     time: Annotated[datetime, Field(description="Time at which the verdict was recorded.")]

@@ -12,13 +12,13 @@ from homeostat.api.common import (
     Digest,
     Duration,
     FieldName,
+    Message,
     ObservedGeneration,
     PrinterColumn,
     Resource,
     ResourceName,
     SpecModel,
     StatusModel,
-    Text,
     map_list,
     parse_duration,
     rule,
@@ -248,7 +248,7 @@ class ShadowRecord(StatusModel):
     disagreements: Annotated[
         int, Field(description="Compared predictions whose scores lie on different sides of 0.5.", ge=0)
     ]
-    message: Annotated[Text, Field(description="The comparison in words.")] = ""
+    message: Annotated[Message, Field(description="The comparison in words.")] = ""
 
 
 class Candidate(ServedVersion):
@@ -295,7 +295,7 @@ class HistoryEntry(StatusModel):
     version: Annotated[str, Field(description="Version in the model registry.", max_length=32)]
     digest: Annotated[Digest, Field(description="Digest of the model bundle.")]
     outcome: Outcome
-    message: Annotated[str, Field(description="Human-readable explanation.", max_length=1024)] = ""
+    message: Annotated[Message, Field(description="Human-readable explanation.")] = ""
     generation: Annotated[int, Field(description="Generation of the spec at the time of the rollout.", ge=0)] = 0
     time: Annotated[datetime, Field(description="Time at which the rollout ended.")]
 

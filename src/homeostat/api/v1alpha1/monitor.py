@@ -10,6 +10,9 @@ from homeostat.api.common import (
     Conditions,
     Decimal,
     Duration,
+    FieldName,
+    LongMessage,
+    Message,
     ObservedGeneration,
     PrinterColumn,
     Resource,
@@ -61,9 +64,6 @@ class Threshold(SpecModel):
     value: Annotated[Decimal, Field(description="Threshold value as a decimal number.")]
 
 
-FeatureName = Annotated[str, Field(min_length=1, max_length=256)]
-
-
 class FeatureSelection(SpecModel):
     """Features of the model that a drift signal judges."""
 
@@ -76,10 +76,10 @@ class FeatureSelection(SpecModel):
     )
 
     include: Annotated[
-        list[FeatureName] | None, Field(description="Features to judge; no others are.", min_length=1, max_length=256)
+        list[FieldName] | None, Field(description="Features to judge; no others are.", min_length=1, max_length=256)
     ] = None
     exclude: Annotated[
-        list[FeatureName] | None,
+        list[FieldName] | None,
         Field(
             description="Features not to judge, such as calendar columns, which drift with every season.",
             min_length=1,
@@ -256,7 +256,7 @@ class SignalStatus(StatusModel):
     traffic_stopped: Annotated[
         bool, Field(description="Whether no request arrived in the last window although some arrived before.")
     ] = False
-    message: Annotated[str, Field(description="Human-readable explanation.", max_length=1024)] = ""
+    message: Annotated[Message, Field(description="Human-readable explanation.")] = ""
 
 
 class DecisionAction(StrEnum):
@@ -286,7 +286,7 @@ class Decision(StatusModel):
     reason: Annotated[
         str, Field(description="Reason for the action: the admission check that failed, or Admitted.", max_length=63)
     ]
-    message: Annotated[str, Field(description="Human-readable explanation.", max_length=2048)] = ""
+    message: Annotated[LongMessage, Field(description="Human-readable explanation.")] = ""
     values: Annotated[
         list[NamedValue],
         Field(description="Values that the decision is based on.", max_length=32, json_schema_extra=map_list("name")),
@@ -301,7 +301,7 @@ class Retraining(StatusModel):
     number: Annotated[int, Field(description="Number of the TrainingJob.", ge=1)]
     name: Annotated[str, Field(description="Name of the TrainingJob.", max_length=253)]
     uid: Annotated[str, Field(description="UID of the TrainingJob; empty until it is observed.", max_length=64)] = ""
-    message: Annotated[str, Field(description="Human-readable explanation.", max_length=1024)] = ""
+    message: Annotated[Message, Field(description="Human-readable explanation.")] = ""
     time: Annotated[datetime, Field(description="Time at which the number was reserved.")]
 
 

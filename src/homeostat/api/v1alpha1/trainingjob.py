@@ -11,6 +11,8 @@ from homeostat.api.common import (
     Decimal,
     Digest,
     FieldName,
+    LongMessage,
+    Message,
     ObservedGeneration,
     PrinterColumn,
     Resource,
@@ -211,7 +213,7 @@ class Run(StatusModel):
     reason: Annotated[
         str, Field(description="Reason why the run ended without a result; empty otherwise.", max_length=63)
     ] = ""
-    message: Annotated[str, Field(description="Human-readable explanation.", max_length=1024)] = ""
+    message: Annotated[Message, Field(description="Human-readable explanation.")] = ""
 
 
 class CompletionOutcome(StrEnum):
@@ -226,7 +228,7 @@ class Completion(StatusModel):
 
     outcome: Annotated[CompletionOutcome, Field(description="Outcome of the TrainingJob.")]
     reason: Annotated[str, Field(description="Reason for the outcome, as in condition Succeeded.", max_length=63)]
-    message: Annotated[str, Field(description="Human-readable explanation.", max_length=4096)] = ""
+    message: Annotated[LongMessage, Field(description="Human-readable explanation.")] = ""
 
 
 class Progress(StatusModel):
