@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Annotated
 
 import structlog
-from fastapi import Depends, FastAPI, Query
+from fastapi import Depends, FastAPI, Query, Request, Response
 from pydantic import AwareDatetime
 
 from homeostat.reconcile.errors import EngineUnavailable
@@ -29,7 +29,8 @@ from homeostat_services.observer.metrics import Metrics
 from homeostat_services.observer.retention import Retention
 from homeostat_services.observer.settings import ObserverServiceSettings
 from homeostat_services.observer.store import Store, TooManyNamesError
-from homeostat_services.web import authenticated, prepare
+from homeostat_services.observer.times import ImpossibleTimeError
+from homeostat_services.web import authenticated, prepare, refusal
 
 BODY_LIMIT = 16 * 1024 * 1024
 PRUNE_SECONDS = 3600.0
@@ -68,6 +69,11 @@ def create_app(store: Store, exporter: Exporter, guard: Guard, settings: Observe
         redoc_url=None,
     )
     app.state.guard = guard
+
+    @app.exception_handler(ImpossibleTimeError)
+    async def impossible(_request: Request, error: ImpossibleTimeError) -> Response:
+        return refusal(422, str(error))
+
     prepare(app, metrics.registry, lambda: None, BODY_LIMIT)
     _add_writes(app, store, guard, metrics)
     _add_reads(app, store, exporter, guard)
@@ -109,7 +115,7 @@ def _add_writes(app: FastAPI, store: Store, guard: Guard, metrics: Metrics) -> N
         metrics.count(batch.namespace, batch.deployment, answer)
         return answer
 
-    @app.post("/v1/outcomes")
+    @app.post("/v1/outcomes", response_model_exclude_none=True)
     async def outcomes(batch: Outcomes, caller: Authenticated) -> OutcomesAnswer:
         """Record what really happened; sending a batch again changes nothing."""
         await _require(guard, caller, "create", "outcomes", (batch.namespace, batch.deployment))

@@ -22,6 +22,7 @@ from homeostat.engines.objects import ObjectStore
 from homeostat_services.observer.messages import ExportAnswer
 from homeostat_services.observer.store import Store
 from homeostat_services.observer.tables import exports, outcomes, predictions
+from homeostat_services.observer.times import EARLIEST, LATEST_READABLE
 
 PART_ROWS = 50_000
 
@@ -32,6 +33,11 @@ ARROW = {
     ColumnType.INTEGER: pa.int64(),
 }
 SCHEMA = pa.schema([(name, ARROW[kind]) for name, kind in COLUMNS])
+
+# Earlier versions recorded any time; one such row would end every training that reads it.
+READABLE = predictions.c.time.between(
+    EARLIEST.timestamp(), LATEST_READABLE.timestamp()
+) & outcomes.c.observed_at.between(EARLIEST.timestamp(), LATEST_READABLE.timestamp())
 
 LABELLED = sa.select(
     outcomes.c.id,
@@ -94,7 +100,7 @@ class Exporter:
         """Reserve parts of the next outcomes, one per deployment; False when there are none."""
         with self._store.writing() as connection:
             done = sa.select(sa.func.coalesce(sa.func.max(exports.c.last), 0)).scalar_subquery()
-            fresh = LABELLED.where(outcomes.c.id > done).order_by(outcomes.c.id).limit(PART_ROWS)
+            fresh = LABELLED.where(outcomes.c.id > done, READABLE).order_by(outcomes.c.id).limit(PART_ROWS)
             rows = sorted(connection.execute(fresh), key=lambda row: (row.namespace, row.deployment, row.id))
             parts = [
                 self._part(*key, list(group)) for key, group in groupby(rows, lambda r: (r.namespace, r.deployment))
@@ -130,6 +136,7 @@ class Exporter:
             outcomes.c.id.between(part.first, part.last),
             predictions.c.namespace == part.namespace,
             predictions.c.deployment == part.deployment,
+            READABLE,
         ).order_by(outcomes.c.id)
         with self._store.engine.connect() as connection:
             content = encode(connection.execute(mine).all())
@@ -144,7 +151,8 @@ class Exporter:
         with self._store.engine.connect() as connection:
             oldest = connection.scalar(
                 sa.select(outcomes.c.matched_at)
-                .where(outcomes.c.id > uploaded_through())
+                .join(predictions, outcomes.c.prediction == predictions.c.seq)
+                .where(outcomes.c.id > uploaded_through(), READABLE)
                 .order_by(outcomes.c.id)
                 .limit(1)
             )
@@ -172,10 +180,16 @@ class Exporter:
                 sa.select(sa.func.min(outcomes.c.matched_at))
                 .select_from(outcomes)
                 .join(predictions, outcomes.c.prediction == predictions.c.seq)
-                .where(own, outcomes.c.id > uploaded_through())
+                .where(own, outcomes.c.id > uploaded_through(), READABLE)
+            )
+            skipped = connection.scalar(
+                sa.select(sa.func.count())
+                .select_from(outcomes)
+                .join(predictions, outcomes.c.prediction == predictions.c.seq)
+                .where(own, ~READABLE)
             )
         lag = 0.0 if oldest is None else max(0.0, self._clock() - oldest)
-        return ExportAnswer(labelled=labelled or 0, exported=rows, parts=parts, lag_seconds=lag)
+        return ExportAnswer(labelled=labelled or 0, exported=rows, parts=parts, skipped=skipped or 0, lag_seconds=lag)
 
 
 def uploaded_through() -> sa.ScalarSelect[int]:

@@ -1,6 +1,7 @@
 """What clients send to the observer and get from it; camelCase on the wire."""
 
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AwareDatetime, ConfigDict, Field, StringConstraints, model_validator
@@ -68,7 +69,10 @@ class Outcome(Message):
     entity: EntityKey | None = None
     predicted_at: Annotated[
         AwareDatetime | None,
-        Field(description="With entity: selects its newest prediction at or before this time, within the tolerance."),
+        Field(
+            description="With entity: selects its prediction nearest to this time, before or after it, within the "
+            "tolerance; of two equally near ones the earlier."
+        ),
     ] = None
     label: Literal[0, 1]
     observed_at: AwareDatetime = Field(default_factory=lambda: datetime.now(UTC))
@@ -87,8 +91,26 @@ class Outcomes(Addressed):
     outcomes: Annotated[list[Outcome], Field(min_length=1, max_length=BATCH)]
 
 
+class MatchResult(StrEnum):
+    """What became of an outcome."""
+
+    ACCEPTED = "Accepted"
+    DUPLICATE = "Duplicate"
+    CONFLICTING = "Conflicting"
+    UNKNOWN = "Unknown"
+
+
+class OutcomeMatch(Message):
+    """What became of one outcome, and the prediction that it is about."""
+
+    result: MatchResult
+    prediction_id: str | None = None
+    version: Annotated[str | None, Field(description="Version of the model that predicted.")] = None
+    predicted_at: Annotated[AwareDatetime | None, Field(description="When that prediction was answered.")] = None
+
+
 class OutcomesAnswer(Message):
-    """What became of a batch; the four add up to its length."""
+    """What became of a batch; the four numbers add up to its length."""
 
     accepted: Annotated[int, Field(description="Matched with their prediction.")]
     duplicate: Annotated[int, Field(description="Known already; nothing changed.")]
@@ -96,6 +118,10 @@ class OutcomesAnswer(Message):
         int, Field(description="Another label is recorded for that prediction; the first one stays.")
     ]
     unknown: Annotated[int, Field(description="No such prediction yet; kept, and matched when it arrives.")]
+    matches: Annotated[
+        list[OutcomeMatch],
+        Field(description="One for each outcome of the batch, in its order; without what is unknown."),
+    ]
 
 
 class BusinessValue(Message):
@@ -131,4 +157,5 @@ class ExportAnswer(Message):
     labelled: Annotated[int, Field(description="Outcomes matched with a prediction and not yet forgotten.")]
     exported: Annotated[int, Field(description="Rows in the object store.")]
     parts: Annotated[int, Field(description="Files in the object store.")]
+    skipped: Annotated[int, Field(description="Labelled predictions with an impossible time, which are not exported.")]
     lag_seconds: Annotated[float, Field(description="Age of the oldest matched outcome that is not exported; 0: none.")]

@@ -23,7 +23,7 @@ class Metrics:
     def count(self, namespace: str, deployment: str, answer: PredictionsAnswer | OutcomesAnswer) -> None:
         """Count what became of a batch, by result."""
         counter = self._predictions if isinstance(answer, PredictionsAnswer) else self._outcomes
-        for result, number in answer.model_dump().items():
+        for result, number in answer.model_dump(exclude={"matches"}).items():
             counter.labels(namespace, deployment, result).inc(number)
 
     def show_business(self, values: Iterable[tuple[str, str, str, float]]) -> None:

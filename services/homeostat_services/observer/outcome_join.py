@@ -1,56 +1,52 @@
 """Which prediction an outcome is about, whichever of the two arrives first.
 
-An outcome with a prediction id is about just that prediction. An outcome with entity and predictedAt is about the
-newest prediction of the entity in [predictedAt - tolerance, predictedAt], among those that have arrived when the match is
-made; a match once made stays. The first outcome of a prediction wins: it may have been exported and trained on.
+An outcome with a prediction id is about just that prediction. An outcome with entity and predictedAt is about the prediction
+of the entity whose time is nearest to predictedAt, before or after it, within the tolerance: clocks of clients differ from
+those of predictors either way. Of two that are equally near it is the earlier one. Only predictions that have arrived when
+the match is made are considered; a match once made stays. The first outcome of a prediction wins: it may have been exported
+and trained on.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
+from homeostat_services.observer.messages import MatchResult
 from homeostat_services.observer.tables import outcomes, pending
 
 # A pending outcome with the prediction that it is about, or NULL.
 RESOLVE = """
-SELECT q.seq AS seq, q.label AS label, q.observed_at AS observed_at, COALESCE(
-    (SELECT p.seq FROM predictions p
-     WHERE p.namespace = q.namespace AND p.deployment = q.deployment AND p.id = q.prediction_id),
-    (SELECT p.seq FROM predictions p
-     WHERE p.namespace = q.namespace AND p.deployment = q.deployment AND p.entity = q.entity
-       AND p.time BETWEEN q.predicted_at - :tolerance AND q.predicted_at
-     ORDER BY p.time DESC, p.seq DESC LIMIT 1)
-) AS prediction
-FROM pending q
+SELECT r.*, m.id AS matched_id, m.version AS matched_version, m.time AS matched_time FROM (
+    SELECT q.*, COALESCE(
+        (SELECT p.seq FROM predictions p
+         WHERE p.namespace = q.namespace AND p.deployment = q.deployment AND p.id = q.prediction_id),
+        (SELECT near.seq FROM (
+             SELECT p.seq, p.time, ABS(p.time - q.predicted_at) AS away FROM predictions p
+             WHERE p.namespace = q.namespace AND p.deployment = q.deployment AND p.entity = q.entity
+               AND p.time BETWEEN q.predicted_at - :tolerance AND q.predicted_at + :tolerance
+         ) near ORDER BY near.away, near.time, near.seq LIMIT 1)
+    ) AS prediction
+    FROM pending q
+) r LEFT JOIN predictions m ON m.seq = r.prediction
 """
 
-NEWLY_PENDING = sa.text(RESOLVE + "WHERE q.seq > :before ORDER BY q.seq")
+NEWLY_PENDING = sa.text(RESOLVE + "WHERE r.seq > :before ORDER BY r.seq")
 
 # CROSS JOIN is SQLite's way to say: go through the few new predictions, and look up the many pending outcomes.
 WAITING_FOR_PREDICTIONS = sa.text(
     RESOLVE  # noqa: S608 - constants only, values are bound
     + """
-WHERE q.seq IN (
+WHERE r.seq IN (
     SELECT w.seq FROM predictions n CROSS JOIN pending w
     WHERE n.seq > :before AND w.namespace = n.namespace AND w.deployment = n.deployment AND w.prediction_id = n.id
     UNION
     SELECT w.seq FROM predictions n CROSS JOIN pending w
     WHERE n.seq > :before AND w.namespace = n.namespace AND w.deployment = n.deployment AND w.entity = n.entity
-      AND w.predicted_at BETWEEN n.time AND n.time + :tolerance
-) ORDER BY q.seq
+      AND w.predicted_at BETWEEN n.time - :tolerance AND n.time + :tolerance
+) ORDER BY r.seq
 """
 )
-
-
-@dataclass(frozen=True)
-class Settled:
-    """How many pending outcomes found their prediction, by what it led to."""
-
-    matched: int = 0
-    duplicate: int = 0
-    conflicting: int = 0
 
 
 def newly_pending(connection: sa.Connection, before: int, tolerance: float) -> Sequence[Any]:
@@ -63,25 +59,33 @@ def waiting_for_predictions(connection: sa.Connection, before: int, tolerance: f
     return connection.execute(WAITING_FOR_PREDICTIONS, {"before": before, "tolerance": tolerance}).all()
 
 
-def settle(connection: sa.Connection, rows: Sequence[Any], now: float) -> Settled:
-    """Turn pending outcomes whose prediction is known into outcomes; those without one stay."""
+def settle(connection: sa.Connection, rows: Sequence[Any], now: float) -> dict[int, MatchResult]:
+    """Turn pending outcomes whose prediction is known into outcomes; those without one stay.
+
+    Returns what became of those that found their prediction, by the number of the pending outcome.
+    """
     joined = [row for row in rows if row.prediction is not None]
     if not joined:
-        return Settled()
-    candidates = [row.prediction for row in joined]
-    earlier = sa.select(outcomes.c.prediction, outcomes.c.label).where(outcomes.c.prediction.in_(candidates))
-    labels = {row.prediction: row.label for row in connection.execute(earlier)}
-    new, duplicate, conflicting = [], 0, 0
+        return {}
+    labels = _recorded(connection, (row.prediction for row in joined))
+    new: list[dict[str, Any]] = []
+    results: dict[int, MatchResult] = {}
     for row in joined:
         if row.prediction not in labels:
             labels[row.prediction] = row.label
             outcome = {"prediction": row.prediction, "label": row.label}
             new.append(outcome | {"observed_at": row.observed_at, "matched_at": now})
-        elif labels[row.prediction] == row.label:
-            duplicate += 1
+            results[row.seq] = MatchResult.ACCEPTED
         else:
-            conflicting += 1
+            same = labels[row.prediction] == row.label
+            results[row.seq] = MatchResult.DUPLICATE if same else MatchResult.CONFLICTING
     if new:
         connection.execute(sa.insert(outcomes), new)
-    connection.execute(sa.delete(pending).where(pending.c.seq.in_([row.seq for row in joined])))
-    return Settled(len(new), duplicate, conflicting)
+    connection.execute(sa.delete(pending).where(pending.c.seq.in_(list(results))))
+    return results
+
+
+def _recorded(connection: sa.Connection, predictions: Iterable[int]) -> dict[int, int]:
+    """Labels recorded already, by prediction."""
+    earlier = sa.select(outcomes.c.prediction, outcomes.c.label).where(outcomes.c.prediction.in_(list(predictions)))
+    return {row.prediction: row.label for row in connection.execute(earlier)}

@@ -18,7 +18,9 @@ class ObserverServiceSettings(BaseSettings):
     )
     retention_hours: float = Field(2160, gt=0, description="Predictions older than this are forgotten.")
     match_tolerance_seconds: float = Field(
-        600, ge=0, description="How long before predictedAt the prediction of an outcome by entity may lie."
+        600,
+        ge=0,
+        description="How far from predictedAt, before or after it, the prediction of an outcome by entity may lie.",
     )
 
     @property
@@ -28,5 +30,5 @@ class ObserverServiceSettings(BaseSettings):
 
     @property
     def match_tolerance(self) -> timedelta:
-        """How long before predictedAt the prediction may lie."""
+        """How far from predictedAt the prediction may lie."""
         return timedelta(seconds=self.match_tolerance_seconds)

@@ -6,9 +6,10 @@ Methods block: the service calls them in worker threads.
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +25,15 @@ from homeostat_services.observer import outcome_join
 from homeostat_services.observer.messages import (
     BusinessAnswer,
     BusinessValue,
+    MatchResult,
     Outcome,
+    OutcomeMatch,
     OutcomesAnswer,
     Prediction,
     PredictionsAnswer,
 )
 from homeostat_services.observer.tables import business, exports, mirrored, outcomes, pending, predictions
+from homeostat_services.observer.times import check_times
 
 BUSY_SECONDS = 30
 MAX_NAMES = 100
@@ -65,7 +69,7 @@ class Store:
 
     Args:
         engine: From `open_database`.
-        tolerance: How long before an outcome's predictedAt its prediction may lie.
+        tolerance: How far from an outcome's predictedAt its prediction may lie.
         clock: Seconds since 1970.
     """
 
@@ -81,8 +85,16 @@ class Store:
         with self._writing, self.engine.begin() as connection:
             yield connection
 
+    def _check_times(self, times: Iterable[tuple[str, datetime | None]]) -> None:
+        check_times(times, datetime.fromtimestamp(self._clock(), UTC))
+
     def add_predictions(self, namespace: str, deployment: str, batch: Sequence[Prediction]) -> PredictionsAnswer:
-        """Record predictions that are not known by their id, and match outcomes that were waiting for them."""
+        """Record predictions that are not known by their id, and match outcomes that were waiting for them.
+
+        Raises:
+            ImpossibleTimeError: A time is impossible; nothing is recorded.
+        """
+        self._check_times((f"predictions[{row}].time", p.time) for row, p in enumerate(batch))
         key = {"namespace": namespace, "deployment": deployment}
         answered = [
             key
@@ -104,7 +116,13 @@ class Store:
         return PredictionsAnswer(accepted=accepted, duplicate=len(batch) - accepted)
 
     def add_outcomes(self, namespace: str, deployment: str, batch: Sequence[Outcome]) -> OutcomesAnswer:
-        """Record outcomes: matched with their predictions, or kept until those arrive."""
+        """Record outcomes: matched with their predictions, or kept until those arrive.
+
+        Raises:
+            ImpossibleTimeError: A time is impossible; nothing is recorded.
+        """
+        self._check_times((f"outcomes[{row}].predictedAt", o.predicted_at) for row, o in enumerate(batch))
+        self._check_times((f"outcomes[{row}].observedAt", o.observed_at) for row, o in enumerate(batch))
         now = self._clock()
         key = {"namespace": namespace, "deployment": deployment, "received_at": now}
         rows = [
@@ -115,22 +133,19 @@ class Store:
         ]
         with self.writing() as connection:
             before = _last(connection, pending.c.seq)
-            new = _insert_new(connection, pending, rows)
+            _insert_new(connection, pending, rows)
             pairs = outcome_join.newly_pending(connection, before, self._tolerance)
-            settled = outcome_join.settle(connection, pairs, now)
-        return OutcomesAnswer(
-            accepted=settled.matched,
-            duplicate=settled.duplicate + len(rows) - new,
-            conflicting=settled.conflicting,
-            unknown=new - settled.matched - settled.duplicate - settled.conflicting,
-        )
+            results = outcome_join.settle(connection, pairs, now)
+        return _answer(rows, pairs, results)
 
     def add_business(self, namespace: str, deployment: str, batch: Sequence[BusinessValue]) -> BusinessAnswer:
         """Record business numbers.
 
         Raises:
             TooManyNamesError: More than `MAX_NAMES` names for this deployment; nothing is recorded.
+            ImpossibleTimeError: A time is impossible; nothing is recorded.
         """
+        self._check_times((f"values[{row}].time", v.time) for row, v in enumerate(batch))
         key = {"namespace": namespace, "deployment": deployment}
         rows = [key | {"name": v.name, "time": v.time.timestamp(), "value": v.value} for v in batch]
         own = (business.c.namespace == namespace) & (business.c.deployment == deployment)
@@ -223,6 +238,30 @@ class Store:
         )
         with self.engine.connect() as connection:
             return int(connection.scalar(query) or 0)
+
+
+def _answer(rows: list[dict[str, Any]], pairs: Sequence[Any], results: dict[int, MatchResult]) -> OutcomesAnswer:
+    """What became of each outcome: those that became pending now have a pair, the others were pending before."""
+    found = {(row.prediction_id, row.entity, row.predicted_at, row.label): row for row in pairs}
+    matches: list[OutcomeMatch] = []
+    repeated = set()
+    for row in rows:
+        key = (row["prediction_id"], row["entity"], row["predicted_at"], row["label"])
+        pair = found.get(key)
+        if pair is None or key in repeated:
+            result = MatchResult.DUPLICATE
+        else:
+            result = results.get(pair.seq, MatchResult.UNKNOWN)
+        repeated.add(key)
+        if pair is None or pair.prediction is None:
+            matches.append(OutcomeMatch(result=result))
+            continue
+        time = datetime.fromtimestamp(pair.matched_time, UTC)
+        about = {"prediction_id": pair.matched_id, "version": pair.matched_version, "predicted_at": time}
+        matches.append(OutcomeMatch(result=result, **about))
+    counts = Counter(match.result for match in matches)
+    numbers = {result.value.lower(): counts[result] for result in MatchResult}
+    return OutcomesAnswer(**numbers, matches=matches)
 
 
 def _last(connection: sa.Connection, column: sa.Column[Any]) -> int:

@@ -87,7 +87,63 @@ async def test_times_may_be_seconds_since_1970(client: httpx.AsyncClient, bearer
     assert (await client.post("/v1/predictions", json=body, headers=bearer("predictor"))).status_code == 200
     outcome = {"entity": "e1", "predictedAt": (START + timedelta(seconds=5)).isoformat(), "label": 0}
     answer = await client.post("/v1/outcomes", json=OWNER | {"outcomes": [outcome]}, headers=bearer("seller"))
-    assert answer.json() == {"accepted": 1, "duplicate": 0, "conflicting": 0, "unknown": 0}
+    match = {"result": "Accepted", "predictionId": "p1", "version": "1", "predictedAt": "2027-01-15T08:00:00Z"}
+    numbers = {"accepted": 1, "duplicate": 0, "conflicting": 0, "unknown": 0}
+    assert answer.json() == {**numbers, "matches": [match]}
+
+
+IMPOSSIBLE = [
+    "0001-01-01T00:00:00Z",
+    "1970-01-01T00:00:00Z",
+    "2027-01-16T08:00:01Z",
+    "9999-12-31T23:59:59Z",
+    -62135596800,
+]
+
+
+@pytest.mark.parametrize("time", IMPOSSIBLE)
+@pytest.mark.parametrize(
+    ("path", "user", "place", "body"),
+    [
+        (
+            "predictions",
+            "predictor",
+            "predictions[1].time",
+            lambda time: predictions(a_prediction(1), a_prediction(2, time=time)),
+        ),
+        (
+            "outcomes",
+            "seller",
+            "outcomes[0].predictedAt",
+            lambda time: OWNER | {"outcomes": [{"entity": "e1", "predictedAt": time, "label": 1}]},
+        ),
+        (
+            "outcomes",
+            "seller",
+            "outcomes[0].observedAt",
+            lambda time: OWNER | {"outcomes": [{"predictionId": "p1", "observedAt": time, "label": 1}]},
+        ),
+        (
+            "business",
+            "seller",
+            "values[0].time",
+            lambda time: OWNER | {"values": [{"name": "sales", "value": 1, "time": time}]},
+        ),
+    ],
+)
+async def test_an_impossible_time_is_refused_by_name(
+    client: httpx.AsyncClient, bearer: Bearer, path: str, user: str, place: str, body: Any, time: Any
+) -> None:
+    answer = await client.post(f"/v1/{path}", json=body(time), headers=bearer(user))
+    assert answer.status_code == 422
+    assert f"{place} is " in answer.json()["error"]
+    assert "; give a time from 2000-01-01 to 2027-01-16T08:00:00+00:00" in answer.json()["error"]
+
+
+@pytest.mark.parametrize("time", ["2000-01-01T00:00:00Z", "2027-01-16T08:00:00Z"])
+async def test_a_clock_may_be_a_day_ahead(client: httpx.AsyncClient, bearer: Bearer, time: str) -> None:
+    body = predictions(a_prediction(1, time=time))
+    assert (await client.post("/v1/predictions", json=body, headers=bearer("predictor"))).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -190,4 +246,4 @@ async def test_labels_and_export_status_are_answered_to_who_may_read_them(
     labels = await client.get("/v1/labels", params=OWNER | {"since": START.isoformat()}, headers=bearer("monitor"))
     assert labels.json() == {"entities": 1}
     status = await client.get("/v1/outcomes/export", params=OWNER, headers=bearer("monitor"))
-    assert status.json() == {"labelled": 1, "exported": 1, "parts": 1, "lagSeconds": 0.0}
+    assert status.json() == {"labelled": 1, "exported": 1, "parts": 1, "skipped": 0, "lagSeconds": 0.0}

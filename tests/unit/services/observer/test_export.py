@@ -122,6 +122,22 @@ def test_an_outage_of_the_object_store_only_delays_the_export_and_shows_as_lag(o
     assert observer.exporter.lag_seconds() == 0
 
 
+def test_an_impossible_time_that_was_recorded_before_it_was_refused_is_skipped_and_counted(observer: Any) -> None:
+    label(observer, range(4))
+    with observer.store.writing() as connection:
+        connection.execute(sa.text("UPDATE predictions SET time = -62135596800 WHERE id = 'p1'"))
+        connection.execute(sa.text("UPDATE predictions SET time = 253402300799 WHERE id = 'p3'"))
+    observer.exporter.run()
+    assert exported(observer.objects) == ["p0", "p2"]
+    observer.now += 42
+    status = observer.exporter.status("churn", "churn")
+    assert (status.exported, status.skipped, status.lag_seconds) == (2, 2, 0)
+    assert observer.exporter.lag_seconds() == 0
+    label(observer, range(4, 6))
+    observer.exporter.run()
+    assert sorted(exported(observer.objects)) == ["p0", "p2", "p4", "p5"]
+
+
 def test_labels_count_distinct_entities_of_predictions_since_and_only_once_exported(observer: Any) -> None:
     label(observer, range(10))
     observer.exporter.run()
