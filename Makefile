@@ -15,7 +15,7 @@ TOOLS := $(PYTHON)
 LOCK := $(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11
 PLATFORM_SOURCES := src operators services tools tests --exclude '(tests/(unit/pipelines|contract/feast|upgrade/pipelines)|tools/kubeflow/mlmd)/'
 PIPELINES_SOURCES := pipelines tests/unit/pipelines tests/contract/feast tests/upgrade/pipelines
-GENERATED := manifests/crds manifests/rbac charts/homeostat/templates/crds charts/homeostat/templates/rbac-operators.yaml pipelines/compiled docs/reference
+GENERATED := manifests/crds manifests/rbac charts/homeostat/templates/crds charts/homeostat/templates/rbac-operators.yaml charts/homeostat/templates/rbac-engines.yaml pipelines/compiled docs/reference
 
 ##@ Demo
 .PHONY: help

@@ -21,6 +21,7 @@ EXTERNAL = (
     "prometheus.embedded=false,prometheus.url=http://prometheus.example.org,valkey.embedded=false,"
     "valkey.url=redis://valkey.example.org,postgres.embedded=false,postgres.url=postgresql://db.example.org/feast"
 )
+SERVING = "seldon.enabled=true,kserve.enabled=true"
 KUBEFLOW = "pipelines.engine=Kubeflow,kubeflow.url=http://ml-pipeline.kubeflow.svc:8888,kubeflow.tokenAudience=kfp"
 
 
@@ -81,7 +82,8 @@ def main() -> int:
     wrong: list[str] = []
     try:
         helm(cluster, "lint", str(CHART), "--strict", *NAMESPACES)
-        for words in ((), ("--values", str(CHART / "values-local.yaml")), ("--set", EXTERNAL), ("--set", KUBEFLOW)):
+        local = ("--values", str(CHART / "values-local.yaml"))
+        for words in ((), local, ("--set", EXTERNAL), ("--set", KUBEFLOW), ("--set", SERVING)):
             for document in _rendered(cluster, *words):
                 wrong += problems(document, definitions, f"chart {document.get('kind')}")
     except UserError as error:

@@ -55,3 +55,37 @@ def test_only_who_reads_the_stores_is_given_their_credentials(objects: list[Obje
         if {"secretRef": {"name": "homeostat-platform"}} in container.get("envFrom", [])
     }
     assert given == OPERATORS | {"homeostat-observer", "homeostat-features"}
+
+
+@pytest.mark.parametrize(
+    ("value", "role", "resources"),
+    [
+        ("kubeflow.url=http://kfp.example.org", "homeostat-operator-trainingjob", {"pods", "workflows"}),
+        ("kubeflow.url=http://kfp.example.org", "homeostat-operator-trainingjob-packages", {"configmaps"}),
+        ("seldon.enabled=true", "homeostat-operator-modeldeployment-seldon", {"seldondeployments"}),
+        ("kserve.enabled=true", "homeostat-operator-modeldeployment-kserve", {"inferenceservices"}),
+    ],
+)
+def test_an_operator_may_use_an_optional_engine_only_where_it_is_enabled(
+    objects: list[Object], value: str, role: str, resources: set[str]
+) -> None:
+    words = ("template", "homeostat", str(CHART), "--namespace", SYSTEM, "--set", "namespaces={churn}", "--set", value)
+    enabled = [found for found in yaml.safe_load_all(helm(settings.load(), *words)) if found]
+
+    def granted(found: list[Object]) -> set[tuple[str, str, str]]:
+        return {
+            (o["kind"], o["metadata"].get("namespace", ""), resource)
+            for o in found
+            if o["kind"] in {"Role", "ClusterRole"} and o["metadata"]["name"] == role
+            for rule in o["rules"]
+            for resource in rule["resources"]
+        }
+
+    added = granted(enabled) - granted(objects)
+    assert {resource for _, _, resource in added} == resources
+    bindings = {
+        (o["metadata"].get("namespace", ""), o["subjects"][0]["namespace"])
+        for o in enabled
+        if o["kind"] in {"RoleBinding", "ClusterRoleBinding"} and o["roleRef"]["name"] == role
+    }
+    assert {(namespace, SYSTEM) for _, namespace, _ in added} <= bindings
