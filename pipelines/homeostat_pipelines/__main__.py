@@ -1,9 +1,10 @@
-"""``python -m homeostat_pipelines materialize|train|evaluate``: one run, its input in ``HOMEOSTAT_INPUT``."""
+"""``python -m homeostat_pipelines materialize|train|evaluate [--input FILE]``: one run, its input as JSON."""
 
 import argparse
 import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 from pydantic import ValidationError
 
@@ -45,13 +46,16 @@ def main() -> int:
     """Runs one command; the exit status."""
     parser = argparse.ArgumentParser(prog="python -m homeostat_pipelines", description=__doc__)
     parser.add_argument("command", choices=COMMANDS)
-    command = parser.parse_args().command
+    parser.add_argument("--input", type=Path, help=f"file with the input; without it: {runs.INPUT_VARIABLE}")
+    chosen = parser.parse_args()
+    command, place = chosen.command, str(chosen.input or runs.INPUT_VARIABLE)
     log_as_json(sys.stderr)
     try:
-        output, work = COMMANDS[command](os.environ.get(runs.INPUT_VARIABLE, ""))
+        text = chosen.input.read_text() if chosen.input else os.environ.get(runs.INPUT_VARIABLE, "")
+        output, work = COMMANDS[command](text)
         objects = from_environment()
-    except (ValidationError, PlatformError) as error:
-        sys.stderr.write(f"{command}: {runs.INPUT_VARIABLE} or the settings are wrong: {error}\n")
+    except (OSError, ValidationError, PlatformError) as error:
+        sys.stderr.write(f"{command}: {place} or the settings are wrong: {error}\n")
         return 2
     report = Report(objects, output)
     try:

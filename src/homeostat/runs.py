@@ -1,7 +1,7 @@
 """The result contract: documents that operators hand to runs and runs hand back, the same for every engine.
 
-A run reads its input from the environment variable ``HOMEOSTAT_INPUT`` (JSON) and writes under its ``output`` prefix
-in the object store: ``progress.json`` while it works, then either ``failure.json`` or, last of all, ``result.json``.
+A run reads its input as JSON from the file that ``--input`` names, or without it from the environment variable
+``HOMEOSTAT_INPUT``, and writes under its ``output`` prefix in the object store: ``progress.json`` while it works, then either ``failure.json`` or, last of all, ``result.json``.
 """
 
 from datetime import datetime
@@ -17,6 +17,16 @@ from homeostat.documents import TolerantDocument
 from homeostat.signals.gate import GateReport
 
 INPUT_VARIABLE = "HOMEOSTAT_INPUT"
+INPUT_ANNOTATION = "homeostat.dev/run-input"
+"""Annotation of a run's pod that holds its input; the pod mounts it as a file.
+
+Not an environment variable: Kubernetes expands ``$(NAME)`` in those, so that text of a spec could show the pod's credentials,
+and Linux limits one to 128 KiB.
+"""
+
+INPUT_LIMIT = 200 * 1024
+"""Bytes of a run's input; Kubernetes limits all annotations of an object to 256 KiB together."""
+
 PROGRESS, FAILURE, RESULT = "progress.json", "failure.json", "result.json"
 
 

@@ -1,16 +1,19 @@
 """The Local engine: what the pod of a Job shows of a run that waits or failed."""
 
+import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from homeostat.cluster.memory import MemoryCluster
-from homeostat.engines.runs import EVALUATE, MATERIALIZE, TRAIN, RunState
-from homeostat.engines.runs.jobs import JOB_UID_LABEL
+from homeostat.engines.runs import EVALUATE, MATERIALIZE, TRAIN, RunRequest, RunState
+from homeostat.engines.runs.jobs import JOB_UID_LABEL, job_state, run_job
 from homeostat.engines.runs.local import LocalRuns
+from homeostat.reconcile.errors import InvalidSpec
 from homeostat.testing.builders import a_training_job
-from support.runs import a_request
+from support.runs import a_request, a_train_input
 
 STARTED = "2026-01-05T09:00:30Z"
 FAILED = {"type": "Failed", "status": "True", "reason": "BackoffLimitExceeded", "message": "reached the backoff limit"}
@@ -119,3 +122,29 @@ def test_a_running_pod_holds_nothing_up() -> None:
     assert (run.failure_message, run.waiting) == ("", False)
     assert run.start is not None
     assert run.start.isoformat() == "2026-01-05T09:00:30+00:00"
+
+
+def with_labels_at(uri: str) -> RunRequest:
+    return replace(a_request(a_training_job()), document=a_train_input(datasets=uri))
+
+
+def test_text_of_a_spec_reaches_a_run_as_data_and_never_as_a_variable_that_kubernetes_expands() -> None:
+    template = run_job(with_labels_at("s3://b/$(HOMEOSTAT_S3_SECRET_KEY)/"))["spec"]["template"]
+    (container,) = template["spec"]["containers"]
+    assert "$(" not in json.dumps(container)
+    assert "$(HOMEOSTAT_S3_SECRET_KEY)" in template["metadata"]["annotations"]["homeostat.dev/run-input"]
+
+
+def test_an_input_that_kubernetes_would_refuse_is_refused_by_size_and_remedy() -> None:
+    with pytest.raises(InvalidSpec, match=r"has 21\d{4} bytes and the limit is 204800; shorten"):
+        run_job(with_labels_at(f"s3://b/{'x' * 210_000}/"))
+
+
+def test_the_input_of_a_job_that_v010_made_is_read_from_its_environment() -> None:
+    job = run_job(a_request(a_training_job()))
+    template = job["spec"]["template"]
+    text = template["metadata"].pop("annotations")["homeostat.dev/run-input"]
+    job["metadata"] |= {"uid": "u"}
+    assert job_state(job).document == ""
+    template["spec"]["containers"][0]["env"] = [{"name": "HOMEOSTAT_INPUT", "value": text}]
+    assert job_state(job).document == text

@@ -19,7 +19,7 @@ from homeostat.engines.outcomes.memory import MemoryOutcomes, Prediction
 from homeostat.engines.registry.memory import MemoryRegistry
 from homeostat.engines.runs.local import LocalRuns
 from homeostat.reconcile.names import PURPOSE_LABEL
-from homeostat.runs import INPUT_VARIABLE, RESULT, EvaluateResult, MaterializeResult, SnapshotRecord
+from homeostat.runs import INPUT_ANNOTATION, RESULT, EvaluateResult, MaterializeResult, SnapshotRecord
 from homeostat.signals import FeatureKind, Window, fit
 from homeostat.signals.gate import GateReport, Verdict
 from homeostat.testing.builders import DIGEST, a_feature_set, a_model_deployment, a_monitor, a_training_job
@@ -83,8 +83,7 @@ class Story:
         for job in self.cluster.list("batch/v1", "Job", "churn"):
             if job.get("status", {}).get("conditions"):
                 continue
-            (container,) = job["spec"]["template"]["spec"]["containers"]
-            told = json.loads(next(e["value"] for e in container["env"] if e["name"] == INPUT_VARIABLE))
+            told = json.loads(job["spec"]["template"]["metadata"]["annotations"][INPUT_ANNOTATION])
             result = self.result(job, told).model_dump_json(by_alias=True).encode()
             self.objects.write(f"{told['output']}{RESULT}", result)
             end = {"type": "Complete", "status": "True", "lastTransitionTime": self.now.isoformat()}

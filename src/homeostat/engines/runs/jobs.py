@@ -14,15 +14,16 @@ from homeostat.documents import TolerantDocument
 from homeostat.engines.objects import ObjectStore
 from homeostat.engines.runs import RunRequest, RunState, SinglePod
 from homeostat.reconcile import pods
-from homeostat.reconcile.errors import ObjectNotFound
+from homeostat.reconcile.errors import InvalidSpec, ObjectNotFound
 from homeostat.reconcile.names import labels_for, number_of, owner_reference
-from homeostat.runs import INPUT_VARIABLE, FailureReason, RunFailure
+from homeostat.runs import INPUT_ANNOTATION, INPUT_LIMIT, INPUT_VARIABLE, FailureReason, RunFailure
 
 JOB = ("batch/v1", "Job")
 POD = ("v1", "Pod")
 JOB_UID_LABEL = "batch.kubernetes.io/controller-uid"
 """On a pod: uid of its Job."""
 
+INPUT_FOLDER, INPUT_FILE = "/homeostat/run", "input.json"
 GRACE_SECONDS = 5
 SHORTEST_TTL = 60
 """Seconds; a Job that is gone before it was looked at would be taken for one that was never made."""
@@ -48,16 +49,29 @@ def run_job(request: RunRequest) -> Manifest:
         "spec": {
             "backoffLimit": 0,
             "ttlSecondsAfterFinished": max(shape.ttl_seconds, SHORTEST_TTL),
-            "template": {"metadata": {"labels": labels}, "spec": _pod(request)},
+            "template": {
+                "metadata": {"labels": labels, "annotations": {INPUT_ANNOTATION: _input(request)}},
+                "spec": _pod(request),
+            },
         },
     }
+
+
+def _input(request: RunRequest) -> str:
+    text = request.document.model_dump_json(by_alias=True)
+    if (size := len(text.encode())) > INPUT_LIMIT:
+        raise InvalidSpec(
+            f"the input of a run, made from spec, has {size} bytes and the limit is {INPUT_LIMIT}; shorten what is "
+            "longest in spec, such as values of expectations"
+        )
+    return text
 
 
 def _pod(request: RunRequest) -> Manifest:
     shape = request.shape
     match shape.layout:
         case SinglePod():
-            containers = [_container(request.purpose, request.document, request.image, shape.resources)]
+            containers = [_container(request.purpose, request.image, shape.resources)]
         case _:
             assert_never(shape.layout)
     pod: Manifest = {
@@ -77,20 +91,32 @@ def _pod(request: RunRequest) -> Manifest:
             "seccompProfile": {"type": "RuntimeDefault"},
         },
         "containers": containers,
-        "volumes": [{"name": "tmp", "emptyDir": {}}],
+        "volumes": [
+            {"name": "tmp", "emptyDir": {}},
+            {
+                "name": "input",
+                "downwardAPI": {
+                    "items": [
+                        {
+                            "path": INPUT_FILE,
+                            "fieldRef": {"fieldPath": f"metadata.annotations['{INPUT_ANNOTATION}']"},
+                        }
+                    ]
+                },
+            },
+        ],
     }
     if shape.pool is not None:
         pod |= {"nodeSelector": shape.pool.node_selector, "tolerations": shape.pool.tolerations}
     return pod
 
 
-def _container(purpose: str, document: TolerantDocument, image: str, resources: Resources) -> Manifest:
+def _container(purpose: str, image: str, resources: Resources) -> Manifest:
     return {
         "name": purpose,
         "image": image,
         "imagePullPolicy": "IfNotPresent",
-        "command": ["python", "-m", "homeostat_pipelines", purpose],
-        "env": [{"name": INPUT_VARIABLE, "value": document.model_dump_json(by_alias=True)}],
+        "command": ["python", "-m", "homeostat_pipelines", purpose, "--input", f"{INPUT_FOLDER}/{INPUT_FILE}"],
         "envFrom": [{"secretRef": {"name": PLATFORM_SECRET}}],
         "resources": resources.model_dump(),
         "securityContext": {
@@ -98,7 +124,10 @@ def _container(purpose: str, document: TolerantDocument, image: str, resources: 
             "readOnlyRootFilesystem": True,
             "capabilities": {"drop": ["ALL"]},
         },
-        "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],  # noqa: S108 - a volume of the pod's own
+        "volumeMounts": [
+            {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - a volume of the pod's own
+            {"name": "input", "mountPath": INPUT_FOLDER, "readOnly": True},
+        ],
     }
 
 
@@ -150,7 +179,11 @@ def _ended(status: Mapping[str, Any]) -> Manifest | None:
 
 
 def _document(manifest: Manifest) -> str:
-    containers = manifest.get("spec", {}).get("template", {}).get("spec", {}).get("containers", [])
+    template = manifest.get("spec", {}).get("template", {})
+    if (text := template.get("metadata", {}).get("annotations", {}).get(INPUT_ANNOTATION)) is not None:
+        return str(text)
+    # A Job that an operator of v0.1.0 made.
+    containers = template.get("spec", {}).get("containers", [])
     variables = (variable for container in containers for variable in container.get("env", []))
     return next((variable.get("value", "") for variable in variables if variable["name"] == INPUT_VARIABLE), "")
 
