@@ -93,6 +93,8 @@ class RunPolicy:
         due: When the next run may start; None: nothing asks for one.
         suspended: A run that goes on is to be ended, and counts as no failure.
         attempts: Failures after which no run follows; None: any number.
+        first_pause: Between the first failure and the next run; doubled with each failure in a row.
+        longest_pause: Limit of the pause.
         permanent: Reasons of failures after which no run follows.
         remedies: What to do about a failure, by its reason.
     """
@@ -101,8 +103,14 @@ class RunPolicy:
     due: datetime | None = None
     suspended: bool = False
     attempts: int | None = None
+    first_pause: timedelta = timedelta(seconds=10)
+    longest_pause: timedelta = timedelta(minutes=5)
     permanent: frozenset[str] = frozenset({FailureReason.INVALID_DATA})
     remedies: Mapping[str, str] = field(default_factory=dict)
+
+    def pause(self, failures: int) -> timedelta:
+        """Time between that many failures in a row and the next run."""
+        return back_off(failures, self.first_pause, self.longest_pause)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 First the end of the newest run is taken into the status, then a new run is reserved if there is a reason for one.
 """
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from homeostat.api.common import parse_duration
@@ -24,7 +25,6 @@ from homeostat_operators.core.runs import (
     Running,
     RunPolicy,
     Succeeded,
-    back_off,
     decide,
     strays,
 )
@@ -35,14 +35,15 @@ from homeostat_operators.featureset.schedule import due_slot, next_slot
 REQUEST_ANNOTATION = "homeostat.dev/materialize"
 """Any value that it did not have before asks for one run."""
 
-FIRST_RETRY = timedelta(seconds=10)
-LONGEST_RETRY = timedelta(minutes=10)
 RUN_POLL_INTERVAL = timedelta(seconds=10)
 """Until it is looked whether a run that waits for its pod still does; its end queues the FeatureSet by itself."""
 
 REMEDIES = {
     OUT_OF_MEMORY: f"a materialisation has {children.SHAPE.resources.limits['memory']}: let spec.source name fewer rows"
 }
+POLICY = RunPolicy(
+    deadline=timedelta(seconds=children.SHAPE.deadline_seconds), longest_pause=timedelta(minutes=10), remedies=REMEDIES
+)
 
 
 def plan(resource: FeatureSet, observed: FeatureSetObservation, now: datetime) -> Plan[FeatureSetStatus]:
@@ -81,9 +82,7 @@ def _recorded(resource: FeatureSet, status: FeatureSetStatus) -> RecordedRun:
 
 
 def _policy(resource: FeatureSet, status: FeatureSetStatus, now: datetime) -> RunPolicy:
-    return RunPolicy(
-        deadline=timedelta(seconds=children.SHAPE.deadline_seconds), due=_due(resource, status, now), remedies=REMEDIES
-    )
+    return replace(POLICY, due=_due(resource, status, now))
 
 
 def _decided(
@@ -172,7 +171,7 @@ def _retry_time(status: FeatureSetStatus) -> datetime | None:
     run = status.run
     if run is None or run.outcome is not RunOutcome.FAILED or run.permanent or run.completion_time is None:
         return None
-    return run.completion_time + back_off(status.failures, FIRST_RETRY, LONGEST_RETRY)
+    return run.completion_time + POLICY.pause(status.failures)
 
 
 def _reserved(resource: FeatureSet, status: FeatureSetStatus, number: int, now: datetime) -> MaterializationRun:

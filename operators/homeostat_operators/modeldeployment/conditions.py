@@ -100,6 +100,9 @@ def _candidate(
         against = "the champion" if candidate.champion_digest else "the gate's minimum"
         state = observed.evaluation.state
         held_up = observed.evaluation.outage or (state.failure_message if state and not state.finished else "")
+        failure = candidate.last_evaluation_failure
+        if failure is not None and candidate.evaluation == 0 and not held_up:
+            held_up = f"It starts after a pause, because the last attempt failed: {failure.message}"
         message = f"Version {version} is evaluated against {against} on the holdout{attempt}.{f' {held_up}' if held_up else ''}"
         return ModelDeploymentReason.EVALUATING, message
     ready_pods, desired = (serving.ready, serving.desired) if serving else (0, resource.spec.realtime.replicas)

@@ -1,6 +1,7 @@
 """The gate's part of a rollout: an evaluation against the current champion, and what its verdict leads to."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import assert_never
 
@@ -8,6 +9,7 @@ from homeostat.api.common import decimal
 from homeostat.api.v1alpha1.gate import Gate, GateRecord, MetricComparison
 from homeostat.api.v1alpha1.modeldeployment import (
     Candidate,
+    EvaluationFailure,
     ModelDeployment,
     ModelDeploymentStatus,
     Outcome,
@@ -32,10 +34,13 @@ from homeostat_operators.modeldeployment import children
 from homeostat_operators.modeldeployment.candidates import finish
 from homeostat_operators.modeldeployment.observed import ModelDeploymentObservation
 
-ATTEMPTS = 3
-"""Evaluations of one candidate before it is given up."""
-
 REMEDIES = {OUT_OF_MEMORY: "train with a smaller spec.dataset.holdout.percent, or with rows of a shorter window"}
+POLICY = RunPolicy(
+    deadline=timedelta(seconds=children.EVALUATE_SHAPE.deadline_seconds),
+    attempts=3,
+    permanent=frozenset(),
+    remedies=REMEDIES,
+)
 
 _EVER = datetime.min.replace(tzinfo=UTC)
 """For an end whose time does not matter."""
@@ -74,15 +79,16 @@ def decision_on(
     resource: ModelDeployment, status: ModelDeploymentStatus, observed: ModelDeploymentObservation, now: datetime
 ) -> Decision[EvaluateResult]:
     """What to do about the evaluation of a candidate that is not through the gate; none is due without one."""
-    waiting = status.candidate is not None and not status.candidate.gate_passed
-    policy = RunPolicy(
-        deadline=timedelta(seconds=children.EVALUATE_SHAPE.deadline_seconds),
-        due=now if waiting else None,
-        attempts=ATTEMPTS,
-        permanent=frozenset(),
-        remedies=REMEDIES,
-    )
+    policy = replace(POLICY, due=_due(status.candidate, now))
     return decide(recorded_evaluation(resource, status), observed.evaluation, policy, resource.metadata.uid, now)
+
+
+def _due(candidate: Candidate | None, now: datetime) -> datetime | None:
+    """When the next evaluation may start; None: none is needed."""
+    if candidate is None or candidate.gate_passed:
+        return None
+    failure = candidate.last_evaluation_failure
+    return now if failure is None else failure.time + POLICY.pause(candidate.evaluation_failures)
 
 
 def recorded_evaluation(resource: ModelDeployment, status: ModelDeploymentStatus) -> RecordedRun:
@@ -114,7 +120,7 @@ def _evaluated(
         case Succeeded(result):
             return _apply(resource, status, candidate, result.report, now)
         case Failed():
-            return _again(resource, status, candidate, observed, decision, now)
+            return _failed(resource, status, candidate, decision, now)
         case GiveUpNumber(number) | Reserve(number):
             return _reserve(status, candidate, number)
         case Running(state):
@@ -125,21 +131,21 @@ def _evaluated(
             return status
 
 
-def _again(
+def _failed(
     resource: ModelDeployment,
     status: ModelDeploymentStatus,
     candidate: Candidate,
-    observed: ModelDeploymentObservation,
     failed: Failed,
     now: datetime,
 ) -> ModelDeploymentStatus:
-    """Status after a failed evaluation: another number, or the end of the candidate's way."""
+    """Status after a failed evaluation: the next one follows after a pause, or the rollout ends."""
     failures = candidate.evaluation_failures + 1
     if failed.exhausted:
         reason = f"{failures} evaluations of version {candidate.version} failed, the last one: {failed.message}"
         return finish(resource, status, Outcome.EVALUATION_FAILED, reason, now)
-    ended = candidate.model_copy(update={"evaluation": 0, "evaluation_uid": "", "evaluation_failures": failures})
-    return _evaluated(resource, status.model_copy(update={"candidate": ended}), ended, observed, now)
+    failure = EvaluationFailure(message=failed.message, time=now)
+    ended = {"evaluation": 0, "evaluation_uid": "", "evaluation_failures": failures, "last_evaluation_failure": failure}
+    return status.model_copy(update={"candidate": candidate.model_copy(update=ended)})
 
 
 def _reserve(status: ModelDeploymentStatus, candidate: Candidate, number: int) -> ModelDeploymentStatus:

@@ -4,7 +4,7 @@ First the end of the current attempt is taken into the status; then, if there is
 next attempt is reserved as soon as nothing stands against it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import assert_never
 
@@ -38,7 +38,6 @@ from homeostat_operators.core.runs import (
     RunPolicy,
     Succeeded,
     Suspended,
-    back_off,
     decide,
     strays,
 )
@@ -47,8 +46,6 @@ from homeostat_operators.trainingjob.conditions import ConditionUpdate, Stage
 from homeostat_operators.trainingjob.names import intent_of, model_name
 from homeostat_operators.trainingjob.observed import TrainingJobObservation
 
-FIRST_RETRY = timedelta(seconds=10)
-LONGEST_RETRY = timedelta(minutes=5)
 REMEDIES = {OUT_OF_MEMORY: "raise spec.placement.resources.limits.memory"}
 PROGRESS_POLL_INTERVAL = timedelta(seconds=3)
 REGISTRY_POLL_INTERVAL = timedelta(seconds=1)
@@ -95,21 +92,18 @@ def _recorded(resource: TrainingJob, status: TrainingJobStatus) -> RecordedRun:
 
 def _policy(resource: TrainingJob, status: TrainingJobStatus, now: datetime) -> RunPolicy:
     run, spec = status.run, resource.spec
-    due: datetime | None = now
-    if (
-        run is not None
-        and run.completion_time is not None
-        and status.failures
-        and run.reason != TrainingJobReason.SUSPENDED
-    ):
-        due = run.completion_time + back_off(status.failures, FIRST_RETRY, LONGEST_RETRY)
-    return RunPolicy(
+    policy = RunPolicy(
         deadline=timedelta(seconds=spec.active_deadline_seconds),
-        due=None if spec.suspend else due,
+        due=None if spec.suspend else now,
         suspended=spec.suspend,
         attempts=spec.retry.limit + 1,
         remedies=REMEDIES,
     )
+    if run is None or run.completion_time is None or not status.failures or spec.suspend:
+        return policy
+    if run.reason == TrainingJobReason.SUSPENDED:
+        return policy
+    return replace(policy, due=run.completion_time + policy.pause(status.failures))
 
 
 def _is_active(status: TrainingJobStatus) -> bool:
@@ -271,8 +265,8 @@ def _failed(resource: TrainingJob, observed: TrainingJobObservation, failed: Fai
         return _final(status, ConditionUpdate.failure(TrainingJobReason.INVALID_DATA, failed.message), now)
     if not failed.exhausted:
         text = f"Attempt {status.attempt} failed and is retried ({failures} of {limit} retries used): {failed.message}"
-        wait = back_off(failures, FIRST_RETRY, LONGEST_RETRY)
-        return Step(status, ConditionUpdate(TrainingJobReason.RETRYING, text), requeue_after=wait)
+        pause = _policy(resource, status, now).pause(failures)
+        return Step(status, ConditionUpdate(TrainingJobReason.RETRYING, text), requeue_after=pause)
     text = f"All {failures} attempts failed; the last one: {failed.message}"
     if failed.reason == DEADLINE_EXCEEDED:
         return _final(status, ConditionUpdate.failure(TrainingJobReason.DEADLINE_EXCEEDED, text), now)

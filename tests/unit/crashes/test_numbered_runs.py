@@ -15,7 +15,7 @@ from homeostat.runs import EvaluateResult, MaterializeResult, SnapshotRecord
 from homeostat.signals.gate import GateReport, Verdict
 from homeostat.testing.builders import DIGEST, a_feature_set, a_model_deployment, a_training_job
 from homeostat_operators.featureset.handlers import OPERATOR as FEATURE_SETS
-from homeostat_operators.modeldeployment.evaluation import ATTEMPTS
+from homeostat_operators.modeldeployment.evaluation import POLICY
 from homeostat_operators.modeldeployment.handlers import OPERATOR as MODEL_DEPLOYMENTS
 from homeostat_operators.trainingjob.handlers import OPERATOR as TRAINING_JOBS
 from support.trainings import FATES, FAULTS, LONG, TRAINED, put_features
@@ -127,7 +127,7 @@ def test_an_evaluation_is_never_run_twice_and_its_verdict_or_three_failures_end_
     (entry,) = world.status().history
     bad = sum(fate in {Fate.FAILS, Fate.IS_KILLED, Fate.VANISHES} for fate in fates)
     assert entry.outcome in {Outcome.HELD, Outcome.EVALUATION_FAILED}
-    assert entry.outcome is Outcome.HELD or bad >= ATTEMPTS
+    assert entry.outcome is Outcome.HELD or bad >= (POLICY.attempts or 0)
 
 
 def test_the_same_transition_is_told_once_however_often_the_turn_is_repeated() -> None:

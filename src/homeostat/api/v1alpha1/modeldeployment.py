@@ -251,6 +251,13 @@ class ShadowRecord(StatusModel):
     message: Annotated[Message, Field(description="The comparison in words.")] = ""
 
 
+class EvaluationFailure(StatusModel):
+    """Why an evaluation failed."""
+
+    message: Annotated[Message, Field(description="Human-readable explanation.")]
+    time: Annotated[datetime, Field(description="Time at which the evaluation failed.")]
+
+
 class Candidate(ServedVersion):
     """The version being rolled out."""
 
@@ -259,6 +266,9 @@ class Candidate(ServedVersion):
         str, Field(description="UID of the evaluation's Job; empty until it is observed.", max_length=64)
     ] = ""
     evaluation_failures: Annotated[int, Field(description="Number of failed evaluations.", ge=0)] = 0
+    last_evaluation_failure: Annotated[
+        EvaluationFailure | None, Field(description="The latest failed evaluation; the next one starts after a pause.")
+    ] = None
     gate_passed: Annotated[bool, Field(description="Whether the candidate passed the gate.")] = False
     champion_digest: Annotated[
         str, Field(description="Digest of the champion that the verdict refers to.", max_length=80)

@@ -18,6 +18,8 @@ from homeostat_operators.modeldeployment.evaluation import decision_on, recorded
 from homeostat_operators.modeldeployment.plan import plan
 from unit.operators.modeldeployment.world import World, a_report, digest, in_canary, serving_one
 
+PAUSES = {1: 10, 2: 20}
+"""Seconds before the next evaluation, by the number of failures in a row."""
 RULES = {
     "minimum": [{"metric": "auc", "value": "0.70"}],
     "must_beat": [{"metric": "logloss", "margin": "0.01"}],
@@ -126,14 +128,31 @@ def test_the_first_evaluation_of_a_candidate_is_active_under_its_number() -> Non
 
 
 def test_an_evaluation_that_fails_uses_up_one_of_three_tries_and_the_next_has_another_number() -> None:
-    world = World(failure="no rows").turns(2)
-    candidate = world.status.candidate
-    assert (candidate.evaluation, candidate.evaluation_failures, candidate.evaluation_uid) == (2, 1, "")
-    candidate = world.turn().status.candidate
-    assert (candidate.evaluation, candidate.evaluation_failures) == (3, 2)
+    world = World(failure="no rows").turn()
+    for failures in (1, 2):
+        candidate = world.turn(PAUSES[failures]).status.candidate
+        assert (candidate.evaluation, candidate.evaluation_failures, candidate.evaluation_uid) == (0, failures, "")
+        assert world.turn().status.candidate.evaluation == failures + 1
     world.turn()
     assert world.status.history[0].outcome is Outcome.EVALUATION_FAILED
     assert world.status.history[0].message.startswith("3 evaluations of version 1 failed, the last one: ")
+
+
+@pytest.mark.parametrize("failures", PAUSES)
+def test_a_failed_evaluation_is_repeated_after_a_pause_that_doubles_and_not_a_second_before(failures: int) -> None:
+    world = World(failure="no rows").turn()
+    for earlier in range(1, failures):
+        world.turn(PAUSES[earlier]).turn()
+    world.turn(PAUSES[failures] - 1)
+    assert world.turn(1).status.candidate.evaluation == 0
+    assert world.turn().status.candidate.evaluation == failures + 1
+
+
+def test_during_the_pause_the_condition_names_the_attempt_and_why_the_last_one_failed() -> None:
+    world = World(failure="no rows").turns(2)
+    message = world.condition("Reconciling").message
+    assert message.startswith("Version 1 is evaluated against the gate's minimum on the holdout, attempt 2. ")
+    assert message.endswith("It starts after a pause, because the last attempt failed: Run churn-evaluate-1: no rows")
 
 
 def test_a_held_version_is_told_the_rules_that_failed_or_were_not_shown_and_no_others() -> None:

@@ -171,7 +171,7 @@ def test_a_rejected_first_version_is_not_served_and_a_person_must_act() -> None:
 
 
 def test_an_evaluation_that_fails_is_tried_three_times_with_new_numbers() -> None:
-    world = World(failure="no rows").turns(10)
+    world = World(failure="no rows").turns(20)
     assert world.jobs == ["churn-evaluate-1", "churn-evaluate-2", "churn-evaluate-3"]
     assert world.reason() == "EvaluationFailed"
     assert "no rows" in world.condition("Ready").message
