@@ -4,13 +4,31 @@ Every variable is named ``HOMEOSTAT_<prefix of the class>_<field>`` in capitals:
 ``HOMEOSTAT_S3_ENDPOINT``.
 """
 
-from typing import Any, TypeVar
+from enum import StrEnum
+from typing import Any, Self, TypeVar
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from homeostat.documents import StrictDocument
 from homeostat.reconcile.errors import InvalidSettings
+
+
+class AddressingStyle(StrEnum):
+    """Where a request to S3 names its bucket."""
+
+    AUTO = "Auto"
+    PATH = "Path"
+    VIRTUAL_HOST = "VirtualHost"
+
+
+class Encryption(StrEnum):
+    """Encryption by the object store of what is written."""
+
+    NONE = "None"
+    S3 = "AES256"
+    KMS = "aws:kms"
 
 
 class S3Settings(BaseSettings):
@@ -19,9 +37,42 @@ class S3Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="HOMEOSTAT_S3_", frozen=True)
 
     endpoint: str = Field(pattern=r"^https?://", description="http://host:port or https://host.")
-    access_key: str = Field(min_length=1, description="Access key of the bucket.")
-    secret_key: SecretStr = Field(description="Secret key of the bucket.")
+    access_key: str = Field(
+        "",
+        description="Access key of the bucket. Without it and the secret key the identity of the pod is used: web identity "
+        "token, container credentials, instance role, or AWS_ACCESS_KEY_ID with AWS_SECRET_ACCESS_KEY.",
+    )
+    secret_key: SecretStr = Field(
+        SecretStr(""), description="Secret key of the bucket; given with the access key only."
+    )
+    session_token: SecretStr = Field(SecretStr(""), description="Session token of temporary keys.")
     bucket: str = Field("homeostat", description="Bucket of snapshots, datasets, models and runs.")
+    region: str = Field(
+        "us-east-1", min_length=1, description="Region of the bucket; servers without regions ignore it or name theirs."
+    )
+    addressing_style: AddressingStyle = Field(
+        AddressingStyle.AUTO,
+        description="Path: http://host/bucket/key, VirtualHost: http://bucket.host/key, Auto: VirtualHost for AWS only.",
+    )
+    ca_bundle: str = Field(
+        "", description="Certificates in PEM form that sign the endpoint's own; empty: those of the system."
+    )
+    encryption: Encryption = Field(
+        Encryption.NONE, description="Server-side encryption of what is written: None, AES256 or aws:kms."
+    )
+    kms_key: str = Field("", description="Key of the encryption aws:kms, as id or ARN.")
+
+    @model_validator(mode="after")
+    def _is_coherent(self) -> Self:
+        if bool(self.access_key) != bool(self.secret_key.get_secret_value()):
+            raise ValueError(
+                "give HOMEOSTAT_S3_ACCESS_KEY and HOMEOSTAT_S3_SECRET_KEY together, or neither to use the pod's identity"
+            )
+        if (self.encryption is Encryption.KMS) != bool(self.kms_key):
+            raise ValueError("give HOMEOSTAT_S3_KMS_KEY exactly with HOMEOSTAT_S3_ENCRYPTION aws:kms")
+        if self.ca_bundle and "BEGIN CERTIFICATE" not in self.ca_bundle:
+            raise ValueError("HOMEOSTAT_S3_CA_BUNDLE must hold certificates in PEM form, not the path of a file")
+        return self
 
 
 class OnlineStoreSettings(BaseSettings):
@@ -162,6 +213,14 @@ def load(settings: type[SettingsT]) -> SettingsT:
     except SettingsError as error:
         raise InvalidSettings(f"wrong environment: a variable {prefix}…: {error}; write JSON") from None
     except ValidationError as error:
-        wrong = [(f"{prefix}{e['loc'][0]}".upper(), ".".join(map(str, e["loc"][1:])), e["msg"]) for e in error.errors()]
-        lines = [" ".join(filter(None, (variable, path))) + f": {message}" for variable, path, message in wrong]
+        lines = [_fault(prefix, fault) for fault in error.errors()]
         raise InvalidSettings(f"wrong environment: {'; '.join(lines)}; set these variables") from None
+
+
+def _fault(prefix: str, fault: ErrorDetails) -> str:
+    """Variable, path within it, and what is wrong; a rule about several variables names them itself."""
+    message = fault["msg"].removeprefix("Value error, ")
+    if not fault["loc"]:
+        return message
+    variable, path = f"{prefix}{fault['loc'][0]}".upper(), ".".join(map(str, fault["loc"][1:]))
+    return " ".join(filter(None, (variable, path))) + f": {message}"

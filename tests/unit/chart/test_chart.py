@@ -89,3 +89,28 @@ def test_an_operator_may_use_an_optional_engine_only_where_it_is_enabled(
         if o["kind"] in {"RoleBinding", "ClusterRoleBinding"} and o["roleRef"]["name"] == role
     }
     assert {(namespace, SYSTEM) for _, namespace, _ in added} <= bindings
+
+
+def platform_secret(*values: str) -> dict[str, str]:
+    """The settings that every pod in namespace churn gets."""
+    words = ["template", "homeostat", str(CHART), "--namespace", SYSTEM, "--set", "namespaces={churn}"]
+    for value in values:
+        words += ["--set", value]
+    found = (o for o in yaml.safe_load_all(helm(settings.load(), *words)) if o and o["kind"] == "Secret")
+    (secret,) = (
+        o for o in found if (o["metadata"]["name"], o["metadata"]["namespace"]) == ("homeostat-platform", "churn")
+    )
+    return {name: value for name, value in secret["stringData"].items() if name.startswith("HOMEOSTAT_S3_")}
+
+
+def test_pods_get_keys_of_the_embedded_object_store_and_their_own_identity_for_one_without_keys() -> None:
+    assert {"HOMEOSTAT_S3_ACCESS_KEY", "HOMEOSTAT_S3_SECRET_KEY"} <= platform_secret().keys()
+    own = ("s3.embedded=false", "s3.endpoint=https://s3.example.org", "s3.region=eu-central-1", "s3.encryption=AES256")
+    assert platform_secret(*own) == {
+        "HOMEOSTAT_S3_ENDPOINT": "https://s3.example.org",
+        "HOMEOSTAT_S3_BUCKET": "homeostat",
+        "HOMEOSTAT_S3_REGION": "eu-central-1",
+        "HOMEOSTAT_S3_ENCRYPTION": "AES256",
+    }
+    keys = platform_secret(*own, "s3.accessKey=key", "s3.secretKey=hush")
+    assert (keys["HOMEOSTAT_S3_ACCESS_KEY"], keys["HOMEOSTAT_S3_SECRET_KEY"]) == ("key", "hush")

@@ -23,9 +23,27 @@ def test_a_secret_is_not_printed_with_its_settings() -> None:
 
 
 def test_every_missing_or_wrong_variable_is_named(environment: pytest.MonkeyPatch) -> None:
-    environment.delenv("HOMEOSTAT_S3_ACCESS_KEY")
+    environment.setenv("HOMEOSTAT_S3_ADDRESSING_STYLE", "Host")
     environment.setenv("HOMEOSTAT_S3_ENDPOINT", "s3:8333")
-    with pytest.raises(InvalidSettings, match=r"HOMEOSTAT_S3_ENDPOINT: .*HOMEOSTAT_S3_ACCESS_KEY: Field required"):
+    with pytest.raises(InvalidSettings, match=r"HOMEOSTAT_S3_ENDPOINT: .*HOMEOSTAT_S3_ADDRESSING_STYLE: .*VirtualHost"):
+        load(S3Settings)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("ACCESS_KEY", "", "together, or neither to use the pod's identity"),
+        ("SECRET_KEY", "", "together, or neither to use the pod's identity"),
+        ("ENCRYPTION", "aws:kms", "HOMEOSTAT_S3_KMS_KEY exactly with"),
+        ("KMS_KEY", "key", "HOMEOSTAT_S3_KMS_KEY exactly with"),
+        ("CA_BUNDLE", "/etc/ssl/ca.pem", "PEM form, not the path of a file"),
+    ],
+)
+def test_settings_of_the_object_store_that_contradict_each_other_are_refused_by_name(
+    environment: pytest.MonkeyPatch, name: str, value: str, words: str
+) -> None:
+    environment.setenv(f"HOMEOSTAT_S3_{name}", value)
+    with pytest.raises(InvalidSettings, match=words):
         load(S3Settings)
 
 

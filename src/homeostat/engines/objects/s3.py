@@ -1,23 +1,39 @@
 """Objects in any S3, through the minio client."""
 
 import io
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, assert_never
 from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import urllib3
 from minio import Minio
-from minio.error import InvalidResponseError, S3Error, ServerError
+from minio.credentials.providers import ChainedProvider, EnvAWSProvider, IamAwsProvider, Provider, StaticProvider
+from minio.error import InvalidResponseError, MinioException, S3Error, ServerError
+from minio.sse import Sse, SseKMS, SseS3
 
 from homeostat.engines.objects import ObjectNotFound, Uris, split_uri
 from homeostat.reconcile.errors import EngineUnavailable, PlatformError
-from homeostat.settings import S3Settings
+from homeostat.settings import AddressingStyle, Encryption, S3Settings
 
 CONNECT_SECONDS = 3
 READ_SECONDS = 30
-_ABSENT = {"NoSuchKey", "NoSuchObject", "NoSuchBucket"}
+_ABSENT = {"NoSuchKey", "NoSuchObject"}
 _BUSY = {"SlowDown", "InternalError", "ServiceUnavailable", "RequestTimeout"}
+_REMEDIES = {
+    "AccessDenied": "give the key rights on the bucket",
+    "AuthorizationHeaderMalformed": "set HOMEOSTAT_S3_REGION to the region of the bucket; it is {region}",
+    "ExpiredToken": "renew HOMEOSTAT_S3_SESSION_TOKEN and its keys",
+    "InvalidAccessKeyId": "check HOMEOSTAT_S3_ACCESS_KEY",
+    "InvalidToken": "check HOMEOSTAT_S3_SESSION_TOKEN",
+    "NoSuchBucket": "create the bucket, or correct the URI or HOMEOSTAT_S3_BUCKET",
+    "PermanentRedirect": "check HOMEOSTAT_S3_ENDPOINT, HOMEOSTAT_S3_REGION, which is {region}, and HOMEOSTAT_S3_ADDRESSING_STYLE",
+    "SignatureDoesNotMatch": "check HOMEOSTAT_S3_SECRET_KEY and HOMEOSTAT_S3_REGION, which is {region}",
+}
+_OTHER_REMEDY = "check HOMEOSTAT_S3_ACCESS_KEY, HOMEOSTAT_S3_SECRET_KEY and the rights of that key"
 
 
 class S3Objects:
@@ -25,20 +41,25 @@ class S3Objects:
 
     def __init__(self, settings: S3Settings) -> None:
         url = urlsplit(settings.endpoint)
-        self._endpoint = settings.endpoint
-        self._pool = urllib3.PoolManager(
-            maxsize=8,  # the operators' workers ask at the same time
-            timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS),
-            retries=urllib3.Retry(total=2, backoff_factor=0.2, status_forcelist=[500, 502, 503, 504]),
-        )
+        self._endpoint, self._region = settings.endpoint, settings.region
+        self._pool = _pool(settings)
+        self._sse = _encryption(settings)
         self._client = Minio(
             url.netloc,
-            access_key=settings.access_key,
-            secret_key=settings.secret_key.get_secret_value(),
+            credentials=_credentials(settings),
             secure=url.scheme == "https",
-            region="us-east-1",  # spares a request for the bucket's region; servers other than AWS ignore it
+            region=settings.region,  # spares a request for the bucket's region
             http_client=self._pool,
         )
+        match settings.addressing_style:
+            case AddressingStyle.PATH:
+                self._client.disable_virtual_style_endpoint()  # type: ignore[no-untyped-call]
+            case AddressingStyle.VIRTUAL_HOST:
+                self._client.enable_virtual_style_endpoint()  # type: ignore[no-untyped-call]
+            case AddressingStyle.AUTO:
+                pass
+            case _:
+                assert_never(settings.addressing_style)
 
     def read(self, uri: str) -> bytes:
         """See ObjectStore."""
@@ -55,7 +76,7 @@ class S3Objects:
         """See ObjectStore."""
         bucket, key = split_uri(uri)
         with self._translated(uri):
-            self._client.put_object(bucket, key, io.BytesIO(content), len(content))
+            self._client.put_object(bucket, key, io.BytesIO(content), len(content), sse=self._sse)
 
     def exists(self, uri: str) -> bool:
         """See ObjectStore."""
@@ -77,7 +98,7 @@ class S3Objects:
         """See ObjectStore."""
         bucket, key = split_uri(uri)
         with self._translated(uri):
-            self._client.fput_object(bucket, key, str(path))
+            self._client.fput_object(bucket, key, str(path), sse=self._sse)
 
     def list(self, prefix_uri: str) -> Uris:
         """See ObjectStore."""
@@ -102,14 +123,69 @@ class S3Objects:
                 ) from error
             if error.code in _BUSY:
                 raise self._unavailable(f"{error.code}: {error.message}") from error
-            raise PlatformError(
-                f"the object store {self._endpoint} refused {uri}: {error.code}: {error.message}; "
-                "check HOMEOSTAT_S3_ACCESS_KEY, HOMEOSTAT_S3_SECRET_KEY and the rights of that key"
-            ) from error
-        except (urllib3.exceptions.HTTPError, ServerError, InvalidResponseError) as error:
+            raise self._refused(uri, error) from error
+        except urllib3.exceptions.HTTPError as error:
+            if "CERTIFICATE_VERIFY_FAILED" in str(error):
+                raise EngineUnavailable(
+                    f"the certificate of the object store {self._endpoint} is not trusted ({error}); set "
+                    "HOMEOSTAT_S3_CA_BUNDLE to the certificates that sign it"
+                ) from error
             raise self._unavailable(str(error)) from error
+        except (ServerError, InvalidResponseError) as error:
+            raise self._unavailable(str(error)) from error
+        except (MinioException, ValueError, OSError) as error:  # what the client raises without credentials
+            raise PlatformError(
+                f"the object store {self._endpoint} was not asked for {uri}: {error}; set HOMEOSTAT_S3_ACCESS_KEY and "
+                "HOMEOSTAT_S3_SECRET_KEY, or give the pod an identity"
+            ) from error
+
+    def _refused(self, uri: str, error: S3Error) -> PlatformError:
+        code, message = str(error.code), str(error.message)
+        # Servers disagree on the code of a wrong region, but all name it.
+        wrong_region = "region" in message.lower()
+        remedy = _REMEDIES.get("AuthorizationHeaderMalformed" if wrong_region else code, _OTHER_REMEDY)
+        return PlatformError(
+            f"the object store {self._endpoint} refused {uri}: {code}: {message}; {remedy.format(region=self._region)}"
+        )
 
     def _unavailable(self, why: str) -> EngineUnavailable:
         return EngineUnavailable(
             f"the object store {self._endpoint} does not answer ({why}); check that it runs and that HOMEOSTAT_S3_ENDPOINT is right"
         )
+
+
+def _pool(settings: S3Settings) -> urllib3.PoolManager:
+    """Connections, through the proxy of the environment where it asks for one."""
+    options: dict[str, Any] = {
+        "maxsize": 8,  # the operators' workers ask at the same time
+        "timeout": urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS),
+        "retries": urllib3.Retry(total=2, backoff_factor=0.2, status_forcelist=[500, 502, 503, 504]),
+    }
+    url = urlsplit(settings.endpoint)
+    if settings.ca_bundle:
+        options["ssl_context"] = ssl.create_default_context(cadata=settings.ca_bundle)
+    proxy = getproxies().get(url.scheme)
+    if proxy and not proxy_bypass(url.hostname or ""):
+        return urllib3.ProxyManager(proxy, **options)
+    return urllib3.PoolManager(**options)
+
+
+def _credentials(settings: S3Settings) -> Provider:
+    if settings.access_key:
+        token = settings.session_token.get_secret_value() or None
+        return StaticProvider(settings.access_key, settings.secret_key.get_secret_value(), token)
+    # Without a client of its own it would wait five minutes for an instance's metadata where there is none.
+    impatient = urllib3.PoolManager(timeout=urllib3.Timeout(connect=1, read=5), retries=urllib3.Retry(total=1))
+    return ChainedProvider([EnvAWSProvider(), IamAwsProvider(http_client=impatient, region=settings.region)])
+
+
+def _encryption(settings: S3Settings) -> Sse | None:
+    match settings.encryption:
+        case Encryption.NONE:
+            return None
+        case Encryption.S3:
+            return SseS3()
+        case Encryption.KMS:
+            return SseKMS(settings.kms_key, {})
+        case _:
+            assert_never(settings.encryption)
