@@ -24,6 +24,9 @@ ResultT = TypeVar("ResultT", bound=TolerantDocument)
 DEADLINE_GRACE = timedelta(seconds=30)
 """Given to an engine to end a run by itself, until the operator does."""
 
+ENDING_GRACE = timedelta(seconds=60)
+"""Given to a run that has delivered its result or failure to end by itself: stopping it would delete its log."""
+
 STRAY_POLL_INTERVAL = timedelta(seconds=2)
 """Until it is looked whether a run that is being stopped has ended."""
 
@@ -38,6 +41,7 @@ class RecordedRun:
         uid: Identifier of the run at its engine; empty until the run was observed.
         ended: When it ended; None while it goes on, or there is none.
         failures: Failed runs in a row, up to this one.
+        stopped: It did not end by its own word: it was suspended, or took too long.
     """
 
     number: int = 0
@@ -45,6 +49,7 @@ class RecordedRun:
     uid: str = ""
     ended: datetime | None = None
     failures: int = 0
+    stopped: bool = False
 
     @property
     def is_active(self) -> bool:
@@ -283,6 +288,13 @@ def strays(
     """Unfinished runs that are not the reserved one, nor of a number to keep: they are stopped, and waited for."""
     kept = keep | {recorded.number} if recorded.is_active else keep
     return tuple(run for run in observed.runs if not run.finished and run.number not in kept)
+
+
+def ending(recorded: RecordedRun, now: datetime) -> frozenset[int]:
+    """The number of the run that has said how it ended, and is about to end by itself."""
+    if recorded.ended is None or recorded.stopped or now >= recorded.ended + ENDING_GRACE:
+        return frozenset()
+    return frozenset({recorded.number})
 
 
 def back_off(failures: int, first: timedelta, longest: timedelta) -> timedelta:

@@ -10,7 +10,7 @@ from homeostat.api.common import parse_duration
 from homeostat.api.v1alpha1 import FeatureSet, FeatureSetStatus
 from homeostat.api.v1alpha1.featureset import LastMaterialization, MaterializationRun, RunOutcome, Snapshot
 from homeostat.artifacts.features import schema_hash
-from homeostat.engines.runs import MATERIALIZE, RunState, local, run_name
+from homeostat.engines.runs import DEADLINE_EXCEEDED, MATERIALIZE, RunState, local, run_name
 from homeostat.reconcile.pods import OUT_OF_MEMORY
 from homeostat.runs import MaterializeResult
 from homeostat_operators.core.actions import Action, Launch, Stop
@@ -26,6 +26,7 @@ from homeostat_operators.core.runs import (
     RunPolicy,
     Succeeded,
     decide,
+    ending,
     strays,
 )
 from homeostat_operators.featureset import children, conditions
@@ -62,9 +63,11 @@ def plan(resource: FeatureSet, observed: FeatureSetObservation, now: datetime) -
         }
     )
     status = status.model_copy(update={"conditions": conditions.conditions_of(resource, status, now)})
-    doomed = strays(_recorded(resource, status), observed.runs)
+    recorded = _recorded(resource, status)
+    lingering = strays(recorded, observed.runs)
+    doomed = strays(recorded, observed.runs, ending(recorded, now))
     return Plan(
-        status, _actions(resource, status, observed, doomed, now), _requeue_after(resource, status, now, doomed)
+        status, _actions(resource, status, observed, doomed, now), _requeue_after(resource, status, now, lingering)
     )
 
 
@@ -76,8 +79,9 @@ def _recorded(resource: FeatureSet, status: FeatureSetStatus) -> RecordedRun:
         number=run.number,
         name=run_name(resource, MATERIALIZE, run.number),
         uid=run.job_uid,
-        ended=run.start_time if run.outcome is not None else None,
+        ended=(run.completion_time or run.start_time) if run.outcome is not None else None,
         failures=status.failures,
+        stopped=run.reason == DEADLINE_EXCEEDED,
     )
 
 
@@ -204,9 +208,9 @@ def _actions(
 
 
 def _requeue_after(
-    resource: FeatureSet, status: FeatureSetStatus, now: datetime, doomed: tuple[RunState, ...]
+    resource: FeatureSet, status: FeatureSetStatus, now: datetime, lingering: tuple[RunState, ...]
 ) -> timedelta | None:
-    times = [STRAY_POLL_INTERVAL + now] if doomed else []
+    times = [STRAY_POLL_INTERVAL + now] if lingering else []
     if status.run is not None and status.run.outcome is None:
         times.append(RUN_POLL_INTERVAL + now)
     if status.next_run_time is not None:

@@ -39,6 +39,7 @@ from homeostat_operators.core.runs import (
     Succeeded,
     Suspended,
     decide,
+    ending,
     strays,
 )
 from homeostat_operators.trainingjob import children, conditions, result
@@ -67,15 +68,18 @@ def plan(resource: TrainingJob, observed: TrainingJobObservation, now: datetime)
     """The next status, and the actions that follow from it."""
     step = _step(resource, observed, now)
     # A run that wrote its result ends by itself; deleting its Job in that moment would take its log away.
-    ending = frozenset({step.status.attempt}) if step.status.model is not None else frozenset()
-    doomed = strays(_recorded(resource, step.status), observed.attempts, ending)
+    delivered = frozenset({step.status.attempt}) if step.status.model is not None else frozenset()
+    recorded = _recorded(resource, step.status)
+    lingering = strays(recorded, observed.attempts, delivered)
+    left_to_end = ending(recorded, now)
     written = conditions.conditions_of(resource, step.update, now) if step.update else resource.status.conditions
     status = step.status.model_copy(update={"observed_generation": resource.metadata.generation, "conditions": written})
-    stops = tuple(Stop(observed.engine, run) for run in doomed if not run.deleting)
+    doomed = (run for run in lingering if run.number not in left_to_end and not run.deleting)
+    stops = tuple(Stop(observed.engine, run) for run in doomed)
     return Plan(
         status,
         (*stops, *step.actions),
-        STRAY_POLL_INTERVAL if doomed and step.requeue_after is None else step.requeue_after,
+        STRAY_POLL_INTERVAL if lingering and step.requeue_after is None else step.requeue_after,
     )
 
 
@@ -87,6 +91,7 @@ def _recorded(resource: TrainingJob, status: TrainingJobStatus) -> RecordedRun:
         uid=run.uid if run else "",
         ended=run.completion_time if run else None,
         failures=status.failures,
+        stopped=run is not None and run.reason in {TrainingJobReason.SUSPENDED, TrainingJobReason.DEADLINE_EXCEEDED},
     )
 
 

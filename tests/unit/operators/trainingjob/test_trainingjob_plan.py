@@ -256,6 +256,18 @@ def test_the_job_of_a_result_is_left_to_end_by_itself_so_that_its_log_stays() ->
     assert plan(a_training_job(status=decided.status), ended, NOW).actions == ()
 
 
+def test_the_job_of_a_failure_that_its_run_wrote_is_left_to_end_by_itself_for_a_minute_so_that_its_log_stays() -> None:
+    job = a_job()
+    wrote = RunFailure(reason=FailureReason.ERROR, message="no luck")
+    first = plan(a_training_job(status=running()), ready(run=job, runs=(job,), failure=wrote), NOW)
+    assert (first.status.failures, first.actions, first.requeue_after) == (1, (), timedelta(seconds=10))
+    beside = ready(runs=(job,))
+    soon = plan(a_training_job(status=first.status), beside, NOW + timedelta(seconds=59))
+    assert (soon.actions, soon.status.attempt) == ((), 1)
+    hanging = plan(a_training_job(status=first.status), beside, NOW + timedelta(seconds=60))
+    assert (deleted(hanging), hanging.status.attempt) == (["churn-first-train-1"], 1)
+
+
 def test_a_failed_attempt_is_followed_by_the_next_number_after_a_back_off() -> None:
     first = plan(a_training_job(status=running()), ready(run=a_job(finished=True, reason="Failed")), NOW)
     assert (first.status.failures, created(first)) == (1, [])
