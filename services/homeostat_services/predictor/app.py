@@ -7,7 +7,6 @@ from typing import Any
 from urllib.parse import unquote
 
 import structlog
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
 from homeostat.api.v1alpha1.modeldeployment import FeatureMode
 from homeostat.artifacts.signature import Datatype
@@ -23,6 +22,7 @@ from homeostat_services.predictor.endpoints import (
     encode,
 )
 from homeostat_services.predictor.errors import InvalidRequest
+from homeostat_services.predictor.exposition import CONTENT_TYPE, Exposition
 from homeostat_services.predictor.prediction_log import PredictionLog
 from homeostat_services.predictor.routes import ROUTES
 from homeostat_services.predictor.service import Predictor
@@ -44,8 +44,7 @@ class Application:
     def __init__(self, predictor: Predictor, log: PredictionLog) -> None:
         self._predictor, self._log = predictor, log
         self._bodies = BodyReader()
-        self._registry = CollectorRegistry()
-        self._registry.register(predictor.counters)
+        self._exposition = Exposition(predictor.counters)
         self._v2, self._seldon = V2Endpoint(predictor), SeldonEndpoint(predictor)
         self._inference = self._endpoints()
         settings = predictor.settings
@@ -79,7 +78,7 @@ class Application:
         if endpoint is not None:
             status, headers, content = await self._answered(endpoint, scope.path, scope.headers, protocol)
         else:
-            status, headers, content = self._rest(scope.method, scope.path)
+            status, headers, content = await self._rest(scope.method, scope.path)
         if len(content) >= encodings.WORTHWHILE_BYTES:
             headers, content = _encoded(headers, content, scope.headers.get("accept-encoding"))
         protocol.response_bytes(status, headers, content if scope.method != "HEAD" else b"")
@@ -119,7 +118,7 @@ class Application:
         self._predictor.counters.request(status, time.perf_counter() - started, mirrored=origin.mirrored)
         return status, RETRY_AFTER if status in (429, 503) else given, content
 
-    def _rest(self, method: str, path: str) -> tuple[int, Headers, bytes]:
+    async def _rest(self, method: str, path: str) -> tuple[int, Headers, bytes]:
         """Status, headers and body of every other answer."""
         if path in self._feedback and method == "POST":
             return 501, JSON, self._seldon.refusal(seldon.NO_FEEDBACK, 501)
@@ -127,7 +126,7 @@ class Application:
             if method not in ("GET", "HEAD"):
                 raise _not_served(method, path)
             if path == "/metrics":
-                return 200, [("content-type", CONTENT_TYPE_LATEST)], generate_latest(self._registry)
+                return 200, [("content-type", CONTENT_TYPE)], await self._exposition.text()
             return 200, JSON, encode(self._document(path))
         except InvalidRequest as error:
             headers = [*JSON, ("allow", _allowed(path))] if error.status == 405 else JSON

@@ -3,11 +3,13 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import onnxruntime as ort
 import structlog
+from numpy.typing import NDArray
 
 from homeostat.artifacts import model as artifact
 from homeostat.artifacts.bundle import BundleRef
@@ -17,6 +19,7 @@ from homeostat.artifacts.storage import fetch
 from homeostat.engines.objects import ObjectStore
 from homeostat.reconcile.errors import InvalidData
 from homeostat.signals.histogram import Baseline
+from homeostat_services.predictor.values import NumberBlock
 
 TOLERANCE = 1e-4
 """Largest difference between a recorded prediction and the same one made here."""
@@ -35,23 +38,36 @@ class Model:
     baseline: Baseline
     session: ort.InferenceSession
 
-    def scores(self, columns: Columns) -> list[float]:
+    @cached_property
+    def block(self) -> NumberBlock:
+        """The inputs that are no texts."""
+        return NumberBlock(self.signature.datatypes)
+
+    @cached_property
+    def _texts(self) -> tuple[str, ...]:
+        return tuple(i.name for i in self.signature.inputs if i.textual)
+
+    def scores(self, columns: Columns, numbers: NDArray[np.float64] | None = None) -> list[float]:
         """The probability of the positive class, one per row.
 
         Args:
             columns: Every input of the signature.
+            numbers: What `block` makes of them, where that is known already.
         """
-        feed = {i.name: _tensor(columns[i.name], text=i.textual) for i in self.signature.inputs}
+        numbers = self.block.of(columns) if numbers is None else numbers
+        # One array is converted and cut into columns: an array for each input would cost more than the model.
+        feed = dict(zip(self.block.names, numbers.astype(np.float32)[:, :, np.newaxis], strict=True))
+        if self._texts:
+            texts = [_text(columns[name]) for name in self._texts]
+            feed.update(zip(self._texts, np.array(texts, dtype=object)[:, :, np.newaxis], strict=True))
         (result,) = self.session.run([self.signature.output.name], feed)
         # A classifier with one column per class keeps the positive one last; a single column is that probability.
-        return [float(p) for p in result.reshape(len(result), -1)[:, -1]]
+        scores: list[float] = result.reshape(len(result), -1)[:, -1].tolist()
+        return scores
 
 
-def _tensor(values: Sequence[Any], *, text: bool) -> Any:
-    if text:
-        return np.array(["" if v is None else v for v in values], dtype=object).reshape(-1, 1)
-    # None becomes NaN.
-    return np.array(values, dtype=np.float32).reshape(-1, 1)
+def _text(values: Sequence[Any]) -> Sequence[Any]:
+    return ["" if value is None else value for value in values] if None in values else values
 
 
 def load(objects: ObjectStore, uri: str, digest: str) -> Model:

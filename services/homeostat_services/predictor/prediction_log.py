@@ -94,13 +94,15 @@ class PredictionLog:
         self._capacity = capacity
         self._news = asyncio.Event()
 
-    def put(self, prediction: Prediction) -> None:
-        """Take a prediction; never waits."""
-        if len(self._queue) >= self._capacity:
-            self._queue.popleft()
-            self._counters.dropped += 1
-        self._queue.append(prediction)
-        if len(self._queue) == 1 or len(self._queue) == BATCH:
+    def put(self, predictions: list[Prediction]) -> None:
+        """Take predictions; never waits."""
+        queue, before = self._queue, len(self._queue)
+        queue.extend(predictions)
+        if len(queue) > self._capacity:
+            self._counters.dropped += len(queue) - self._capacity
+            while len(queue) > self._capacity:
+                queue.popleft()
+        if before == 0 or before < BATCH <= len(queue):
             self._news.set()
 
     async def run(self) -> None:

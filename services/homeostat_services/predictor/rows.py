@@ -4,10 +4,13 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from homeostat.api.v1alpha1.modeldeployment import FeatureMode
 from homeostat.artifacts.signature import Signature
 from homeostat_services.predictor.errors import InvalidRequest
-from homeostat_services.predictor.values import check_all_named, column, entity_ids
+from homeostat_services.predictor.values import NumberBlock, check_all_named, column, entity_ids
 from homeostat_services.shortened import shortened
 
 MAX_ROWS = 1000
@@ -37,14 +40,16 @@ class Rows:
     Attributes:
         count: Number of rows.
         entities: Entity id per row, empty where the caller gave none.
-        columns: Values by input name, one per row.
         place: As in `Table`.
+        columns: Values by input name, one per row; empty until they were looked up.
+        numbers: The same of the inputs that are no texts, as `NumberBlock` gives them; None without columns.
     """
 
     count: int
     entities: list[str]
-    columns: dict[str, list[Any]]
     place: str
+    columns: dict[str, list[Any]]
+    numbers: NDArray[np.float64] | None = None
 
 
 class RowReader:
@@ -59,7 +64,9 @@ class RowReader:
 
     def __init__(self, signature: Signature, entity_field: str, mode: FeatureMode) -> None:
         self._entity_field, self._entity_type = entity_field, signature.entity_type
-        self._inputs = {} if mode is FeatureMode.LOOKUP else {i.name: i.datatype for i in signature.inputs}
+        inputs = signature.datatypes
+        self._inputs = {} if mode is FeatureMode.LOOKUP else inputs
+        self._block = NumberBlock(inputs)
         self._names = self._inputs.keys() | {entity_field}
         self._entity_needed = mode is FeatureMode.LOOKUP
 
@@ -69,16 +76,24 @@ class RowReader:
         Raises:
             InvalidRequest: A column is missing or unknown, or a value is not what the model takes.
         """
-        if unknown := next((name for name in table.columns if name not in self._names), None):
+        if not self._names >= table.columns.keys():
+            unknown = next(name for name in table.columns if name not in self._names)
             raise InvalidRequest(
                 f"{table.names_field} {shortened(unknown)} is not an input of this model; "
                 f"the inputs are {', '.join(sorted(self._names))}"
             )
+        entities = self._entities(table)
+        if not self._inputs:
+            return Rows(table.count, entities, table.place, {})
         columns = {
             name: column(self._given(table, name), datatype, name, table.place)
             for name, datatype in self._inputs.items()
         }
-        return Rows(table.count, self._entities(table), columns, table.place)
+        return Rows(table.count, entities, table.place, columns, self._block.checked(columns, table.place))
+
+    def with_features(self, rows: Rows, columns: dict[str, list[Any]]) -> Rows:
+        """The rows with the values that were looked up for them."""
+        return Rows(rows.count, rows.entities, rows.place, columns, self._block.of(columns))
 
     def _entities(self, table: Table) -> list[str]:
         if self._entity_field not in table.columns and not self._entity_needed:

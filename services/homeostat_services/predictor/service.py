@@ -1,8 +1,8 @@
 """Answers a request, whatever protocol it came by: features, prediction, counts, log."""
 
 import asyncio
+import os
 import time
-import uuid
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
@@ -33,7 +33,7 @@ class Predictor:
 
     Args:
         online: The online store; None when callers send features.
-        record: Takes each prediction that is to be logged; must not wait.
+        record: Takes the predictions that are to be logged; must not wait.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class Predictor:
         model: Model,
         counters: Counters,
         online: OnlineFeatures | None,
-        record: Callable[[Prediction], None],
+        record: Callable[[list[Prediction]], None],
     ) -> None:
         self.settings, self.model, self.counters = settings, model, counters
         self.entity_field = settings.entity_field or model.signature.entity
@@ -70,21 +70,25 @@ class Predictor:
             )
         if self.settings.features is FeatureMode.LOOKUP:
             rows = await self._looked_up(rows)
-        request_id = given_id or origin.id or uuid.uuid4().hex
-        scores = self.model.scores(rows.columns)
+        request_id = given_id or origin.id or os.urandom(16).hex()
+        scores = self.model.scores(rows.columns, rows.numbers)
         if not origin.mirrored:
             # Nobody is served by the answer to a copy; whoever answered the request itself has counted its values.
-            self.counters.served(rows.columns, scores)
+            self.counters.served(rows.columns, scores, rows.numbers)
         self._log_rows(request_id, rows, scores, mirrored=origin.mirrored)
         return request_id, scores
 
     def _log_rows(self, request_id: str, rows: Rows, scores: list[float], *, mirrored: bool) -> None:
         now, version, percent = time.time(), self.settings.version, self.settings.payload_percent
-        for row, (entity, score) in enumerate(zip(rows.entities, scores, strict=True)):
-            prediction_id = request_id if rows.count == 1 else f"{request_id}-{row}"
-            # Without an entity no outcome could ever be matched by it.
-            if entity and sampled(prediction_id, percent):
-                self._record(Prediction(prediction_id, version, entity, now, score, mirrored))
+        ids = [request_id] if rows.count == 1 else [f"{request_id}-{row}" for row in range(rows.count)]
+        # Without an entity no outcome could ever be matched by it.
+        predictions = [
+            Prediction(prediction_id, version, entity, now, score, mirrored)
+            for prediction_id, entity, score in zip(ids, rows.entities, scores, strict=True)
+            if entity and (percent == 100 or sampled(prediction_id, percent))
+        ]
+        if predictions:
+            self._record(predictions)
 
     async def _looked_up(self, rows: Rows) -> Rows:
         """The same rows with their features; one that is not in the store is missing, as it was in training."""
@@ -105,4 +109,4 @@ class Predictor:
             i.name: [None if values is None else values.get(i.name) for values in by_set[i.feature_set]]
             for i in self.model.signature.inputs
         }
-        return Rows(rows.count, rows.entities, columns, rows.place)
+        return self._reader.with_features(rows, columns)

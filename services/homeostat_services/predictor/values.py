@@ -9,6 +9,9 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from homeostat.artifacts.signature import Datatype
 from homeostat_services.predictor.errors import InvalidRequest
 from homeostat_services.shortened import shortened
@@ -79,7 +82,9 @@ def _missing(value: Any, datatype: Datatype) -> bool:
 
 
 def column(values: Sequence[Any], datatype: Datatype, name: str, place: str) -> list[Any]:
-    """Values of the input `name` in its datatype, None where one is missing.
+    """Values of the input `name` in its datatype, None or NaN where one is missing.
+
+    Numbers of the datatype's own types are taken as they are: `check_range` is for many columns at once.
 
     Args:
         values: One value per row, as a client sends them.
@@ -90,9 +95,14 @@ def column(values: Sequence[Any], datatype: Datatype, name: str, place: str) -> 
     Raises:
         InvalidRequest: For the first value that cannot be taken without loss.
     """
-    exact, read, noun = _READERS[datatype]
-    if exact.issuperset(map(type, values)) and _in_range(values, datatype):
-        return list(values)
+    exact = _READERS[datatype][0]
+    if exact.issuperset(map(type, values)):
+        return values if isinstance(values, list) else list(values)
+    return _converted(values, datatype, name, place)
+
+
+def _converted(values: Sequence[Any], datatype: Datatype, name: str, place: str) -> list[Any]:
+    _, read, noun = _READERS[datatype]
     taken: list[Any] = []
     for row, value in enumerate(values):
         if _missing(value, datatype):
@@ -108,13 +118,45 @@ def column(values: Sequence[Any], datatype: Datatype, name: str, place: str) -> 
     return taken
 
 
-def _in_range(values: Sequence[Any], datatype: Datatype) -> bool:
-    """Whether no number is too large, or NaN; `values` have the datatype's own types."""
-    if datatype not in _LIMITS:
-        return True
-    limit = _LIMITS[datatype][0]
-    # Written so that NaN fails.
-    return all(value is None or -limit < value < limit for value in values)
+class NumberBlock:
+    """Number columns as one block, in which they are checked and computed.
+
+    Args:
+        inputs: Datatype by name; those of text are left out.
+    """
+
+    def __init__(self, inputs: Mapping[str, Datatype]) -> None:
+        self._inputs = {name: datatype for name, datatype in inputs.items() if datatype is not Datatype.BYTES}
+        limits = [_LIMITS.get(datatype, (math.inf, ""))[0] for datatype in self._inputs.values()]
+        self._limits = np.array(limits, dtype=np.float64).reshape(-1, 1)
+        self.names = tuple(self._inputs)
+
+    def of(self, columns: Mapping[str, Sequence[Any]]) -> NDArray[np.float64]:
+        """The values, one row per input and one column per row of the request, NaN where one is missing.
+
+        Raises:
+            OverflowError: A whole number is larger than any floating-point number.
+        """
+        if not self.names:
+            return np.empty((0, 0))
+        block: NDArray[np.float64] = np.array([columns[name] for name in self.names], dtype=np.float64)
+        return block
+
+    def checked(self, columns: dict[str, list[Any]], place: str) -> NDArray[np.float64]:
+        """The same; `place` as for `column`.
+
+        Raises:
+            InvalidRequest: For the first number that is too large for its datatype.
+        """
+        try:
+            block = self.of(columns)
+        except OverflowError:
+            block = None
+        if block is None or (len(block) and (np.abs(block) >= self._limits).any()):
+            for name, datatype in self._inputs.items():
+                columns[name] = _converted(columns[name], datatype, name, place)
+            block = self.of(columns)
+        return block
 
 
 def _any_id(value: Any) -> str:
@@ -147,6 +189,8 @@ def entity_ids(values: Sequence[Any], datatype: Datatype | None, name: str, plac
     Raises:
         InvalidRequest: A value is not of the key's type, or too long.
     """
+    if datatype is not Datatype.INT64 and _plain_ids(values):
+        return list(values)
     read, noun = _ENTITIES[datatype]
     entities = []
     for row, value in enumerate(values):
@@ -162,12 +206,19 @@ def entity_ids(values: Sequence[Any], datatype: Datatype | None, name: str, plac
     return entities
 
 
+def _plain_ids(values: Sequence[Any]) -> bool:
+    """Whether these are texts that are ids as they are."""
+    return set(map(type, values)) == {str} and len(max(values, key=len)) <= MAX_ENTITY and "NaN" not in values
+
+
 def check_all_named(entities: Sequence[str], name: str, place: str) -> None:
     """Refuse rows without an entity id; `name` and `place` as for `column`.
 
     Raises:
         InvalidRequest: For the first such row.
     """
+    if all(entities):
+        return
     for row, entity in enumerate(entities):
         if not entity:
             raise InvalidRequest(f"{place.format(name=name, row=row)} is empty; give the id of an entity")

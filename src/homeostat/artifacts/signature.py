@@ -63,9 +63,9 @@ class Signature(_Part):
     """Share of entities that the model was not trained on; bundles from before 0.1 do not record it."""
 
     @cached_property
-    def datatypes(self) -> dict[str, str]:
+    def datatypes(self) -> dict[str, Datatype]:
         """Datatype of each input by its name."""
-        return {i.name: i.datatype.value for i in self.inputs}
+        return {i.name: i.datatype for i in self.inputs}
 
     def lacking(self) -> tuple[str, ...]:
         """Names of the optional fields that this bundle does not record, as older ones do not."""

@@ -6,6 +6,7 @@ compared with what *it* learnt from. `homeostat.signals.binning` chooses the bin
 
 import math
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Sequence
 from enum import StrEnum
 from functools import cached_property
@@ -36,6 +37,8 @@ SCORE = "score"
 """Name of the score's own histogram."""
 
 _PLAIN = frozenset({int, float, bool, type(None)})
+_TEXTS, _FLAGS = frozenset({str, type(None)}), frozenset({bool, type(None)})
+_PLAIN_NUMBERS = _PLAIN - {bool}
 
 
 class FeatureKind(StrEnum):
@@ -218,22 +221,37 @@ def assign(feature: FeatureBaseline, value: object) -> str:
 
 
 def count(feature: FeatureBaseline, values: Sequence[object]) -> NDArray[np.int64]:
-    """Values per bin, in the order of `bin_labels`: what `bin_index` gives for each, in one pass for plain numbers."""
-    size = len(feature.counts) + len(SPECIAL_LABELS)
-    numeric = feature.kind is FeatureKind.NUMERIC and feature.counts
-    if numeric and _PLAIN.issuperset(map(type, values)):
+    """Values per bin, in the order of `bin_labels`: what `bin_index` gives for each, in one pass for plain values."""
+    if feature.kind is FeatureKind.NUMERIC and _PLAIN.issuperset(map(type, values)):
         try:
             numbers = np.array(values, dtype=np.float64)
         except OverflowError:  # an integer beyond the greatest float
             numbers = np.array([math.nan if v is None else _as_float(v) for v in values])  # type: ignore[arg-type]
-        bins = _bins_of_numbers(feature, numbers)
+        return count_numbers(feature, numbers)
+    counts = np.zeros(len(feature.counts) + len(SPECIAL_LABELS), dtype=np.int64)
+    if _distinguishable(set(map(type, values))):
+        for value, times in Counter(values).items():
+            counts[bin_index(feature, value)] += times
     else:
-        bins = np.fromiter((bin_index(feature, value) for value in values), dtype=np.int64, count=len(values))
-    return np.bincount(bins, minlength=size)
+        for value in values:
+            counts[bin_index(feature, value)] += 1
+    return counts
+
+
+def count_numbers(feature: FeatureBaseline, numbers: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Values of a numeric feature per bin, NaN where one is missing, in the order of `bin_labels`."""
+    return np.bincount(_bins_of_numbers(feature, numbers), minlength=len(feature.counts) + len(SPECIAL_LABELS))
+
+
+def _distinguishable(types: set[type]) -> bool:
+    """Whether equal values of these types are in one bin; 1 and True are equal, and two categories."""
+    return types <= _TEXTS or types <= _PLAIN_NUMBERS or types <= _FLAGS
 
 
 def _bins_of_numbers(feature: FeatureBaseline, numbers: NDArray[np.float64]) -> NDArray[np.int64]:
     regular = len(feature.counts)
+    if not regular:
+        return np.where(np.isnan(numbers), 0, 3)
     least, most = feature.span
     if feature.edges:
         bins = np.searchsorted(np.array(feature.inner_edges), numbers, side="right").astype(np.int64)

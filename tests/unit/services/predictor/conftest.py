@@ -46,9 +46,9 @@ def client(recorded: list[Prediction]) -> Callable[..., httpx.AsyncClient]:
     ) -> httpx.AsyncClient:
         objects, digest = small_model.stored(small_model.files(entityType=entity_type))
         model = load(objects, small_model.URI, digest)
-        counters = Counters("churn", "churn", "1", model.baseline)
+        counters = Counters("churn", "churn", "1", model.baseline, model.block.names)
         store = None if online is None else KnownCustomers(online)
-        predictor = Predictor(small_model.settings(digest, **changes), model, counters, store, recorded.append)
+        predictor = Predictor(small_model.settings(digest, **changes), model, counters, store, recorded.extend)
         application = Application(predictor, PredictionLog(Nowhere(), counters))
         return httpx.AsyncClient(transport=RsgiTransport(application), base_url="http://predictor")
 

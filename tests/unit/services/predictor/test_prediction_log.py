@@ -39,7 +39,7 @@ async def test_predictions_arrive_in_order_in_batches_of_at_most_five_hundred(co
     sink = Collected()
     log = PredictionLog(sink, counters)
     for number in range(1200):
-        log.put(prediction(number))
+        log.put([prediction(number)])
     running = asyncio.create_task(log.run())
     await until_sent(sink, 1200)
     running.cancel()
@@ -51,10 +51,10 @@ async def test_predictions_arrive_in_order_in_batches_of_at_most_five_hundred(co
 async def test_a_batch_is_sent_again_after_an_outage(counters: Counters) -> None:
     sink = Collected(refusals=1)
     log = PredictionLog(sink, counters)
-    log.put(prediction(1))
+    log.put([prediction(1)])
     running = asyncio.create_task(log.run())
     await until_sent(sink, 1)
-    log.put(prediction(2))
+    log.put([prediction(2)])
     await until_sent(sink, 2)
     running.cancel()
     assert [[p.id for p in batch] for batch in sink.batches] == [["1"], ["2"]]
@@ -64,7 +64,7 @@ async def test_the_oldest_give_way_when_the_queue_is_full_and_are_counted(counte
     sink = Collected()
     log = PredictionLog(sink, counters, capacity=3)
     for number in range(5):
-        log.put(prediction(number))
+        log.put([prediction(number)])
     await log.flush()
     assert [p.id for p in sink.batches[0]] == ["2", "3", "4"]
     assert counters.dropped == 2
@@ -73,7 +73,7 @@ async def test_the_oldest_give_way_when_the_queue_is_full_and_are_counted(counte
 async def test_a_batch_that_the_observer_refuses_for_good_is_dropped_and_counted(counters: Counters) -> None:
     sink = Collected(refusals=1, retryable=False)
     log = PredictionLog(sink, counters)
-    log.put(prediction(1))
+    log.put([prediction(1)])
     await log.flush()
     assert (sink.batches, counters.dropped) == ([], 1)
 
@@ -95,7 +95,7 @@ async def test_one_prediction_that_is_refused_takes_no_other_with_it(counters: C
     sink = Particular("123")
     log = PredictionLog(sink, counters)
     for number in range(500):
-        log.put(prediction(number))
+        log.put([prediction(number)])
     await log.flush()
     assert [p.id for batch in sink.batches for p in batch] == [str(n) for n in range(500) if n != 123]
     assert counters.dropped == 1
@@ -103,6 +103,6 @@ async def test_one_prediction_that_is_refused_takes_no_other_with_it(counters: C
 
 async def test_a_flush_gives_up_on_an_observer_that_is_down(counters: Counters) -> None:
     log = PredictionLog(Collected(refusals=99), counters)
-    log.put(prediction(1))
+    log.put([prediction(1)])
     await log.flush()
     assert counters.dropped == 0
