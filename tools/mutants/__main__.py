@@ -50,7 +50,8 @@ class Outcome:
     """What became of a module's mutants."""
 
     target: Target
-    made: int
+    keys: list[str]
+    """What names each of its mutants."""
     answers: dict[str, str] = field(default_factory=dict)
     """Outcome by mutant's key."""
     trouble: str = ""
@@ -80,6 +81,23 @@ def targets() -> list[Target]:
     return found
 
 
+def keys_of(target: Target) -> list[str]:
+    """What names each mutant of a module."""
+    return [mutant.key for mutant in mutants((REPOSITORY / target.path).read_text())]
+
+
+def grouped(wanted: list[Target]) -> list[list[Target]]:
+    """The modules in groups whose tests are the same, which are collected and timed once for all; the largest group first."""
+    groups: dict[tuple[str, ...], list[Target]] = {}
+    for target in wanted:
+        groups.setdefault((target.environment, *target.tests), []).append(target)
+    return sorted(groups.values(), key=_changes_of, reverse=True)
+
+
+def _changes_of(group: list[Target]) -> int:
+    return sum(len(keys_of(target)) for target in group)
+
+
 def survivors() -> dict[tuple[str, str], str]:
     """Reasons of survivors.toml by module and key."""
     listed = tomllib.loads((LISTS / "survivors.toml").read_text()).get("survivor", [])
@@ -94,33 +112,40 @@ def changed() -> set[str]:
     return {target.path for target in targets()} if done.returncode else set(done.stdout.split())
 
 
-def tried(target: Target, seed: int, limit: int | None, seconds: float) -> Outcome:
-    """Tries a module's mutants in an order drawn by `seed`, at most `limit` of them, for so many seconds."""
-    keys = [mutant.key for mutant in mutants((REPOSITORY / target.path).read_text())]
-    outcome = Outcome(target, len(keys))
-    random.Random(f"{seed} {target.name}").shuffle(keys)
-    python = REPOSITORY / ".venv" / target.environment / "bin" / "python"
-    command = [str(python), "-m", "tools.mutants.worker", "--budget", str(seconds), target.name, *target.tests]
+def tried(group: list[Target], seed: int, limit: int | None, seconds: float) -> list[Outcome]:
+    """Tries mutants of modules with the same tests in an order drawn by `seed`, at most `limit` of each, for so many seconds."""
+    outcomes = {target.name: Outcome(target, keys_of(target)) for target in group}
+    drawn = []
+    for one in outcomes.values():
+        keys = list(one.keys)
+        random.Random(f"{seed} {one.target.name}").shuffle(keys)
+        drawn += [f"{one.target.name}\t{key}" for key in keys[:limit]]
+    random.Random(seed).shuffle(drawn)
+    first = group[0]
+    python = REPOSITORY / ".venv" / first.environment / "bin" / "python"
+    command = [str(python), "-m", "tools.mutants.worker", "--budget", str(seconds), ",".join(outcomes), *first.tests]
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
     done = subprocess.run(
-        command, input="\n".join(keys[:limit]) + "\n", cwd=REPOSITORY, env=environment, check=False,
+        command, input="\n".join(drawn) + "\n", cwd=REPOSITORY, env=environment, check=False,
         capture_output=True, text=True,
     )  # fmt: skip
     for line in done.stdout.splitlines():
         answer: dict[str, Any] = json.loads(line)
         if "key" in answer:
-            outcome.answers[answer["key"]] = answer["outcome"]
+            outcomes[answer["module"]].answers[answer["key"]] = answer["outcome"]
         elif answer["baseline"]:
-            outcome.trouble = f"these fail without any change: {', '.join(answer['baseline'])}"
+            outcomes[first.name].trouble = f"these fail without any change: {', '.join(answer['baseline'])}"
     if not done.stdout:
-        outcome.trouble = done.stderr[-2000:]
+        outcomes[first.name].trouble = done.stderr[-2000:]
     known = survivors()
-    unlisted = [key for key in outcome.survivors if (target.name, key) not in known]
-    counted = f"{len(outcome.answers)} of {len(keys)} changes tried, {len(outcome.survivors)} not noticed"
-    lines = [f"{target.name}: {counted} {outcome.trouble}".rstrip(), *(f"  not noticed: {key}" for key in unlisted)]
-    # One write, so that the lines of modules that end at the same time stay together.
+    lines = []
+    for name, one in outcomes.items():
+        counted = f"{len(one.answers)} of {len(one.keys)} changes tried, {len(one.survivors)} not noticed"
+        lines.append(f"{name}: {counted} {one.trouble}".rstrip())
+        lines += [f"  not noticed: {key}" for key in one.survivors if (name, key) not in known]
+    # One write, so that the lines of groups that end at the same time stay together.
     console.print("\n".join(lines), markup=False, highlight=False, soft_wrap=True)
-    return outcome
+    return list(outcomes.values())
 
 
 def stale(outcomes: list[Outcome]) -> list[str]:
@@ -131,8 +156,7 @@ def stale(outcomes: list[Outcome]) -> list[str]:
         outcome = by_module.get(module)
         if outcome is None:
             continue
-        existing = {mutant.key for mutant in mutants((REPOSITORY / outcome.target.path).read_text())}
-        if key not in existing:
+        if key not in outcome.keys:
             found.append(f"{module}: {key}: no longer exists")
         elif outcome.answers.get(key, "survived") not in SURVIVED:
             found.append(f"{module}: {key}: is noticed; take it off the list")
@@ -149,7 +173,7 @@ def report(outcomes: list[Outcome], tolerated: float) -> int:
         unlisted += [f"{one.target.name}: {key}" for key in one.survivors if key not in listed]
         count = len(one.answers)
         share = f"{100 * (count - len(one.survivors)) / count:.0f} %" if count else "-"
-        table.add_row(one.target.name, str(one.made), str(count), share, str(len(one.survivors)), str(len(listed)))
+        table.add_row(one.target.name, str(len(one.keys)), str(count), share, str(len(one.survivors)), str(len(listed)))
     Console(width=120).print(table)
     for line in unlisted:
         print(f"not noticed: {line}")
@@ -187,9 +211,12 @@ def main() -> int:
     if not wanted:
         print("no module to change")
         return 0
-    seconds = chosen.seconds * chosen.workers / len(wanted)
+    groups = grouped(wanted)
+    # Each group has the time for its share of the changes.
+    second = chosen.seconds * chosen.workers / sum(map(_changes_of, groups))
     with ThreadPoolExecutor(chosen.workers) as pool:
-        outcomes = list(pool.map(lambda target: tried(target, chosen.seed, chosen.limit, seconds), wanted))
+        done = pool.map(lambda group: tried(group, chosen.seed, chosen.limit, second * _changes_of(group)), groups)
+        outcomes = [one for group in done for one in group]
     return report(outcomes, chosen.tolerate)
 
 

@@ -1,8 +1,9 @@
-"""`python -m tools.mutants.worker MODULE TESTS…`: tries mutants of one module in the environment that runs this.
+"""`python -m tools.mutants.worker MODULES TESTS…`: tries mutants of modules with the same tests, in the environment that runs this.
 
 Collects the tests once. Each mutant then lives in a forked child, in which the code of the changed function takes the place
 of the real one, so that every name that is already bound to it runs the mutant. Only tests that run the changed function
-are tried, the quickest first. Reads mutants' keys from standard input, one a line, and writes one JSON line for each.
+are tried, the quickest first. Reads modules and mutants' keys from standard input, a tab between the two, one a line, and
+writes one JSON line for each.
 """
 
 import argparse
@@ -17,7 +18,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
-from types import CodeType, FrameType, FunctionType, ModuleType
+from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 import pytest
@@ -27,6 +28,7 @@ from tools.mutants.generate import Mutant, mutants
 KILLED, SURVIVED, TIMEOUT, UNCOVERED = "killed", "survived", "timeout", "uncovered"
 LIMIT_SECONDS = 3
 """CPU time of a test beyond five times what it takes without a mutant; an endless loop counts as noticed."""
+NOTE = "__note_call__"
 PATIENCE_SECONDS = 300
 """For a mutant that waits for something for ever, which takes no CPU time."""
 
@@ -34,27 +36,30 @@ PATIENCE_SECONDS = 300
 class Plugin:
     """Takes pytest's loop over: every mutant against the collected tests."""
 
-    def __init__(self, module: str, budget: float) -> None:
-        self.module, self.budget = module, budget
+    def __init__(self, modules: list[str], end: float) -> None:
+        self.modules, self.end = modules, end
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
-        """Answers each mutant that standard input names."""
-        module = import_module(self.module)
-        chosen = {mutant.key: mutant for mutant in mutants(Path(str(module.__file__)).read_text())}
-        coverage = _coverage(session, str(module.__file__))
+        """Answers each mutant that standard input names, until the time is up."""
+        modules = {name: import_module(name) for name in self.modules}
+        chosen = {
+            (name, mutant.key): mutant
+            for name, module in modules.items()
+            for mutant in mutants(Path(str(module.__file__)).read_text())
+        }
+        coverage = _coverage(session, list(modules.values()))
         # What tests import late is imported once; in a child its seconds would count against the first test.
         for name in coverage["imported"]:
             with suppress(Exception):
                 import_module(name)
         print(json.dumps({"baseline": coverage["failed"], "tests": len(session.items)}), file=ANSWERS, flush=True)
-        end = time.monotonic() + self.budget
         for line in sys.stdin:
-            if time.monotonic() > end:
+            if time.monotonic() > self.end:
                 break
-            mutant = chosen[line.rstrip("\n")]
-            answer = {"key": mutant.key, **_try(session, module, mutant, coverage)}
-            print(json.dumps(answer), file=ANSWERS, flush=True)
+            name, key = line.rstrip("\n").split("\t")
+            outcome = _try(session, modules[name], chosen[name, key], coverage)
+            print(json.dumps({"module": name, "key": key, **outcome}), file=ANSWERS, flush=True)
         return True
 
 
@@ -71,7 +76,7 @@ class Reports:
 
 
 def _try(session: pytest.Session, module: ModuleType, mutant: Mutant, coverage: dict[str, Any]) -> dict[str, str]:
-    items = _items_for(session, mutant, coverage)
+    items = _items_for(session, module.__name__, mutant, coverage)
     if not items:
         return {"outcome": UNCOVERED}
     reading, writing = os.pipe()
@@ -131,29 +136,25 @@ def _failures(items: list[pytest.Item], seconds: dict[str, float] | None = None)
             yield item.nodeid
 
 
-def _coverage(session: pytest.Session, path: str) -> dict[str, Any]:
-    """What each test runs of the module, how long it takes, and which fail without any mutant."""
+def _coverage(session: pytest.Session, modules: list[ModuleType]) -> dict[str, Any]:
+    """What each test runs of the modules, how long it takes, and which fail without any mutant."""
     reading, writing = os.pipe()
     child = os.fork()
     if not child:
         os.close(reading)
         _quiet()
         before = set(sys.modules)
+        noted: set[str] = set()
+        for module in modules:
+            note_calls(module, noted)
         ran: dict[str, list[str]] = {}
         seconds: dict[str, float] = {}
         failed: list[str] = []
         for item in session.items:
-            names: set[str] = set()
-
-            def note(frame: FrameType, _event: str, _argument: object, names: set[str] = names) -> None:
-                if frame.f_code.co_filename == path:
-                    names.add(frame.f_code.co_qualname.split(".<locals>")[0])
-
+            noted.clear()
             began = time.process_time()
-            sys.settrace(note)
             failed += _failures([item])
-            sys.settrace(None)
-            seconds[item.nodeid], ran[item.nodeid] = time.process_time() - began, sorted(names)
+            seconds[item.nodeid], ran[item.nodeid] = time.process_time() - began, sorted(noted)
         with os.fdopen(writing, "w") as answer:
             imported = sorted(set(sys.modules) - before)
             json.dump({"ran": ran, "seconds": seconds, "failed": failed, "imported": imported}, answer)
@@ -165,28 +166,45 @@ def _coverage(session: pytest.Session, path: str) -> dict[str, Any]:
     return dict(json.loads(text))
 
 
-def _items_for(session: pytest.Session, mutant: Mutant, coverage: dict[str, Any]) -> list[pytest.Item]:
+def note_calls(module: ModuleType, noted: set[str]) -> None:
+    """Makes each function and method of a module note its name when it runs; a tracer would slow every call of every library."""
+    vars(module)[NOTE] = noted.add
+    for statement in ast.parse(Path(str(module.__file__)).read_text()).body:
+        owners = statement.body if isinstance(statement, ast.ClassDef) else [statement]
+        prefix = f"{statement.name}." if isinstance(statement, ast.ClassDef) else ""
+        functions = [one for one in owners if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef)]
+        for function in functions:
+            name = f"{module.__name__}:{prefix}{function.name}"
+            function.body.insert(0, ast.Expr(ast.Call(ast.Name(NOTE, ast.Load()), [ast.Constant(name)], [])))
+        if functions:
+            _transplant(module, ast.unparse(ast.fix_missing_locations(statement)))
+
+
+def _items_for(session: pytest.Session, module: str, mutant: Mutant, coverage: dict[str, Any]) -> list[pytest.Item]:
     """The tests that may notice: those that run the function; for a variable, a lambda or a class body, all of them."""
-    functions = {name for names in coverage["ran"].values() for name in names}
     tree = ast.parse(mutant.source).body[0]
     is_function = isinstance(tree, ast.FunctionDef | ast.AsyncFunctionDef) or "." in mutant.where
-    if is_function and mutant.where not in functions:
-        return []
-    items = [item for item in session.items if not is_function or mutant.where in coverage["ran"][item.nodeid]]
+    function = f"{module}:{mutant.where}"
+    items = [item for item in session.items if not is_function or function in coverage["ran"][item.nodeid]]
     return sorted(items, key=lambda item: coverage["seconds"][item.nodeid])
 
 
 def transplant(module: ModuleType, mutant: Mutant) -> None:
     """Makes the mutant the one that runs, wherever the module's names are bound."""
+    _renew_defaults(module, mutant.where, _transplant(module, mutant.source))
+
+
+def _transplant(module: ModuleType, source: str) -> dict[str, Any]:
+    """Runs the source of a statement in place of the module's own; the names of the module after it."""
     space = dict(vars(module))
-    code = compile(mutant.source, str(module.__file__), "exec", flags=_future(module), dont_inherit=True)
+    code = compile(source, str(module.__file__), "exec", flags=_future(module), dont_inherit=True)
     before = dict(space)
     exec(code, space)  # noqa: S102 - our own module
     for name, new in space.items():
         if new is before.get(name) or name == "__builtins__":
             continue
         _replace(name, before.get(name), new)
-    _renew_defaults(module, mutant.where, space)
+    return space
 
 
 def _renew_defaults(module: ModuleType, name: str, space: dict[str, Any]) -> None:
@@ -242,14 +260,15 @@ def _become(mine: FunctionType, new: FunctionType | None) -> None:
 
 
 def main() -> int:
-    """Answers mutants until standard input ends."""
+    """Answers mutants until standard input ends or the time is up."""
+    began = time.monotonic()
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("module")
+    parser.add_argument("modules", help="names, with commas between them")
     parser.add_argument("tests", nargs="+")
-    parser.add_argument("--budget", type=float, default=1e9, help="seconds")
+    parser.add_argument("--budget", type=float, default=1e9, help="seconds, with those of the tests without any mutant")
     chosen = parser.parse_args()
     options = ["-q", "-s", "-p", "no:cacheprovider", "-p", "tools.mutants.repeatable", "--no-header", *chosen.tests]
-    return int(pytest.main(options, plugins=[Plugin(chosen.module, chosen.budget)]))
+    return int(pytest.main(options, plugins=[Plugin(chosen.modules.split(","), began + chosen.budget)]))
 
 
 if __name__ == "__main__":

@@ -53,14 +53,13 @@ def clustering(counts: Floats) -> Clustering:
 def _around(counts: Floats, cut: int) -> Clustering:
     """Spread of the parts around the pooled shares; with a cut around those of the parts on its own side."""
     freedom, rows = counts.shape[1] - 1, counts.sum(axis=1)
-    weights, pooled = rows / rows.sum(), counts.sum(axis=0) / rows.sum()
+    pooled = counts.sum(axis=0) / rows.sum()
     spread, scale, groups = [], 0.0, 0.0
     for side in [slice(cut), slice(cut, None)] if cut else [slice(None)]:
-        own, weight = rows[side, None], weights[side]
-        expected = own * counts[side].sum(axis=0) / own.sum()
-        spread.append(np.sqrt(weight)[:, None] * (counts[side] - expected) / np.sqrt(own * pooled))
-        within = weight / weight.sum()
-        scale += float(np.sum(weight * (1 - within)))
+        own = rows[side]
+        within = own / own.sum()
+        spread.append((counts[side] - within[:, None] * counts[side].sum(axis=0)) / np.sqrt(pooled))
+        scale += float(np.sum(own * (1 - within)))
         groups += 1 / float(np.sum(within**2)) - 1
     residuals = np.vstack(spread)
     covariance = residuals.T @ residuals / scale

@@ -95,6 +95,7 @@ def test_parts_of_the_same_mix_are_no_batches_and_differ_in_no_direction_more_th
 def test_batches_of_two_segments_differ_in_one_direction() -> None:
     """The bias correction of tr(S^2) leaves (g + 2) / g of the one direction."""
     assert clustering(np.array([[30.0, 20, 10], [10, 20, 30]] * 6)).rank == pytest.approx(13 / 11)
+    assert clustering(np.array([[21.0, 20, 19], [19, 20, 21]] * 6)).rank == pytest.approx(13 / 11)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 
 from tools.mutants import __main__ as tool
 from tools.mutants.generate import mutants
-from tools.mutants.worker import transplant
+from tools.mutants.worker import note_calls, transplant
 
 TARGETS = """
 [[module]]
@@ -60,3 +60,24 @@ def test_a_changed_variable_changes_the_defaults_that_are_read_from_it(
     draw = module.draw
     transplant(module, next(mutant for mutant in mutants(source) if mutant.where == "SEED"))
     assert draw() == 4
+
+
+def test_functions_and_methods_note_that_they_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = "def total(*numbers):\n    'Adds.'\n    return sum(numbers)\n\nclass Purse:\n    def __init__(self):\n        self.n = 1\n\n"
+    source += "    @property\n    def coins(self):\n        return total(self.n)\n"
+    (tmp_path / "sample_of_calls.py").write_text(source)
+    monkeypatch.syspath_prepend(tmp_path)
+    module = import_module("sample_of_calls")
+    monkeypatch.delitem(sys.modules, "sample_of_calls")
+    noted: set[str] = set()
+    note_calls(module, noted)
+    assert module.total(1, 2) == 3
+    assert noted == {"sample_of_calls:total"}
+    assert module.Purse().coins == 1
+    assert noted == {f"sample_of_calls:{name}" for name in ("total", "Purse.__init__", "Purse.coins")}
+
+
+def test_modules_with_the_same_tests_are_one_group(lists: Path) -> None:
+    target = TARGETS.format(path="tools/targets.py", tests="tests/unit/tools")
+    lists.write_text(target + target.replace("sample", "second") + target.replace("unit/tools", "golden"))
+    assert [[one.name for one in group] for group in tool.grouped(tool.targets())] == [["sample", "second"], ["sample"]]
