@@ -1,4 +1,7 @@
-"""Terms that the API and the arithmetic share; this module imports neither, so that a new API version touches no formula."""
+"""Terms that the API shares with the arithmetic and the services.
+
+This module imports none of them: a new API version touches no formula, and a predictor starts without loading the kinds.
+"""
 
 from enum import StrEnum
 
@@ -33,3 +36,10 @@ class SignalState(StrEnum):
     """The outcomes are not due yet: nothing is wrong, and nothing can be said."""
     NO_DATA = "NoData"
     """Expected data is absent: the source is down or stale, the value is NaN, or the effective sample is too small."""
+
+
+class FeatureMode(StrEnum):
+    """Source of the features of a request: the request itself, or the online store by entity ID."""
+
+    REQUEST = "Request"
+    LOOKUP = "Lookup"

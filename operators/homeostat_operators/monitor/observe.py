@@ -7,10 +7,11 @@ from functools import lru_cache
 from homeostat import telemetry
 from homeostat.api.common import API_VERSION
 from homeostat.api.v1alpha1.featureset import FeatureSet
-from homeostat.api.v1alpha1.modeldeployment import FeatureMode, ModelDeployment, ServedVersion
+from homeostat.api.v1alpha1.modeldeployment import ModelDeployment, ServedVersion
 from homeostat.api.v1alpha1.monitor import Monitor, Signal, SignalType
 from homeostat.api.v1alpha1.trainingjob import TrainingJob
 from homeostat.engines.metrics import Series
+from homeostat.enums import FeatureMode
 from homeostat.reconcile.errors import EngineUnavailable, InvalidSpec, ObjectNotFound
 from homeostat.signals import Baseline, Moments, Window, counter_increase, sub_window_counts
 from homeostat.signals.histogram import NULL, UNSEEN

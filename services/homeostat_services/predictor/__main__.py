@@ -9,11 +9,10 @@ import structlog
 from granian import Granian
 from granian.constants import HTTPModes, Interfaces
 
-from homeostat.api.v1alpha1.modeldeployment import FeatureMode
 from homeostat.conventions import HTTP_PORT
-from homeostat.engines.features.reader import FeatureReader
 from homeostat.engines.objects import ObjectStore
 from homeostat.engines.objects.s3 import S3Objects
+from homeostat.enums import FeatureMode
 from homeostat.logs import log_as_json
 from homeostat.reconcile.errors import PlatformError
 from homeostat.settings import ObserverSettings, OnlineStoreSettings, S3Settings, load
@@ -44,9 +43,16 @@ def assemble(
 def from_environment() -> Application:
     """The application that the environment describes."""
     settings = load(PredictorSettings)
-    online = FeatureReader(load(OnlineStoreSettings)) if settings.features is FeatureMode.LOOKUP else None
+    online = _online_store() if settings.features is FeatureMode.LOOKUP else None
     sink = ObserverSink(load(ObserverSettings).url, settings.namespace, settings.deployment)
     return assemble(settings, S3Objects(load(S3Settings)), online, sink)
+
+
+def _online_store() -> OnlineFeatures:
+    # Its client takes a quarter of a second to load, which only predictors that use it should wait for.
+    from homeostat.engines.features.reader import FeatureReader  # noqa: PLC0415 - see above
+
+    return FeatureReader(load(OnlineStoreSettings))
 
 
 def serve(build: Callable[[], Application], host: str, port: int) -> None:

@@ -8,8 +8,8 @@ from urllib.parse import unquote
 
 import structlog
 
-from homeostat.api.v1alpha1.modeldeployment import FeatureMode
 from homeostat.artifacts.signature import Datatype
+from homeostat.enums import FeatureMode
 from homeostat.reconcile.errors import PlatformError
 from homeostat_services.predictor import encodings, openapi, seldon
 from homeostat_services.predictor.bodies import BodyReader

@@ -131,19 +131,20 @@ def table(request: InferRequest, content: memoryview, accepted: Mapping[str, tup
     if not inputs:
         raise InvalidRequest("inputs is empty; give at least one tensor")
     check_unique([tensor.name for tensor in inputs], "inputs: tensor")
-    for tensor in inputs:
-        if tensor.datatype not in accepted.get(tensor.name, (tensor.datatype,)):
-            raise InvalidRequest(
-                f"{_field(tensor)}.datatype is {shortened(tensor.datatype)}; "
-                f"this model takes {' or '.join(accepted[tensor.name])}"
-            )
     count = _count(inputs[0])
-    columns = {}
+    flat, columns = [count], {}
     for tensor in inputs:
-        if tensor.data is None:
-            columns[tensor.name], content = _binary(tensor, count, content)
+        name, allowed, values = tensor.name, accepted.get(tensor.name), tensor.data
+        if allowed is not None and tensor.datatype not in allowed:
+            raise InvalidRequest(
+                f"{_field(tensor)}.datatype is {shortened(tensor.datatype)}; this model takes {' or '.join(allowed)}"
+            )
+        if values is None:
+            columns[name], content = _binary(tensor, count, content)
+        elif tensor.shape == flat and len(values) == count and tensor.parameters is None:
+            columns[name] = values
         else:
-            columns[tensor.name] = _values(tensor, tensor.data, count)
+            columns[name] = _values(tensor, values, count)
     if content:
         raise InvalidRequest(
             f"body: {len(content)} bytes follow the last binary tensor; give their sizes in parameters"

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from homeostat.api.v1alpha1.modeldeployment import FeatureMode
 from homeostat.artifacts.signature import Signature
+from homeostat.enums import FeatureMode
 from homeostat_services.predictor.errors import InvalidRequest
 from homeostat_services.predictor.values import NumberBlock, check_all_named, column, entity_ids
 from homeostat_services.shortened import shortened

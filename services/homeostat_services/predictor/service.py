@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-from homeostat.api.v1alpha1.modeldeployment import FeatureMode
+from homeostat.enums import FeatureMode
 from homeostat_services.predictor.counters import Counters
 from homeostat_services.predictor.errors import InvalidRequest
 from homeostat_services.predictor.model import Model

@@ -3,7 +3,7 @@
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from homeostat.api.v1alpha1.modeldeployment import FeatureMode
+from homeostat.enums import FeatureMode
 
 
 class PredictorSettings(BaseSettings):

@@ -25,6 +25,7 @@ from homeostat.api.common import (
 )
 from homeostat.api.v1alpha1.gate import Gate, GateRecord
 from homeostat.api.v1alpha1.trainingjob import Resources
+from homeostat.enums import FeatureMode
 
 ModelVersionNumber = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]*$", max_length=9)]
 
@@ -41,13 +42,6 @@ class Follow(StrEnum):
     """Selection of the versions that become candidates."""
 
     NEWEST = "Newest"
-
-
-class FeatureMode(StrEnum):
-    """Source of the features of a request: the request itself, or the online store by entity ID."""
-
-    REQUEST = "Request"
-    LOOKUP = "Lookup"
 
 
 class RollbackTrigger(StrEnum):

@@ -8,8 +8,8 @@ from urllib.parse import urlencode
 import httpx
 import pytest
 
-from homeostat.api.v1alpha1.modeldeployment import FeatureMode
 from homeostat.artifacts.signature import Signature
+from homeostat.enums import FeatureMode
 from homeostat_services.predictor import seldon
 from homeostat_services.predictor.prediction_log import Prediction, sampled
 from homeostat_services.predictor.rows import RowReader
