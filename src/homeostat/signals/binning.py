@@ -4,7 +4,6 @@ Equal-frequency bins alone lose a value that many rows share, and one bin for al
 between rare and never seen. So such a value has a bin of its own, and rarer categories share bins of about equal mass.
 """
 
-import math
 import zlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -71,7 +70,7 @@ def fit(
 
 
 def _numeric(name: str, values: Sequence[object], max_bins: int) -> FeatureBaseline:
-    column: NDArray[np.float64] = np.array([math.nan if v is None else v for v in values], dtype=np.float64)
+    column: NDArray[np.float64] = np.array(values, dtype=np.float64)  # None becomes NaN
     finite = column[np.isfinite(column)]
     # Infinite values are what serving would call them: outside every finite one.
     special = SpecialCounts(
@@ -104,10 +103,10 @@ def _numeric_bins(
     points, rest = distinct[frequent], finite[~np.isin(finite, distinct[frequent])]
     others = distinct[~frequent]
     intervals = min(max_bins, max(FEWEST_INTERVALS, round(max_bins * rest.size / finite.size)))
-    if points.size and _is_discrete(rest.size, others.size, intervals):
+    if _is_discrete(rest.size, others.size, intervals):
         return tuple(distinct.tolist()), (), tuple(frequency.tolist())
     edges = _edges(rest, others, intervals, (float(distinct[0]), float(distinct[-1])))
-    counts = np.bincount(np.digitize(rest, edges[1:-1]), minlength=len(edges) - 1)
+    counts = np.bincount(np.digitize(rest, edges[1:-1]))  # the last bin is never empty
     return tuple(points.tolist()), edges, (*counts.tolist(), *frequency[frequent].tolist())
 
 
@@ -174,8 +173,10 @@ def _groups(rarer: Sequence[tuple[str, int]], rows: int) -> list[list[tuple[str,
 
     By a hash and not by their frequency, so that what is frequent by chance is spread over the bins.
     """
+    if not rarer:
+        return []
     mass = sum(count for _, count in rarer)
-    wanted = max(1, min(MAX_GROUPS, round(MAX_GROUPS * mass / rows))) if rarer else 0
+    wanted = max(1, min(MAX_GROUPS, round(MAX_GROUPS * mass / rows)))
     groups: list[list[tuple[str, int]]] = [[] for _ in range(wanted)]
     for text, count in rarer:
         groups[zlib.crc32(text.encode(errors="replace")) % wanted].append((text, count))

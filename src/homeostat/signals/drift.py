@@ -139,7 +139,7 @@ def feature_drift(baseline: FeatureBaseline, sub_windows: Sequence[Mapping[str, 
             f"bin {unknown[0]!r} is not in the baseline of feature {baseline.name!r}: another model's counts"
         )
     counts = np.array([[part.get(label, 0.0) for label in labels] for part in sub_windows], dtype=np.float64)
-    counts = counts.reshape(-1, len(labels))
+    counts = counts.reshape(len(sub_windows), len(labels))
     regular = counts[:, : len(baseline.counts)]
     cluster = clustering(regular)
     psi, excess, half, p_value = _index(np.array(baseline.counts, dtype=np.float64), regular.sum(axis=0), cluster)

@@ -64,6 +64,7 @@ def test_features_that_can_be_judged_decide_and_the_others_are_listed_with_the_s
         " 3 of 4 features cannot be judged: few, because its effective sample is 40 of 100 rows that arrive in batches, "
         "below minSamples of 200, and 2 more."
     )
+    assert judge([CALM, FEW, NEW], 0.1, 200).sentence.endswith("minSamples of 200, and 1 more.")
     assert judge([CALM, NEVER], 0.1, 200).sentence.endswith(
         " 1 of 2 features cannot be judged: never, because training has no value of it."
     )

@@ -99,8 +99,16 @@ def test_values_beside_a_spike_get_their_share_of_the_intervals() -> None:
 
 def test_a_spike_needs_ten_rows_and_a_tenth_of_all() -> None:
     assert numeric([*range(81), *[0] * 9]).points == (0.0,)
+    assert numeric([*range(91), *[0] * 9]).points == (0.0,)
     assert numeric([*range(82), *[0] * 8]).points == ()
     assert numeric([*range(300), *[0] * 29]).points == ()
+
+
+def test_values_of_fewer_than_ten_rows_each_are_intervals_and_none_of_them_is_empty() -> None:
+    assert numeric([0] * 9 + [1] * 9).points == ()
+    assert numeric([0] * 9 + [1] * 11).points == (0.0, 1.0)
+    assert numeric([0] * 9 + list(range(1, 10))).counts == (9, *[1] * 9)
+    assert numeric([0] * 9 + list(range(1, 12))).counts == (10, 2, 2, 2, 2, 2)
 
 
 def test_a_point_is_also_met_by_what_a_sender_of_32_bit_numbers_makes_of_it() -> None:
@@ -135,6 +143,7 @@ def test_categories_share_bins_whichever_of_them_are_frequent_by_chance() -> Non
 
 def test_the_expected_share_of_new_categories_is_that_of_categories_seen_once() -> None:
     assert categorical(["a"] * 6 + ["b", "c", "d", None]).unseen_share == pytest.approx(0.3)
+    assert categorical([]).unseen_share == 0
 
 
 def test_the_rarest_of_very_many_categories_are_not_kept_and_count_as_unseen() -> None:
@@ -143,6 +152,8 @@ def test_the_rarest_of_very_many_categories_are_not_kept_and_count_as_unseen() -
     assert (feature.special.unseen, feature.unseen_share) == (50, 1.0)
     long = categorical([f"{n:05d}" * 100 for n in range(1_100)])
     assert (len(long.bin_of_category), long.special.unseen) == (1000, 100)
+    one_more = categorical(["x", "x", *(f"{n:05d}" * 100 for n in range(1_000))])
+    assert (len(one_more.bin_of_category), one_more.special.unseen) == (1000, 1)
 
 
 def test_rare_groups_follow_the_share_that_they_hold_up_to_ten() -> None:
@@ -226,6 +237,8 @@ def test_twenty_categories_have_a_bin_each_however_rare_unless_fewer_are_allowed
     feature = fit({"x": values}, {"x": FeatureKind.CATEGORICAL}).features[0]
     assert (len(feature.categories), feature.groups) == (20, ())
     assert len(categorical(values, max_categories=19).categories) == 1
+    more = fit({"x": [*values, "c20"]}, {"x": FeatureKind.CATEGORICAL}).features[0]
+    assert more.categories == ("c00",)
 
 
 def test_ten_distinct_values_have_a_bin_each_and_eleven_are_cut_at_deciles() -> None:
