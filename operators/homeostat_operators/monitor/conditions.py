@@ -36,6 +36,9 @@ def conditions_of(
     if observed.mistakes:
         message = " ".join(observed.mistakes)
         new = stalled(status.conditions, MonitorReason.INVALID_SPEC, message, generation, now)
+    elif observed.damages:
+        message = " ".join(observed.damages)
+        new = stalled(status.conditions, MonitorReason.INVALID_DATA, message, generation, now)
     elif observed.outages:
         message = " ".join(observed.outages)
         new = reconciling(status.conditions, MonitorReason.ENGINE_UNAVAILABLE, message, generation, now)

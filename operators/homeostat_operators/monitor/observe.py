@@ -10,9 +10,13 @@ from homeostat.api.v1alpha1.featureset import FeatureSet
 from homeostat.api.v1alpha1.modeldeployment import ModelDeployment, ServedVersion
 from homeostat.api.v1alpha1.monitor import Monitor, Signal, SignalType
 from homeostat.api.v1alpha1.trainingjob import TrainingJob
+from homeostat.artifacts import model
+from homeostat.artifacts.bundle import BundleRef
+from homeostat.artifacts.storage import fetch
 from homeostat.engines.metrics import Series
+from homeostat.engines.objects import ObjectStore
 from homeostat.enums import FeatureMode
-from homeostat.reconcile.errors import EngineUnavailable, InvalidSpec, ObjectNotFound
+from homeostat.reconcile.errors import EngineUnavailable, InvalidData, InvalidSpec, ObjectNotFound
 from homeostat.signals import Baseline, Moments, Window, counter_increase, sub_window_counts
 from homeostat.signals.histogram import NULL, UNSEEN
 from homeostat.signals.units import ABOVE, BELOW, SQUARE
@@ -41,7 +45,7 @@ def observe(resource: Monitor, clients: Clients, now: datetime) -> MonitorObserv
     feature_sets = _feature_sets(namespace, clients)
     read = _signals(resource, deployment, clients, now)
     labels, silence = _labels(resource, clients)
-    silent = [data.unavailable for data in read.values() if data.unavailable and not data.mistaken]
+    silent = [data.unavailable for data in read.values() if data.unavailable and not (data.mistaken or data.damaged)]
     return MonitorObservation(
         deployment=deployment,
         signals=read,
@@ -53,6 +57,7 @@ def observe(resource: Monitor, clients: Clients, now: datetime) -> MonitorObserv
         labels=labels,
         outages=tuple(dict.fromkeys([*silent, *silence])),
         mistakes=tuple(data.unavailable for data in read.values() if data.mistaken),
+        damages=tuple(dict.fromkeys(data.unavailable for data in read.values() if data.damaged)),
     )
 
 
@@ -128,6 +133,8 @@ def _read(reader: Callable[[Window], WindowData], needed: judgement.Due) -> Sign
             return SignalData(tuple(windows), needed.skipped, str(error))
         except InvalidSpec as error:
             return SignalData(tuple(windows), needed.skipped, str(error), mistaken=True)
+        except InvalidData as error:
+            return SignalData(tuple(windows), needed.skipped, str(error), damaged=True)
     return SignalData(tuple(windows), needed.skipped)
 
 
@@ -157,7 +164,7 @@ def _reader(
 
 def drift_window(deployment: ModelDeployment, stable: ServedVersion, window: Window, clients: Clients) -> DriftWindow:
     """Counts of one window from the raw samples of every pod's counters."""
-    baseline = _baseline(clients.objects.read, stable.uri, stable.digest)
+    baseline = _baseline(clients.objects, stable.uri, stable.digest)
     meta, before = deployment.metadata, max(BEFORE, (window.end - window.start) / 4)
 
     def read(query: telemetry.Query) -> list[Series]:
@@ -197,5 +204,6 @@ def _numbers(parts: list[dict[str, float]]) -> float:
 
 
 @lru_cache(maxsize=64)
-def _baseline(read: Callable[[str], bytes], uri: str, digest: str) -> Baseline:  # noqa: ARG001 - part of the key
-    return Baseline.model_validate_json(read(f"{uri.rstrip('/')}/baseline.json"))
+def _baseline(objects: ObjectStore, uri: str, digest: str) -> Baseline:
+    """The verified baseline of a model bundle; it cannot change under its digest, so that it is read once."""
+    return model.baseline(fetch(objects, BundleRef(uri=uri, digest=digest), (model.BASELINE,)))

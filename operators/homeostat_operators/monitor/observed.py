@@ -58,6 +58,8 @@ class SignalData:
     """Which engine did not answer; windows that could not be read are judged when it is back."""
     mistaken: bool = False
     """It did answer, but refused what the spec asks of it; the same windows are judged once that is corrected."""
+    damaged: bool = False
+    """A file of the model in service is gone or is not what was stored under its digest."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,8 @@ class MonitorObservation:
     """Engines that did not answer, as sentences."""
     mistakes: tuple[str, ...] = ()
     """What engines refused of the spec, as sentences."""
+    damages: tuple[str, ...] = ()
+    """Files of the model in service that are gone or changed, as sentences."""
 
     def job(self, name: str) -> TrainingJob | None:
         """The TrainingJob of that name."""

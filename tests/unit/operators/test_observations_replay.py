@@ -1,6 +1,5 @@
 """The churn story in memory, told by the four operators themselves: every observation of it replays."""
 
-import hashlib
 import json
 from collections import Counter, deque
 from datetime import UTC, datetime, timedelta
@@ -10,6 +9,7 @@ import pytest
 
 from homeostat.api.common import API_VERSION
 from homeostat.api.v1alpha1 import KINDS, ModelDeployment, Monitor, TrainingJob
+from homeostat.artifacts.storage import store
 from homeostat.cluster import Manifest
 from homeostat.cluster.memory import MemoryCluster
 from homeostat.engines.metrics import Series
@@ -100,10 +100,9 @@ class Story:
             case "evaluate":
                 return EvaluateResult(report=PROMOTE)
             case _:
-                uri = f"{told['models']}{name}/"
-                self.objects.write(f"{uri}baseline.json", BASELINE.model_dump_json(by_alias=True).encode())
-                digest = f"sha256:{hashlib.sha256(name.encode()).hexdigest()}"
-                model = TRAINED.model.model_copy(update={"uri": uri, "digest": digest})
+                files = {"baseline.json": BASELINE.model_dump_json(by_alias=True).encode(), "job": name.encode()}
+                bundle = store(self.objects, told["models"], files)
+                model = TRAINED.model.model_copy(update={"uri": bundle.uri, "digest": bundle.digest})
                 return TRAINED.model_copy(update={"model": model})
 
     def pods_get_ready(self) -> None:

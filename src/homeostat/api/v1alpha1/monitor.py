@@ -361,6 +361,7 @@ class MonitorReason(StrEnum):
     MONITORING = "Monitoring"
     WAITING_FOR_DEPLOYMENT = "WaitingForDeployment"
     INVALID_SPEC = "InvalidSpec"
+    INVALID_DATA = "InvalidData"
     ENGINE_UNAVAILABLE = "EngineUnavailable"
     SUSPENDED = "Suspended"
     RETRAINING_DISABLED = "RetrainingDisabled"

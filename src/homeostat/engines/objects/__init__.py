@@ -1,5 +1,6 @@
 """Objects: immutable files by URI, ``s3://bucket/key``."""
 
+from collections.abc import Hashable
 from pathlib import Path
 from typing import Protocol
 
@@ -10,7 +11,7 @@ __all__ = ["ObjectNotFound", "ObjectStore", "Uris", "split_uri"]
 Uris = list[str]
 
 
-class ObjectStore(Protocol):
+class ObjectStore(Hashable, Protocol):
     """An object store.
 
     Every method raises EngineUnavailable when the store does not answer, and PlatformError when it refuses.

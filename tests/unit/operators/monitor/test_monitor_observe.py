@@ -5,22 +5,26 @@ from typing import Any
 
 import pytest
 
+from homeostat.artifacts.storage import store
 from homeostat.engines.metrics import Series
 from homeostat.engines.metrics.memory import MemoryMetrics
 from homeostat.engines.objects.memory import MemoryObjects
 from homeostat.engines.outcomes.memory import MemoryOutcomes, Prediction
 from homeostat.engines.registry.memory import MemoryRegistry
+from homeostat.reconcile.conditions import get
 from homeostat.reconcile.errors import EngineUnavailable
-from homeostat.signals import Baseline, FeatureKind, Moments, Window, fit
+from homeostat.signals import Baseline, FeatureKind, Moments, SignalState, Window, fit
 from homeostat.testing.builders import a_feature_set, a_model_deployment, a_monitor
 from homeostat_operators.core.clients import Clients
 from homeostat_operators.core.settings import OperatorSettings
 from homeostat_operators.monitor import observe as reading
 from homeostat_operators.monitor.observe import drift_window
 from homeostat_operators.monitor.observed import CohortWindow, DriftWindow
+from homeostat_operators.monitor.plan import plan
 from unit.operators.monitor.world import BUSINESS
 
 BASELINE = fit({"internet": ["dsl", "none"] * 500}, {"internet": FeatureKind.CATEGORICAL})
+BUNDLE = {"baseline.json": BASELINE.model_dump_json(by_alias=True).encode()}
 MINUTE = timedelta(minutes=1)
 NOW = datetime(2026, 8, 31, 12, 0, tzinfo=UTC)
 LONG_AGO = NOW - 150 * MINUTE
@@ -40,16 +44,17 @@ class Manifests:
 
 
 def served(since: datetime, version: str = "1") -> Any:
-    stable = {"version": version, "digest": f"sha256:{'ab' * 32}", "uri": f"s3://homeostat/m/{version}", "since": since}
+    bundle = store(MemoryObjects(), f"s3://homeostat/m/{version}", BUNDLE)
+    stable = {"version": version, "digest": bundle.digest, "uri": bundle.uri, "since": since}
     return a_model_deployment(status={"stable": {**stable, "feature_set": "customers"}})
 
 
 def clients(*objects: Any, metrics: Any = None, outcomes: Any = None) -> Clients:
-    store = MemoryObjects()
-    store.write("s3://homeostat/m/1/baseline.json", BASELINE.model_dump_json(by_alias=True).encode())
+    objects_ = MemoryObjects()
+    store(objects_, "s3://homeostat/m/1", BUNDLE)
     return Clients(
         cluster=Manifests(*objects),  # type: ignore[arg-type]
-        objects=store,
+        objects=objects_,
         registry=MemoryRegistry(),
         metrics=metrics or MemoryMetrics(),
         outcomes=outcomes or MemoryOutcomes(),
@@ -172,9 +177,28 @@ def test_without_the_observer_performance_waits_and_drift_goes_on() -> None:
     assert seen.outages == ("the observer does not answer",)
 
 
-def test_a_model_without_a_baseline_makes_drift_unreadable_and_says_which_file_is_missing() -> None:
+def test_a_model_whose_files_are_gone_makes_drift_unreadable_and_says_which_file_is_missing() -> None:
     seen = observe(a_monitor(), clients(served(LONG_AGO, version="8")))
-    assert "s3://homeostat/m/8/baseline.json" in seen.signals["drift"].unavailable
+    assert seen.signals["drift"].unavailable.startswith("s3://homeostat/m/8/")
+    assert "is gone; restore it or train again" in seen.signals["drift"].unavailable
+    assert (seen.outages, seen.damages) == ((), (seen.signals["drift"].unavailable,))
+
+
+def test_a_baseline_that_was_changed_is_not_judged_by_and_stalls_the_monitor() -> None:
+    deployment = served(LONG_AGO)
+    world = clients(deployment)
+    changed = fit({"internet": ["fibre"] * 1000}, {"internet": FeatureKind.CATEGORICAL})
+    path = f"{deployment.status.stable.uri}/baseline.json"
+    world.objects.write(path, changed.model_dump_json(by_alias=True).encode())
+    monitor = a_monitor()
+    seen = observe(monitor, world)
+    assert seen.signals["drift"].windows == ()
+    assert seen.signals["drift"].unavailable.startswith(f"{path} has digest sha256:")
+    status = plan(monitor, seen, NOW).status
+    drift = next(signal for signal in status.signals if signal.name == "drift")
+    stalled = get(status.conditions, "Stalled")
+    assert stalled is not None
+    assert (drift.state, stalled.reason) == (SignalState.NO_DATA, "InvalidData")
 
 
 @pytest.mark.parametrize("since", [None, LONG_AGO])
