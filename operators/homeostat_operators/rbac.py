@@ -70,8 +70,11 @@ def _own(plural: str) -> tuple[Rule, ...]:
 COHORTS = Rule(GROUP, (f"{ModelDeployment.PLURAL}/cohorts",), ("get",))
 """Not the API server's but the observer's, which asks for the permission to tell how predictions fared."""
 
-RUNS = (Rule("batch", ("jobs",), MAKE), Rule("", ("pods",), ("list",)))
-"""Runs of the Local engine, and their pods, which say why a run waits or failed."""
+JOBS = (Rule("batch", ("jobs",), MAKE), Rule("", ("events",), ("list",)))
+"""Runs of the Local engine, and the events that say why one has no pod."""
+
+RUNS = (*JOBS, Rule("", ("pods",), ("list",)))
+"""Runs, and their pods, which say why one waits or failed."""
 
 RULES: dict[str, tuple[Rule, ...]] = {
     FeatureSet.KIND: (*_own(FeatureSet.PLURAL), *RUNS),
@@ -85,7 +88,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
     ModelDeployment.KIND: (
         *_own(ModelDeployment.PLURAL),
         Rule(GROUP, (TrainingJob.PLURAL,), READ),
-        Rule("batch", ("jobs",), MAKE),
+        *JOBS,
         Rule("apps", ("deployments",), CONVERGE),
         Rule("", ("services",), CONVERGE),
         Rule("policy", ("poddisruptionbudgets",), CONVERGE),

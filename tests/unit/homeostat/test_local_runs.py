@@ -117,6 +117,41 @@ def test_a_job_without_a_pod_says_so() -> None:
     assert the_run(None).failure_message == "Job churn-first-train-1 has no pod yet"
 
 
+QUOTA = (
+    'Error creating: pods "churn-x" is forbidden: exceeded quota: team, requested: limits.cpu=2, limited: limits.cpu=1'
+)
+
+
+def a_warning(message: str, uid: str, time: str, **fields: Any) -> dict[str, Any]:
+    return {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {"name": f"event-{time}-{uid}", "namespace": "churn"},
+        "involvedObject": {"kind": "Job", "uid": uid},
+        "type": "Warning",
+        "reason": "FailedCreate",
+        "message": message,
+        "lastTimestamp": f"2026-01-05T09:00:{time}Z",
+        **fields,
+    }
+
+
+@pytest.mark.parametrize("purpose", [MATERIALIZE, TRAIN, EVALUATE])
+def test_a_job_that_may_create_no_pod_passes_on_the_newest_words_of_the_api_server(purpose: str) -> None:
+    cluster, owner = MemoryCluster(), a_training_job()
+    engine = LocalRuns(cluster, Path("none"))
+    engine.submit(a_request(owner, purpose=purpose))
+    (job,) = cluster.list("batch/v1", "Job", None)
+    uid = job["metadata"]["uid"]
+    cluster.put(a_warning(QUOTA, uid, "20"))
+    cluster.put(a_warning('Error creating: serviceaccount "homeostat-run" not found', uid, "10"))
+    cluster.put(a_warning("of another Job", "another-uid", "30"))
+    cluster.put(a_warning("no warning", uid, "40", type="Normal"))
+    found = engine.find(owner, purpose, 1)
+    assert found is not None
+    assert (found.waiting, found.failure_message) == (True, f"Job {job['metadata']['name']} has no pod yet: {QUOTA}")
+
+
 def test_a_running_pod_holds_nothing_up() -> None:
     run = the_run({"phase": "Running", "startTime": STARTED})
     assert (run.failure_message, run.waiting) == ("", False)

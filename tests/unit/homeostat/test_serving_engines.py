@@ -136,6 +136,15 @@ def test_trouble_names_image_crash_probe_and_scheduling() -> None:
     ]
 
 
+def test_a_deployment_that_may_create_no_pod_passes_on_the_words_of_the_api_server() -> None:
+    words = 'pods "churn-v1-x" is forbidden: exceeded quota: team, requested: limits.cpu=2, used: limits.cpu=0'
+    refused = {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": words}
+    found = seen(a_deployment(conditions=[refused], readyReplicas=0))
+    assert found.failure_message == f"no pod can be created: {words}"
+    past = seen(a_deployment(conditions=[{**refused, "status": "False"}]))
+    assert past.failure_message == ""
+
+
 def test_a_pod_without_service_links_is_not_told_of_services_by_variables_that_look_like_settings() -> None:
     pod = predictor.pod(a_model_deployment(), MemoryStage.versions[0], "i")
     assert pod["enableServiceLinks"] is False

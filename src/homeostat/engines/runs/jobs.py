@@ -20,6 +20,7 @@ from homeostat.runs import INPUT_ANNOTATION, INPUT_LIMIT, INPUT_VARIABLE, Failur
 
 JOB = ("batch/v1", "Job")
 POD = ("v1", "Pod")
+EVENT = ("v1", "Event")
 JOB_UID_LABEL = "batch.kubernetes.io/controller-uid"
 """On a pod: uid of its Job."""
 
@@ -153,20 +154,34 @@ def job_state(manifest: Manifest) -> RunState:
     )
 
 
-def with_pods(job: RunState, found: Iterable[Mapping[str, Any]]) -> RunState:
-    """The state with what the Job's pods show: since when it could run, what holds it up, and why it failed."""
+def with_pods(
+    job: RunState, found: Iterable[Mapping[str, Any]], warnings: Iterable[Mapping[str, Any]] = ()
+) -> RunState:
+    """The state with what the Job's pods show: since when it could run, what holds it up, and why it failed.
+
+    Args:
+        job: The state without them.
+        found: The pods.
+        warnings: Events of type Warning about the Job; without a pod they say why none can be created.
+    """
     ours = list(found)
     start = min(filter(None, map(pods.start_time, ours)), default=None)
     if not job.finished:
-        # Without a pod, the Job's own events say why: a quota, or a ServiceAccount that is missing.
         held_up = next(filter(None, map(pods.failure_message, filter(_is_pending, ours))), "")
         waiting = start is None
-        message = held_up or ("" if ours else f"Job {job.name} has no pod yet")
+        message = held_up or ("" if ours else _without_pod(job.name, warnings))
         return replace(job, start=start, failure_message=message, waiting=waiting)
     failure = next(filter(None, map(pods.failure, ours)), None)
     if not job.reason or failure is None:
         return replace(job, start=start)
     return replace(job, start=start, reason=failure.reason, message=failure.message)
+
+
+def _without_pod(name: str, warnings: Iterable[Mapping[str, Any]]) -> str:
+    # A quota, a policy, a webhook or a missing ServiceAccount: only the API server's own words name it.
+    newest = max(warnings, key=lambda one: one.get("lastTimestamp") or one.get("eventTime") or "", default={})
+    words = str(newest.get("message", "")).strip().rstrip(".")
+    return f"Job {name} has no pod yet{f': {words}' if words else ''}"
 
 
 def _is_pending(pod: Mapping[str, Any]) -> bool:

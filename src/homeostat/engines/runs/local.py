@@ -9,7 +9,7 @@ from pathlib import Path
 from homeostat.cluster import ClusterAccess
 from homeostat.cluster.once import create_once
 from homeostat.engines.runs import Owner, PackageRequest, RunRequest, RunState, run_name
-from homeostat.engines.runs.jobs import JOB, JOB_UID_LABEL, POD, job_state, run_job, with_pods
+from homeostat.engines.runs.jobs import EVENT, JOB, JOB_UID_LABEL, POD, job_state, run_job, with_pods
 from homeostat.engines.runs.packages import Package, bundled
 from homeostat.reconcile.errors import InvalidSpec
 from homeostat.reconcile.names import labels_for
@@ -48,7 +48,11 @@ class LocalRuns:
         job = job_state(found)
         if job.owner != owner.metadata.uid or (job.finished and not job.reason):
             return job  # its pods have nothing to add
-        return with_pods(job, self.cluster.list(*POD, namespace, {JOB_UID_LABEL: job.uid}))
+        pods = self.cluster.list(*POD, namespace, {JOB_UID_LABEL: job.uid})
+        if pods or job.finished:
+            return with_pods(job, pods)
+        about = {"involvedObject.uid": job.uid, "type": "Warning"}
+        return with_pods(job, pods, self.cluster.list(*EVENT, namespace, fields=about))
 
     def runs(self, owner: Owner, purpose: str) -> tuple[RunState, ...]:
         """See RunEngine; without what only their pods show."""

@@ -164,7 +164,7 @@ def serving(deployment: Manifest, *, has_service: bool, current: bool, failure_m
         deployment: The Deployment.
         has_service: There is a Service for its pods.
         current: Its template is the one that was asked for last.
-        failure_message: Why its pods are not ready; empty when they are.
+        failure_message: Why its pods are not ready, as they report it; empty when they do not.
     """
     meta, status = deployment["metadata"], deployment.get("status", {})
     desired = int(deployment.get("spec", {}).get("replicas", 1))
@@ -175,8 +175,15 @@ def serving(deployment: Manifest, *, has_service: bool, current: bool, failure_m
         ready=int(status.get("readyReplicas", 0)),
         current=current and is_observed and total == updated >= desired,
         has_service=has_service,
-        failure_message=failure_message,
+        failure_message=failure_message or _replica_failure(deployment),
     )
+
+
+def _replica_failure(deployment: Manifest) -> str:
+    """Why no pod can be created, in the API server's words; empty when they can."""
+    conditions = deployment.get("status", {}).get("conditions", [])
+    failed = next((c for c in conditions if c["type"] == "ReplicaFailure" and c["status"] == "True"), None)
+    return f"no pod can be created: {failed.get('message', '').rstrip('.')}" if failed else ""
 
 
 def servings_by_template(

@@ -32,9 +32,10 @@ class Manifests:
     def __init__(self, *held: Any) -> None:
         self.held = [one if isinstance(one, dict) else one.model_dump(mode="json", by_alias=True) for one in held]
 
-    def list(self, _api: str, kind: str, _namespace: str | None, labels: Any = None) -> list[Any]:
-        wanted = (labels or {}).items()
-        return [one for one in self.held if one["kind"] == kind and wanted <= one["metadata"].get("labels", {}).items()]
+    def list(self, _api: str, kind: str, _namespace: str | None, labels: Any = None, fields: Any = None) -> list[Any]:
+        assert fields is None or kind == "Event"
+        needed = (labels or {}).items()
+        return [one for one in self.held if one["kind"] == kind and needed <= one["metadata"].get("labels", {}).items()]
 
     def get(self, _api: str, kind: str, _namespace: str, name: str) -> Any:
         return next((one for one in self.list("", kind, None) if one["metadata"]["name"] == name), None)
