@@ -19,9 +19,9 @@ def main() -> int:
     parser.add_argument("kind", choices=[kind.KIND.lower() for kind in KINDS])
     kind: str = parser.parse_args().kind
     # By name, so that this module need not know the kinds; libraries, not a kind's own code, take the time and the memory.
-    handlers = importlib.import_module(f"homeostat_operators.{kind}.handlers")
+    wiring = importlib.import_module(f"homeostat_operators.{kind}.wiring")
     try:
-        startup.run(handlers.OPERATOR)
+        startup.run(wiring.OPERATOR)
     except PlatformError as error:
         sys.stderr.write(f"{error}\n")
         return 1

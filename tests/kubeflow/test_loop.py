@@ -34,8 +34,8 @@ from homeostat_operators.core.clients import Clients
 from homeostat_operators.core.loop import clock, reconcile
 from homeostat_operators.core.settings import OperatorSettings
 from homeostat_operators.core.workqueue import Key
-from homeostat_operators.trainingjob.handlers import OPERATOR
 from homeostat_operators.trainingjob.sweep import sweep
+from homeostat_operators.trainingjob.wiring import OPERATOR
 from support.trainings import TRAINED
 from support.world import COMPILED
 from tools.demo.release import Platform

@@ -11,8 +11,8 @@ from homeostat.runs import TrainResult
 from homeostat_operators.core.clients import Clients
 from homeostat_operators.core.runs import RunObservation, observe_run
 from homeostat_operators.trainingjob.engine import engine_name
-from homeostat_operators.trainingjob.names import intent_of, model_name
 from homeostat_operators.trainingjob.observed import PackageFailure, TrainingJobObservation
+from homeostat_operators.trainingjob.registration import intent_of, model_name
 
 
 def observe(resource: TrainingJob, clients: Clients, _now: datetime) -> TrainingJobObservation:

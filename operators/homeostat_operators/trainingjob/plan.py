@@ -23,7 +23,7 @@ from homeostat.engines.runs import DEADLINE_EXCEEDED, TRAIN, RunState, run_name
 from homeostat.reconcile.errors import InvalidSpec, ObjectNotFound, PlatformError
 from homeostat.reconcile.pods import OUT_OF_MEMORY
 from homeostat.runs import FailureReason, RunProgress
-from homeostat_operators.core.actions import Action, Launch, Register, Stop
+from homeostat_operators.core.actions import Action, Launch, Stop
 from homeostat_operators.core.plan import Plan
 from homeostat_operators.core.runs import (
     STRAY_POLL_INTERVAL,
@@ -42,9 +42,8 @@ from homeostat_operators.core.runs import (
     ending,
     strays,
 )
-from homeostat_operators.trainingjob import children, conditions, result
+from homeostat_operators.trainingjob import children, conditions, registration, result
 from homeostat_operators.trainingjob.conditions import ConditionUpdate, Stage
-from homeostat_operators.trainingjob.names import intent_of, model_name
 from homeostat_operators.trainingjob.observed import TrainingJobObservation
 
 REMEDIES = {OUT_OF_MEMORY: "raise spec.placement.resources.limits.memory"}
@@ -198,17 +197,15 @@ def refused(resource: TrainingJob, error: PlatformError, now: datetime) -> Train
 
 
 def _registering(resource: TrainingJob, status: TrainingJobStatus, version: str | None, now: datetime) -> Step:
-    model = status.model
-    assert model is not None  # noqa: S101 - the caller's branch
+    """The registration of the trained model, or the end once the registry has its version."""
+    name = registration.model_name(resource)
     if version is None:
-        name, tags = model_name(resource), result.tags(resource, status)
-        register = Register(name, intent_of(resource), model.uri, model.digest, tags)
         update = ConditionUpdate(
             TrainingJobReason.REGISTERING, f"The model is trained and is being registered as {name}."
         )
-        return Step(status, update, (register,), REGISTRY_POLL_INTERVAL)
-    status = status.model_copy(update={"model": model.model_copy(update={"version": version})})
-    return _final(status, ConditionUpdate.success(f"Model {model.name} version {version} is registered."), now)
+        return Step(status, update, (registration.register(resource, status),), REGISTRY_POLL_INTERVAL)
+    update = ConditionUpdate.success(f"Model {name} version {version} is registered.")
+    return _final(registration.registered(status, version), update, now)
 
 
 def _because(run: RunState) -> str:

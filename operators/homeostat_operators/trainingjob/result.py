@@ -1,4 +1,4 @@
-"""What a finished attempt leaves in the status, and on the registered version."""
+"""What a finished attempt leaves in the status."""
 
 import math
 from datetime import datetime
@@ -9,7 +9,7 @@ from homeostat.api.v1alpha1 import TrainingJob, TrainingJobStatus
 from homeostat.api.v1alpha1.trainingjob import DatasetRecord, MetricValue, ModelVersion, Progress, Provenance
 from homeostat.engines.runs import RunState
 from homeostat.runs import TrainInput, TrainResult
-from homeostat_operators.trainingjob.names import model_name
+from homeostat_operators.trainingjob.registration import model_name
 
 METRICS_LIMIT = 32
 
@@ -52,18 +52,3 @@ def provenance(job: RunState, image: str, resource: TrainingJob) -> Provenance |
     return recorded.model_copy(
         update={"image": document.image or image, "seed": document.seed, "feature_snapshots": snapshots}
     )
-
-
-def tags(resource: TrainingJob, status: TrainingJobStatus) -> dict[str, str]:
-    """Tags of the registered version: where it comes from."""
-    dataset, recorded = status.dataset, status.provenance or Provenance()
-    values = {
-        "homeostat.trainingjob": f"{resource.metadata.namespace}/{resource.metadata.name}",
-        "homeostat.attempt": str(status.attempt),
-        "homeostat.dataset": dataset.digest if dataset else "",
-        "homeostat.pipeline": recorded.pipeline_digest,
-        "homeostat.parameters": recorded.parameters_hash,
-        "homeostat.environment": recorded.environment_digest,
-        "homeostat.image": recorded.image,
-    }
-    return {key: value for key, value in values.items() if value}

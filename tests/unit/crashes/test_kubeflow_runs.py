@@ -21,8 +21,8 @@ from homeostat.runs import FAILURE, RESULT, FailureReason, RunFailure
 from homeostat.settings import KubeflowSettings
 from homeostat.testing.builders import a_training_job
 from homeostat_operators.core.loop import ReconcileResult
-from homeostat_operators.trainingjob.handlers import OPERATOR
 from homeostat_operators.trainingjob.sweep import sweep
+from homeostat_operators.trainingjob.wiring import OPERATOR
 from support import kubeflow_twin
 from support.kubeflow_twin import KubeflowServer
 from support.trainings import FATES, FAULTS, LONG, TRAINED, put_features

@@ -14,10 +14,10 @@ from homeostat.reconcile.conditions import is_true
 from homeostat.runs import EvaluateResult, MaterializeResult, SnapshotRecord
 from homeostat.signals.gate import GateReport, Verdict
 from homeostat.testing.builders import DIGEST, a_feature_set, a_model_deployment, a_training_job
-from homeostat_operators.featureset.handlers import OPERATOR as FEATURE_SETS
+from homeostat_operators.featureset.wiring import OPERATOR as FEATURE_SETS
 from homeostat_operators.modeldeployment.evaluation import POLICY
-from homeostat_operators.modeldeployment.handlers import OPERATOR as MODEL_DEPLOYMENTS
-from homeostat_operators.trainingjob.handlers import OPERATOR as TRAINING_JOBS
+from homeostat_operators.modeldeployment.wiring import OPERATOR as MODEL_DEPLOYMENTS
+from homeostat_operators.trainingjob.wiring import OPERATOR as TRAINING_JOBS
 from support.trainings import FATES, FAULTS, LONG, TRAINED, put_features
 from support.world import START, Fate, Fault, World
 

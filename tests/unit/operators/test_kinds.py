@@ -9,7 +9,7 @@ from homeostat.api.v1alpha1 import KINDS
 
 OPERATORS = Path(__file__).parents[3] / "operators"
 PACKAGE = OPERATORS / "homeostat_operators"
-FILES = {"handlers.py", "observe.py", "observed.py", "plan.py", "children.py", "conditions.py"}
+FILES = {"wiring.py", "observe.py", "observed.py", "plan.py", "children.py", "conditions.py"}
 CLOCKS = {"now", "utcnow", "today", "time", "monotonic", "perf_counter"}
 FOLDERS = [PACKAGE / kind.KIND.lower() for kind in KINDS]
 

@@ -27,11 +27,11 @@ from homeostat_operators.core.clients import Clients
 from homeostat_operators.core.loop import AnyOperator, reconcile
 from homeostat_operators.core.observations import from_json, to_json
 from homeostat_operators.core.workqueue import Key
-from homeostat_operators.featureset.handlers import OPERATOR as FEATURE_SETS
-from homeostat_operators.modeldeployment.handlers import OPERATOR as MODEL_DEPLOYMENTS
-from homeostat_operators.monitor.handlers import OPERATOR as MONITORS
+from homeostat_operators.featureset.wiring import OPERATOR as FEATURE_SETS
+from homeostat_operators.modeldeployment.wiring import OPERATOR as MODEL_DEPLOYMENTS
 from homeostat_operators.monitor.observed import MonitorObservation, SignalData, ValueWindow
-from homeostat_operators.trainingjob.handlers import OPERATOR as TRAINING_JOBS
+from homeostat_operators.monitor.wiring import OPERATOR as MONITORS
+from homeostat_operators.trainingjob.wiring import OPERATOR as TRAINING_JOBS
 from support.replay import replaying
 from support.trainings import LONG, TRAINED, put_features
 from support.world import COMPILED, SETTINGS, Fate, Fault, World
