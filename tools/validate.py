@@ -70,8 +70,10 @@ def problems(document: dict[str, Any], definitions: dict[str, Any], where: str) 
     return [f"{where}: spec.{'.'.join(map(str, error.absolute_path))}: {error.message}" for error in errors]
 
 
-def _rendered(cluster: settings.Settings, *words: str) -> list[dict[str, Any]]:
-    text = helm(cluster, "template", "homeostat", str(CHART), "--namespace", "homeostat-system", *NAMESPACES, *words)
+def _rendered(cluster: settings.Settings, *arguments: str) -> list[dict[str, Any]]:
+    text = helm(
+        cluster, "template", "homeostat", str(CHART), "--namespace", "homeostat-system", *NAMESPACES, *arguments
+    )
     return [document for document in yaml.safe_load_all(text) if document]
 
 
@@ -83,8 +85,8 @@ def main() -> int:
     try:
         helm(cluster, "lint", str(CHART), "--strict", *NAMESPACES)
         local = ("--values", str(CHART / "values-local.yaml"))
-        for words in ((), local, ("--set", EXTERNAL), ("--set", KUBEFLOW), ("--set", SERVING)):
-            for document in _rendered(cluster, *words):
+        for arguments in ((), local, ("--set", EXTERNAL), ("--set", KUBEFLOW), ("--set", SERVING)):
+            for document in _rendered(cluster, *arguments):
                 wrong += problems(document, definitions, f"chart {document.get('kind')}")
     except UserError as error:
         wrong.append(str(error))

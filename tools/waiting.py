@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 def until(
     what: str,
-    look: Callable[[], T],
+    read: Callable[[], T],
     done: Callable[[T], object] = bool,
     seconds: float = 120,
     *,
@@ -18,14 +18,14 @@ def until(
     diagnose: Callable[[], object] = lambda: "",
     error: type[Exception] = TimeoutError,
 ) -> T:
-    """The value of `look` as soon as it is `done`.
+    """The value of `read` as soon as it is `done`.
 
     Args:
         what: What is waited for, for the message.
-        look: Gives the present value.
+        read: Gives the present value.
         done: Whether that value ends the waiting; by default any true one does.
         seconds: Longest wait.
-        every: Seconds between two looks.
+        every: Seconds between two reads.
         diagnose: Called when the time is over; what it gives ends the message.
         error: Class of the exception.
 
@@ -34,7 +34,7 @@ def until(
     """
     deadline = time.monotonic() + seconds
     while True:
-        value = look()
+        value = read()
         if done(value):
             return value
         if time.monotonic() > deadline:
@@ -44,7 +44,7 @@ def until(
 
 async def until_async(
     what: str,
-    look: Callable[[], T],
+    read: Callable[[], T],
     done: Callable[[T], object] = bool,
     seconds: float = 60,
     *,
@@ -58,7 +58,7 @@ async def until_async(
     """
     deadline = time.monotonic() + seconds
     while True:
-        value = look()
+        value = read()
         if done(value):
             return value
         if time.monotonic() > deadline:

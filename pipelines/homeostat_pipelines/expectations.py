@@ -34,7 +34,7 @@ def _checked(table: pa.Table, expectation: Expectation, entity: str) -> Expectat
         row = pc.index(wrong, True).as_py()
         value, key = column[row].as_py(), table.column(entity)[row].as_py()
         message = (
-            f"{expectation.feature}: {failures} of {table.num_rows} rows fail {_words(expectation)}, "
+            f"{expectation.feature}: {failures} of {table.num_rows} rows fail {_description(expectation)}, "
             f"for example {value!r} of {entity} {key!r}"
         )
     return ExpectationOutcome(
@@ -80,7 +80,7 @@ def _parsed(values: list[str], kind: pa.DataType, expectation: Expectation) -> p
         ) from error
 
 
-def _words(expectation: Expectation) -> str:
+def _description(expectation: Expectation) -> str:
     match expectation.rule:
         case Rule.NOT_NULL:
             return "NotNull"

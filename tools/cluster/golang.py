@@ -55,16 +55,16 @@ class Sources:
         (version,) = re.findall(pattern, (self.directory / "go.mod").read_text(), re.MULTILINE)
         return str(version)
 
-    def output(self, *words: str) -> str:
+    def output(self, *arguments: str) -> str:
         """What a go command printed.
 
         Raises:
             UserError: it failed, mostly because a module could not be fetched.
         """
-        argv = [self.go.program, *words]
+        argv = [self.go.program, *arguments]
         done = subprocess.run(argv, cwd=self.directory, capture_output=True, text=True, check=False)
         if done.returncode != 0:
-            raise UserError(f"go {words[0]} failed; can Go modules be fetched? {done.stderr.strip()[-500:]}")
+            raise UserError(f"go {arguments[0]} failed; can Go modules be fetched? {done.stderr.strip()[-500:]}")
         return done.stdout
 
     def vet(self) -> None:

@@ -47,7 +47,7 @@ def program(settings: Settings) -> Path:
     return own
 
 
-def helm(settings: Settings, *words: str, context: str = "") -> str:
+def helm(settings: Settings, *arguments: str, context: str = "") -> str:
     """Runs helm against the local cluster, or the `context` of the user's kubeconfig, and returns what it printed.
 
     Raises:
@@ -56,9 +56,9 @@ def helm(settings: Settings, *words: str, context: str = "") -> str:
     chosen = ["--kube-context", context] if context else []
     own = {} if context else {"KUBECONFIG": str(settings.kubeconfig)}
     done = subprocess.run(
-        [str(program(settings)), *words, *chosen],
+        [str(program(settings)), *arguments, *chosen],
         capture_output=True, text=True, check=False, env={**os.environ, **own},
     )  # fmt: skip
     if done.returncode:
-        raise UserError(f"helm {' '.join(words[:2])}: {done.stderr.strip() or done.stdout.strip()}")
+        raise UserError(f"helm {' '.join(arguments[:2])}: {done.stderr.strip() or done.stdout.strip()}")
     return done.stdout

@@ -10,7 +10,7 @@ from tools.cluster.settings import REPOSITORY
 
 
 def start(
-    directory: Path, module: str, *words: str, environment: dict[str, str] | None = None
+    directory: Path, module: str, *arguments: str, environment: dict[str, str] | None = None
 ) -> subprocess.Popen[str]:
     """Runs ``python -m module words`` in a session of its own; its output goes to ``<module's last part>.log``.
 
@@ -20,7 +20,7 @@ def start(
     name = module.rpartition(".")[2]
     with (directory / f"{name}.log").open("w") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", module, *words], stdout=log, stderr=log, start_new_session=True, text=True,
+            [sys.executable, "-m", module, *arguments], stdout=log, stderr=log, start_new_session=True, text=True,
             env={**(environment or os.environ), "PYTHONPATH": str(REPOSITORY)},
         )  # fmt: skip
     (directory / f"{name}.pid").write_text(str(process.pid))

@@ -58,7 +58,7 @@ class Platform:
             return found
         raise UserError("kubectl is not on PATH, and no local cluster was ever built here; install kubectl.")
 
-    def kubectl(self, *words: str, text: str | None = None, check: bool = True) -> str:
+    def kubectl(self, *arguments: str, text: str | None = None, check: bool = True) -> str:
         """Runs kubectl and returns what it printed.
 
         Raises:
@@ -66,7 +66,7 @@ class Platform:
         """
         context = ["--context", self.context] if self.context else []
         done = subprocess.run(
-            [self.program, *context, *words],
+            [self.program, *context, *arguments],
             input=text,
             capture_output=True,
             text=True,
@@ -74,7 +74,7 @@ class Platform:
             check=False,
         )
         if check and done.returncode:
-            raise UserError(f"kubectl {' '.join(words)}: {done.stderr.strip()}")
+            raise UserError(f"kubectl {' '.join(arguments)}: {done.stderr.strip()}")
         return done.stdout
 
     def get(self, kind: str, name: str, namespace: str = NAMESPACE) -> dict[str, Any] | None:
@@ -82,9 +82,9 @@ class Platform:
         found = self.kubectl("-n", namespace, "get", kind, name, "-o", "json", "--ignore-not-found")
         return json.loads(found) if found.strip() else None
 
-    def listing(self, kind: str, namespace: str = NAMESPACE, *words: str) -> list[dict[str, Any]]:
+    def listing(self, kind: str, namespace: str = NAMESPACE, *arguments: str) -> list[dict[str, Any]]:
         """All objects of a kind in a namespace."""
-        return list(json.loads(self.kubectl("-n", namespace, "get", kind, "-o", "json", *words))["items"])
+        return list(json.loads(self.kubectl("-n", namespace, "get", kind, "-o", "json", *arguments))["items"])
 
     def token(self, account: str, hours: int = 12, namespace: str = NAMESPACE) -> str:
         """A bearer token of a ServiceAccount."""
@@ -97,13 +97,13 @@ class Platform:
             raise UserError(f"Secret {namespace}/{name} does not exist; is the chart installed?")
         return {key: base64.b64decode(value).decode() for key, value in found["data"].items()}
 
-    def helm(self, *words: str) -> str:
+    def helm(self, *arguments: str) -> str:
         """Runs helm and returns what it printed.
 
         Raises:
             UserError: it failed; the message is helm's own.
         """
-        return helm(self.local, *words, context=self.context)
+        return helm(self.local, *arguments, context=self.context)
 
     @contextmanager
     def forward(self, service: str, port: int, namespace: str = SYSTEM) -> Iterator[str]:
@@ -135,13 +135,13 @@ def install(platform: Platform, images: Path, extra: tuple[str, ...] = ()) -> No
             *values, "--set", f"namespaces={{{NAMESPACE}}}", "--set", public, *extra, "--timeout", "5m",
         )  # fmt: skip
 
-        def look() -> list[str]:
+        def read() -> list[str]:
             waiting = unready(platform)
             shown.detail = "waiting for " + ", ".join(waiting)
             return waiting
 
         until(
-            "a release without parts that are not ready", look, lambda waiting: not waiting, 420,
+            "a release without parts that are not ready", read, lambda waiting: not waiting, 420,
             every=1, diagnose=lambda: diagnose(platform), error=UserError,
         )  # fmt: skip
         shown.detail = "every part is ready"

@@ -58,9 +58,9 @@ class Story:
         self.began = time.monotonic()
         self.notes: dict[str, datetime] = {}
 
-    # --- telling -----------------------------------------------------------------------------------------------
+    # --- reporting ---------------------------------------------------------------------------------------------
 
-    def tell(self, text: str) -> None:
+    def report(self, text: str) -> None:
         """One line of the story with the time since its beginning."""
         minutes, seconds = divmod(int(time.monotonic() - self.began), 60)
         console.print(f"[bold]{minutes:2d}:{seconds:02d}[/bold]  {text}")
@@ -126,10 +126,10 @@ class Story:
                 data.LABELS + "old.parquet": data.labels(old, now),
             }
         )
-        self.tell(f"{len(old):,} real customers (DSL or no internet) and their outcomes are in the object store; "
+        self.report(f"{len(old):,} real customers (DSL or no internet) and their outcomes are in the object store; "
                   "the data set has no dates: event times are simulated")  # fmt: skip
         self.platform.kubectl("-n", NAMESPACE, "apply", "-f", str(SAMPLES))
-        self.tell("applied manifests/samples/churn/*.yaml")
+        self.report("applied manifests/samples/churn/*.yaml")
         found = self.wait(
             "features: first snapshot materialised", "featureset", "customers",
             lambda f: condition(f, "Ready").get("status") == "True" and bool(field(f, "status.snapshot")),
@@ -137,7 +137,7 @@ class Story:
             lambda f: condition(f, "Stalled").get("message") if condition(f, "Stalled").get("status") == "True" else None,
         )  # fmt: skip
         snapshot = field(found, "status.snapshot")
-        self.tell(f"features materialised: version {snapshot['version']}, {snapshot['rows']:,} rows")
+        self.report(f"features materialised: version {snapshot['version']}, {snapshot['rows']:,} rows")
 
     def _trained(self, name: str, label: str) -> Object:
         found = self.wait(
@@ -149,7 +149,7 @@ class Story:
         metrics = {m["name"]: float(m["value"]) for m in field(found, "status.metrics") or []}
         figures = ", ".join(f"{name} {value:.3f}" for name, value in sorted(metrics.items()))
         dataset = field(found, "status.dataset")
-        self.tell(
+        self.report(
             f"{name} trained on {dataset['rows']:,} customers as version {field(found, 'status.model.version')}; "
             f"on {dataset['holdoutRows']:,} untouched ones: {figures}"
         )
@@ -169,7 +169,7 @@ class Story:
         self.url = field(found, "status.url")
         self._start_traffic()
         counts = self._await_counts("first prediction", lambda c: c["answered"] > 0)
-        self.tell(f"serving at {self.url}; latest prediction: churn probability {counts['last_probability']:.3f}")
+        self.report(f"serving at {self.url}; latest prediction: churn probability {counts['last_probability']:.3f}")
         self.note("first prediction")
 
     def calm(self) -> None:
@@ -179,7 +179,7 @@ class Story:
             lambda m: self._signal(m, "drift").get("state") == "WithinBounds",
             lambda m: self._signal(m, "drift").get("message", "")[:100],
         )  # fmt: skip
-        self.tell(f"calm: {self._signal(found, 'drift').get('message')}")
+        self.report(f"calm: {self._signal(found, 'drift').get('message')}")
 
     def _introduce(self, name: str, newcomers: pd.DataFrame) -> None:
         """Writes customers' features and waits until they are materialised: before that nobody may ask about them."""
@@ -202,7 +202,7 @@ class Story:
         self._introduce("fibre", self.churn.early)
         self._steer(shares={"old": 1 - FIBRE_SHARE, "fibre": FIBRE_SHARE})
         self.note("shift")
-        self.tell(f"[yellow]fibre launched[/yellow]: {FIBRE_SHARE:.0%} of the requests now come from "
+        self.report(f"[yellow]fibre launched[/yellow]: {FIBRE_SHARE:.0%} of the requests now come from "
                   f"{len(self.churn.early):,} customers unlike any that v1 was trained on")  # fmt: skip
 
     def decision(self) -> None:
@@ -236,7 +236,7 @@ class Story:
         decided = field(found, "status.lastDecision")
         self.retraining = decided["trainingJob"]
         self.note("decision", decided["time"])
-        self.tell(f"the Monitor created TrainingJob {self.retraining}: {decided['message']}")
+        self.report(f"the Monitor created TrainingJob {self.retraining}: {decided['message']}")
 
     def second_model(self) -> None:
         """v2 trained, compared with v1 on the same untouched customers, canary, promoted."""
@@ -263,7 +263,7 @@ class Story:
                 f"better by {row.get('difference')} [{row.get('lower')}, {row.get('upper')}]", markup=False,
             )  # fmt: skip
         self.note("promotion", field(found, "status.stable.since"))
-        self.tell(f"[green]v{version} promoted[/green]; it serves all requests")
+        self.report(f"[green]v{version} promoted[/green]; it serves all requests")
 
     def recovery(self) -> None:
         """Signals are back within bounds, against the new baseline; the unseen fibre customers come too."""
@@ -280,7 +280,7 @@ class Story:
             lambda m: "; ".join(s.get("message", "")[:70] for s in field(m, "status.signals") or []),
         )  # fmt: skip
         for signal_ in field(found, "status.signals") or []:
-            self.tell(f"{signal_['name']}: {signal_['state']}, {signal_.get('message')}")
+            self.report(f"{signal_['name']}: {signal_['state']}, {signal_.get('message')}")
         self._introduce("late", self.churn.late)
         self._steer(groups={"late": list(self.churn.late[data.ENTITY])})
 
@@ -319,12 +319,12 @@ class Story:
     def _await_counts(self, label: str, done: Callable[[Object], bool]) -> Object:
         with step(label) as shown:
 
-            def look() -> Object:
+            def read() -> Object:
                 counts = self.counts()
                 shown.detail = f"{counts['sent']} sent, {counts['failed']} failed"
                 return counts
 
-            return until(label, look, done, every=0.2, error=UserError)
+            return until(label, read, done, every=0.2, error=UserError)
 
     def ending(self) -> Object:
         """The traffic slows to a trickle; the late customers are among it now."""

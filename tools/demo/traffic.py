@@ -104,12 +104,12 @@ class Traffic:
             reporter = tasks.create_task(self._report(client))
             while time.monotonic() < end:
                 group = self.draw.choices(list(self.plan.shares), list(self.plan.shares.values()))[0]
-                tasks.create_task(self._ask(client, group, self.shuffles[group].next()))
+                tasks.create_task(self._predict(client, group, self.shuffles[group].next()))
                 following = max(following + 1 / self.plan.rate, time.monotonic() - 1)
                 await asyncio.sleep(max(0.0, following - time.monotonic()))
             reporter.cancel()
 
-    async def _ask(self, client: httpx.AsyncClient, group: str, customer: str) -> None:
+    async def _predict(self, client: httpx.AsyncClient, group: str, customer: str) -> None:
         body = {"inputs": [{"name": ENTITY, "shape": [1], "datatype": "BYTES", "data": [customer]}]}
         self.counts.sent += 1
         try:

@@ -79,13 +79,13 @@ def up(cluster: Settings) -> None:
         manifest = _manifest(cluster, names)
         api.kubectl(cluster, "apply", "--server-side", "--force-conflicts", "-f", "-", stdin=manifest)
 
-        def look() -> list[str]:
+        def read() -> list[str]:
             waiting = _waiting(cluster)
             shown.detail = "waiting for " + ", ".join(waiting)
             return waiting
 
         until(
-            "Kubeflow Pipelines without parts that are not ready", look, lambda waiting: not waiting, PATIENCE,
+            "Kubeflow Pipelines without parts that are not ready", read, lambda waiting: not waiting, PATIENCE,
             every=0.5, diagnose=lambda: _diagnosis(cluster), error=UserError,
         )  # fmt: skip
         shown.detail = "every part is ready"
@@ -108,8 +108,8 @@ def _is_ready(deployment: dict[str, Any]) -> bool:
 
 def _diagnosis(cluster: Settings) -> str:
     return "\n".join(
-        api.kubectl(cluster, "-n", NAMESPACE, *words.split())
-        for words in ("get pods", "get events --sort-by=.lastTimestamp")
+        api.kubectl(cluster, "-n", NAMESPACE, *arguments.split())
+        for arguments in ("get pods", "get events --sort-by=.lastTimestamp")
     )[-4000:]
 
 

@@ -13,7 +13,7 @@ from tools.cluster import down, preflight, settings, up
 from tools.cluster.progress import console, timed, timings
 from tools.cluster.settings import Settings, UserError
 from tools.images.build import ready
-from tools.testing.backends import BACKENDS, demo, tell_story, with_backend
+from tools.testing.backends import BACKENDS, demo, run_story, with_backend
 from tools.testing.suites import BUILD, Result, closing, existing, failing, run, show, table
 
 PACKAGE_TESTS = "tests/package"
@@ -99,7 +99,7 @@ def on_cluster(results: list[Result], cluster: Settings) -> None:
     variables = {"KUBECONFIG": str(cluster.kubeconfig)}
     results.append(run("contract", "platform", existing(*EARLY_CONTRACTS), variables=variables))
     console.rule("e2e")
-    variables = tell_story(cluster, "e2e")
+    variables = run_story(cluster, "e2e")
     results.append(run("e2e", "platform", existing(*ON_THE_STORY), variables=variables))
 
 

@@ -66,11 +66,11 @@ def with_backend(cluster: Settings, name: str) -> Result:
     backend = BACKENDS[name]
     with timed(f"{name} is compiled if needed, and comes up"):
         backend.up(cluster)
-    variables = backend.variables | tell_story(cluster, name, *backend.options)
+    variables = backend.variables | run_story(cluster, name, *backend.options)
     return run(name, "platform", [STORY, *backend.tests], variables=variables)
 
 
-def tell_story(cluster: Settings, name: str, *options: str) -> dict[str, str]:
+def run_story(cluster: Settings, name: str, *options: str) -> dict[str, str]:
     """Tells the story, with its log in ``build/<name>-story.log``.
 
     Args:
@@ -91,10 +91,10 @@ def tell_story(cluster: Settings, name: str, *options: str) -> dict[str, str]:
     return {"KUBECONFIG": str(cluster.kubeconfig), "HOMEOSTAT_STORY": str(log)}
 
 
-def demo(*words: str, copy: TextIO | None = None) -> int:
+def demo(*arguments: str, copy: TextIO | None = None) -> int:
     """Runs the demo's command, prints its output and keeps a copy; returns its exit status."""
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
-    command = [sys.executable, "-m", "tools.demo", *words]
+    command = [sys.executable, "-m", "tools.demo", *arguments]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
     ) as process:

@@ -48,7 +48,7 @@ def _serves(training_job: Manifest, deployment: Manifest) -> bool:
     return model is not None and model == _at(training_job, "spec", "output", "model")
 
 
-def _asked_for(training_job: Manifest, monitor: Manifest) -> bool:
+def _was_created_for(training_job: Manifest, monitor: Manifest) -> bool:
     return bool(_at(training_job, "spec", "trigger", "ref", "uid") == monitor["metadata"]["uid"])
 
 
@@ -64,7 +64,7 @@ DEPENDENCIES: tuple[Dependency, ...] = (
     Dependency("FeatureSet", "TrainingJob", _waits_for),
     Dependency("ModelDeployment", "TrainingJob", _learns_from),
     Dependency("TrainingJob", "ModelDeployment", _serves),
-    Dependency("TrainingJob", "Monitor", _asked_for),
+    Dependency("TrainingJob", "Monitor", _was_created_for),
     Dependency("ModelDeployment", "Monitor", _watched_by),
     Dependency("FeatureSet", "Monitor", _retrains_with),
 )

@@ -38,8 +38,8 @@ def failed(resource: ModelDeployment, status: ModelDeploymentStatus, version: Av
     entry = next((e for e in status.history if e.version == version.version), None)
     if entry is None or entry.outcome is Outcome.PROMOTED or entry.digest != version.digest:
         return False
-    asked_again = resource.spec.registered.version is not None and entry.generation < resource.metadata.generation
-    return not asked_again
+    is_retried = resource.spec.registered.version is not None and entry.generation < resource.metadata.generation
+    return not is_retried
 
 
 def choose(

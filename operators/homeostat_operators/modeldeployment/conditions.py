@@ -99,11 +99,11 @@ def _candidate(
         attempt = f", attempt {candidate.evaluation_failures + 1}" if candidate.evaluation_failures else ""
         against = "the champion" if candidate.champion_digest else "the gate's minimum"
         state = observed.evaluation.state
-        held_up = observed.evaluation.outage or (state.failure_message if state and not state.finished else "")
+        obstacle = observed.evaluation.outage or (state.failure_message if state and not state.finished else "")
         failure = candidate.last_evaluation_failure
-        if failure is not None and candidate.evaluation == 0 and not held_up:
-            held_up = f"It starts after a pause, because the last attempt failed: {failure.message}"
-        message = f"Version {version} is evaluated against {against} on the holdout{attempt}.{f' {held_up}' if held_up else ''}"
+        if failure is not None and candidate.evaluation == 0 and not obstacle:
+            obstacle = f"It starts after a pause, because the last attempt failed: {failure.message}"
+        message = f"Version {version} is evaluated against {against} on the holdout{attempt}.{f' {obstacle}' if obstacle else ''}"
         return ModelDeploymentReason.EVALUATING, message
     ready_pods, desired = (serving.ready, serving.desired) if serving else (0, resource.spec.realtime.replicas)
     suffix = f" ({serving.failure_message})" if serving and serving.failure_message else ""
@@ -122,14 +122,14 @@ def _step(resource: ModelDeployment, candidate: Candidate, observed: ModelDeploy
     if step is None:
         return f"{message}."
     before = resource.status.candidate
-    goes_on = before is not None and before.step_start_time == candidate.step_start_time
+    continues = before is not None and before.step_start_time == candidate.step_start_time
     # A step that begins in this reconciliation has no observation yet.
-    if goes_on and observed.step is None and rollout.needs_metrics(resource, candidate):
+    if continues and observed.step is None and rollout.needs_metrics(resource, candidate):
         return f"{message}; the step does not advance because Prometheus does not answer."
     counted = (
         f", {observed.step.requests:.0f} of {step.min_requests} requests" if observed.step and step.min_requests else ""
     )
-    compared = _compared(candidate, observed) if goes_on and candidate.mirror else ""
+    compared = _compared(candidate, observed) if continues and candidate.mirror else ""
     return f"{message}, for at least {step.min_duration}{counted}. {compared}".rstrip()
 
 

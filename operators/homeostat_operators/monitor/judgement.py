@@ -145,8 +145,8 @@ def _selected(signal: api.Signal, baseline: Baseline) -> tuple[list[FeatureBasel
     """The features to judge, and a note on names that the served version does not have."""
     selection = signal.features or api.FeatureSelection()
     names = {feature.name for feature in baseline.features}
-    wanted = names if selection.include is None else set(selection.include)
-    selected = [f for f in baseline.features if f.name in wanted and f.name not in (selection.exclude or ())]
+    included = names if selection.include is None else set(selection.include)
+    selected = [f for f in baseline.features if f.name in included and f.name not in (selection.exclude or ())]
     unknown = sorted({*(selection.include or ()), *(selection.exclude or ())} - names)
     form = "include" if selection.include else "exclude"
     note = f" features.{form} names {', '.join(unknown)}, which the served version does not have." if unknown else ""

@@ -14,7 +14,7 @@ from homeostat.reconcile.conditions import put, ready, reconciling, stalled
 class Stage(Enum):
     """Where a TrainingJob stands, as far as its conditions tell it apart."""
 
-    GOING_ON = auto()
+    IN_PROGRESS = auto()
     SUSPENDED = auto()
     SUCCEEDED = auto()
     FAILED = auto()
@@ -26,7 +26,7 @@ class ConditionUpdate:
 
     reason: str
     message: str
-    stage: Stage = Stage.GOING_ON
+    stage: Stage = Stage.IN_PROGRESS
 
     @classmethod
     def success(cls, message: str) -> "ConditionUpdate":
@@ -56,7 +56,7 @@ def conditions_of(resource: TrainingJob, update: ConditionUpdate, now: datetime)
     settled = (update.reason, update.message, resource.metadata.generation, now)
     old = resource.status.conditions
     match update.stage:
-        case Stage.GOING_ON:
+        case Stage.IN_PROGRESS:
             return put(reconciling(old, *settled), SUCCEEDED, "Unknown", *settled)
         case Stage.SUSPENDED:
             still = put(reconciling(old, *settled), ConditionType.RECONCILING, "False", update.reason, "", *settled[2:])

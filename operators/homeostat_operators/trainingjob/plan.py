@@ -233,9 +233,9 @@ def _progress(reported: RunProgress | None, job: RunState) -> Progress | None:
             current_step=reported.step[:128], completed_steps=reported.done, total_steps=reported.total, summary=summary
         )
     done = sum(step.state in {StepState.SUCCEEDED, StepState.SKIPPED} for step in job.steps)
-    going = next((step.name for step in job.steps if step.state is StepState.RUNNING), "")
-    summary = f"{done} done {going}".strip()
-    return Progress(current_step=going, completed_steps=done, summary=summary) if job.steps else None
+    current = next((step.name for step in job.steps if step.state is StepState.RUNNING), "")
+    summary = f"{done} done {current}".strip()
+    return Progress(current_step=current, completed_steps=done, summary=summary) if job.steps else None
 
 
 def _ended(resource: TrainingJob, reason: str, message: str, job: RunState | None, now: datetime) -> TrainingJobStatus:

@@ -17,12 +17,12 @@ def sweep(clients: Clients) -> None:
     """
     for name, engine in clients.runs.items():
         # Runs first: a run that is seen was started by a TrainingJob that is older, and so is seen as well.
-        going = engine.active_runs()
-        if not going:
+        active = engine.active_runs()
+        if not active:
             continue
         training_jobs = clients.cluster.list(API_VERSION, TrainingJob.KIND, None)
         owners = {each["metadata"]["uid"] for each in training_jobs if not each["metadata"].get("deletionTimestamp")}
-        for run in going:
+        for run in active:
             if run.owner not in owners and not run.deleting:
                 log.info("its TrainingJob is gone", engine=name, run=run.uid, namespace=run.namespace, name=run.name)
                 engine.stop(run)

@@ -35,11 +35,11 @@ def create_app(cluster: ClusterAccess, guard: Guard) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        look = asyncio.create_task(state.run())
+        refresh = asyncio.create_task(state.run())
         yield
-        look.cancel()
+        refresh.cancel()
         with suppress(asyncio.CancelledError):
-            await look
+            await refresh
 
     app = FastAPI(
         title="Homeostat console",
@@ -61,7 +61,7 @@ def create_app(cluster: ClusterAccess, guard: Guard) -> FastAPI:
         response.headers["Cache-Control"] = "no-cache" if request.url.path.startswith("/static/") else "no-store"
         return response
 
-    prepare(app, registry, lambda: None if state.snapshot else state.trouble, BODY_LIMIT)
+    prepare(app, registry, lambda: None if state.snapshot else state.outage, BODY_LIMIT)
     app.include_router(api_routes(cluster, state, guard))
     app.include_router(page_routes(state, guard))
     app.mount("/static", StaticFiles(directory=STATIC), name="static")

@@ -34,11 +34,11 @@ class CrossSite(Refused):
     """A form of another site."""
 
 
-def render_sections(page: Overview, trouble: str | None) -> dict[str, Markup]:
+def render_sections(page: Overview, outage: str | None) -> dict[str, Markup]:
     """The parts of the page by id, in their order; what the live stream compares and sends."""
     parts = TEMPLATES.get_template("sections.html").make_module()
     drawn = {
-        "notice": parts.notice(page, trouble),  # type: ignore[attr-defined]
+        "notice": parts.notice(page, outage),  # type: ignore[attr-defined]
         "why": parts.why(page),  # type: ignore[attr-defined]
         "loop": parts.loop(page),  # type: ignore[attr-defined]
         "signals": parts.signals(page, charts.bullet, charts.sparkline),  # type: ignore[attr-defined]
@@ -66,7 +66,7 @@ class Viewer:
         """
         allowed = await listable(self._guard, caller, namespace) if namespace else frozenset()
         shown = overview(self._state.snapshot or Snapshot(), namespace, allowed, self._state.windows)
-        return render_sections(shown, self._state.trouble)
+        return render_sections(shown, self._state.outage)
 
     async def stream(self, token: str, namespace: str) -> AsyncIterator[str]:
         """Server-sent events: at first every section, then those that changed; ends when the token does."""

@@ -30,18 +30,18 @@ class State:
         self._wake = asyncio.Event()
         self._news = asyncio.Condition()
         self.snapshot: Snapshot | None = None
-        self.trouble: str | None = "the initial list of the cluster's objects is not complete"
+        self.outage: str | None = "the initial list of the cluster's objects is not complete"
         self.windows: dict[tuple[str, str, str], deque[Window]] = {}
         self.watchers = 0
 
     async def refresh(self) -> None:
-        """Read the cluster once; when it cannot be read, the last snapshot stays and `trouble` says why."""
+        """Read the cluster once; when it cannot be read, the last snapshot stays and `outage` says why."""
         try:
             self.snapshot = await asyncio.to_thread(read_snapshot, self._cluster)
-            self.trouble = None
+            self.outage = None
         except PlatformError as error:
-            self.trouble = str(error)
-            log.warning("the cluster cannot be read", error=self.trouble)
+            self.outage = str(error)
+            log.warning("the cluster cannot be read", error=self.outage)
         else:
             self._gather(self.snapshot)
         async with self._news:
@@ -63,7 +63,7 @@ class State:
                 await self.refresh()
             except Exception:
                 # An object that this version cannot read must not end the page for all the others.
-                self.trouble = "an object cannot be shown; the console's log says which"
+                self.outage = "an object cannot be shown; the console's log says which"
                 log.exception("the cluster's objects cannot be shown")
             self._wake.clear()
             pause = WATCHED_SECONDS if self.watchers else UNWATCHED_SECONDS

@@ -176,10 +176,10 @@ def _groups(rarer: Sequence[tuple[str, int]], rows: int) -> list[list[tuple[str,
     if not rarer:
         return []
     mass = sum(count for _, count in rarer)
-    wanted = max(1, min(MAX_GROUPS, round(MAX_GROUPS * mass / rows)))
-    groups: list[list[tuple[str, int]]] = [[] for _ in range(wanted)]
+    group_count = max(1, min(MAX_GROUPS, round(MAX_GROUPS * mass / rows)))
+    groups: list[list[tuple[str, int]]] = [[] for _ in range(group_count)]
     for text, count in rarer:
-        groups[zlib.crc32(text.encode(errors="replace")) % wanted].append((text, count))
+        groups[zlib.crc32(text.encode(errors="replace")) % group_count].append((text, count))
     return [group for group in groups if group]
 
 

@@ -77,9 +77,9 @@ def _type(field: Schema) -> str:
 
 def _bounds(field: Schema) -> str:
     inner: Schema = field.get("items") or field.get("additionalProperties") or {}
-    said = [text.format(field[key]) for key, text in _BOUNDS.items() if key in field]
-    said += [f"each {text.format(inner[key])}" for key, text in _BOUNDS.items() if key in inner]
-    return ", ".join(said).replace("|", "\\|")
+    bounds = [text.format(field[key]) for key, text in _BOUNDS.items() if key in field]
+    bounds += [f"each {text.format(inner[key])}" for key, text in _BOUNDS.items() if key in inner]
+    return ", ".join(bounds).replace("|", "\\|")
 
 
 def _rules(node: Schema, path: str, others: dict[str, Schema]) -> Iterator[str]:

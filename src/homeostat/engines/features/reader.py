@@ -51,8 +51,8 @@ class FeatureReader:
             ObjectNotFound: The FeatureSet was never materialised online.
             EngineUnavailable: The store does not answer.
         """
-        wanted = [metadata_key(namespace, feature_set), *(row_key(namespace, feature_set, key) for key in keys)]
-        described, *rows = await self._get(wanted)
+        stored_keys = [metadata_key(namespace, feature_set), *(row_key(namespace, feature_set, key) for key in keys)]
+        described, *rows = await self._get(stored_keys)
         metadata = self._described(namespace, feature_set, described)
         return [None if row is None else named(metadata, _row.decode(row)) for row in rows]
 

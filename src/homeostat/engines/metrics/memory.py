@@ -76,8 +76,8 @@ class MemoryMetrics:
         return [series for series in self.series if all(_matches(series.labels, *matcher) for matcher in matchers)]
 
 
-def _matches(labels: dict[str, str], label: str, operator: str, wanted: str) -> bool:
+def _matches(labels: dict[str, str], label: str, operator: str, pattern: str) -> bool:
     value = labels.get(label, "")
-    wanted = wanted.replace('\\"', '"').replace("\\\\", "\\")
-    alike = bool(re.fullmatch(wanted, value)) if "~" in operator else value == wanted
+    pattern = pattern.replace('\\"', '"').replace("\\\\", "\\")
+    alike = bool(re.fullmatch(pattern, value)) if "~" in operator else value == pattern
     return alike != operator.startswith("!")

@@ -27,11 +27,11 @@ class MlflowRegistry:
 
     def find(self, model: str, intent: str) -> str | None:
         """See Registry."""
-        wanted = f"name = '{_quoted(model)}' AND tags.`{INTENT_TAG}` = '{_quoted(intent)}'"
+        condition = f"name = '{_quoted(model)}' AND tags.`{INTENT_TAG}` = '{_quoted(intent)}'"
         versions: list[int] = []
         page = ""
         while True:
-            query = {"filter": wanted, "max_results": 100, "page_token": page}
+            query = {"filter": condition, "max_results": 100, "page_token": page}
             answer = self._call("GET", "model-versions/search", params=query)
             versions += [int(found["version"]) for found in answer.get("model_versions", [])]
             page = answer.get("next_page_token", "")

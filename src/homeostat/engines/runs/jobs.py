@@ -167,9 +167,9 @@ def with_pods(
     ours = list(found)
     start = min(filter(None, map(pods.start_time, ours)), default=None)
     if not job.finished:
-        held_up = next(filter(None, map(pods.failure_message, filter(_is_pending, ours))), "")
+        obstacle = next(filter(None, map(pods.failure_message, filter(_is_pending, ours))), "")
         waiting = start is None
-        message = held_up or ("" if ours else _without_pod(job.name, warnings))
+        message = obstacle or ("" if ours else _without_pod(job.name, warnings))
         return replace(job, start=start, failure_message=message, waiting=waiting)
     failure = next(filter(None, map(pods.failure, ours)), None)
     if not job.reason or failure is None:
@@ -180,8 +180,8 @@ def with_pods(
 def _without_pod(name: str, warnings: Iterable[Mapping[str, Any]]) -> str:
     # A quota, a policy, a webhook or a missing ServiceAccount: only the API server's own words name it.
     newest = max(warnings, key=lambda one: one.get("lastTimestamp") or one.get("eventTime") or "", default={})
-    words = str(newest.get("message", "")).strip().rstrip(".")
-    return f"Job {name} has no pod yet{f': {words}' if words else ''}"
+    reason = str(newest.get("message", "")).strip().rstrip(".")
+    return f"Job {name} has no pod yet{f': {reason}' if reason else ''}"
 
 
 def _is_pending(pod: Mapping[str, Any]) -> bool:

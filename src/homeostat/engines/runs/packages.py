@@ -119,7 +119,7 @@ def parse(content: bytes, where: str, backend_ids: tuple[str, str] | None = None
             f"{where} declares no input {JOB!r} of type STRING; declare it: it receives the run's request and the "
             "location of its result"
         )
-    needed = sorted(name for name, said in inputs.artifacts.items() if not said.get("isOptional"))
+    needed = sorted(name for name, artifact in inputs.artifacts.items() if not artifact.get("isOptional"))
     if needed:
         raise InvalidSpec(
             f"{where} needs the input artifact {needed[0]!r}, which the platform cannot supply; make it optional"

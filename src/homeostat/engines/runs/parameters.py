@@ -37,11 +37,11 @@ def _argument(declared: Mapping[str, Mapping[str, Any]], name: str, text: str) -
     kind = declared[name]["parameterType"]
     if kind not in _READERS:
         return text
-    read, wanted = _READERS[kind]
+    read, expected = _READERS[kind]
     try:
         return read(text)
     except ValueError:
-        raise InvalidSpec(f"spec.pipeline.parameters {name!r} is {text!r}; write {wanted}") from None
+        raise InvalidSpec(f"spec.pipeline.parameters {name!r} is {text!r}; write {expected}") from None
 
 
 def _number(text: str) -> float:

@@ -23,7 +23,7 @@ import structlog
 from homeostat.engines.http import Engine, Failed, Refused, ServiceAccountToken
 from homeostat.engines.runs import Owner, PackageRequest, RunRequest, RunState
 from homeostat.engines.runs.kubeflow import manifests, records
-from homeostat.engines.runs.kubeflow.records import GOING, RUN_LABEL, display_name
+from homeostat.engines.runs.kubeflow.records import ACTIVE_STATES, RUN_LABEL, display_name
 from homeostat.engines.runs.packages import Package, Packages, parse
 from homeostat.reconcile.errors import EngineUnavailable, InvalidSpec, NotReadyYet, ObjectNotFound, PlatformError
 from homeostat.settings import KubeflowSettings
@@ -37,7 +37,7 @@ RECORDED = "pipeline/persistedFinalState"
 WRONG_INPUT = "InvalidInputError"
 """In the text of a 500 where an upload was refused for what it holds."""
 PAGE = 100
-LOST_LOOK = timedelta(seconds=5)
+LOST_RUN_POLL_INTERVAL = timedelta(seconds=5)
 UNKNOWN = "unknown"
 """What a backend says of its version that was built without one."""
 
@@ -111,9 +111,9 @@ class KubeflowRuns:
 
     def active_runs(self) -> tuple[RunState, ...]:
         """See RunEngine; asked all the time, and so where a new version of the backend is noticed."""
-        states = {"operation": "IN", "key": "state", "string_values": {"values": sorted(GOING)}}
+        states = {"operation": "IN", "key": "state", "string_values": {"values": sorted(ACTIVE_STATES)}}
         raw = self._listed("runs", _contains("description", self._cluster), states)
-        self._tell_version()
+        self._log_version()
         return tuple(run for run in (records.run_state(one, self._settings) for one in raw) if run.owner)
 
     def submit(self, request: RunRequest) -> None:
@@ -127,7 +127,7 @@ class KubeflowRuns:
         if any(run.number == request.number for run in runs):
             return
         self._check_lost(request, {run.uid for run in runs})
-        with self._told_apart():
+        with self._classified():
             rendered = manifests.rendered(package, request.image, request.shape)
             pipeline, version = package.backend_ids or self._uploaded(package.name, rendered)
             experiment = self._experiment(owner.metadata.namespace)
@@ -139,7 +139,7 @@ class KubeflowRuns:
             "runtime_config": {"parameters": package.arguments(request.document, request.parameters)},
             "service_account": self._settings.service_account,
         }
-        with self._told_apart():
+        with self._classified():
             try:
                 self._call("POST", "runs", json=body)
             except EngineUnavailable:
@@ -162,14 +162,14 @@ class KubeflowRuns:
             EngineUnavailable: It does not answer.
         """
         answer = self._call("GET", "healthz")
-        told = (str(answer.get(name, "")) for name in ("tag_name", "commit_sha"))
-        return next((one for one in told if one not in ("", UNKNOWN)), UNKNOWN)
+        reported = (str(answer.get(name, "")) for name in ("tag_name", "commit_sha"))
+        return next((one for one in reported if one not in ("", UNKNOWN)), UNKNOWN)
 
     def close(self) -> None:
         """Closes the connections."""
         self._engine.close()
 
-    def _tell_version(self) -> None:
+    def _log_version(self) -> None:
         """Logs the backend's version when it is first reached, and when it is another one than before."""
         try:
             version = self.health()
@@ -184,7 +184,7 @@ class KubeflowRuns:
         return self._engine.call(method, f"{API}/{path}", **request)
 
     @contextmanager
-    def _told_apart(self) -> Iterator[None]:
+    def _classified(self) -> Iterator[None]:
         """Tells a refusal and an answer that will not change from an outage, which passes."""
         try:
             yield
@@ -228,7 +228,7 @@ class KubeflowRuns:
                 raise NotReadyYet(
                     f"Kubeflow Pipelines has Workflow {meta['name']} of an attempt, but no record of "
                     "its run; the next run starts once its persistence agent has deleted the Workflow",
-                    LOST_LOOK,
+                    LOST_RUN_POLL_INTERVAL,
                 )
 
     def _bridged(self, run: RunState) -> RunState:
@@ -251,12 +251,12 @@ class KubeflowRuns:
     def _existing(self, request: PackageRequest, version: str) -> Package:
         """A version that the backend has."""
         placement, name = request.placement, str(request.pipeline.name)
-        asked = {
+        requested = {
             "nodePool": placement.node_pool,
             "gpusPerNode": placement.gpus_per_node,
             "resources": placement.resources.requests or placement.resources.limits,
         }
-        if unmet := [field for field, value in asked.items() if value]:
+        if unmet := [field for field, value in requested.items() if value]:
             raise InvalidSpec(
                 f"spec.placement.{unmet[0]} has no effect on a pipeline version stored in Kubeflow Pipelines; set it in the "
                 "pipeline, or give the compiled package by uri or configMapRef"
@@ -269,8 +269,8 @@ class KubeflowRuns:
         versions = self._listed(f"pipelines/{identifier}/versions", _equals("name", version))
         if not versions:
             raise ObjectNotFound(f"{where} has no version {version!r} in Kubeflow Pipelines; upload it")
-        told = versions[0].get("pipeline_spec", {})
-        content = json.dumps(told.get("pipeline_spec", told), sort_keys=True).encode()
+        reported = versions[0].get("pipeline_spec", {})
+        content = json.dumps(reported.get("pipeline_spec", reported), sort_keys=True).encode()
         return parse(content, f"{where}, version {version!r},", (identifier, versions[0]["pipeline_version_id"]))
 
     def _experiment(self, namespace: str) -> str:
@@ -290,10 +290,10 @@ class KubeflowRuns:
             lambda: self._call("POST", "pipelines/upload", params={"name": named}, files=files),
             "pipeline_id",
         )
-        wanted = {"name": digest, "pipelineid": pipeline}
+        params = {"name": digest, "pipelineid": pipeline}
         version = self._once(
             lambda: self._listed(f"pipelines/{pipeline}/versions", _equals("name", digest)),
-            lambda: self._call("POST", "pipelines/upload_version", params=wanted, files=files),
+            lambda: self._call("POST", "pipelines/upload_version", params=params, files=files),
             "pipeline_version_id",
         )
         return pipeline, version

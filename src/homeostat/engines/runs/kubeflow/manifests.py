@@ -49,10 +49,10 @@ def rendered(package: Package, image: str, shape: RunShape) -> str:
 
 def _placed(own: Mapping[str, Any], pool: NodePool | None) -> dict[str, Any]:
     keys = [{"secretKey": key, "envVar": key} for key in SECRET_KEYS]
-    said = {**own, "secretAsEnv": [*own.get("secretAsEnv", []), {"secretName": PLATFORM_SECRET, "keyToEnv": keys}]}
+    config = {**own, "secretAsEnv": [*own.get("secretAsEnv", []), {"secretName": PLATFORM_SECRET, "keyToEnv": keys}]}
     if pool is not None and pool.node_selector:
-        said["nodeSelector"] = {"labels": {**own.get("nodeSelector", {}).get("labels", {}), **pool.node_selector}}
-    return said
+        config["nodeSelector"] = {"labels": {**own.get("nodeSelector", {}).get("labels", {}), **pool.node_selector}}
+    return config
 
 
 def _understood(resources: Mapping[str, Any]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from homeostat.settings import KubeflowSettings
 RUN_LABEL = "pipeline/runid"
 STEP_ANNOTATION = "workflows.argoproj.io/node-name"
 ENDED = frozenset({"SUCCEEDED", "FAILED", "CANCELED", "SKIPPED"})
-GOING = frozenset({"RUNTIME_STATE_UNSPECIFIED", "PENDING", "RUNNING", "PAUSED", "CANCELING"})
+ACTIVE_STATES = frozenset({"RUNTIME_STATE_UNSPECIFIED", "PENDING", "RUNNING", "PAUSED", "CANCELING"})
 CANCELED = "Canceled"
 STEPS_LIMIT = 64
 
@@ -53,7 +53,7 @@ def run_state(run: Mapping[str, Any], settings: KubeflowSettings) -> RunState:
     """A run as the backend has it."""
     named = _NAMED.match(run["display_name"])
     state = run.get("state", "RUNTIME_STATE_UNSPECIFIED")
-    if state not in ENDED | GOING:
+    if state not in ENDED | ACTIVE_STATES:
         log.warning("an unknown state is treated as running", run=run["run_id"], state=state)
     ui = settings.ui_url.rstrip("/")
     known = RunState(
@@ -72,7 +72,7 @@ def run_state(run: Mapping[str, Any], settings: KubeflowSettings) -> RunState:
     if state not in ENDED:
         return known
     canceled = state == "CANCELED" or any(past.get("state") == "CANCELING" for past in run.get("state_history", []))
-    return _ended(known, _time(run.get("finished_at")), _word(state, canceled=canceled))
+    return _ended(known, _time(run.get("finished_at")), _failure_reason(state, canceled=canceled))
 
 
 def with_workflow(run: RunState, workflow: Mapping[str, Any]) -> RunState:
@@ -83,7 +83,7 @@ def with_workflow(run: RunState, workflow: Mapping[str, Any]) -> RunState:
     canceled = workflow.get("spec", {}).get("activeDeadlineSeconds") == 0  # how the backend terminates
     if phase not in {"Succeeded", "Failed", "Error"}:
         return replace(run, deleting=True) if canceled and not run.finished else run
-    return _ended(run, run.end or _time(status.get("finishedAt")), _word(phase, canceled=canceled))
+    return _ended(run, run.end or _time(status.get("finishedAt")), _failure_reason(phase, canceled=canceled))
 
 
 def with_pods(run: RunState, found: Iterable[Mapping[str, Any]]) -> RunState:
@@ -105,15 +105,15 @@ def with_pods(run: RunState, found: Iterable[Mapping[str, Any]]) -> RunState:
 def failure_message(found: Iterable[Mapping[str, Any]]) -> str:
     """Which step of a run cannot start by its pods, and why; empty when all can."""
     for pod in found:
-        told = pods.failure_message(pod) if pod.get("status", {}).get("phase") == "Pending" else ""
-        if told:
+        message = pods.failure_message(pod) if pod.get("status", {}).get("phase") == "Pending" else ""
+        if message:
             path = pod["metadata"].get("annotations", {}).get(STEP_ANNOTATION, "").removesuffix(".executor")
             step = path.rpartition(".")[2]
-            return f"step {step or pod['metadata']['name']} cannot start: {told}"
+            return f"step {step or pod['metadata']['name']} cannot start: {message}"
     return ""
 
 
-def _word(state: str, *, canceled: bool) -> str:
+def _failure_reason(state: str, *, canceled: bool) -> str:
     """Why a run did not end well, in a word; empty if it did."""
     if state.upper() == "SUCCEEDED":
         return ""
