@@ -211,7 +211,7 @@ def generated() -> dict[Path, str]:
 def main() -> int:
     """Entry point; the exit status."""
     parser = argparse.ArgumentParser(prog="python -m homeostat_operators.rbac", description=__doc__)
-    parser.add_argument("--check", action="store_true", help="write nothing, name what is not up to date")
+    parser.add_argument("--check", action="store_true", help="write nothing; list files that are not up to date")
     check = parser.parse_args().check
     wrong = [path for path, text in generated().items() if not path.is_file() or path.read_text() != text]
     for path in wrong:

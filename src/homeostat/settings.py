@@ -129,7 +129,7 @@ class PipelinesSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="HOMEOSTAT_PIPELINES_", frozen=True)
 
     image: str = Field(min_length=1, description="Container image of runs.")
-    engine: str = Field("Local", description="Engine of trainings that name none.")
+    engine: str = Field("Local", description="Engine of TrainingJobs without spec.engine.")
     compiled: str = Field("pipelines/compiled", description="Folder of the compiled pipelines.")
 
 
@@ -138,11 +138,11 @@ class KubeflowSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="HOMEOSTAT_KUBEFLOW_", frozen=True)
 
-    url: str = Field("", pattern=r"^(https?://.+)?$", description="Base of its REST API; empty: there is none.")
+    url: str = Field("", pattern=r"^(https?://.+)?$", description="Base of its REST API; empty: not installed.")
     ui_url: str = Field("", description="Base of its pages, for links; empty: no links.")
-    namespace: str = Field("kubeflow", description="Namespace in which its runs are.")
+    namespace: str = Field("kubeflow", description="Namespace of its runs.")
     service_account: str = Field("pipeline-runner", description="ServiceAccount of its runs.")
-    token_file: str = Field("", description="File with the bearer token to show, read anew for every request.")
+    token_file: str = Field("", description="File with the bearer token to send, read again for every request.")
 
 
 class ServingSettings(BaseSettings):
@@ -150,7 +150,7 @@ class ServingSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="HOMEOSTAT_SERVING_", frozen=True)
 
-    engine: str = Field("Deployment", description="Engine of ModelDeployments that name none.")
+    engine: str = Field("Deployment", description="Engine of ModelDeployments without spec.engine.")
 
 
 class SeldonSettings(BaseSettings):
@@ -158,7 +158,7 @@ class SeldonSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="HOMEOSTAT_SELDON_", frozen=True)
 
-    enabled: bool = Field(default=False, description="Its operator is there.")
+    enabled: bool = Field(default=False, description="Whether its operator is installed.")
     ingress_url: str = Field(
         "",
         pattern=r"^(https?://.+)?$",
@@ -171,7 +171,7 @@ class KServeSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="HOMEOSTAT_KSERVE_", frozen=True)
 
-    enabled: bool = Field(default=False, description="Its controller is there.")
+    enabled: bool = Field(default=False, description="Whether its controller is installed.")
 
 
 class ServicesSettings(BaseSettings):

@@ -182,9 +182,9 @@ def test_a_version_that_the_backend_has_is_run_as_it_stands_with_its_inputs_chec
     assert "build-dataset" in ended.message
     (run,) = (each for each in kubeflow._listed("runs") if each["run_id"] == ended.uid)
     assert run["pipeline_version_reference"]["pipeline_version_id"] == package.backend_ids[1]
-    with pytest.raises(PlatformError, match="has no version 'first' at Kubeflow Pipelines"):
+    with pytest.raises(PlatformError, match="has no version 'first' in Kubeflow Pipelines"):
         kubeflow.package(package_of(a_training_job(pipeline={"name": name, "version": "first"})))
-    with pytest.raises(PlatformError, match="'nobody had it' is no pipeline at Kubeflow Pipelines"):
+    with pytest.raises(PlatformError, match="'nobody had it' is not a pipeline in Kubeflow Pipelines"):
         kubeflow.package(package_of(a_training_job(pipeline={"name": "nobody had it", "version": "1"})))
 
 

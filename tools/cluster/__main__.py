@@ -31,7 +31,7 @@ def main() -> int:
     parser.add_argument("command", choices=["up", "down", "status", "kubeconfig", "kubectl", "helm"])
     command = parser.parse_args().command
     if command in ("up", "down", "status") and (context := os.environ.get("CONTEXT")):
-        print(f"CONTEXT={context} is a cluster of yours: nothing to do here. Unset it for the local cluster.")
+        print(f"CONTEXT={context} is your own cluster: there is nothing to do. Unset it for the local cluster.")
         return 0
     try:
         cluster = settings.load()

@@ -51,7 +51,7 @@ def _write_key(path: Path, key: ec.EllipticCurvePrivateKey) -> None:
 def _read_key(path: Path) -> ec.EllipticCurvePrivateKey:
     key = serialization.load_pem_private_key(path.read_bytes(), password=None)
     if not isinstance(key, ec.EllipticCurvePrivateKey):
-        raise TypeError(f"{path} holds no elliptic-curve key; remove its directory to have new ones made.")
+        raise TypeError(f"{path} contains no elliptic-curve key; remove its directory to create new ones.")
     return key
 
 

@@ -44,7 +44,9 @@ def clear_processes(settings: Settings) -> None:
     if Path("/sys/class/net", settings.interface).exists():  # the kernel tears namespaces down at its leisure
         subprocess.run(["ip", "link", "delete", settings.interface], check=False, capture_output=True)
         until(
-            "The cluster's link did not go", lambda: not Path("/sys/class/net", settings.interface).exists(), seconds=20
+            "The cluster's network link was not removed",
+            lambda: not Path("/sys/class/net", settings.interface).exists(),
+            seconds=20,
         )
     shutil.rmtree(settings.runtime, ignore_errors=True)
     mountpoints = settings.directory / "mountpoints.json"

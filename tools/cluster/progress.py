@@ -50,7 +50,7 @@ def timings_table() -> Table:
     rows = Table("what", "from second", "seconds", title="where the time went")
     for each in timings():
         rows.add_row(each.label, f"{each.began:.0f}", f"{each.seconds:.0f}")
-    rows.add_row("all of it", "0", f"{time.monotonic() - _start:.0f}")
+    rows.add_row("total", "0", f"{time.monotonic() - _start:.0f}")
     return rows
 
 

@@ -27,7 +27,7 @@ SERVING = {
 
 
 def _objects(platform: Platform) -> Table:
-    table = Table("object", "ready", "reason", "what it says", title=f"kubectl -n {NAMESPACE} get homeostat")
+    table = Table("object", "ready", "reason", "message", title=f"kubectl -n {NAMESPACE} get homeostat")
     for kind in reversed(release.GROUP_KINDS):
         for found in platform.listing(kind):
             ready = condition(found, "Ready")

@@ -119,7 +119,9 @@ class Platform:
             try:
                 line = process.stdout.readline() if process.stdout else ""
                 if "Forwarding from 127.0.0.1:" not in line:
-                    raise UserError(f"no way to service/{service}: {process.stderr.read() if process.stderr else ''}")
+                    raise UserError(
+                        f"no port forward to service/{service}: {process.stderr.read() if process.stderr else ''}"
+                    )
                 yield "127.0.0.1:" + line.split("127.0.0.1:")[1].split(" ")[0]
             finally:
                 process.terminate()
@@ -141,7 +143,7 @@ def install(platform: Platform, images: Path, extra: tuple[str, ...] = ()) -> No
             return waiting
 
         until(
-            "a release without parts that are not ready", read, lambda waiting: not waiting, 420,
+            "readiness of every part of the release", read, lambda waiting: not waiting, 420,
             every=1, diagnose=lambda: diagnose(platform), error=UserError,
         )  # fmt: skip
         shown.detail = "every part is ready"

@@ -49,7 +49,9 @@ def build(cluster: Settings, names: list[str]) -> list[Built]:
     """
     registry = os.environ.get("REGISTRY")
     if os.environ.get("CONTEXT") and not registry:
-        raise UserError("CONTEXT names a cluster of yours: name with REGISTRY=<prefix> from where it takes its images.")
+        raise UserError(
+            "CONTEXT names your own cluster: set REGISTRY=<prefix> to the registry that it pulls images from."
+        )
     engine = engines.choose(cluster)
     prefix = registry or "localhost/homeostat"
     with ThreadPoolExecutor(_AT_ONCE) as pool:

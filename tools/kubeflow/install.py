@@ -85,13 +85,13 @@ def up(cluster: Settings) -> None:
             return waiting
 
         until(
-            "Kubeflow Pipelines without parts that are not ready", read, lambda waiting: not waiting, PATIENCE,
+            "readiness of every part of Kubeflow Pipelines", read, lambda waiting: not waiting, PATIENCE,
             every=0.5, diagnose=lambda: _diagnosis(cluster), error=UserError,
         )  # fmt: skip
         shown.detail = "every part is ready"
     console.print(
         f"Kubeflow Pipelines is up after {time.monotonic() - began:.0f} s: "
-        f"service ml-pipeline.{NAMESPACE}:8888; `make kubeflow-down` takes it away."
+        f"service ml-pipeline.{NAMESPACE}:8888; `make kubeflow-down` removes it."
     )
 
 
@@ -118,7 +118,7 @@ def down(cluster: Settings) -> None:
     if not cluster_up.running(cluster):
         console.print("There is no cluster running, so there is no Kubeflow Pipelines.")
         return
-    with step("Kubeflow Pipelines goes"):
+    with step("remove Kubeflow Pipelines"):
         api.kubectl(cluster, "delete", "namespace", NAMESPACE, "--ignore-not-found", "--timeout=180s")
         for path in binaries.build(cluster).definitions:
             for document in yaml.safe_load_all(path.read_text()):

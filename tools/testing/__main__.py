@@ -116,7 +116,9 @@ def _parsed() -> argparse.Namespace:
     which.add_argument("--unit", action="store_true", help="only what needs no cluster")
     which.add_argument("--paths", nargs="+", help="only these tests, which need no cluster")
     which.add_argument(
-        "--backend", choices=BACKENDS, help="the story, contracts and faults with this, on the cluster that is up"
+        "--backend",
+        choices=BACKENDS,
+        help="run the scenario, contract and fault tests with this backend on the running cluster",
     )
     parser.add_argument("--keep-cluster", action="store_true", help="leave the cluster up at the end")
     return parser.parse_args()

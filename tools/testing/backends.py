@@ -87,7 +87,7 @@ def run_story(cluster: Settings, name: str, *options: str) -> dict[str, str]:
     log = BUILD / f"{name}-story.log"
     with timed("the story"), log.open("w") as copy:
         if demo("up", *options, copy=copy):
-            raise UserError(f"the story did not reach its end; see {log}")
+            raise UserError(f"the scenario did not finish; see {log}")
     return {"KUBECONFIG": str(cluster.kubeconfig), "HOMEOSTAT_STORY": str(log)}
 
 

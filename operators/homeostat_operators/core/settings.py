@@ -25,8 +25,8 @@ class OperatorSettings:
         pipelines_image: Container image of runs.
         services_image: Container image of predictors.
         gateway_url: Public base of ``status.url``, without a slash at its end.
-        pipelines_engine: Engine of trainings that name none.
-        serving_engine: Engine of ModelDeployments that name none.
+        pipelines_engine: Engine of TrainingJobs without spec.engine.
+        serving_engine: Engine of ModelDeployments without spec.engine.
         node_pools: Node pools by the name that users give.
         serving_engines: Serving engines that the platform has.
         seldon_ingress_url: Base of the ingress that Seldon Core configures; empty: Homeostat's gateway splits the traffic.

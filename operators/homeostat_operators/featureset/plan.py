@@ -40,7 +40,7 @@ RUN_POLL_INTERVAL = timedelta(seconds=10)
 """Until it is looked whether a run that waits for its pod still does; its end queues the FeatureSet by itself."""
 
 REMEDIES = {
-    OUT_OF_MEMORY: f"a materialisation has {children.SHAPE.resources.limits['memory']}: let spec.source name fewer rows"
+    OUT_OF_MEMORY: f"a materialisation has {children.SHAPE.resources.limits['memory']}: reduce the rows of spec.source"
 }
 POLICY = RunPolicy(
     deadline=timedelta(seconds=children.SHAPE.deadline_seconds), longest_pause=timedelta(minutes=10), remedies=REMEDIES

@@ -61,7 +61,7 @@ def _coverage_fell(status: SignalStatus) -> bool:
 def _figures(pairs: Sequence[Pair], shift: datetime | None) -> dict[str, str]:
     figures = {signal.name: _figure(signal, status) for signal, status in pairs}
     if shift is not None:
-        figures["inputs moved since"] = format_time(shift)
+        figures["inputs drifted since"] = format_time(shift)
     return figures
 
 

@@ -32,7 +32,7 @@ def checked_pool(resource: TrainingJob, observed: TrainingJobObservation) -> Nod
     if name is None:
         return None
     if name not in pools:
-        choices = f"use one of {', '.join(sorted(pools))}" if pools else "the platform has none: leave the field out"
+        choices = f"use one of {', '.join(sorted(pools))}" if pools else "the platform has none; omit the field"
         raise InvalidSpec(f"spec.placement.nodePool {name!r} is unknown; {choices}")
     return pools[name]
 

@@ -63,7 +63,7 @@ class State:
                 await self.refresh()
             except Exception:
                 # An object that this version cannot read must not end the page for all the others.
-                self.outage = "an object cannot be shown; the console's log says which"
+                self.outage = "an object cannot be displayed; the console's log names it"
                 log.exception("the cluster's objects cannot be shown")
             self._wake.clear()
             pause = WATCHED_SECONDS if self.watchers else UNWATCHED_SECONDS

@@ -58,7 +58,7 @@ def fetch(objects: Objects, bundle: BundleRef, names: Sequence[str]) -> dict[str
     files = {}
     for name in names:
         if name not in digests:
-            raise InvalidData(f"{uri}/{MANIFEST} names no {name}: it is no bundle of this kind; train again")
+            raise InvalidData(f"{uri}/{MANIFEST} names no {name}: it is not a bundle of this kind; train again")
         files[name] = _read(objects, f"{uri}/{name}")
         verify(f"{uri}/{name}", files[name], digests[name])
     return files

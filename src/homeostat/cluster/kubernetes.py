@@ -160,7 +160,7 @@ class KubernetesCluster:
         answer = self._call("GET", self._path(api_version, kind, namespace), query=query)
         if answer is None:
             owner = "the chart's CRDs" if api_version == API_VERSION else "what provides it"
-            raise PlatformError(f"the cluster knows no {kind} of {api_version}; install {owner}")
+            raise PlatformError(f"the cluster has no kind {kind} in {api_version}; install {owner}")
         # Items of a list come without these two, which everything else carries.
         items = [{"apiVersion": api_version, "kind": kind, **item} for item in answer["items"] or ()]
         return Listing(items, answer["metadata"]["resourceVersion"])

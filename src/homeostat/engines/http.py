@@ -94,7 +94,7 @@ class Engine:
         try:
             return response.json()
         except ValueError as error:
-            raise self._unavailable(f"{method} {path}: the answer is no JSON: {_excerpt(response)}") from error
+            raise self._unavailable(f"{method} {path}: the response is not JSON: {_excerpt(response)}") from error
 
     def close(self) -> None:
         """Closes the connections."""

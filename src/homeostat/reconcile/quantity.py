@@ -18,6 +18,6 @@ def parse_quantity(text: str) -> Decimal:
     """
     match = _NUMBER.fullmatch(text)
     if match is None:
-        raise ValueError(f"{text!r} is no quantity; write a number with one of m, k, M, G, Ki, Mi, Gi, or without")
+        raise ValueError(f"{text!r} is not a quantity; write a number with one of m, k, M, G, Ki, Mi, Gi, or without")
     number, suffix = match.groups()
     return Decimal(number) * (_FACTORS[suffix] if suffix else 1)

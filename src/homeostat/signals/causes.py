@@ -95,21 +95,21 @@ def _has_no_data(evidence: Evidence) -> bool:
 
 def _outage_sentence(evidence: Evidence) -> str:
     parts = [
-        f"missing values are up in {', '.join(evidence.null)}" if evidence.null else "",
+        f"missing values increased in {', '.join(evidence.null)}" if evidence.null else "",
         f"FeatureSet {', '.join(evidence.stale_feature_sets)} is not fresh" if evidence.stale_feature_sets else "",
         "traffic has stopped" if evidence.traffic_stopped else "",
-        "due outcomes do not arrive" if evidence.coverage_down else "",
+        "due outcomes are not arriving" if evidence.coverage_down else "",
     ]
     listed = "; ".join(part for part in parts if part)
-    return f"{listed[0].upper()}{listed[1:]}. Retraining would learn the outage."
+    return f"{listed[0].upper()}{listed[1:]}. A model retrained now would learn from the outage."
 
 
 def _named(features: tuple[str, ...]) -> str:
-    return f"Inputs moved ({', '.join(features)})" if features else "Inputs moved"
+    return f"Inputs drifted ({', '.join(features)})" if features else "Inputs drifted"
 
 
 def _still(evidence: Evidence) -> str:
-    return "while the inputs are still" if evidence.drift is WITHIN_BOUNDS else "and no signal watches the inputs"
+    return "while the inputs are unchanged" if evidence.drift is WITHIN_BOUNDS else "and no signal monitors the inputs"
 
 
 def _unit_change_alone(evidence: Evidence) -> bool:
@@ -118,7 +118,7 @@ def _unit_change_alone(evidence: Evidence) -> bool:
 
 def _unclassified_sentence(evidence: Evidence) -> str:
     states = {"drift": evidence.drift, "performance": evidence.performance, "business": evidence.business}
-    listed = ", ".join(f"{name} is {state or 'not watched'}" for name, state in states.items())
+    listed = ", ".join(f"{name} is {state or 'not monitored'}" for name, state in states.items())
     return f"No known cause fits: {listed}."
 
 
@@ -128,34 +128,34 @@ TABLE: tuple[Row, ...] = (
     Row(
         Cause.UNIT_CHANGE,
         _unit_change_alone,
-        lambda evidence: f"Values of {evidence.unit_change}, and no other feature moved: a change of unit.",
+        lambda evidence: f"Values of {evidence.unit_change}, and no other feature drifted: a change of unit.",
     ),
     Row(
         Cause.COVARIATE_SHIFT,
         lambda evidence: evidence.performance is BREACHED and evidence.drift is BREACHED,
-        lambda evidence: f"{_named(evidence.moved)}, and performance since is beyond its bound.",
+        lambda evidence: f"{_named(evidence.moved)}, and performance since then breaches its threshold.",
     ),
     Row(
         Cause.CONCEPT_DRIFT,
         lambda evidence: evidence.performance is BREACHED and evidence.drift in {WITHIN_BOUNDS, None},
         lambda evidence: (
-            f"Performance is beyond its bound {_still(evidence)}: the same inputs now lead to other outcomes."
+            f"Performance breaches its threshold {_still(evidence)}: the same inputs now lead to different outcomes."
         ),
     ),
     Row(
         Cause.BENIGN_SHIFT,
         lambda evidence: evidence.drift is BREACHED and evidence.performance is WITHIN_BOUNDS,
-        lambda evidence: f"{_named(evidence.moved)}, and performance since is within its bound.",
+        lambda evidence: f"{_named(evidence.moved)}, and performance since then is within its threshold.",
     ),
     Row(
         Cause.UNPROVEN_SHIFT,
         lambda evidence: evidence.drift is BREACHED and evidence.performance is OUTCOMES_PENDING,
-        lambda evidence: f"{_named(evidence.moved)}; the outcomes of predictions since are not due yet.",
+        lambda evidence: f"{_named(evidence.moved)}; outcomes of predictions made since then are not due yet.",
     ),
     Row(
         Cause.BUSINESS_MISS,
         lambda evidence: evidence.business is BREACHED and evidence.performance is WITHIN_BOUNDS,
-        lambda _: "The business signal is beyond its bound although performance is within its own.",
+        lambda _: "The business signal breaches its threshold although performance does not.",
     ),
     Row(Cause.UNCLASSIFIED, lambda evidence: BREACHED in _states(evidence), _unclassified_sentence),
     Row(Cause.NONE, lambda _: True, lambda _: "No signal is in breach."),

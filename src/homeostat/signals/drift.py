@@ -110,7 +110,7 @@ class FeatureDrift:
     def obstacle(self, min_samples: int) -> str:
         """Why the distribution over the regular bins cannot be judged; empty if it can."""
         if self.trained_share == 0:
-            return "training has no value of it"
+            return "it has no values in training"
         if self.effective_samples < min_samples:
             clustered = f" of {self.samples:.0f} rows that arrive in batches" if self.design_effect > 1 else ""
             return f"its effective sample is {self.effective_samples:.0f}{clustered}, below minSamples of {min_samples}"
@@ -316,10 +316,10 @@ def _sentence(
     ]
     figures = f"{worst.feature} has an excess PSI of {worst.excess:.3f} (95 % {worst.lower:.3f} to {worst.upper:.3f})"
     if moved:
-        others = f", and {len(moved) - 1} more moved" if len(moved) > 1 else ""
+        others = f", and {len(moved) - 1} more drifted" if len(moved) > 1 else ""
         parts.insert(0, f"{figures}, above {threshold:g}{others}")
     elif not raised:
-        parts.append(f"no feature moved: {figures} against {threshold:g}, p = {worst.p_value:.2g}")
+        parts.append(f"no feature drifted: {figures} against {threshold:g}, p = {worst.p_value:.2g}")
     return "; ".join(parts) + "."
 
 

@@ -15,8 +15,8 @@ from homeostat.views.training_jobs import training_job_card
 EMPTY = {
     "featuresets": "No FeatureSet yet. Apply one that names your Parquet files: kubectl apply -f featureset.yaml",
     "trainingjobs": "No TrainingJob yet. Apply one, or POST /api/v1/trainingjobs.",
-    "modeldeployments": "No ModelDeployment yet. Apply one that follows the model your TrainingJobs make.",
-    "monitors": "No Monitor yet. Apply one that says when your ModelDeployment needs attention.",
+    "modeldeployments": "No ModelDeployment yet. Apply one that follows the model your TrainingJobs produce.",
+    "monitors": "No Monitor yet. Apply one that defines when your ModelDeployment needs attention.",
 }
 TITLES = {
     "featuresets": "Features",

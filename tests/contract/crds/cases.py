@@ -45,16 +45,26 @@ REFUSED = [
     Case("FeatureSet", {"materialization.schedule": "hourly"}, "spec.materialization.schedule"),
     Case("FeatureSet", {"materialization.startingDeadlineSeconds": 9}, "greater than or equal to 10"),
     Case("FeatureSet", {"freshness.maxAge": "2"}, PATTERN),
-    Case("FeatureSet", {"expectations": a_range(rule="Range")}, "min or max are given exactly with rule Range"),
     Case(
-        "FeatureSet", {"expectations": a_range(rule="NotNull", min="0")}, "min or max are given exactly with rule Range"
+        "FeatureSet",
+        {"expectations": a_range(rule="Range")},
+        "min or max is required with rule Range and not allowed otherwise",
+    ),
+    Case(
+        "FeatureSet",
+        {"expectations": a_range(rule="NotNull", min="0")},
+        "min or max is required with rule Range and not allowed otherwise",
     ),
     Case("FeatureSet", {"expectations": a_range(rule="Range", min="low")}, PATTERN),
-    Case("FeatureSet", {"expectations": a_range(rule="OneOf")}, "values are given exactly with rule OneOf"),
+    Case(
+        "FeatureSet",
+        {"expectations": a_range(rule="OneOf")},
+        "values is required with rule OneOf and not allowed otherwise",
+    ),
     Case(
         "FeatureSet",
         {"expectations": a_range(rule="NotNull", values=["a"])},
-        "values are given exactly with rule OneOf",
+        "values is required with rule OneOf and not allowed otherwise",
     ),
     Case("FeatureSet", {"expectations": a_range(rule="Unique")}, "supported values"),
     Case("FeatureSet", {"expectations": a_range(rule="NotNull", severity="Fatal")}, "supported values"),
@@ -68,9 +78,13 @@ REFUSED = [
     Case(
         "TrainingJob",
         {"dataset.labels": a_label(parquet=PARQUET)},
-        "field and timestampField are given exactly with parquet",
+        "field and timestampField are required with parquet and not allowed otherwise",
     ),
-    Case("TrainingJob", {"dataset.labels": a_label(outcomesOf="churn", **TIMES)}, "given exactly with parquet"),
+    Case(
+        "TrainingJob",
+        {"dataset.labels": a_label(outcomesOf="churn", **TIMES)},
+        "required with parquet and not allowed otherwise",
+    ),
     Case("TrainingJob", {"dataset.window": {"last": "1w"}}, PATTERN),
     Case("TrainingJob", {"dataset.holdout": ABSENT}, "spec.dataset.holdout: Required"),
     Case("TrainingJob", {"dataset.holdout": {}}, "spec.dataset.holdout.percent: Required"),
@@ -83,7 +97,7 @@ REFUSED = [
     Case("TrainingJob", {"pipeline": {}}, ONE_PIPELINE),
     Case("TrainingJob", {"pipeline": {"name": "a", "uri": PACKAGE}}, ONE_PIPELINE),
     Case("TrainingJob", {"pipeline": {"uri": PACKAGE, "configMapRef": {"name": "a"}}}, ONE_PIPELINE),
-    Case("TrainingJob", {"pipeline": {"uri": PACKAGE, "version": "1"}}, "version is given with name only"),
+    Case("TrainingJob", {"pipeline": {"uri": PACKAGE, "version": "1"}}, "version is allowed only with name"),
     Case("TrainingJob", {"pipeline": {"uri": "https://example.org/a.yaml"}}, PATTERN),
     Case("TrainingJob", {"pipeline": {"name": ""}}, "spec.pipeline.name"),
     Case("TrainingJob", {"pipeline": {"name": "a", "version": ""}}, "spec.pipeline.version"),
@@ -139,11 +153,11 @@ REFUSED = [
     Case("Monitor", {"deploymentRef.name": "Churn"}, PATTERN),
     Case("Monitor", {"signals": []}, "spec.signals"),
     Case("Monitor", {"signals.1.name": "drift"}, "Duplicate value"),
-    Case("Monitor", {"signals.1.metric": ABSENT}, "metric is given exactly with type Performance"),
-    Case("Monitor", {"signals.0.metric": "auc"}, "metric is given exactly with type Performance"),
-    Case("Monitor", {"signals.0.query": "up"}, "query is given exactly with type Business"),
-    Case("Monitor", {"signals.1.aggregation": "Max"}, "aggregation is given only with type DataDrift"),
-    Case("Monitor", {"signals.1.features": {"exclude": ["month"]}}, "features is given only with type DataDrift"),
+    Case("Monitor", {"signals.1.metric": ABSENT}, "metric is required with type Performance and not allowed otherwise"),
+    Case("Monitor", {"signals.0.metric": "auc"}, "metric is required with type Performance and not allowed otherwise"),
+    Case("Monitor", {"signals.0.query": "up"}, "query is required with type Business and not allowed otherwise"),
+    Case("Monitor", {"signals.1.aggregation": "Max"}, "aggregation is allowed only with type DataDrift"),
+    Case("Monitor", {"signals.1.features": {"exclude": ["month"]}}, "features is allowed only with type DataDrift"),
     Case("Monitor", {"signals.0.features": {"include": ["a"], "exclude": ["b"]}}, "give either include or exclude"),
     Case("Monitor", {"signals.0.features": {}}, "give either include or exclude"),
     Case("Monitor", {"signals.0.features": {"include": []}}, "should have at least 1 items"),
@@ -212,7 +226,7 @@ ACCEPTED = [
     Case("Monitor", {"suspend": True}),
 ]
 
-IMMUTABLE = "is immutable; make a new TrainingJob"
+IMMUTABLE = "is immutable; create a new TrainingJob"
 
 # Changes of an object that exists.
 CHANGE_REFUSED = [
@@ -228,7 +242,7 @@ CHANGE_REFUSED = [
     Case("ModelDeployment", {"model.registered.name": "other"}, "model.registered.name is immutable"),
     Case("TrainingJob", {"dataset.holdout": {"percent": 30}}, f"dataset {IMMUTABLE}"),
     Case("TrainingJob", {"dataset.window": {"last": "24h"}}, f"dataset {IMMUTABLE}"),
-    Case("ModelDeployment", {"engine": "Seldon"}, "engine is immutable; make a new ModelDeployment"),
+    Case("ModelDeployment", {"engine": "Seldon"}, "engine is immutable; create a new ModelDeployment"),
     Case("TrainingJob", {"engine": "Kubeflow"}, f"engine {IMMUTABLE}"),
     Case("TrainingJob", {"pipeline.parameters": [{"name": "a", "value": "1"}]}, f"pipeline {IMMUTABLE}"),
     Case("TrainingJob", {"placement.gpusPerNode": 1}, f"placement {IMMUTABLE}"),

@@ -41,5 +41,5 @@ def test_a_refusal_keeps_the_code_of_the_engine() -> None:
 
 
 def test_an_answer_of_something_else_on_that_address_is_an_outage() -> None:
-    with pytest.raises(EngineUnavailable, match="no JSON: <html>"):
+    with pytest.raises(EngineUnavailable, match="not JSON: <html>"):
         engine(lambda _: httpx.Response(200, text="<html>")).call("GET", "/")

@@ -302,7 +302,7 @@ def test_a_lacking_permission_or_a_conflict_is_not_the_users_fault(status: int) 
 def test_a_500_of_a_healthy_backend_is_no_outage() -> None:
     server = KubeflowServer()
     server.refusal = httpx.Response(500, json={"code": 13, "message": "unknown template format"})
-    with pytest.raises(PlatformError, match=r"500 .*unknown template format.*no outage") as raised:
+    with pytest.raises(PlatformError, match=r"500 .*unknown template format.*not an outage") as raised:
         engine(server).submit(an_attempt())
     assert not isinstance(raised.value, EngineUnavailable)
 

@@ -87,7 +87,7 @@ def without(field: str) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ("a: [", "'u' is no YAML"),
+        ("a: [", "'u' is not valid YAML"),
         ("", "'u' holds 0 pipeline specs"),
         ("just text", "'u' holds 0 pipeline specs"),
         (f"{yaml.safe_dump(a_spec())}---\n{yaml.safe_dump(a_spec())}", "'u' holds 2 pipeline specs"),

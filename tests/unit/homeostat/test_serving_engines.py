@@ -45,7 +45,7 @@ def test_a_version_that_the_other_operator_never_looked_at_says_so(engine: Servi
     stage.apply(replace(stage.versions[0], weight=100))
     seen = engine.servings(stage.listed())["1"]
     assert (seen.desired, seen.ready, seen.complete) == (1, 0, False)
-    assert "no Deployment" in seen.failure_message
+    assert "not created a Deployment" in seen.failure_message
 
 
 def test_what_seldon_core_says_of_its_own_failure_is_passed_on() -> None:

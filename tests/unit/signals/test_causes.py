@@ -111,18 +111,18 @@ def test_the_diagnosis_carries_its_figures() -> None:
 @pytest.mark.parametrize(
     ("evidence", "sentence"),
     [
-        (Evidence(null=("age", "tenure")), "Missing values are up in age, tenure."),
+        (Evidence(null=("age", "tenure")), "Missing values increased in age, tenure."),
         (Evidence(stale_feature_sets=("customers", "calls")), "FeatureSet customers, calls is not fresh."),
         (Evidence(traffic_stopped=True), "Traffic has stopped."),
-        (Evidence(coverage_down=True), "Due outcomes do not arrive."),
+        (Evidence(coverage_down=True), "Due outcomes are not arriving."),
         (
             Evidence(null=("age",), stale_feature_sets=("calls",), traffic_stopped=True, coverage_down=True),
-            "Missing values are up in age; FeatureSet calls is not fresh; traffic has stopped; due outcomes do not arrive.",
+            "Missing values increased in age; FeatureSet calls is not fresh; traffic has stopped; due outcomes are not arriving.",
         ),
     ],
 )
 def test_an_outage_is_told_by_all_of_its_signs_and_no_others(evidence: Evidence, sentence: str) -> None:
-    assert diagnose(evidence).reason == f"{sentence} Retraining would learn the outage."
+    assert diagnose(evidence).reason == f"{sentence} A model retrained now would learn from the outage."
 
 
 @pytest.mark.parametrize(
@@ -130,24 +130,24 @@ def test_an_outage_is_told_by_all_of_its_signs_and_no_others(evidence: Evidence,
     [
         (
             Evidence(BREACHED, WITHIN_BOUNDS, moved=("age", "calls")),
-            "Inputs moved (age, calls), and performance since is within its bound.",
+            "Inputs drifted (age, calls), and performance since then is within its threshold.",
         ),
-        (Evidence(BREACHED, BREACHED), "Inputs moved, and performance since is beyond its bound."),
+        (Evidence(BREACHED, BREACHED), "Inputs drifted, and performance since then breaches its threshold."),
         (
             Evidence(BREACHED, OUTCOMES_PENDING, moved=("age",)),
-            "Inputs moved (age); the outcomes of predictions since are not due yet.",
+            "Inputs drifted (age); outcomes of predictions made since then are not due yet.",
         ),
         (
             Evidence(WITHIN_BOUNDS, BREACHED),
-            "Performance is beyond its bound while the inputs are still: the same inputs now lead to other outcomes.",
+            "Performance breaches its threshold while the inputs are unchanged: the same inputs now lead to different outcomes.",
         ),
         (
             Evidence(None, BREACHED),
-            "Performance is beyond its bound and no signal watches the inputs: the same inputs now lead to other outcomes.",
+            "Performance breaches its threshold and no signal monitors the inputs: the same inputs now lead to different outcomes.",
         ),
         (
             Evidence(NO_DATA, BREACHED),
-            "No known cause fits: drift is NoData, performance is Breached, business is not watched.",
+            "No known cause fits: drift is NoData, performance is Breached, business is not monitored.",
         ),
     ],
 )

@@ -206,7 +206,7 @@ def test_calm_features_are_reported_by_the_one_that_moved_most() -> None:
     assert (seen.state, seen.feature, seen.moved) == (SignalState.WITHIN_BOUNDS, "calm", ())
     assert (seen.value, seen.lower, seen.upper, seen.samples) == (0.01, -0.01, 0.03, 300)
     assert seen.sentence == (
-        "no feature moved: calm has an excess PSI of 0.010 (95 % -0.010 to 0.030) against 0.1, p = 0.5."
+        "no feature drifted: calm has an excess PSI of 0.010 (95 % -0.010 to 0.030) against 0.1, p = 0.5."
     )
 
 
@@ -214,7 +214,7 @@ def test_moved_features_are_listed_worst_first() -> None:
     one, both = judge([CALM, MOVED], 0.1, 200), judge([MOVED, CALM, MORE], 0.1, 200)
     assert (both.state, both.feature, both.moved) == (SignalState.BREACHED, "more", ("more", "moved"))
     assert one.sentence == "moved has an excess PSI of 0.500 (95 % 0.400 to 0.600), above 0.1."
-    assert both.sentence == "more has an excess PSI of 0.700 (95 % 0.600 to 0.800), above 0.1, and 1 more moved."
+    assert both.sentence == "more has an excess PSI of 0.700 (95 % 0.600 to 0.800), above 0.1, and 1 more drifted."
 
 
 def test_a_p_value_of_exactly_the_level_is_no_breach() -> None:

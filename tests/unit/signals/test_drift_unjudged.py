@@ -21,7 +21,7 @@ NEVER = replace(CALM, feature="never", trained_share=0.0)
     ("feature", "obstacle"),
     [
         (CALM, ""),
-        (NEVER, "training has no value of it"),
+        (NEVER, "it has no values in training"),
         (FEW, "its effective sample is 40 of 100 rows that arrive in batches, below minSamples of 200"),
         (replace(FEW, design_effect=1.0), "its effective sample is 40, below minSamples of 200"),
         (NEW, "the effective sample of values that training has seen is 99, below minSamples of 200"),
@@ -66,7 +66,7 @@ def test_features_that_can_be_judged_decide_and_the_others_are_listed_with_the_s
     )
     assert judge([CALM, FEW, NEW], 0.1, 200).sentence.endswith("minSamples of 200, and 1 more.")
     assert judge([CALM, NEVER], 0.1, 200).sentence.endswith(
-        " 1 of 2 features cannot be judged: never, because training has no value of it."
+        " 1 of 2 features cannot be judged: never, because it has no values in training."
     )
 
 

@@ -44,7 +44,7 @@ def outdated(root: Path) -> list[Path]:
 def main() -> int:
     """Entry point; the exit status."""
     parser = argparse.ArgumentParser(prog="python -m homeostat.api.crdgen", description=__doc__)
-    parser.add_argument("--check", action="store_true", help="write nothing, name what is not up to date")
+    parser.add_argument("--check", action="store_true", help="write nothing; list files that are not up to date")
     check = parser.parse_args().check
     root = Path.cwd()
     if check:

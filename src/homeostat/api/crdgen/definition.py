@@ -11,8 +11,8 @@ Kind = type[Resource[Any, Any]]
 
 _NAME_RULE = rule(
     f"self.metadata.name.size() <= {NAME_LIMIT} && self.metadata.name.matches('{NAME_PATTERN}')",
-    f"metadata.name has at most {NAME_LIMIT} characters, small letters, digits and '-', begins with a letter and "
-    "does not end with '-': names of children are made from it",
+    f"metadata.name has at most {NAME_LIMIT} characters, lowercase letters, digits and '-', begins with a letter and "
+    "does not end with '-': the names of child objects derive from it",
 )
 _API_VERSION = {"description": "Version of the schema that the object is written in.", "type": "string"}
 _KIND = {"description": "Kind of the object.", "type": "string"}
@@ -95,5 +95,5 @@ def _immutable(kind: Kind, spec: Schema) -> list[dict[str, Any]]:
         same = f"self.{name} == oldSelf.{name}"
         if name not in spec.get("required", []) and "default" not in field:
             same = f"has(self.{name}) == has(oldSelf.{name}) && (!has(self.{name}) || {same})"
-        rules.append(rule(same, f"{name} is immutable; make a new {kind.KIND}"))
+        rules.append(rule(same, f"{name} is immutable; create a new {kind.KIND}"))
     return rules

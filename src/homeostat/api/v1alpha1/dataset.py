@@ -28,7 +28,7 @@ class LabelSource(SpecModel):
                 rule("has(self.parquet) != has(self.outcomesOf)", "give exactly one of parquet and outcomesOf"),
                 rule(
                     "has(self.parquet) == has(self.field) && has(self.parquet) == has(self.timestampField)",
-                    "field and timestampField are given exactly with parquet",
+                    "field and timestampField are required with parquet and not allowed otherwise",
                 ),
             ]
         }
@@ -49,7 +49,7 @@ class LabelSource(SpecModel):
         if (self.parquet is None) == (self.outcomes_of is None):
             raise ValueError("a label source has exactly one of parquet and outcomesOf")
         if (self.parquet is None) != (self.field is None) or (self.parquet is None) != (self.timestamp_field is None):
-            raise ValueError("field and timestampField are given exactly with parquet")
+            raise ValueError("field and timestampField are required with parquet and not allowed otherwise")
         return self
 
 

@@ -117,9 +117,12 @@ class Expectation(SpecModel):
             "x-kubernetes-validations": [
                 rule(
                     "self.rule == 'Range' ? has(self.min) || has(self.max) : !has(self.min) && !has(self.max)",
-                    "min or max are given exactly with rule Range",
+                    "min or max is required with rule Range and not allowed otherwise",
                 ),
-                rule("(self.rule == 'OneOf') == has(self.values)", "values are given exactly with rule OneOf"),
+                rule(
+                    "(self.rule == 'OneOf') == has(self.values)",
+                    "values is required with rule OneOf and not allowed otherwise",
+                ),
             ]
         }
     )
@@ -277,11 +280,11 @@ class FeatureSet(Resource[FeatureSetSpec, FeatureSetStatus]):
         PrinterColumn(name="Next", path=".status.nextRunTime"),
     )
     TRANSITION_RULES: ClassVar[tuple[dict[str, Any], ...]] = (
-        rule("self.entities == oldSelf.entities", "entities are immutable; make a new FeatureSet"),
-        rule("self.timestampField == oldSelf.timestampField", "timestampField is immutable; make a new FeatureSet"),
+        rule("self.entities == oldSelf.entities", "entities are immutable; create a new FeatureSet"),
+        rule("self.timestampField == oldSelf.timestampField", "timestampField is immutable; create a new FeatureSet"),
         rule(
             "self.features + oldSelf.features == self.features",
-            "features are append-only and their types fixed; make a new FeatureSet",
+            "features are append-only and their types fixed; create a new FeatureSet",
         ),
     )
 

@@ -371,11 +371,11 @@ class ModelDeployment(Resource[ModelDeploymentSpec, ModelDeploymentStatus]):
         rule(
             "!has(self.model.registered) || !has(oldSelf.model.registered) || "
             "self.model.registered.name == oldSelf.model.registered.name",
-            "model.registered.name is immutable; make a new ModelDeployment",
+            "model.registered.name is immutable; create a new ModelDeployment",
         ),
         rule(
             "has(self.engine) == has(oldSelf.engine) && (!has(self.engine) || self.engine == oldSelf.engine)",
-            "engine is immutable; make a new ModelDeployment",
+            "engine is immutable; create a new ModelDeployment",
         ),
     )
 

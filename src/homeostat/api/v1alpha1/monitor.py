@@ -95,14 +95,18 @@ class Signal(SpecModel):
         json_schema_extra={
             "x-kubernetes-validations": [
                 rule(
-                    "(self.type == 'Performance') == has(self.metric)", "metric is given exactly with type Performance"
+                    "(self.type == 'Performance') == has(self.metric)",
+                    "metric is required with type Performance and not allowed otherwise",
                 ),
-                rule("(self.type == 'Business') == has(self.query)", "query is given exactly with type Business"),
+                rule(
+                    "(self.type == 'Business') == has(self.query)",
+                    "query is required with type Business and not allowed otherwise",
+                ),
                 rule(
                     "self.type == 'DataDrift' || !has(self.aggregation)",
-                    "aggregation is given only with type DataDrift",
+                    "aggregation is allowed only with type DataDrift",
                 ),
-                rule("self.type == 'DataDrift' || !has(self.features)", "features is given only with type DataDrift"),
+                rule("self.type == 'DataDrift' || !has(self.features)", "features is allowed only with type DataDrift"),
                 rule(
                     "self.type != 'DataDrift' || self.threshold.operator == 'GreaterThan'",
                     "drift breaches above its threshold: use operator GreaterThan",

@@ -78,7 +78,7 @@ class PipelineRef(SpecModel):
                     "[has(self.name), has(self.uri), has(self.configMapRef)].filter(given, given).size() == 1",
                     "give exactly one of name, uri and configMapRef",
                 ),
-                rule("has(self.name) || !has(self.version)", "version is given with name only"),
+                rule("has(self.name) || !has(self.version)", "version is allowed only with name"),
             ]
         }
     )
@@ -110,7 +110,7 @@ class PipelineRef(SpecModel):
         if sum(given is not None for given in (self.name, self.uri, self.config_map_ref)) != 1:
             raise ValueError("give exactly one of name, uri and configMapRef")
         if self.version is not None and self.name is None:
-            raise ValueError("version is given with name only")
+            raise ValueError("version is allowed only with name")
         return self
 
     def __str__(self) -> str:

@@ -98,21 +98,21 @@ def parse(content: bytes, where: str, backend_ids: tuple[str, str] | None = None
         backend_ids: Identifiers at the engine.
 
     Raises:
-        InvalidSpec: It is no compiled pipeline, or not one that a training can be.
+        InvalidSpec: It is not a compiled pipeline, or not one that a training can be.
     """
     try:
         documents = [document for document in yaml.safe_load_all(content) if isinstance(document, dict)]
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InvalidSpec(f"{where} is no YAML: {' '.join(str(error).split())}; {_REMEDY}") from error
+        raise InvalidSpec(f"{where} is not valid YAML: {' '.join(str(error).split())}; {_REMEDY}") from error
     specs = [document for document in documents if "pipelineInfo" in document]
     if len(specs) != 1:
-        raise InvalidSpec(f"{where} holds {len(specs)} pipeline specs where one is needed; {_REMEDY}")
+        raise InvalidSpec(f"{where} holds {len(specs)} pipeline specs; exactly one is needed; {_REMEDY}")
     try:
         known = _Format.model_validate(specs[0])
     except ValidationError as error:
         first = error.errors()[0]
         field_ = ".".join(map(str, first["loc"]))
-        raise InvalidSpec(f"{where} is no compiled pipeline: {field_}: {first['msg']}; {_REMEDY}") from error
+        raise InvalidSpec(f"{where} is not a compiled pipeline: {field_}: {first['msg']}; {_REMEDY}") from error
     inputs = known.root.inputDefinitions
     if inputs.parameters.get(JOB, {}).get("parameterType") != "STRING":
         raise InvalidSpec(
@@ -162,7 +162,7 @@ class Packages:
         """The package that the spec of an object in a namespace names.
 
         Raises:
-            InvalidSpec: It is no compiled pipeline, or not one that a training can be.
+            InvalidSpec: It is not a compiled pipeline, or not one that a training can be.
             ObjectNotFound: It is not there.
             EngineUnavailable: The object store or Kubernetes does not answer.
         """

@@ -45,7 +45,7 @@ class KServeServing:
         """See ServingEngine."""
         desired = {predictor.version_of(each): _requested(each) for each in objects.get(KIND, ())}
         served = [predictor.version_of(each) for each in objects.get("Service", ())]
-        return predictor.servings_by_template(objects, desired, served, "KServe has made no Deployment of it")
+        return predictor.servings_by_template(objects, desired, served, "KServe has not created a Deployment for it")
 
     def service(self, resource: ModelDeployment, version: str) -> str:
         """See ServingEngine."""

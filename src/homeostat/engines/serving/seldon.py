@@ -71,7 +71,7 @@ class SeldonServing:
         made = status.get("serviceStatus") or {}
         name = deployment["metadata"]["name"] if deployment else ""
         served = [version for version in desired if version_name(name, version) in made]
-        message = status.get("description") or "Seldon Core's operator has made no Deployment of it"
+        message = status.get("description") or "Seldon Core's operator has not created a Deployment for it"
         return predictor.servings_by_template(objects, desired, served, f"SeldonDeployment {name}: {message}")
 
     def service(self, resource: ModelDeployment, version: str) -> str:

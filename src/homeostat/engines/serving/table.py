@@ -28,4 +28,4 @@ def serving_engine(name: str, seldon_ingress_url: str = "") -> ServingEngine:
         case SeldonServing.name:
             return SeldonServing(SeldonSettings(ingress_url=seldon_ingress_url))
         case _:
-            raise ValueError(f"no serving engine is called {name!r}")
+            raise ValueError(f"serving engine {name!r} is unknown")

@@ -108,7 +108,7 @@ def test_what_is_not_there_is_none_but_its_namespace_must_exist() -> None:
         assert cluster.replace_status(JOB) is None
         with pytest.raises(PlatformError, match="namespace 'churn' does not exist"):
             cluster.create(JOB)
-        with pytest.raises(PlatformError, match="knows no Job"):
+        with pytest.raises(PlatformError, match="has no kind Job"):
             cluster.list("batch/v1", "Job", "churn")
 
 

@@ -106,6 +106,6 @@ def test_an_object_of_several_versions_goes_with_the_last_of_them() -> None:
     assert world.kinds()["SeldonDeployment"] == ["churn"]
     world.turns(6)
     assert world.status.history[0].outcome == "RolledBack"
-    assert "no Deployment" in world.status.history[0].message
+    assert "not created a Deployment" in world.status.history[0].message
     world.turns(9)
     assert "SeldonDeployment" not in world.kinds()

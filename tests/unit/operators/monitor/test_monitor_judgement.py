@@ -258,8 +258,8 @@ def test_evidence_takes_each_state_from_the_signals_of_its_type() -> None:
     assert found.values["logloss"] == "0.1000 (95 % 0.0900 to 0.1100), breach > 0.55, 500 samples"
     assert found.values["retained"] == "0.5000, breach < 1, 1 samples"
     assert found.values["drift"] == "Breached"
-    assert found.values["inputs moved since"] == "2026-01-05T09:00:00Z"
-    assert "inputs moved since" not in gather_evidence(pairs[1:], ()).values
+    assert found.values["inputs drifted since"] == "2026-01-05T09:00:00Z"
+    assert "inputs drifted since" not in gather_evidence(pairs[1:], ()).values
     undrifted = gather_evidence(pairs[2:], ())
     assert (undrifted.drift, undrifted.performance, undrifted.business) == (None, "WithinBounds", "Breached")
 

@@ -61,7 +61,7 @@ def test_the_training_job_names_its_monitor_and_has_no_owner() -> None:
     trigger = manifest["spec"]["trigger"]
     assert trigger["type"] == "Monitor"
     assert trigger["ref"] == {"kind": "Monitor", "name": "churn", "uid": "uid-of-churn"}
-    assert "Inputs moved" in trigger["message"]
+    assert "Inputs drifted" in trigger["message"]
     assert "ownerReferences" not in manifest["metadata"]
     assert manifest["metadata"]["labels"]["homeostat.dev/monitor"] == "churn"
 

@@ -85,7 +85,7 @@ def test_what_the_platform_does_not_have_is_named_with_what_it_has(spec: dict[st
 
 
 def test_a_pipeline_that_is_wrong_ends_the_training_with_the_reason() -> None:
-    status = plan(a_training_job(), replace(READY, package_failure=PackageFailure("it is no YAML")), NOW).status
+    status = plan(a_training_job(), replace(READY, package_failure=PackageFailure("it is not valid YAML")), NOW).status
     assert said(status) == ("False", TrainingJobReason.INVALID_SPEC)
     assert (status.attempt, status.run) == (0, None), "nothing was ever launched"
     assert status.completion_time == NOW

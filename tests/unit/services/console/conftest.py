@@ -197,7 +197,7 @@ def _the_monitor() -> Any:
                 "cause": "CovariateShift",
                 "action": "Retrain",
                 "reason": "Admitted",
-                "message": "Inputs moved (internet_service: a category that version 1 never saw) and log loss is beyond "
+                "message": "Inputs drifted (internet_service: a category that version 1 never saw) and log loss is beyond "
                 "its bound on the same traffic: the model has not learnt these customers. 4,012 of them are labelled, "
                 "features are materialised through 08:55, so a training makes sense now.",
                 "values": [

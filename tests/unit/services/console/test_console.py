@@ -251,5 +251,5 @@ async def test_when_the_api_server_is_down_the_last_state_stays_with_a_warning(
     cluster.go_down()
     await client.app.state.loop.refresh()  # type: ignore[attr-defined]
     page = await client.get("/", headers=COOKIE)
-    assert "What you see may be old" in page.text
+    assert "This page may be out of date" in page.text
     assert "CovariateShift" in page.text

@@ -197,7 +197,7 @@ class KubeflowRuns:
                 raise InvalidSpec(f"Kubeflow Pipelines refuses the pipeline: {failed}") from failed
             self.health()
             raise PlatformError(
-                f"{failed}; it is healthy otherwise, so this is no outage, and the pipeline itself may be the reason"
+                f"{failed}; it is otherwise healthy, so this is not an outage; the pipeline itself may be the cause"
             ) from failed
 
     def _listed(self, path: str, *predicates: Mapping[str, Any]) -> list[dict[str, Any]]:
