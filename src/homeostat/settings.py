@@ -130,7 +130,10 @@ class PipelinesSettings(BaseSettings):
 
     image: str = Field(min_length=1, description="Container image of runs.")
     engine: str = Field("Local", description="Engine of TrainingJobs without spec.engine.")
-    compiled: str = Field("pipelines/compiled", description="Folder of the compiled pipelines.")
+    compiled: str = Field(
+        min_length=1,
+        description="Folder of the compiled pipelines; the image of the operators contains it and sets this.",
+    )
 
 
 class KubeflowSettings(BaseSettings):

@@ -1,12 +1,15 @@
 """Blocks of YAML and shell in the documentation can be used as they stand."""
 
 import re
+import shlex
 import subprocess
 
 import pytest
 import yaml
 
 from homeostat.api.v1alpha1 import KINDS
+from tools.cluster.helm import helm
+from tools.cluster.settings import load
 from unit.documentation.pages import REPOSITORY, Block, blocks, commands
 
 SHELL = [block for block in blocks("sh", "bash", "console", "shell") if "\n" in block.text]
@@ -48,6 +51,17 @@ def test_a_block_of_shell_is_valid_and_begins_with_a_program_that_is_known(block
         "skaffold",
     }
     assert {word for word in first if "=" not in word} <= programs
+
+
+@pytest.mark.parametrize("block", [block for block in SHELL if "helm upgrade --install" in block.text], ids=_id)
+def test_an_installation_by_helm_renders_with_the_values_that_are_shown(block: Block) -> None:
+    script = commands(block).replace("…", "").replace("\\\n", " ")
+    (line,) = (line for line in script.splitlines() if line.startswith("helm upgrade --install"))
+    words = shlex.split(line)
+    assert words[:5] == ["helm", "upgrade", "--install", "homeostat", "charts/homeostat"]
+    chart = str(REPOSITORY / words[4])
+    objects = [found for found in yaml.safe_load_all(helm(load(), "template", words[3], chart, *words[5:])) if found]
+    assert {"Deployment", "ClusterRole"} <= {found["kind"] for found in objects}
 
 
 @pytest.mark.parametrize("block", SHELL, ids=_id)

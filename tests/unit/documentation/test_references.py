@@ -89,3 +89,23 @@ def test_every_relative_link_leads_somewhere() -> None:
 def _anchors(page: Path) -> set[str]:
     headings = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+ADR = REPOSITORY / "docs" / "adr"
+RECORDS = sorted(ADR.glob("0*.md"))
+
+
+@pytest.mark.parametrize("record", RECORDS, ids=lambda path: path.stem)
+def test_a_decision_record_has_the_form_of_the_template(record: Path) -> None:
+    title, _, status, *_ = record.read_text().splitlines()
+    assert re.fullmatch(rf"# {record.name[:4]}: .+[^.]", title)
+    assert re.match(r"Status: (proposed|accepted|superseded)\b.* Date: \d{4}-\d\d-\d\d\.", status)
+    sections = re.findall(r"^\*\*([A-Z][\w ]*)\.\*\*", record.read_text(), re.MULTILINE)
+    assert (sections[0], sections[-1]) == ("Decision", "Cost")
+    assert "\n## " not in record.read_text()
+
+
+def test_the_list_of_decision_records_has_the_title_of_each() -> None:
+    listed = re.findall(r"^\| \[(\d{4})\]\((.+?)\) \| (.+) \|$", (ADR / "README.md").read_text(), re.MULTILINE)
+    titles = [(path.name[:4], path.name, path.read_text().splitlines()[0][8:]) for path in RECORDS]
+    assert listed == titles
