@@ -127,9 +127,9 @@ class FeatureBaseline(TolerantDocument):
 
     @cached_property
     def span(self) -> tuple[float, float]:
-        """Least and greatest finite value of training; infinite and reversed where there was none."""
+        """Least and greatest finite value of training, which there is where there are regular bins."""
         values = self.edges + self.points
-        return (min(values), max(values)) if values else (math.inf, -math.inf)
+        return min(values), max(values)
 
     @cached_property
     def bin_of_point(self) -> dict[float, int]:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from homeostat.signals import Baseline, FeatureBaseline, FeatureKind, assign, bin_labels, fit
+from homeostat.signals import Baseline, FeatureBaseline, FeatureKind, assign, bin_labels, fit, histogram
 from homeostat.signals.histogram import ABOVE, BELOW, NULL, UNSEEN, count
 
 NUMBERS = st.lists(st.one_of(st.integers(-5, 5), st.floats(-1e6, 1e6)), min_size=1, max_size=200)
@@ -68,6 +68,40 @@ def test_counting_a_column_at_once_agrees_with_counting_its_values_one_by_one(
         for values in (plain, mixed):
             one_by_one = [assign(feature, value) for value in values]
             assert count(feature, values).tolist() == [one_by_one.count(label) for label in bin_labels(feature)]
+
+
+@pytest.fixture
+def looked_up(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """Values whose bin was looked up one at a time."""
+    values: list[object] = []
+    look_up = histogram.bin_index
+
+    def noted(feature: FeatureBaseline, value: object) -> int:
+        values.append(value)
+        return look_up(feature, value)
+
+    monkeypatch.setattr(histogram, "bin_index", noted)
+    return values
+
+
+@pytest.mark.parametrize("value", [1, 1.5, True, None])
+def test_plain_numbers_are_counted_without_a_look_up_for_each(value: object, looked_up: list[object]) -> None:
+    count(numeric([0, 1, 2]), [value, value])
+    assert looked_up == []
+
+
+@pytest.mark.parametrize("value", ["a", 1, 1.5, True, None])
+def test_a_category_is_looked_up_once_however_many_rows_have_it(value: object, looked_up: list[object]) -> None:
+    count(categorical(["a", "b"]), [value, None] * 3)
+    assert looked_up == list(dict.fromkeys([value, None]))
+
+
+@pytest.mark.parametrize("values", [[1, True], ["1", 1], [True, 1.0]])
+def test_categories_of_types_whose_equal_values_differ_are_looked_up_one_by_one(
+    values: list[object], looked_up: list[object]
+) -> None:
+    count(categorical(["a", "b"]), values * 2)
+    assert len(looked_up) == 4
 
 
 def test_deciles_hold_a_tenth_each() -> None:
@@ -176,6 +210,8 @@ def test_a_feature_without_any_value_has_only_special_bins() -> None:
         (-1, BELOW),
         (1e9, ABOVE),
         (math.inf, ABOVE),
+        (10**400, ABOVE),
+        (-(10**400), BELOW),
         ("fast", UNSEEN),
         (True, "1"),
     ],
