@@ -48,14 +48,14 @@ def test_kubectl_wait_sees_every_object_ready(platform: Platform, kind: str, nam
     assert "condition met" in said
 
 
-def test_kubectl_get_homeostat_shows_all_kinds_with_telling_columns(platform: Platform) -> None:
+def test_kubectl_get_homeostat_shows_all_kinds_with_meaningful_columns(platform: Platform) -> None:
     shown = platform.kubectl("-n", NAMESPACE, "get", "homeostat")
     for word in ("featureset.homeostat.dev/customers", "trainingjob.homeostat.dev/churn-first", "WATERMARK", "STABLE",
                  "LAST-DECISION", "PROGRESS"):  # fmt: skip
         assert word in shown, shown
 
 
-def test_kubectl_describe_tells_the_story_by_events(platform: Platform) -> None:
+def test_kubectl_describe_explains_the_story_by_events(platform: Platform) -> None:
     assert "Events:" in platform.kubectl("-n", NAMESPACE, "describe", "modeldeployment", "churn")
     reasons = {event["reason"] for event in platform.listing("events")}
     assert {"Materialized", "Succeeded", "Serving"} <= reasons, reasons

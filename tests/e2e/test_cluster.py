@@ -147,7 +147,7 @@ def test_twice_up_is_once_up(local: Cluster) -> None:
     assert [local.pid(name) for name in ("supervisor", "kube-apiserver", "kubelet")] == pids
 
 
-def test_a_component_that_was_killed_comes_back_and_the_status_tells_it(local: Cluster) -> None:
+def test_a_component_that_was_killed_comes_back_and_the_status_reports_it(local: Cluster) -> None:
     before = local.pid("kube-scheduler")
 
     os.kill(before, signal.SIGKILL)

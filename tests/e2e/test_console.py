@@ -29,7 +29,7 @@ def page() -> Iterator[Page]:
         browser.close()
 
 
-def test_the_console_asks_for_a_token_and_tells_live_why_the_last_decision_was_made(
+def test_the_console_asks_for_a_token_and_reports_live_why_the_last_decision_was_made(
     page: Page, console_url: str, token: str
 ) -> None:
     mistakes: list[str] = []

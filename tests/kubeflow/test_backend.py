@@ -54,7 +54,7 @@ def main_container(pod: dict[str, Any]) -> dict[str, Any]:
     return next(container for container in pod["spec"]["containers"] if container["name"] == "main")
 
 
-def test_the_backend_tells_its_version(kubeflow: KubeflowRuns) -> None:
+def test_the_backend_reports_its_version(kubeflow: KubeflowRuns) -> None:
     assert kubeflow.health() == "2.0.5"
 
 
@@ -132,7 +132,7 @@ def test_no_attempt_is_started_beside_a_workflow_without_a_record_which_the_agen
     kubeflow.stop(run)
 
 
-def test_a_run_ends_and_its_steps_are_told_although_nobody_reports_to_the_backend(
+def test_a_run_ends_and_its_steps_are_reported_although_nobody_reports_to_the_backend(
     kubeflow: KubeflowRuns, attempt: MakeAttempt, platform: Platform, seen: Seen
 ) -> None:
     one = attempt()

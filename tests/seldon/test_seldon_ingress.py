@@ -150,7 +150,7 @@ class TestIstio:
 
 
 @pytest.mark.usefixtures("ambassador")
-def test_ambassador_is_told_of_shares_and_shadows_by_the_annotation_of_their_services(
+def test_ambassador_learns_of_shares_and_shadows_by_the_annotation_of_their_services(
     seldon: Platform, stage: RealStage
 ) -> None:
     def mapping(version: str) -> Object:

@@ -83,7 +83,7 @@ def test_seldons_client_looks_customers_up(lookup_predictor: str, predictor: str
     assert scores(found) == by_v2(predictor, trained.rows)
 
 
-def test_seldons_client_is_told_what_is_wrong(predictor: str, ask: Ask) -> None:
+def test_seldons_client_is_answered_with_what_is_wrong(predictor: str, ask: Ask) -> None:
     client = {"gateway": "seldon", "gateway_endpoint": predictor}
     wrong, tensor = ask(
         {"client": client, "method": "predict", "with": table([{**dict.fromkeys(INPUTS), "tenure": "x"}], INPUTS)},

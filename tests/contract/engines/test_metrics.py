@@ -123,7 +123,7 @@ def test_whoever_answers_is_healthy(metrics: Metrics) -> None:
     [MemoryMetrics(), PrometheusMetrics(PrometheusSettings(url="http://127.0.0.1:9"))],
     ids=["memory", "real"],
 )
-def test_an_outage_is_told_apart_from_missing_data(metrics: Metrics) -> None:
+def test_an_outage_is_distinguished_from_missing_data(metrics: Metrics) -> None:
     if isinstance(metrics, MemoryMetrics):
         metrics.available = False
     assert not metrics.healthy()

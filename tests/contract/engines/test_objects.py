@@ -50,7 +50,7 @@ def test_a_second_write_replaces_the_first(objects: ObjectStore, prefix: str) ->
     assert objects.read(f"{prefix}a") == b"second"
 
 
-def test_an_absent_object_is_told_by_its_uri(objects: ObjectStore, prefix: str, tmp_path: Path) -> None:
+def test_an_absent_object_is_reported_by_its_uri(objects: ObjectStore, prefix: str, tmp_path: Path) -> None:
     assert not objects.exists(f"{prefix}a")
     with pytest.raises(ObjectNotFound, match=f"{prefix}a does not exist"):
         objects.read(f"{prefix}a")

@@ -115,7 +115,7 @@ def run(place: Place, training_job: TrainingJobs) -> Iterator[tuple[TrainingJob,
 Run = tuple[TrainingJob, RunState]
 
 
-def test_a_run_is_found_by_its_number_and_says_whose_it_is_and_what_it_was_told(place: Place, run: Run) -> None:
+def test_a_run_is_found_by_its_number_and_says_whose_it_is_and_what_input_it_had(place: Place, run: Run) -> None:
     job, seen = run
     assert (seen.name, seen.number, seen.owner) == (f"{job.metadata.name}-train-1", 1, job.metadata.uid)
     assert seen.namespace == job.metadata.namespace
@@ -201,7 +201,7 @@ def test_stopping_a_run_again_and_once_it_has_ended_is_well(place: Place, run: R
     place.engine.stop(seen)
 
 
-def test_runs_that_outlive_their_training_are_told_until_they_are_stopped(place: Place, run: Run) -> None:
+def test_runs_that_outlive_their_training_are_reported_until_they_are_stopped(place: Place, run: Run) -> None:
     job, seen = run
 
     def told() -> set[str]:

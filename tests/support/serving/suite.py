@@ -88,7 +88,9 @@ class ServingSuite:
         assert _uids(after, first.number) == before
         assert len(_uids(after, second.number)) == 1
 
-    def test_an_image_that_cannot_be_had_is_told_by_name_and_the_version_is_not_complete(self, stage: Stage) -> None:
+    def test_an_image_that_cannot_be_had_is_reported_by_name_and_the_version_is_not_complete(
+        self, stage: Stage
+    ) -> None:
         first, _ = stage.versions
         stage.apply(replace(first, weight=100), image=NOWHERE)
 

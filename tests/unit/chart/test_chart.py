@@ -41,7 +41,7 @@ def test_each_role_gives_what_the_observer_asks_of_its_callers_and_nothing_else(
     assert _rights(objects, "homeostat-viewer") == {("get", "cohorts"), ("get", "outcomes")}
 
 
-def test_whoever_may_view_may_also_see_the_events_that_tell_the_story(objects: list[Object]) -> None:
+def test_whoever_may_view_may_also_see_the_events_that_explain_the_story(objects: list[Object]) -> None:
     (viewer,) = (o for o in objects if o["kind"] == "ClusterRole" and o["metadata"]["name"] == "homeostat-viewer")
     assert {"apiGroups": [""], "resources": ["events"], "verbs": ["get", "list", "watch"]} in viewer["rules"]
 

@@ -130,7 +130,7 @@ def test_an_evaluation_is_never_run_twice_and_its_verdict_or_three_failures_end_
     assert entry.outcome is Outcome.HELD or bad >= (POLICY.attempts or 0)
 
 
-def test_the_same_transition_is_told_once_however_often_the_turn_is_repeated() -> None:
+def test_the_same_transition_is_reported_once_however_often_the_turn_is_repeated() -> None:
     world = a_world_of_training([])
     for _ in range(4):
         world.turn()

@@ -6,7 +6,7 @@ from homeostat.reconcile.events import Event, EventType, events_between
 NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)
 
 
-def test_a_first_condition_is_told() -> None:
+def test_a_first_condition_is_reported() -> None:
     new = reconciling([], "Pending", "waiting for features", 1, NOW)
     assert events_between([], new) == (Event(EventType.NORMAL, "Pending", "waiting for features"),)
 
@@ -16,7 +16,7 @@ def test_a_steady_state_is_silent_even_when_its_message_changes() -> None:
     assert events_between(old, reconciling(old, "Running", "step 2 of 3", 1, NOW)) == ()
 
 
-def test_a_new_reason_is_told() -> None:
+def test_a_new_reason_is_reported() -> None:
     old = reconciling([], "Evaluating", "", 1, NOW)
     assert [event.reason for event in events_between(old, reconciling(old, "Canary", "", 1, NOW))] == ["Canary"]
 
@@ -38,12 +38,12 @@ def test_readiness_lost_for_a_change_under_way_is_normal() -> None:
     assert events_between(old, reconciling(old, "Starting", "", 2, NOW))[0].type is EventType.NORMAL
 
 
-def test_recovery_is_told_as_normal() -> None:
+def test_recovery_is_reported_as_normal() -> None:
     old = stalled([], "InvalidSpec", "bad", 1, NOW)
     assert events_between(old, ready(old, "Serving", "ok", 2, NOW)) == (Event(EventType.NORMAL, "Serving", "ok"),)
 
 
-def test_two_conditions_that_say_the_same_are_told_once() -> None:
+def test_two_conditions_that_say_the_same_are_reported_once() -> None:
     new = put(ready([], "Succeeded", "version 1", 1, NOW), "Succeeded", "True", "Succeeded", "version 1", 1, NOW)
     assert len(events_between([], new)) == 1
 

@@ -53,7 +53,7 @@ def test_the_version_is_logged_when_the_backend_is_first_reached_and_when_it_cha
         ({}, "unknown"),
     ],
 )
-def test_a_backend_built_without_a_version_is_told_by_its_commit_if_by_anything(
+def test_a_backend_built_without_a_version_is_reported_by_its_commit_if_by_anything(
     says: dict[str, Any], version: str
 ) -> None:
     server = KubeflowServer()

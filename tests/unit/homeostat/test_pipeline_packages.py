@@ -75,7 +75,7 @@ def test_a_package_is_read_from_the_object_store_or_a_config_map_or_the_platform
         ),
     ],
 )
-def test_a_package_that_is_not_there_is_told_by_its_place(held: Packages, pipeline: Any, words: str) -> None:
+def test_a_package_that_is_not_there_is_reported_by_its_place(held: Packages, pipeline: Any, words: str) -> None:
     with pytest.raises(ObjectNotFound, match=words):
         held.load(*named(pipeline=pipeline))
 
@@ -112,7 +112,7 @@ def test_an_artifact_that_nothing_can_give_is_refused_by_its_name() -> None:
         parse(yaml.safe_dump(spec).encode(), "spec.pipeline.uri 'u'")
 
 
-def test_a_pipeline_that_does_not_ship_is_told_those_that_do() -> None:
+def test_a_pipeline_that_does_not_ship_is_answered_with_those_that_do() -> None:
     with pytest.raises(InvalidSpec, match="'regression' is unknown; use one of tabular-classification"):
         bundled(COMPILED, "regression")
 
@@ -158,7 +158,7 @@ def test_wrong_parameters_are_named_with_their_value_and_the_remedy(given: dict[
         parameters.arguments(DECLARED, given)
 
 
-def test_the_digest_is_told_to_a_pipeline_that_asks_for_it() -> None:
+def test_the_digest_is_passed_to_a_pipeline_that_asks_for_it() -> None:
     assert set(a_package().arguments(DOCUMENT, {})) == {"job"}
     asking = parse(yaml.safe_dump(a_spec({"job": JOB, "pipeline_digest": JOB})).encode(), "u")
     assert asking.arguments(DOCUMENT, {})["pipeline_digest"] == asking.digest

@@ -145,6 +145,6 @@ def test_a_deployment_that_may_create_no_pod_passes_on_the_words_of_the_api_serv
     assert past.failure_message == ""
 
 
-def test_a_pod_without_service_links_is_not_told_of_services_by_variables_that_look_like_settings() -> None:
+def test_a_pod_without_service_links_does_not_learn_of_services_by_variables_that_look_like_settings() -> None:
     pod = predictor.pod(a_model_deployment(), MemoryStage.versions[0], "i")
     assert pod["enableServiceLinks"] is False

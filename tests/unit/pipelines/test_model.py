@@ -236,7 +236,7 @@ class Flaky(MemoryObjects):
         return super().read(uri)
 
 
-def test_a_brief_outage_of_the_store_is_waited_out_and_a_long_one_told() -> None:
+def test_a_brief_outage_of_the_store_is_waited_out_and_a_long_one_is_reported() -> None:
     assert PatientObjects(Flaky(1)).read("s3://b/a") == b"1"
     with pytest.raises(EngineUnavailable):
         PatientObjects(Flaky(1000), patience=0).read("s3://b/a")

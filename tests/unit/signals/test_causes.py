@@ -121,7 +121,7 @@ def test_the_diagnosis_carries_its_figures() -> None:
         ),
     ],
 )
-def test_an_outage_is_told_by_all_of_its_signs_and_no_others(evidence: Evidence, sentence: str) -> None:
+def test_an_outage_is_reported_by_all_of_its_signs_and_no_others(evidence: Evidence, sentence: str) -> None:
     assert diagnose(evidence).reason == f"{sentence} A model retrained now would learn from the outage."
 
 
@@ -151,7 +151,7 @@ def test_an_outage_is_told_by_all_of_its_signs_and_no_others(evidence: Evidence,
         ),
     ],
 )
-def test_a_cause_is_told_with_what_moved_and_what_was_watched(evidence: Evidence, reason: str) -> None:
+def test_a_cause_is_reported_with_what_moved_and_what_was_watched(evidence: Evidence, reason: str) -> None:
     assert diagnose(evidence).reason == reason
 
 

@@ -250,7 +250,7 @@ def test_a_raised_special_share_is_named_by_its_kind(
     assert seen.sentence == f"raised: 50.0% of values are {said}, in training 10.0%."
 
 
-def test_a_moved_feature_is_told_before_a_raised_share() -> None:
+def test_a_moved_feature_is_reported_before_a_raised_share() -> None:
     seen = judge([raised(NULL), MOVED], 0.1, 200)
     assert (seen.feature, seen.moved, seen.null) == ("moved", ("moved",), ("raised",))
     assert seen.sentence == (

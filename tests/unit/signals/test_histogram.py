@@ -156,7 +156,7 @@ def test_between_the_only_values_of_training_nothing_has_been_seen() -> None:
     assert [assign(feature, value) for value in (-1, 0, 0.5, 1, 2)] == [BELOW, "0", UNSEEN, "1", ABOVE]
 
 
-def test_rarer_categories_share_bins_and_are_told_from_those_never_seen() -> None:
+def test_rarer_categories_share_bins_and_are_distinguished_from_those_never_seen() -> None:
     feature = categorical([f"c{n % 50:02d}" for n in range(5000)])
     assert feature.counts[:20] == (100,) * 20
     assert (len(feature.groups), sum(feature.counts[20:])) == (6, 3000)

@@ -145,7 +145,7 @@ def test_auc_of_outcomes_of_a_single_class_is_no_data() -> None:
     assert judge_performance(Metric.AUC, Threshold(BELOW, 0.7), seen, 200, ripe=True).state is SignalState.NO_DATA
 
 
-def test_a_fall_in_coverage_is_told_from_a_small_sample() -> None:
+def test_a_fall_in_coverage_is_distinguished_from_a_small_sample() -> None:
     assert coverage(a_calibrated_cohort(50, predictions=100)).value == 0.5
     assert coverage_fell(a_calibrated_cohort(50, predictions=100), usual=0.9)
     assert not coverage_fell(a_calibrated_cohort(5, predictions=10), usual=0.9)

@@ -244,7 +244,7 @@ def test_the_sentence_says_on_which_side_of_its_bound_a_metric_is(operator: Oper
     assert judged.state is (SignalState.WITHIN_BOUNDS if "not shown" in said else SignalState.BREACHED)
 
 
-def test_what_is_pending_and_what_is_missing_are_told_apart() -> None:
+def test_what_is_pending_and_what_is_missing_are_distinguished() -> None:
     bound = Threshold(ABOVE, 0.1)
     few = count_cohort([0.2] * 40, [0] * 40, predictions=100)
     early = judge_performance(Metric.BRIER, bound, few, 10, ripe=False)

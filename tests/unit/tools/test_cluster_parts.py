@@ -60,7 +60,7 @@ def test_routes_that_do_not_overlap_are_no_conflict() -> None:
     ("system", "user", "words"),
     [("Darwin", 0, "needs Linux, this is Darwin"), ("Linux", 1000, "needs root: run `sudo -E make …`")],
 )
-def test_a_machine_that_can_run_no_cluster_is_told_the_ways_out(
+def test_a_machine_that_can_run_no_cluster_gets_the_ways_out_named(
     monkeypatch: pytest.MonkeyPatch, system: str, user: int, words: str
 ) -> None:
     monkeypatch.setattr(platform, "system", lambda: system)
@@ -72,7 +72,7 @@ def test_a_machine_that_can_run_no_cluster_is_told_the_ways_out(
     assert "CONTEXT=<kubectl context> REGISTRY=<prefix>" in str(refused.value)
 
 
-def test_a_machine_that_can_run_no_cluster_is_told_so_before_an_image_is_built(
+def test_a_machine_that_can_run_no_cluster_is_refused_before_an_image_is_built(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     engine, asked = tmp_path / "docker", tmp_path / "asked"

@@ -128,7 +128,7 @@ def test_what_only_forgotten_images_had_leaves_the_cache_with_them(tmp_path: Pat
     ("system", "user", "words"),
     [("Darwin", 0, "needs Linux, this is Darwin"), ("Linux", 1000, "needs root: run `sudo -E make …`")],
 )
-def test_who_can_build_no_image_is_told_to_start_docker(
+def test_who_can_build_no_image_is_advised_to_start_docker(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, system: str, user: int, words: str
 ) -> None:
     (tmp_path / "docker").write_text("#!/bin/sh\nexit 1\n")

@@ -108,7 +108,7 @@ def test_a_failed_run_is_tried_again_under_the_next_number_after_a_back_off() ->
     assert created(later) == ["customers-materialize-2"]
 
 
-def test_a_source_that_is_away_is_told_by_its_own_reason() -> None:
+def test_a_source_that_is_away_is_reported_by_its_own_reason() -> None:
     failure = RunFailure(reason=FailureReason.SOURCE_UNAVAILABLE, message="s3 does not answer")
     status = plan(a_feature_set(status={"run": a_run()}), seen(failure=failure), NOW).status
     assert reason(status) == FeatureSetReason.SOURCE_UNAVAILABLE

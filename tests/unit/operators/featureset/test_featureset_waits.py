@@ -135,7 +135,7 @@ def test_a_failure_is_recorded_with_its_reason_and_whether_another_run_could_far
     assert (status.run.message, status.run.completion_time, status.failures) == (message, NOW, 3)
 
 
-def test_a_failure_without_a_reason_is_told_by_its_message_alone() -> None:
+def test_a_failure_without_a_reason_is_reported_by_its_message_alone() -> None:
     status = plan(a_feature_set(status={"run": a_run(job_uid="7")}), NOTHING, NOW).status
     assert status.run is not None
     assert status.run.message == "Run customers-materialize-1 was deleted before it delivered a result"

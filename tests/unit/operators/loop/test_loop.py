@@ -106,7 +106,7 @@ def test_a_status_that_does_not_change_is_not_written() -> None:
     assert stage.cluster.objects[OWN]["metadata"]["resourceVersion"] == before
 
 
-def test_a_transition_is_told_by_one_event() -> None:
+def test_a_transition_is_reported_by_one_event() -> None:
     stage = Stage()
     stage.turn()
     stage.failures = 2
@@ -221,7 +221,7 @@ def test_a_kind_decides_itself_what_a_refusal_does_to_its_status() -> None:
         ({"expectations": [{"feature": "age", "rule": "NotNull"}]}, "expectations[0].feature 'age' is not among"),
     ],
 )
-def test_an_invalid_object_is_told_field_value_and_remedy(spec: dict[str, Any], words: str) -> None:
+def test_an_invalid_object_is_reported_with_field_value_and_remedy(spec: dict[str, Any], words: str) -> None:
     stage = Stage()
     stage.cluster.change(OWN, spec={**stage.cluster.objects[OWN]["spec"], **spec})
     assert stage.turn() == ReconcileResult(ReconcileOutcome.INVALID)

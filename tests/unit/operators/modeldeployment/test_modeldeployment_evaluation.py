@@ -155,7 +155,7 @@ def test_during_the_pause_the_condition_names_the_attempt_and_why_the_last_one_f
     assert message.endswith("It starts after a pause, because the last attempt failed: Run churn-evaluate-1: no rows")
 
 
-def test_a_held_version_is_told_the_rules_that_failed_or_were_not_shown_and_no_others() -> None:
+def test_a_held_version_lists_the_rules_that_failed_or_were_not_shown_and_no_others() -> None:
     rules = (
         a_rule(RuleOutcome.PASSED, "It passed."),
         a_rule(RuleOutcome.FAILED, "It failed."),

@@ -115,7 +115,7 @@ def test_a_job_that_is_neither_there_nor_has_a_result_was_never_made() -> None:
     assert (seen.number, seen.state, seen.result, seen.failure) == (1, None, None, None)
 
 
-def test_a_failed_evaluation_tells_why() -> None:
+def test_a_failed_evaluation_reports_why() -> None:
     failure = b'{"reason": "InvalidData", "message": "the holdout has no rows"}'
     objects = MemoryObjects({f"{PREFIX}failure.json": failure})
     assert (

@@ -253,7 +253,7 @@ def test_the_verdict_is_recorded_with_the_digests_that_it_is_about() -> None:
     assert digest("9") in tag.value
 
 
-def test_the_champions_objects_are_applied_at_every_turn_and_missing_pods_are_told() -> None:
+def test_the_champions_objects_are_applied_at_every_turn_and_missing_pods_are_reported() -> None:
     world = serving_one()
     assert sum(isinstance(a, Apply) for a in world.turn().last) == 3
     world.health["1"] = BROKEN

@@ -109,7 +109,7 @@ def test_steps_are_taken_in_order_and_each_starts_its_own_clock() -> None:
     assert world.status.history[0].message == "It passed 3 steps."
 
 
-def test_a_single_step_is_told_in_the_singular_and_a_first_version_by_its_pods() -> None:
+def test_a_single_step_is_reported_in_the_singular_and_a_first_version_by_its_pods() -> None:
     world = after(in_canary(), 20)
     assert [entry.message for entry in world.status.history] == ["It passed 1 step.", "All its pods were ready."]
 

@@ -32,7 +32,7 @@ def test_a_version_in_shadow_answers_nothing_and_the_champion_everything() -> No
     assert "Version 2 answers a copy of 100 % of requests, step 1 of 2" in world.condition("Ready").message
 
 
-def test_the_comparison_is_told_while_it_lasts_and_kept_when_the_version_is_promoted() -> None:
+def test_the_comparison_is_reported_while_it_lasts_and_kept_when_the_version_is_promoted() -> None:
     world = in_shadow().turn()
     assert world.condition("Ready").message.endswith(SENTENCE)
     assert (world.status.candidate.shadow.mirrored_predictions, world.status.candidate.shadow.compared_predictions) == (
@@ -56,7 +56,7 @@ def test_a_shadow_step_lasts_until_its_copies_are_answered() -> None:
     assert world.turns(20, 10).shares == {"1": 100, "2": 0}
 
 
-def test_an_observer_that_does_not_answer_is_told_and_holds_nothing_up() -> None:
+def test_an_observer_that_does_not_answer_is_reported_and_holds_nothing_up() -> None:
     world = in_shadow()
     world.comparison = None
     assert "the observer does not answer" in world.turn().condition("Ready").message

@@ -36,7 +36,7 @@ def test_calm_signals_lead_to_nothing() -> None:
     assert world.made == []
 
 
-def test_the_churn_story_is_told_decision_by_decision() -> None:
+def test_the_churn_story_is_reported_decision_by_decision() -> None:
     world = shifted(monitor=a_monitor(**retrain(requires={"new_labels": 4000}))).live(20 * MINUTE)
     told = [(d.cause, d.action.value, d.reason) for d in world.history]
     assert told == [
@@ -158,7 +158,7 @@ def test_while_prometheus_is_down_nothing_is_retrained_and_no_window_is_lost() -
     assert world.live(MINUTE).made == ["churn-retrain-1"]
 
 
-def test_a_mistaken_query_is_told_and_tried_again_while_the_other_signals_are_judged() -> None:
+def test_a_mistaken_query_is_reported_and_tried_again_while_the_other_signals_are_judged() -> None:
     watched = [signal.model_dump() for signal in a_monitor().spec.signals]
     world = World(monitor=a_monitor(signals=[*watched, BUSINESS], **retrain()))
     seen, told = world.observed(), "query 'up' gives 2 series; aggregate them to one, for example with sum()"

@@ -63,7 +63,7 @@ def test_as_many_labels_as_required_are_enough(entities: int, reason: str) -> No
     assert told(a_case(entities=entities))[1] == reason
 
 
-def test_missing_labels_are_told_with_the_figures_and_the_time_of_the_breach() -> None:
+def test_missing_labels_are_reported_with_the_figures_and_the_time_of_the_breach() -> None:
     assert told(a_case(entities=7))[2] == (
         "7 of 1000 entities are labelled for predictions made since 2026-01-05T10:00:00Z."
     )
@@ -153,7 +153,7 @@ def test_a_version_is_given_its_outcome_delay_and_one_window(into: int, reason: 
         assert told(case)[2] == "Outcomes of version 2 itself are not due before 2026-01-05T11:00:01Z."
 
 
-def test_a_candidate_is_told_with_its_share_of_requests() -> None:
+def test_a_candidate_is_reported_with_its_share_of_requests() -> None:
     rolling = a_deployment("1", START, candidate="2")
     assert told(a_case(rolling)) == ("Wait", "CandidateInFlight", "Version 2 is being rolled out.")
     candidate = rolling.status.candidate

@@ -81,7 +81,7 @@ def test_suspending_an_attempt_whose_run_is_not_there_waits_for_nothing() -> Non
     assert (decided.status.run.reason, decided.status.run.completion_time) == (TrainingJobReason.SUSPENDED, NOW)
 
 
-def test_an_ended_training_keeps_telling_its_end() -> None:
+def test_an_ended_training_keeps_reporting_its_end() -> None:
     ended = a_training_job(status={**failed(), "completion_time": NOW, "completion": COMPLETION})
     decided = plan(ended, READY, NOW + timedelta(days=1))
     assert said(decided.status) == ("False", TrainingJobReason.RETRIES_EXHAUSTED)
@@ -94,7 +94,7 @@ def test_conditions_of_an_end_that_was_recorded_without_a_completion_stay() -> N
     assert plan(old, READY, NOW + timedelta(days=1)).status.conditions == told
 
 
-def test_a_back_off_tells_the_attempt_and_why_it_failed() -> None:
+def test_a_back_off_reports_the_attempt_and_why_it_failed() -> None:
     decided = plan(a_training_job(status=failed()), READY, NOW + timedelta(seconds=1))
     assert message(decided.status) == "Attempt 1 failed and is retried: out of memory"
     early = plan(a_training_job(status=failed()), READY, NOW + timedelta(seconds=9))
@@ -170,7 +170,7 @@ def test_an_engine_that_refuses_before_a_number_is_reserved_ends_the_training_wi
     assert refused(ended, error, NOW) is None
 
 
-def test_a_run_is_told_by_its_step_or_as_waiting_and_with_what_holds_it() -> None:
+def test_a_run_is_reported_by_its_step_or_as_waiting_and_with_what_holds_it() -> None:
     job = a_job(url="https://ui/7", failure_message="no node has 8 GPUs", waiting=True)
     status = plan(a_training_job(status=unseen()), ready(run=job, runs=(job,)), NOW).status
     assert message(status) == "Attempt 1 runs: waiting for its pod: no node has 8 GPUs."

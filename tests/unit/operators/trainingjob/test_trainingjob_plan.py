@@ -128,7 +128,7 @@ def test_a_pipeline_that_is_not_there_yet_is_waited_for() -> None:
     assert decided.requeue_after is not None
 
 
-def test_the_digest_of_the_pipeline_is_known_from_the_start_and_stays_where_the_run_does_not_tell() -> None:
+def test_the_digest_of_the_pipeline_is_known_from_the_start_and_stays_where_the_run_does_not_report_it() -> None:
     started = plan(a_training_job(), READY, NOW).status
     assert started.provenance is not None
     assert started.provenance.pipeline_digest == PACKAGE.digest
@@ -182,7 +182,7 @@ STEPS = (
 )
 
 
-def test_steps_and_logs_are_shown_and_are_progress_where_the_run_tells_of_none() -> None:
+def test_steps_and_logs_are_shown_and_are_progress_where_the_run_reports_none() -> None:
     job = a_job(steps=STEPS, logs="kubectl logs job/churn-first-train-1")
     seen = ready(run=job, runs=(job,))
     status = plan(a_training_job(status=running()), seen, NOW).status
@@ -211,7 +211,7 @@ def test_a_run_that_ended_without_a_result_says_what_its_last_step_has_to_do() -
     assert "without result.json, which its last step must write; see kubectl logs job/churn-first-train-1" in message
 
 
-def test_provenance_is_what_the_job_was_told_not_what_is_true_now() -> None:
+def test_provenance_is_what_the_job_received_not_what_is_true_now() -> None:
     document = train_input(a_training_job(), [features()], 1, READY).model_copy(update={"image": "older:1"})
     job = a_job(document=document.model_dump_json(by_alias=True))
     status = plan(a_training_job(status=running()), ready(run=job, runs=(job,)), NOW).status
@@ -394,7 +394,7 @@ def test_what_failed_stays_failed_when_suspend_is_toggled() -> None:
     assert said(again.status) == ("False", TrainingJobReason.INVALID_DATA)
 
 
-def test_a_back_off_is_told_as_a_retry() -> None:
+def test_a_back_off_is_reported_as_a_retry() -> None:
     decided = plan(a_training_job(status=failed()), READY, NOW + timedelta(seconds=1))
     assert said(decided.status) == ("Unknown", TrainingJobReason.RETRYING)
     assert decided.requeue_after == timedelta(seconds=9)

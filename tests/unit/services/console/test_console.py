@@ -29,7 +29,7 @@ def made_in(cluster: MemoryCluster) -> list[Manifest]:
     return [job(cluster, name) for _, name, _ in cluster.created]
 
 
-def test_the_overview_tells_cause_action_reason_and_figures_of_the_last_decision(snapshot: Snapshot) -> None:
+def test_the_overview_reports_cause_action_reason_and_figures_of_the_last_decision(snapshot: Snapshot) -> None:
     page = overview(snapshot, "churn", ALL)
     decision = page.decisions[0].decision
     assert decision is not None

@@ -186,7 +186,7 @@ async def test_no_token_no_service_even_for_a_malformed_body(client: httpx.Async
         assert (await client.get(path)).status_code == 401
 
 
-async def test_a_predictor_may_not_post_outcomes_and_is_told_which_right_is_missing(
+async def test_a_predictor_may_not_post_outcomes_and_is_answered_with_the_missing_right(
     client: httpx.AsyncClient, bearer: Bearer
 ) -> None:
     body = OWNER | {"outcomes": [{"predictionId": "p1", "label": 1}]}
@@ -200,7 +200,7 @@ async def test_a_right_in_one_namespace_is_none_in_another(client: httpx.AsyncCl
     assert (await client.post("/v1/predictions", json=body, headers=bearer("predictor"))).status_code == 403
 
 
-async def test_without_the_api_server_nothing_is_served_and_the_caller_told_to_come_back(
+async def test_without_the_api_server_nothing_is_served_and_the_caller_is_asked_to_retry(
     client: httpx.AsyncClient, bearer: Bearer, reviews: MemoryReviews
 ) -> None:
     reviews.up = False

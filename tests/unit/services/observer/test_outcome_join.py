@@ -106,7 +106,7 @@ def test_the_tolerance_bounds_how_far_away_a_prediction_may_lie(observer: Any, s
     assert observer.store.add_outcomes("churn", "churn", [by_entity(seconds)]).accepted == matched
 
 
-def test_the_answer_tells_for_each_outcome_what_it_was_matched_with(observer: Any) -> None:
+def test_the_answer_reports_for_each_outcome_what_it_was_matched_with(observer: Any) -> None:
     observer.store.add_predictions("churn", "churn", [a_prediction(1), a_prediction(2, entity="other", seconds=5)])
     batch = [by_entity(-1), by_id(2), by_id(2, label=0), by_id(2), by_id(9)]
     found = [

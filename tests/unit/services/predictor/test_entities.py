@@ -60,7 +60,7 @@ async def test_a_key_of_text_takes_text_and_integers(
     assert [p.entity for p in recorded] == ["unknown", "007", "7"]
 
 
-async def test_metadata_tells_the_type_of_the_key(client: Make) -> None:
+async def test_metadata_reports_the_type_of_the_key(client: Make) -> None:
     for entity_type, datatype in (("INT64", "INT64"), ("BYTES", "BYTES"), (None, "BYTES")):
         answer = (await client(entity_type=entity_type, features="Lookup").get("/v2/models/churn")).json()
         assert answer["inputs"] == [{"name": "customer_id", "datatype": datatype, "shape": [-1]}]

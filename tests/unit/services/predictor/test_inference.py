@@ -170,7 +170,7 @@ async def test_a_prediction_has_the_id_of_its_request_or_else_the_gateways(
     assert len(recorded[2].id) == 32
 
 
-async def test_metadata_tells_what_to_send(client: Make) -> None:
+async def test_metadata_reports_what_to_send(client: Make) -> None:
     answer = (await client(features="Lookup").get("/v2/models/churn")).json()
     assert [tensor["name"] for tensor in answer["inputs"]] == ["customer_id"]
     assert answer["versions"] == ["1"]
