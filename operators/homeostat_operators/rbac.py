@@ -26,7 +26,7 @@ CONVERGE = (*READ, "create", "patch", "delete")
 MANIFESTS = Path("manifests/rbac/operators.yaml")
 TEMPLATE = Path("charts/homeostat/templates/rbac-operators.yaml")
 ENGINES_TEMPLATE = Path("charts/homeostat/templates/rbac-engines.yaml")
-_HEADER = "# Generated from operators/homeostat_operators/rbac.py by `make generate`; not to be edited.\n"
+_HEADER = "# Generated from operators/homeostat_operators/rbac.py by `make generate`; do not edit.\n"
 _NAMESPACE = "homeostat-system"
 
 
@@ -68,7 +68,7 @@ def _own(plural: str) -> tuple[Rule, ...]:
 
 
 COHORTS = Rule(GROUP, (f"{ModelDeployment.PLURAL}/cohorts",), ("get",))
-"""Not the API server's but the observer's, which asks for the permission to tell how predictions fared."""
+"""A resource of the observer, not of the API server: it authorizes callers that read cohorts by this permission."""
 
 JOBS = (Rule("batch", ("jobs",), MAKE), Rule("", ("events",), ("list",)))
 """Runs of the Local engine, and the events that say why one has no pod."""
@@ -82,7 +82,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
         *_own(TrainingJob.PLURAL),
         Rule(GROUP, (FeatureSet.PLURAL, ModelDeployment.PLURAL), READ),
         *RUNS,
-        # Its uid tells this cluster from others that use the same Kubeflow Pipelines.
+        # Its uid distinguishes this cluster from others that use the same Kubeflow Pipelines.
         Rule("", ("namespaces",), ("get",), ("kube-system",)),
     ),
     ModelDeployment.KIND: (
@@ -133,7 +133,7 @@ class EngineGrant:
 
 
 ENGINES: tuple[EngineGrant, ...] = (
-    # A run that cannot start is RUNNING to Kubeflow Pipelines: its pods tell why; and its Workflow tells first how it ended.
+    # Kubeflow Pipelines reports a run that cannot start as RUNNING: its pods show why. Its Workflow shows the end before the run does.
     EngineGrant(
         TrainingJob.KIND,
         "",

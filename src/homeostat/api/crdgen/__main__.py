@@ -17,7 +17,7 @@ from homeostat.api.v1alpha1 import KINDS
 MANIFESTS = Path("manifests/crds")
 TEMPLATES = Path("charts/homeostat/templates/crds")
 REFERENCE = Path("docs/reference/api.md")
-_HEADER = "# Generated from src/homeostat/api by `make generate`; not to be edited.\n"
+_HEADER = "# Generated from src/homeostat/api by `make generate`; do not edit.\n"
 
 
 def generated() -> dict[Path, str]:
