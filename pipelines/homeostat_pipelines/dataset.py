@@ -16,6 +16,7 @@ from homeostat.engines.objects import ObjectStore
 from homeostat.reconcile.errors import InvalidData
 from homeostat.runs import StoredDataset, TrainInput
 from homeostat_pipelines import labels
+from homeostat_pipelines.join import join
 from homeostat_pipelines.signature import signature_of
 from homeostat_pipelines.snapshots import parquet_bytes
 
@@ -37,12 +38,10 @@ def build(job: TrainInput, objects: ObjectStore) -> StoredDataset:
     Raises:
         InvalidData: The data cannot make or judge a classifier; the text says what is missing.
     """
-    from homeostat_pipelines.join import join  # noqa: PLC0415 - evaluation reads datasets without Feast
-
     signature = signature_of(job)
     since = labels.window_start(job.window_seconds, datetime.now(UTC))
     labelled = labels.union(objects, job.labels, job.feature_sets[0].entities[0], since)
-    table = join(objects, job.namespace, job.feature_sets, labelled)
+    table = join(objects, job.feature_sets, labelled)
     train, holdout = split(table, signature.model, signature.entity, job.holdout_percent)
     for name, rows, least in (("training", train, LEAST_TRAIN), ("holdout", holdout, LEAST_HOLDOUT)):
         _check(name, rows, least)

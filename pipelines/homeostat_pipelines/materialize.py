@@ -1,19 +1,24 @@
 """A materialisation: source, checks, snapshot, Feast registry, online rows, in this order."""
 
 import tempfile
-from datetime import UTC, datetime
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import structlog
+from redis import Redis
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
+from homeostat.engines.features.layout import Value
+from homeostat.engines.features.writer import FeatureWriter
 from homeostat.engines.objects import ObjectStore
 from homeostat.reconcile.errors import EngineUnavailable, InvalidData
 from homeostat.runs import FeatureSource, MaterializeInput, MaterializeResult, SnapshotRecord
 from homeostat.settings import FeastSettings, OnlineStoreSettings, S3Settings, load
 from homeostat_pipelines import columns, expectations, snapshots
+from homeostat_pipelines.history import History
 from homeostat_pipelines.report import Report
 
 if TYPE_CHECKING:
@@ -23,6 +28,9 @@ log = structlog.get_logger()
 
 STEPS = ("read", "check", "snapshot", "register", "online")
 REGISTRY_PATIENCE_SECONDS = 60
+ONLINE_STORE_SECONDS = 10
+ONLINE_BATCH = 50_000
+"""Rows that are Python objects at a time."""
 
 
 def run(job: MaterializeInput, objects: ObjectStore) -> None:
@@ -76,15 +84,16 @@ def _publish(
     from homeostat_pipelines import definitions  # noqa: PLC0415 - Feast is slow to import, and bad data never get here
 
     source = job.feature_set
-    online = None if source.online_ttl_seconds is None else definitions.online_store(load(OnlineStoreSettings).url)
+    ttl = source.online_ttl_seconds
+    online = None if ttl is None else definitions.online_store(load(OnlineStoreSettings).url)
     view = definitions.view_of(source, snapshot.uri, load(S3Settings).endpoint)
     with tempfile.TemporaryDirectory() as scratch:
         report.progress("register", 3, len(STEPS))
-        store = _applied(job.namespace, view, definitions.entity_of(source), Path(scratch), online)
-        if online is None:
-            return 0
-        report.progress("online", 4, len(STEPS))
-        return _write_online(store, view, table, source, through)
+        _apply(job.namespace, view, definitions.entity_of(source), Path(scratch), online)
+    if ttl is None:
+        return 0
+    report.progress("online", 4, len(STEPS))
+    return _write_online(job.namespace, table, source, ttl, through)
 
 
 @retry(
@@ -93,10 +102,10 @@ def _publish(
     stop=stop_after_delay(REGISTRY_PATIENCE_SECONDS),
     reraise=True,
 )
-def _applied(
+def _apply(
     namespace: str, view: "feast.FeatureView", entity: "feast.Entity", scratch: Path, online: dict[str, str] | None
-) -> "feast.FeatureStore":
-    """The Feast store of the namespace with this view applied.
+) -> None:
+    """Puts this view into the registry of the namespace.
 
     Another run may create the same tables or rows at the same time: the loser of such a race tries again.
     """
@@ -111,25 +120,30 @@ def _applied(
         raise EngineUnavailable(
             f"the Feast registry refused or does not answer ({error.orig}); check that it runs and HOMEOSTAT_FEAST_REGISTRY_URL"
         ) from error
-    return store
 
 
-def _write_online(
-    store: "feast.FeatureStore",
-    view: "feast.FeatureView",
-    table: pa.Table,
-    source: FeatureSource,
-    through: datetime,
-) -> int:
-    import pandas as pd  # noqa: PLC0415 - as Feast
+def _write_online(namespace: str, table: pa.Table, source: FeatureSource, ttl_seconds: int, through: datetime) -> int:
+    """Writes the newest row of each entity; their number."""
+    newest = table.take(History(table.column(source.entities[0].name), table.column(source.timestamp_field)).newest())
+    writer = FeatureWriter(
+        Redis.from_url(load(OnlineStoreSettings).url, socket_timeout=ONLINE_STORE_SECONDS),
+        namespace=namespace,
+        feature_set=source.name,
+        schema=source.schema_hash,
+        features=[feature.name for feature in source.features],
+        types=[feature.type.value for feature in source.features],
+        ttl=timedelta(seconds=ttl_seconds),
+    )
+    written = writer.write(_rows(newest, source))
+    writer.finish(through.timestamp())
+    log.info("online rows written", rows=written)
+    return written
 
-    newest = snapshots.newest_rows(table, source.entities[0].name)
-    nullable = {pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}
-    for batch in newest.to_batches(max_chunksize=50_000):
-        frame = batch.to_pandas(types_mapper=nullable.get)
-        store.write_to_online_store(source.name, frame)
-    from homeostat_pipelines.online_store import HomeostatOnlineStore  # noqa: PLC0415 - as Feast
 
-    HomeostatOnlineStore().writer(store.config, view).finish(through.timestamp())
-    log.info("online rows written", rows=newest.num_rows)
-    return int(newest.num_rows)
+def _rows(table: pa.Table, source: FeatureSource) -> Iterator[tuple[str, float, Sequence[Value]]]:
+    """Key as text, Unix time and feature values of each row."""
+    for batch in table.to_batches(max_chunksize=ONLINE_BATCH):
+        keys = map(str, batch.column(source.entities[0].name).to_pylist())
+        times = batch.column(source.timestamp_field).cast(pa.int64()).to_numpy() / 1_000_000
+        values = zip(*(batch.column(feature.name).to_pylist() for feature in source.features), strict=True)
+        yield from zip(keys, times.tolist(), values, strict=True)

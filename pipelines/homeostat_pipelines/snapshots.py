@@ -22,8 +22,8 @@ def wanted_columns(source: FeatureSource) -> dict[str, AnyType]:
 
 
 def ordered(table: pa.Table) -> pa.Table:
-    """Rows by entity, then time, then everything else: the order of the source's files plays no part."""
-    keys = [(name, "ascending") for name in table.column_names]
+    """Rows by entity, then time, then everything else, missing values first: see `history`."""
+    keys = [(name, "ascending", "at_start") for name in table.column_names]
     return table.take(pc.sort_indices(table, sort_keys=keys)).combine_chunks()
 
 
@@ -64,10 +64,3 @@ def store(objects: ObjectStore, table: pa.Table, source: FeatureSource, snapshot
         objects.write(uri, parquet_bytes(table))
     watermark = pc.max(table.column(source.timestamp_field)).as_py()
     return SnapshotRecord(digest=digest, uri=uri, rows=table.num_rows, watermark=watermark)
-
-
-def newest_rows(table: pa.Table, entity: str) -> pa.Table:
-    """The last row of each entity of an ordered table."""
-    keys = table.column(entity)
-    last = pc.not_equal(keys.slice(0, len(keys) - 1), keys.slice(1))
-    return table.filter(pa.chunked_array([*last.chunks, pa.array([True])]))

@@ -107,7 +107,7 @@ def test_a_feature_row_later_than_the_prediction_is_not_used() -> None:
     asked = labels.union(
         MemoryObjects({f"{LABELS}l.parquet": parquet(labelled(("a", NOON, 1)))}), [label_input()], ENTITY
     )
-    assert join(objects, "churn", [feature_source()], asked).column("tenure").to_pylist() == [2]
+    assert join(objects, [feature_source()], asked).column("tenure").to_pylist() == [2]
 
 
 @third_party
@@ -122,7 +122,7 @@ def test_labels_without_features_within_ttl_are_left_out_and_types_are_kept() ->
         [label_input()],
         ENTITY,
     )
-    found = join(MemoryObjects({SNAPSHOT: parquet(rows)}), "churn", [feature_source()], asked)
+    found = join(MemoryObjects({SNAPSHOT: parquet(rows)}), [feature_source()], asked)
     assert found.column("customer_id").to_pylist() == ["c0001", "c0002"]
     assert found.column("tenure").to_pylist() == [2, None]
     assert found.schema.field("tenure").type == pa.int64()
