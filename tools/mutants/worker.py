@@ -48,7 +48,7 @@ class Plugin:
             for name, module in modules.items()
             for mutant in mutants(Path(str(module.__file__)).read_text())
         }
-        coverage = _coverage(session, list(modules.values()))
+        coverage = _coverage(session, list(modules.values()), self.end)
         # What tests import late is imported once; in a child its seconds would count against the first test.
         for name in coverage["imported"]:
             with suppress(Exception):
@@ -136,8 +136,8 @@ def _failures(items: list[pytest.Item], seconds: dict[str, float] | None = None)
             yield item.nodeid
 
 
-def _coverage(session: pytest.Session, modules: list[ModuleType]) -> dict[str, Any]:
-    """What each test runs of the modules, how long it takes, and which fail without any mutant."""
+def _coverage(session: pytest.Session, modules: list[ModuleType], end: float) -> dict[str, Any]:
+    """What each test runs of the modules, how long it takes, and which fail without any mutant; nothing after `end`."""
     reading, writing = os.pipe()
     child = os.fork()
     if not child:
@@ -151,6 +151,8 @@ def _coverage(session: pytest.Session, modules: list[ModuleType]) -> dict[str, A
         seconds: dict[str, float] = {}
         failed: list[str] = []
         for item in session.items:
+            if time.monotonic() > end:
+                break
             noted.clear()
             began = time.process_time()
             failed += _failures([item])

@@ -180,7 +180,11 @@ def calibration_error(cohort: CohortCounts) -> Estimate | None:
     if n == 0:
         return None
     centres = (np.arange(SCORE_BINS) + 0.5) / SCORE_BINS
-    groups = np.stack([rows, rows * centres, table[:, 1]]).reshape(3, CALIBRATION_BINS, -1).sum(axis=2)
+    groups = (
+        np.stack([rows, rows * centres, table[:, 1]])
+        .reshape(3, CALIBRATION_BINS, SCORE_BINS // CALIBRATION_BINS)
+        .sum(axis=2)
+    )
     size, scored, positives = groups[:, groups[0] > 0]
     value = float(np.abs(positives - scored).sum()) / n
     expected = scored / size
