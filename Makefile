@@ -136,15 +136,18 @@ generate: venv ## Generate CRDs, RBAC, compiled pipelines, API and metrics refer
 	@$(PIPELINES)/bin/python -m homeostat_pipelines.compile
 
 # The slowest first: two run at a time, each prints its output in one block, and all of them run to completion.
-VERIFY := verify-types-platform verify-types-pipelines verify-chart verify-go verify-imports verify-style verify-shell
+VERIFY := verify-mutants verify-types-platform verify-types-pipelines verify-chart verify-go verify-imports verify-style verify-shell
 
 .PHONY: verify
-verify: generate ## Check generated files, linters, types, import contracts, chart, samples, Go
+verify: generate ## Check generated files, linters, types, import contracts, chart, samples, Go, and a sample of mutants
 	@changed=$$(git status --porcelain --untracked-files=all -- $(GENERATED)); \
 	  if [[ -n "$$changed" ]]; then echo "make generate changed these; commit them:"; echo "$$changed"; exit 1; fi
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target --keep-going $(VERIFY)
 
 .PHONY: $(VERIFY)
+# Changes are drawn in the same order in every run; a slow machine tries fewer of them.
+verify-mutants: venv
+	@$(TOOLS) -m tools.mutants --changed --seconds 200 --seed 1 --tolerate 5
 verify-types-platform: venv
 	@$(PLATFORM)/bin/mypy $(PLATFORM_SOURCES)
 verify-types-pipelines: venv
