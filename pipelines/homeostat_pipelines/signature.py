@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from homeostat.api.v1alpha1.featureset import EntityType, FeatureType
+from homeostat.artifacts.dataset import LABEL, TIME
 from homeostat.artifacts.signature import PROBABILITY, Datatype, ModelInput, Signature
 from homeostat.reconcile.errors import InvalidData
 from homeostat.runs import TrainInput
@@ -30,7 +31,8 @@ def signature_of(job: TrainInput) -> Signature:
     """The signature of the model that a training makes: every feature of its FeatureSets, in order.
 
     Raises:
-        InvalidData: FeatureSets differ in their entity, or share the name of a feature.
+        InvalidData: FeatureSets differ in their entity or share the name of a feature, or a feature has the name of a column
+            that every dataset has.
     """
     entities = {(source.entities[0].name, source.entities[0].type) for source in job.feature_sets}
     if len(entities) > 1:
@@ -45,6 +47,8 @@ def signature_of(job: TrainInput) -> Signature:
     names = [i.name for i in inputs]
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise InvalidData(f"feature {twice!r} is in more than one of the featureSets; rename it in one of them")
+    if taken := next((name for name in names if name in {entity, TIME, LABEL}), None):
+        raise InvalidData(f"feature {taken!r} has the name of the entity or of a column of every dataset; rename it")
     return Signature(
         model=f"{job.namespace}.{job.model}",
         entity=entity,
