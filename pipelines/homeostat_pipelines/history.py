@@ -5,6 +5,8 @@ the entity that is not later. So of two rows of one time the one with the greate
 and a value counts before a missing one: the order of the source's files plays no part.
 """
 
+from datetime import datetime
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -44,11 +46,13 @@ class History:
         if np.any(np.diff(self._times)[same] < 0) or pc.count_distinct(self._entities).as_py() != len(starts):
             raise NotOrdered
 
-    def newest(self) -> pa.Array:
-        """Index of the last row of each entity."""
-        last = np.ones(self._codes.size, dtype=bool)
-        last[:-1] = self._codes[1:] != self._codes[:-1]
-        return pa.array(np.flatnonzero(last))
+    def known_at(self, time: datetime) -> pa.Array:
+        """Index of the row of each entity that was known at one time; entities without any are left out."""
+        past = np.flatnonzero(self._times <= round(time.timestamp() * 1_000_000))
+        codes = self._codes[past]
+        last = np.ones(past.size, dtype=bool)
+        last[:-1] = codes[1:] != codes[:-1]
+        return pa.array(past[last])
 
     def rows_at(self, keys: pa.ChunkedArray, times: pa.ChunkedArray, ttl_seconds: int) -> pa.Array:
         """Index of the row of each entity that was known at each time.

@@ -52,6 +52,10 @@ def _features(
         file = pq.ParquetFile(_snapshot(objects, source, Path(folder) / "snapshot.parquet"), memory_map=True)
 
         def read(name: str) -> pa.ChunkedArray:
+            if name not in file.schema_arrow.names:
+                raise InvalidData(
+                    f"snapshot {source.snapshot_uri} of feature set {source.name} has no column {name!r}; materialise it again"
+                )
             return file.read(columns=[name]).column(0)
 
         try:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import structlog
 from redis import Redis
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_random_exponential
@@ -123,8 +124,11 @@ def _apply(
 
 
 def _write_online(namespace: str, table: pa.Table, source: FeatureSource, ttl_seconds: int, through: datetime) -> int:
-    """Writes the newest row of each entity; their number."""
-    newest = table.take(History(table.column(source.entities[0].name), table.column(source.timestamp_field)).newest())
+    """Writes the row of each entity that is known now; their number. A row of the future waits for a later run."""
+    times = table.column(source.timestamp_field)
+    newest = table.take(History(table.column(source.entities[0].name), times).known_at(through))
+    if ahead := pc.sum(pc.greater(times, pa.scalar(through, columns.TIME))).as_py():
+        log.warning("rows of the future are not online yet", rows=ahead, field=source.timestamp_field)
     writer = FeatureWriter(
         Redis.from_url(load(OnlineStoreSettings).url, socket_timeout=ONLINE_STORE_SECONDS),
         namespace=namespace,

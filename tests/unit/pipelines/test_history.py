@@ -79,14 +79,17 @@ def test_the_join_finds_what_a_search_through_all_rows_finds_in_whichever_order_
     assert {key: tuple(values) for key, *values in found} == features
 
 
-@given(st.lists(ROW, min_size=1, max_size=20))
-def test_training_and_online_store_take_the_same_row_of_an_entity(rows: list[Row]) -> None:
+@given(st.lists(ROW, min_size=1, max_size=20), st.integers(-1, 10))
+def test_training_and_online_store_take_the_same_row_of_an_entity_at_any_time(rows: list[Row], second: int) -> None:
     table = snapshots.ordered(a_table(rows))
     history = History(table.column("customer_id"), table.column("observed_at"))
-    online = {key: (time, *values) for key, time, values in _rows(table.take(history.newest()), feature_source())}
+    online = {
+        key: (time, *values)
+        for key, time, values in _rows(table.take(history.known_at(NOON + timedelta(seconds=second))), feature_source())
+    }
     keys = pa.chunked_array([sorted({row[0] for row in rows})])
-    late = pa.chunked_array([pa.array([NOON + timedelta(days=1)] * len(keys), MOMENT)])
-    trained = table.take(history.rows_at(keys, late, 2 * 86_400))
+    at = pa.chunked_array([pa.array([NOON + timedelta(seconds=second)] * len(keys), MOMENT)])
+    trained = table.take(history.rows_at(keys, at, 60).drop_null())
     assert online == {key: (time, *values) for key, time, values in _rows(trained, feature_source())}
 
 
@@ -119,6 +122,12 @@ def test_rows_that_are_not_ordered_by_entity_and_time_are_refused(order: list[in
         History(table.column("customer_id"), table.column("observed_at"))
     objects = MemoryObjects({SNAPSHOT: parquet(table)})
     with pytest.raises(InvalidData, match=r"is not ordered by entity and time.*materialise it again"):
+        join(objects, [feature_source()], label_rows([("a", 5)]))
+
+
+def test_a_snapshot_without_a_feature_of_the_spec_is_named_with_the_feature() -> None:
+    objects = MemoryObjects({SNAPSHOT: parquet(a_table([("a", 0, None, 1)]).drop_columns(["charge"]))})
+    with pytest.raises(InvalidData, match=r"feature set customers has no column 'charge'; materialise it again"):
         join(objects, [feature_source()], label_rows([("a", 5)]))
 
 
