@@ -78,7 +78,7 @@ def _conformed(uri: str, content: bytes, wanted: Mapping[str, AnyType]) -> pa.Ta
 
 
 def _column(uri: str, name: str, column: pa.ChunkedArray, kind: str) -> pa.ChunkedArray:
-    """The column as its canonical type; NaN becomes null, so that there is one sort of missing."""
+    """The column as its canonical type; NaN becomes null and -0.0 becomes 0.0, so that equal values are the same."""
     if pt.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
     if pt.is_null(column.type):
@@ -86,7 +86,7 @@ def _column(uri: str, name: str, column: pa.ChunkedArray, kind: str) -> pa.Chunk
     if not _fits(column.type, kind):
         raise InvalidData(_sentence(uri, name, str(column.type), kind))
     if pt.is_floating(column.type):
-        column = pc.if_else(pc.is_nan(column), pa.scalar(None, column.type), column)
+        column = pc.if_else(pc.is_nan(column), pa.scalar(None, column.type), pc.add(column, pa.scalar(0, column.type)))
     try:
         # Finer times are cut to microseconds, which is what Feast keeps.
         return column.cast(ARROW[kind], safe=kind != "Time")

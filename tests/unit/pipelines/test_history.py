@@ -1,7 +1,5 @@
 """The row of an entity known at a time, against a search through all rows."""
 
-import subprocess
-import sys
 from datetime import timedelta
 from typing import Any
 
@@ -129,12 +127,3 @@ def test_a_snapshot_without_a_feature_of_the_spec_is_named_with_the_feature() ->
     objects = MemoryObjects({SNAPSHOT: parquet(a_table([("a", 0, None, 1)]).drop_columns(["charge"]))})
     with pytest.raises(InvalidData, match=r"feature set customers has no column 'charge'; materialise it again"):
         join(objects, [feature_source()], label_rows([("a", 5)]))
-
-
-def test_a_training_does_not_import_feast() -> None:
-    script = (
-        "import sys, homeostat_pipelines.training, homeostat_pipelines.evaluate, homeostat_pipelines.steps;"
-        "print(sorted({'feast', 'dask', 'pandas'} & set(sys.modules)))"
-    )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"

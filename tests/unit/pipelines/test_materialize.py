@@ -146,3 +146,11 @@ def test_the_newest_row_of_each_entity_goes_online() -> None:
     )
     assert newest.column("customer_id").to_pylist() == ["c0000", "c0001", "c0002"]
     assert [t.timestamp() for t in newest.column("observed_at").to_pylist()] == [30, 20, 30]
+
+
+def test_negative_zeros_are_zeros_so_that_the_digest_does_not_depend_on_which_comes_first() -> None:
+    digests = set()
+    for charges in ([0.0, -0.0], [-0.0, 0.0]):
+        rows = customers(2, charge=charges).set_column(0, "customer_id", pa.array(["a", "a"]))
+        digests.add(snapshots.content_digest(snapshots.ordered(a_table(rows))))
+    assert len(digests) == 1

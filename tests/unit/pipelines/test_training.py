@@ -61,3 +61,14 @@ def test_a_run_imports_neither_kfp_nor_feast_before_it_needs_them_and_waits_pass
     cleared = {name: value for name, value in os.environ.items() if not name.startswith(("OMP_", "GOMP_"))}
     shown = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True, env=cleared)
     assert shown.stdout.strip() == "PASSIVE []"
+
+
+def test_a_training_runs_to_its_end_without_importing_feast_or_dask() -> None:
+    script = (
+        "import sys; from homeostat_pipelines import training; from support.tables import a_store, train_input;"
+        "training.run(train_input(parameters={'max_iter': '5'}), a_store());"
+        "print(sorted({'feast', 'dask', 'kfp'} & set(sys.modules)))"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    shown = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True, env=environment)
+    assert shown.stdout.splitlines()[-1] == "[]"
