@@ -5,13 +5,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from homeostat.api.common import ConditionType
-from homeostat.api.v1alpha1 import FeatureSet
+from homeostat.api.v1alpha1 import FeatureSet, FeatureSetStatus
 from homeostat.api.v1alpha1.featureset import FeatureSetReason
 from homeostat.reconcile.conditions import get, is_true
 from homeostat.reconcile.errors import InvalidSpec
 from homeostat.runs import ExpectationOutcome, FailureReason, RunFailure
 from homeostat.testing.builders import DIGEST, a_feature_set
 from homeostat_operators.core.actions import Stop
+from homeostat_operators.core.plan import Plan
 from homeostat_operators.featureset.plan import REQUEST_ANNOTATION, plan
 from unit.operators.featureset.runs import (
     NOTHING,
@@ -26,6 +27,10 @@ from unit.operators.featureset.runs import (
     reason,
     seen,
 )
+
+
+def stopped(decided: Plan[FeatureSetStatus]) -> list[str]:
+    return [action.run.uid for action in decided.actions if isinstance(action, Stop)]
 
 
 def test_a_new_feature_set_reserves_a_number_and_creates_its_job() -> None:
@@ -106,6 +111,16 @@ def test_a_failed_run_is_tried_again_under_the_next_number_after_a_back_off() ->
     assert failed.requeue_after == timedelta(seconds=10)
     later = plan(a_feature_set(status=failed.status), NOTHING, NOW + timedelta(seconds=10))
     assert created(later) == ["customers-materialize-2"]
+
+
+def test_the_job_of_a_failure_that_its_run_wrote_is_left_to_end_for_a_minute_after_it_was_read() -> None:
+    failure = RunFailure(reason=FailureReason.SOURCE_UNAVAILABLE, message="s3 does not answer")
+    job = a_job()
+    failed = plan(a_feature_set(status={"run": a_run()}), seen(state=job, runs=(job,), failure=failure), NOW)
+    assert stopped(failed) == []
+    resource = a_feature_set(status=failed.status)
+    assert stopped(plan(resource, seen(runs=(job,)), NOW + timedelta(seconds=59))) == []
+    assert stopped(plan(resource, seen(runs=(job,)), NOW + timedelta(seconds=60))) == ["7"]
 
 
 def test_a_source_that_is_away_is_reported_by_its_own_reason() -> None:
@@ -203,7 +218,7 @@ def test_features_older_than_their_bound_are_stale_and_still_in_service() -> Non
 def test_a_run_alive_under_another_number_is_deleted_and_waited_for() -> None:
     stray = a_job(1, uid="stray")
     decided = plan(a_feature_set(status={"run": a_run(2)}), seen(runs=(stray,)), NOW)
-    assert [action.run.uid for action in decided.actions if isinstance(action, Stop)] == ["stray"]
+    assert stopped(decided) == ["stray"]
     assert created(decided) == []
     assert decided.requeue_after is not None
 
@@ -211,4 +226,4 @@ def test_a_run_alive_under_another_number_is_deleted_and_waited_for() -> None:
 def test_only_the_newest_finished_job_is_kept() -> None:
     runs = (a_job(1, uid="old", finished=True), a_job(2, finished=True))
     decided = plan(a_feature_set(status=in_service(run=a_finished_run(2))), seen(runs=runs), NOW)
-    assert [action.run.uid for action in decided.actions if isinstance(action, Stop)] == ["old"]
+    assert stopped(decided) == ["old"]
