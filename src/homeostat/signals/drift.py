@@ -262,12 +262,7 @@ def judge(
     number = max(1, len(features))
     obstacles = {f.feature: f.obstacle(min_samples) for f in features}
     enough = [f for f in features if not obstacles[f.feature]]
-    raised = {
-        (f.feature, s.label): s
-        for f in features
-        for s in f.specials
-        if s.effective_samples >= min_samples and s.rise(alpha / (number * len(SPECIAL_LABELS))) > tolerance
-    }
+    raised = _raised(features, min_samples, alpha / (number * len(SPECIAL_LABELS)), tolerance)
     breaching = {feature for feature, _ in raised}
     unjudged = tuple(
         Unjudged(f.feature, obstacles[f.feature], min(f.effective_samples, f.regular_samples))
@@ -294,6 +289,18 @@ def judge(
         unjudged=unjudged,
         sentence=_sentence(worst, moved, tuple(raised.items()), threshold) + _of_unjudged(unjudged, len(features)),
     )
+
+
+def _raised(
+    features: Sequence[FeatureDrift], min_samples: int, alpha: float, tolerance: float
+) -> dict[tuple[str, str], SpecialShare]:
+    """Special shares that rose by more than `tolerance` at their lower bound, by feature and label."""
+    return {
+        (f.feature, s.label): s
+        for f in features
+        for s in f.specials
+        if s.effective_samples >= min_samples and s.rise(alpha) > tolerance
+    }
 
 
 _DESCRIPTIONS = {

@@ -1,4 +1,4 @@
-"""Writing of online features; the Feast plug-in of the pipelines writes through it."""
+"""Writing of online features, for the materialization and for the Feast plug-in of the pipelines."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
