@@ -156,6 +156,8 @@ def test_between_the_only_values_of_training_nothing_has_been_seen() -> None:
     feature = numeric([0, 1] * 20)
     assert (feature.points, feature.edges) == ((0.0, 1.0), ())
     assert [assign(feature, value) for value in (-1, 0, 0.5, 1, 2)] == [BELOW, "0", UNSEEN, "1", ABOVE]
+    three = numeric([0, 1, 2] * 20)
+    assert [assign(three, value) for value in (-1, 0.5, 1, 1.5, 3)] == [BELOW, UNSEEN, "1", UNSEEN, ABOVE]
 
 
 def test_rarer_categories_share_bins_and_are_distinguished_from_those_never_seen() -> None:

@@ -244,6 +244,18 @@ def test_the_next_attempt_comes_after_the_back_off_and_not_a_second_before(failu
     assert created(plan(job, READY, due)) == [f"churn-first-train-{failures + 1}"]
 
 
+def test_a_back_off_is_reported_as_a_retry() -> None:
+    decided = plan(a_training_job(status=failed()), READY, NOW + timedelta(seconds=1))
+    assert said(decided.status) == ("Unknown", TrainingJobReason.RETRYING)
+    assert decided.requeue_after == timedelta(seconds=9)
+
+
+def test_a_suspended_job_has_no_next_attempt_when_its_back_off_is_over() -> None:
+    decided = plan(a_training_job(suspend=True, status=failed()), READY, NOW + timedelta(hours=1))
+    assert created(decided) == []
+    assert said(decided.status) == ("Unknown", TrainingJobReason.SUSPENDED)
+
+
 def test_ready_is_true_only_once_the_version_is_registered() -> None:
     trained = plan(a_training_job(status=running()), ready(result=RESULT), NOW)
     assert trained.requeue_after == timedelta(seconds=1)

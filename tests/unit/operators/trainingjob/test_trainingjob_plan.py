@@ -393,9 +393,3 @@ def test_what_failed_stays_failed_when_suspend_is_toggled() -> None:
     again = plan(a_training_job(suspend=True, generation=2, status=ended), READY, NOW + timedelta(days=1))
     assert again.actions == ()
     assert said(again.status) == ("False", TrainingJobReason.INVALID_DATA)
-
-
-def test_a_back_off_is_reported_as_a_retry() -> None:
-    decided = plan(a_training_job(status=failed()), READY, NOW + timedelta(seconds=1))
-    assert said(decided.status) == ("Unknown", TrainingJobReason.RETRYING)
-    assert decided.requeue_after == timedelta(seconds=9)
