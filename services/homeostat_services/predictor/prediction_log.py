@@ -48,7 +48,7 @@ class DeliveryError(Exception):
 
 
 class Sink(Protocol):
-    """Where batches go; a batch may be sent again, predictions are message apart by their ids."""
+    """Where batches go; a batch may be sent again: the receiver recognizes predictions by their ids."""
 
     async def send(self, batch: list[Prediction]) -> None:
         """Deliver a batch; raises DeliveryError."""
