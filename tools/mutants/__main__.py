@@ -1,8 +1,8 @@
 """`python -m tools.mutants`: changes one decision at a time and names the changes that no test notices.
 
 tests/mutants/targets.toml lists the modules with the tests that must notice; tests/mutants/survivors.toml the changes that
-none notices, each with its reason. Ends with 1 on a survivor that is not listed, beyond the share that --tolerate allows, and on a
-listed one that is noticed after all or that no longer exists.
+none notices, each with its reason. Ends with 1 on a survivor that is not listed, on a listed one that is noticed after all or that
+no longer exists, and on a module of which no change was tried.
 """
 
 import argparse
@@ -25,6 +25,8 @@ from tools.mutants.generate import mutants
 REPOSITORY = Path(__file__).parents[2]
 LISTS = REPOSITORY / "tests" / "mutants"
 SURVIVED = {"survived", "uncovered"}
+LEAST = 5
+"""Changes of each module that are tried even when the time is up."""
 console = Console(stderr=True)
 
 
@@ -112,21 +114,31 @@ def changed() -> set[str]:
     return {target.path for target in targets()} if done.returncode else set(done.stdout.split())
 
 
-def tried(group: list[Target], seed: int, limit: int | None, seconds: float) -> list[Outcome]:
-    """Tries mutants of modules with the same tests in an order drawn by `seed`, at most `limit` of each, for so many seconds."""
-    outcomes = {target.name: Outcome(target, keys_of(target)) for target in group}
-    drawn = []
-    for one in outcomes.values():
+def drawn(outcomes: list[Outcome], seed: int, limit: int | None) -> tuple[list[str], int]:
+    """Lines for a worker in an order drawn by `seed`, at most `limit` of each module; how many it must try in any case."""
+    first: list[str] = []
+    others: list[str] = []
+    for one in outcomes:
         keys = list(one.keys)
         random.Random(f"{seed} {one.target.name}").shuffle(keys)
-        drawn += [f"{one.target.name}\t{key}" for key in keys[:limit]]
-    random.Random(seed).shuffle(drawn)
+        lines = [f"{one.target.name}\t{key}" for key in keys[:limit]]
+        first += lines[:LEAST]
+        others += lines[LEAST:]
+    random.Random(seed).shuffle(others)
+    return first + others, len(first)
+
+
+def tried(group: list[Target], seed: int, limit: int | None, seconds: float) -> list[Outcome]:
+    """Tries mutants of modules with the same tests for so many seconds, beyond those that the tests take without any change."""
+    outcomes = {target.name: Outcome(target, keys_of(target)) for target in group}
+    lines, least = drawn(list(outcomes.values()), seed, limit)
     first = group[0]
     python = REPOSITORY / ".venv" / first.environment / "bin" / "python"
-    command = [str(python), "-m", "tools.mutants.worker", "--budget", str(seconds), ",".join(outcomes), *first.tests]
+    budget = ["--budget", str(seconds), "--least", str(least)]
+    command = [str(python), "-m", "tools.mutants.worker", *budget, ",".join(outcomes), *first.tests]
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
     done = subprocess.run(
-        command, input="\n".join(drawn) + "\n", cwd=REPOSITORY, env=environment, check=False,
+        command, input="\n".join(lines) + "\n", cwd=REPOSITORY, env=environment, check=False,
         capture_output=True, text=True,
     )  # fmt: skip
     for line in done.stdout.splitlines():
@@ -163,7 +175,7 @@ def stale(outcomes: list[Outcome]) -> list[str]:
     return found
 
 
-def report(outcomes: list[Outcome], tolerated: float) -> int:
+def report(outcomes: list[Outcome]) -> int:
     """Prints the table and what is wrong; the exit status."""
     known = survivors()
     table = Table("module", "changes", "tried", "noticed", "not noticed", "of these listed")
@@ -184,8 +196,11 @@ def report(outcomes: list[Outcome], tolerated: float) -> int:
     for one in broken:
         print(f"{one.target.name}: {one.trouble}")
     total = sum(len(one.answers) for one in outcomes)
-    print(f"{total} changes tried, {len(unlisted)} not noticed and not listed; {tolerated:g} % are tolerated")
-    return 1 if gone or broken or 100 * len(unlisted) > tolerated * total else 0
+    untried = [one.target.name for one in outcomes if one.keys and not one.answers]
+    for name in untried:
+        print(f"{name}: no change was tried")
+    print(f"{total} changes tried, {len(unlisted)} not noticed and not listed")
+    return 1 if gone or broken or untried or unlisted else 0
 
 
 def main() -> int:
@@ -194,11 +209,11 @@ def main() -> int:
     parser.add_argument("modules", nargs="*", help="only modules whose name contains one of these")
     parser.add_argument("--changed", action="store_true", help="only modules that changed since the last release")
     parser.add_argument("--limit", type=int, help="changes per module")
-    parser.add_argument("--seconds", type=float, default=1e9, help="for all modules together")
-    parser.add_argument("--seed", type=int, default=1, help="of the order in which changes are tried")
     parser.add_argument(
-        "--tolerate", type=float, default=0, metavar="PERCENT", help="of changes not noticed nor listed"
-    )
+        "--seconds", type=float, default=1e9,
+        help=f"for the changes of all modules together; the first {LEAST} of each module are tried in any case",
+    )  # fmt: skip
+    parser.add_argument("--seed", type=int, default=1, help="of the order in which changes are tried")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     chosen = parser.parse_args()
     files = changed() if chosen.changed else None
@@ -217,7 +232,7 @@ def main() -> int:
     with ThreadPoolExecutor(chosen.workers) as pool:
         done = pool.map(lambda group: tried(group, chosen.seed, chosen.limit, second * _changes_of(group)), groups)
         outcomes = [one for group in done for one in group]
-    return report(outcomes, chosen.tolerate)
+    return report(outcomes)
 
 
 if __name__ == "__main__":

@@ -36,26 +36,27 @@ PATIENCE_SECONDS = 300
 class Plugin:
     """Takes pytest's loop over: every mutant against the collected tests."""
 
-    def __init__(self, modules: list[str], end: float) -> None:
-        self.modules, self.end = modules, end
+    def __init__(self, modules: list[str], seconds: float, least: int) -> None:
+        self.modules, self.seconds, self.least = modules, seconds, least
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
-        """Answers each mutant that standard input names, until the time is up."""
+        """Answers each mutant that standard input names, until the time is up and the least number is reached."""
         modules = {name: import_module(name) for name in self.modules}
         chosen = {
             (name, mutant.key): mutant
             for name, module in modules.items()
             for mutant in mutants(Path(str(module.__file__)).read_text())
         }
-        coverage = _coverage(session, list(modules.values()), self.end)
+        coverage = _coverage(session, list(modules.values()))
         # What tests import late is imported once; in a child its seconds would count against the first test.
         for name in coverage["imported"]:
             with suppress(Exception):
                 import_module(name)
         print(json.dumps({"baseline": coverage["failed"], "tests": len(session.items)}), file=ANSWERS, flush=True)
-        for line in sys.stdin:
-            if time.monotonic() > self.end:
+        end = time.monotonic() + self.seconds
+        for number, line in enumerate(sys.stdin):
+            if number >= self.least and time.monotonic() > end:
                 break
             name, key = line.rstrip("\n").split("\t")
             outcome = _try(session, modules[name], chosen[name, key], coverage)
@@ -136,8 +137,8 @@ def _failures(items: list[pytest.Item], seconds: dict[str, float] | None = None)
             yield item.nodeid
 
 
-def _coverage(session: pytest.Session, modules: list[ModuleType], end: float) -> dict[str, Any]:
-    """What each test runs of the modules, how long it takes, and which fail without any mutant; nothing after `end`."""
+def _coverage(session: pytest.Session, modules: list[ModuleType]) -> dict[str, Any]:
+    """What each test runs of the modules, how long it takes, and which fail without any mutant."""
     reading, writing = os.pipe()
     child = os.fork()
     if not child:
@@ -151,8 +152,6 @@ def _coverage(session: pytest.Session, modules: list[ModuleType], end: float) ->
         seconds: dict[str, float] = {}
         failed: list[str] = []
         for item in session.items:
-            if time.monotonic() > end:
-                break
             noted.clear()
             began = time.process_time()
             failed += _failures([item])
@@ -263,14 +262,14 @@ def _become(mine: FunctionType, new: FunctionType | None) -> None:
 
 def main() -> int:
     """Answers mutants until standard input ends or the time is up."""
-    began = time.monotonic()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("modules", help="names, with commas between them")
     parser.add_argument("tests", nargs="+")
-    parser.add_argument("--budget", type=float, default=1e9, help="seconds, with those of the tests without any mutant")
+    parser.add_argument("--budget", type=float, default=1e9, help="seconds, after the tests ran without any mutant")
+    parser.add_argument("--least", type=int, default=0, help="mutants that are tried even when the time is up")
     chosen = parser.parse_args()
     options = ["-q", "-s", "-p", "no:cacheprovider", "-p", "tools.mutants.repeatable", "--no-header", *chosen.tests]
-    return int(pytest.main(options, plugins=[Plugin(chosen.modules.split(","), began + chosen.budget)]))
+    return int(pytest.main(options, plugins=[Plugin(chosen.modules.split(","), chosen.budget, chosen.least)]))
 
 
 if __name__ == "__main__":

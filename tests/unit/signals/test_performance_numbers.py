@@ -101,6 +101,7 @@ def test_accuracy_and_coverage_are_shares_with_wilsons_interval() -> None:
 def test_a_share_of_a_fraction_of_a_row_stays_between_none_and_all() -> None:
     assert wilson(1, 1) == pytest.approx((1 / (1 + Z**2), 1))
     assert wilson(0.5, 0.5)[1] == 1
+    assert all(wilson(n, n)[1] <= 1 for n in range(1, 100)), "by rounding alone the bound of 11 of 11 would be above 1"
     assert wilson(3, 2) == wilson(2, 2)
     assert wilson(-1, 2) == wilson(0, 2)
     assert wilson(1, -1) == (0, 1)

@@ -117,3 +117,4 @@ DAY = 86_400.0
 def test_parts_of_a_window_are_whole_weeks_or_days_where_it_has_four_of_them(width: float, parts: int) -> None:
     assert len(split(0, width)) == parts_of(width) == parts
     assert split(0, width)[-1][1] == width
+    assert len(split(DAY, DAY + width)) == parts, "the width counts, wherever the window lies"
