@@ -147,7 +147,7 @@ verify: generate ## Check generated files, linters, types, import contracts, cha
 .PHONY: $(VERIFY)
 # Changes are drawn in the same order in every run; a slow machine tries fewer of them.
 verify-mutants: venv
-	@$(TOOLS) -m tools.mutants --changed --seconds 200 --seed 1 --tolerate 5
+	@$(TOOLS) -m tools.mutants --changed --seconds 100 --seed 1
 verify-types-platform: venv
 	@$(PLATFORM)/bin/mypy $(PLATFORM_SOURCES)
 verify-types-pipelines: venv
