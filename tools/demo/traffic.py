@@ -143,11 +143,15 @@ class Traffic:
         return Path(self.plan.token_file).read_text().strip()
 
     async def _post_outcomes(self, client: httpx.AsyncClient) -> None:
-        """Posts what is due, a batch at a time, until nothing is or a request fails."""
-        delivered = True
-        while delivered and self.due and self.due[0][0] <= time.monotonic():
+        """Posts what is due now, a batch at a time, until all is posted or a request fails.
+
+        What becomes due meanwhile waits for the next call: at a high rate there is always more, and counts would never
+        be written.
+        """
+        delivered, now = True, time.monotonic()
+        while delivered and self.due and self.due[0][0] <= now:
             ready: list[tuple[float, str, int]] = []
-            while self.due and self.due[0][0] <= time.monotonic() and len(ready) < OUTCOME_BATCH:
+            while self.due and self.due[0][0] <= now and len(ready) < OUTCOME_BATCH:
                 ready.append(heapq.heappop(self.due))
             delivered = await self._delivered(client, ready)
 

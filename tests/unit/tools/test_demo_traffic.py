@@ -3,6 +3,8 @@
 import asyncio
 import heapq
 import json
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
@@ -25,12 +27,16 @@ def traffic_with_due_outcomes(directory: Path, number: int) -> Traffic:
     return traffic
 
 
-def post(traffic: Traffic, statuses: list[int]) -> list[int]:
-    """Posts what is due to an observer that answers with these statuses, then 200; returns the sizes of its requests."""
+def post(traffic: Traffic, statuses: list[int], meanwhile: Callable[[], None] = lambda: None) -> list[int]:
+    """Posts what is due to an observer that answers with these statuses, then 200; returns the sizes of its requests.
+
+    Each request is followed by `meanwhile`.
+    """
     sizes: list[int] = []
 
     def answer(request: httpx.Request) -> httpx.Response:
         sizes.append(len(json.loads(request.content)["outcomes"]))
+        meanwhile()
         return httpx.Response(statuses.pop(0) if statuses else 200)
 
     async def run() -> None:
@@ -56,3 +62,15 @@ def test_outcomes_of_a_failed_request_stay_due_and_the_error_is_kept(tmp_path: P
     assert "503" in traffic.counts.last_outcome_error
     assert post(traffic, []) == [10]
     assert traffic.due == []
+
+
+def test_outcomes_that_become_due_while_others_are_posted_wait_for_their_turn(tmp_path: Path) -> None:
+    traffic = traffic_with_due_outcomes(tmp_path, 1)
+    later: list[str] = [f"late{index}" for index in range(5)]
+
+    def one_more() -> None:
+        if later:
+            heapq.heappush(traffic.due, (time.monotonic(), later.pop(), 0))
+
+    assert post(traffic, [], one_more) == [1]
+    assert len(traffic.due) == 1
