@@ -19,6 +19,7 @@ from homeostat.api.v1alpha1 import KINDS, ModelDeployment, Monitor, TrainingJob
 from homeostat.runs import TrainResult
 from homeostat_operators.monitor.observed import MonitorObservation
 from homeostat_operators.monitor.plan import plan
+from homeostat_services.observer.label_gain import label_gain
 from homeostat_services.observer.store import Store, open_database
 from homeostat_services.observer.tables import metadata
 from homeostat_services.predictor.model import load
@@ -101,7 +102,7 @@ def test_the_observer_opens_and_migrates_the_database_and_keeps_every_outcome(ve
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
         assert connection.scalar(sa.text("select count(*) from predictions")) == 20
     long_ago = datetime(2020, 1, 1, tzinfo=UTC)
-    assert Store(engine, timedelta(minutes=10)).labelled_entities("churn", "churn", long_ago) == 10
+    assert label_gain(engine, ("churn", "churn"), long_ago, ("churn.churn", 0)).rows == 10
     cohort = Store(engine, timedelta(minutes=10)).cohort(
         "churn", "churn", "1", long_ago, datetime(2030, 1, 1, tzinfo=UTC)
     )

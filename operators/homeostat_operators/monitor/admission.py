@@ -14,7 +14,11 @@ from homeostat.api.v1alpha1.monitor import (
     SignalType,
 )
 from homeostat.api.v1alpha1.trainingjob import TrainingJob
+from homeostat.artifacts.outcomes import LabelGain
 from homeostat_operators.monitor.observed import MonitorObservation, is_finished, is_own
+
+HARDLY_ANY = 100
+"""Of as many entities with outcomes at most one is new in the later half of the time: the traffic has no others."""
 
 
 @dataclass(frozen=True)
@@ -155,11 +159,27 @@ def _labels_are_counted(case: Case) -> bool:
 
 def _labels(case: Case) -> Ruling | None:
     need = case.monitor.spec.retrain.requires.new_labels
-    have = case.observed.labels.entities if case.observed.labels else 0
-    if have >= need:
+    gain = case.observed.labels.gain if case.observed.labels else LabelGain(rows=0)
+    if gain.rows >= need:
         return None
-    message = f"{have} of {need} entities are labelled for predictions made since {format_time(case.since)}."
-    return _wait(MonitorReason.WAITING_FOR_LABELS, message)
+    since = format_time(case.since)
+    if not _exhausted(gain, need):
+        held = f"; {gain.held_out} more are held out" if gain.held_out else ""
+        message = f"{gain.rows} of {need} entities to train on are labelled for predictions made since {since}{held}."
+        return _wait(MonitorReason.WAITING_FOR_LABELS, message)
+    message = (
+        f"requires.newLabels of {need} cannot be reached with this traffic: {gain.outcomes} outcomes of predictions made since "
+        f"{since} are of {gain.rows} entities to train on, a training takes one row of each, and hardly any entity is new "
+        f"({gain.held_out} more are held out). Set spec.retrain.requires.newLabels to at most {gain.rows}, or create a "
+        "TrainingJob yourself."
+    )
+    return Ruling(DecisionAction.ALERT, MonitorReason.LABELS_EXHAUSTED, message)
+
+
+def _exhausted(gain: LabelGain, need: int) -> bool:
+    """Whether the same entities come again and again, and as many new ones as of late would not fill the need."""
+    repeats = gain.later_outcomes >= gain.rows > 0
+    return repeats and gain.later_rows * HARDLY_ANY <= gain.rows and gain.rows + gain.later_rows < need
 
 
 def _features(case: Case) -> Ruling | None:

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 
 from homeostat import telemetry
-from homeostat.api.common import API_VERSION
+from homeostat.api.common import API_VERSION, parse_duration
 from homeostat.api.v1alpha1.featureset import FeatureSet
 from homeostat.api.v1alpha1.modeldeployment import ModelDeployment, ServedVersion
 from homeostat.api.v1alpha1.monitor import Monitor, Signal, SignalType
@@ -44,7 +44,7 @@ def observe(resource: Monitor, clients: Clients, now: datetime) -> MonitorObserv
     deployment = ModelDeployment.model_validate(manifest) if manifest is not None else None
     feature_sets = _feature_sets(namespace, clients)
     read = _signals(resource, deployment, clients, now)
-    labels, silence = _labels(resource, clients)
+    labels, silence = _labels(resource, clients, now)
     silent = [data.unavailable for data in read.values() if data.unavailable and not (data.mistaken or data.damaged)]
     return MonitorObservation(
         deployment=deployment,
@@ -82,17 +82,20 @@ def _stale(deployment: ModelDeployment | None, feature_sets: list[FeatureSet], n
     )
 
 
-def _labels(resource: Monitor, clients: Clients) -> tuple[LabelCount | None, list[str]]:
-    since = resource.status.breach_since
+def _labels(resource: Monitor, clients: Clients, now: datetime) -> tuple[LabelCount | None, list[str]]:
+    since, template = resource.status.breach_since, resource.spec.retrain.template
     if since is None or resource.spec.retrain.requires.new_labels == 0:
         return None, []
+    namespace, oldest, holdout = resource.metadata.namespace, since, ("", 0)
+    if template is not None:
+        dataset = template.spec.dataset
+        holdout = (f"{namespace}.{template.spec.output.model}", dataset.holdout.percent)
+        oldest = max(since, now - parse_duration(dataset.window.last)) if dataset.window else since
     try:
-        entities = clients.outcomes.labelled_entities(
-            resource.metadata.namespace, resource.spec.deployment_ref.name, since
-        )
+        gain = clients.outcomes.label_gain(namespace, resource.spec.deployment_ref.name, oldest, *holdout)
     except EngineUnavailable as error:
         return None, [str(error)]
-    return LabelCount(since, entities), []
+    return LabelCount(since, gain), []
 
 
 def _signals(

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from homeostat.api.v1alpha1.modeldeployment import ModelDeployment
 from homeostat.api.v1alpha1.trainingjob import TrainingJob
+from homeostat.artifacts.outcomes import LabelGain
 from homeostat.signals import Baseline, CohortCounts, Moments, Window
 
 
@@ -64,10 +65,10 @@ class SignalData:
 
 @dataclass(frozen=True)
 class LabelCount:
-    """Distinct entities with an exported outcome of a prediction made since a time."""
+    """What outcomes of predictions made since the beginning of a breach add to the template's training."""
 
     since: datetime
-    entities: int
+    gain: LabelGain
 
 
 @dataclass(frozen=True)

@@ -94,7 +94,7 @@ def _judged(
     need, counted = resource.spec.retrain.requires.new_labels, observed.labels
     labels = None
     if since is not None and need > 0:
-        have = counted.entities if counted and counted.since == since else 0
+        have = counted.gain.rows if counted and counted.since == since else 0
         labels = LabelProgress(available=have, required=need)
     breached = ", ".join(signal.name for signal in new if signal.state is SignalState.BREACHED)
     return status.model_copy(update={"signals": new, "breached": breached, "breach_since": since, "labels": labels})
@@ -164,7 +164,7 @@ def _finding(
     if ruling is None:
         return None
     if status.labels is not None:
-        values["labelled entities"] = f"{status.labels.available} of {status.labels.required}"
+        values["new rows to train on"] = f"{status.labels.available} of {status.labels.required}"
     return _Finding(diagnosis.cause.value, ruling, f"{diagnosis.reason} {ruling.message}", values)
 
 

@@ -9,16 +9,17 @@ import structlog
 from fastapi import Depends, FastAPI, Query, Request, Response
 from pydantic import AwareDatetime
 
+from homeostat.artifacts.outcomes import LabelGain
 from homeostat.reconcile.errors import EngineUnavailable
 from homeostat.signals.performance import CohortCounts
 from homeostat.signals.shadow import ShadowComparison
 from homeostat_services.access import Access, Caller, Guard, Refused
 from homeostat_services.observer.export import Exporter
+from homeostat_services.observer.label_gain import label_gain
 from homeostat_services.observer.messages import (
     Business,
     BusinessAnswer,
     ExportAnswer,
-    LabelsAnswer,
     Namespace,
     Outcomes,
     OutcomesAnswer,
@@ -159,11 +160,16 @@ def _add_reads(app: FastAPI, store: Store, exporter: Exporter, guard: Guard) -> 
 
     @app.get("/v1/labels")
     async def labels(
-        caller: Authenticated, namespace: Namespace, deployment: Deployment, since: AwareDatetime
-    ) -> LabelsAnswer:
-        """How many entities a training could use that was predicted for at or after `since`."""
+        caller: Authenticated,
+        namespace: Namespace,
+        deployment: Deployment,
+        since: AwareDatetime,
+        model: Annotated[str, Query(max_length=128)],
+        percent: Annotated[int, Query(alias="holdoutPercent", ge=0, le=100)],
+    ) -> LabelGain:
+        """What outcomes of predictions made at or after `since` add to a training of a model with that holdout."""
         await _require(guard, caller, "get", "cohorts", (namespace, deployment))
-        return LabelsAnswer(entities=await asyncio.to_thread(store.labelled_entities, namespace, deployment, since))
+        return await asyncio.to_thread(label_gain, store.engine, (namespace, deployment), since, (model, percent))
 
     @app.get("/v1/outcomes/export")
     async def export(caller: Authenticated, namespace: Namespace, deployment: Deployment) -> ExportAnswer:

@@ -145,12 +145,6 @@ class BusinessAnswer(Message):
     duplicate: Annotated[int, Field(description="Recorded already for that name and time; nothing changed.")]
 
 
-class LabelsAnswer(Message):
-    """Labels that a training could use now."""
-
-    entities: Annotated[int, Field(description="Distinct entities with an exported outcome.")]
-
-
 class ExportAnswer(Message):
     """How far the export is."""
 

@@ -19,6 +19,7 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy.dialects.sqlite import insert
 
+from homeostat.artifacts.holdout import held_out
 from homeostat.signals.performance import CohortCounts, count_cohort
 from homeostat.signals.shadow import NEWEST, ShadowComparison, compare
 from homeostat_services.observer import outcome_join
@@ -32,7 +33,7 @@ from homeostat_services.observer.messages import (
     Prediction,
     PredictionsAnswer,
 )
-from homeostat_services.observer.tables import business, exports, mirrored, outcomes, pending, predictions
+from homeostat_services.observer.tables import business, mirrored, outcomes, pending, predictions
 from homeostat_services.observer.times import check_times
 
 BUSY_SECONDS = 30
@@ -55,6 +56,7 @@ def open_database(path: Path) -> sa.Engine:
     def _configure(connection: Any, _record: object) -> None:
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "temp_store=MEMORY"):
             connection.execute(f"PRAGMA {pragma}")
+        connection.create_function("held_out", 3, held_out, deterministic=True)
 
     config = Config()
     config.set_main_option("script_location", "homeostat_services.observer:migrations")
@@ -216,28 +218,6 @@ class Store:
         with self.engine.connect() as connection:
             rows = connection.execute(query).all()
         return compare(len(rows), ((mine, theirs) for mine, theirs in rows if theirs is not None))
-
-    def labelled_entities(self, namespace: str, deployment: str, since: datetime) -> int:
-        """Distinct entities with an exported outcome of a prediction made at or after `since`."""
-        exported = (
-            sa.select(sa.func.coalesce(sa.func.max(exports.c.last), 0))
-            .where(
-                exports.c.namespace == namespace, exports.c.deployment == deployment, exports.c.uploaded_at.is_not(None)
-            )
-            .scalar_subquery()
-        )
-        query = (
-            sa.select(sa.func.count(sa.distinct(predictions.c.entity)))
-            .select_from(predictions.join(outcomes, outcomes.c.prediction == predictions.c.seq))
-            .where(
-                predictions.c.namespace == namespace,
-                predictions.c.deployment == deployment,
-                predictions.c.time >= since.timestamp(),
-                outcomes.c.id <= exported,
-            )
-        )
-        with self.engine.connect() as connection:
-            return int(connection.scalar(query) or 0)
 
 
 def _answer(rows: list[dict[str, Any]], pairs: Sequence[Any], results: dict[int, MatchResult]) -> OutcomesAnswer:

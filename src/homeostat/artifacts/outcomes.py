@@ -2,6 +2,8 @@
 
 from enum import StrEnum
 
+from homeostat.documents import TolerantDocument
+
 PREDICTION_ID, ENTITY, PREDICTED_AT = "prediction_id", "entity", "predicted_at"
 VERSION, SCORE, LABEL, OBSERVED_AT = "version", "score", "label", "observed_at"
 
@@ -28,3 +30,21 @@ COLUMNS: tuple[tuple[str, ColumnType], ...] = (
 
 LABEL_COLUMNS = (ENTITY, PREDICTED_AT, LABEL)
 """The columns that a training reads: entity, time of the prediction, label."""
+
+
+class LabelGain(TolerantDocument):
+    """What exported outcomes of predictions since a time add to a training, which takes one row of each entity.
+
+    The later half is that of the time from then to the newest of these predictions.
+    """
+
+    rows: int
+    """Entities that a version may be trained on."""
+    held_out: int = 0
+    """Entities of the holdout, which no version is trained on."""
+    outcomes: int = 0
+    """Outcomes of the entities in `rows`."""
+    later_rows: int = 0
+    """Those of `rows` whose first prediction is in the later half."""
+    later_outcomes: int = 0
+    """Those of `outcomes` whose prediction is in the later half."""

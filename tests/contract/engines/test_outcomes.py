@@ -10,6 +10,8 @@ import httpx
 import pytest
 from kubernetes import client
 
+from homeostat.artifacts.holdout import held_out
+from homeostat.artifacts.outcomes import LabelGain
 from homeostat.engines.outcomes import Outcomes
 from homeostat.engines.outcomes.memory import MemoryOutcomes, Prediction
 from homeostat.engines.outcomes.observer import ObserverOutcomes
@@ -146,17 +148,29 @@ def test_an_empty_cohort_is_all_zero(told: tuple[Outcomes, Add], deployment: str
     assert (cohort.predictions, cohort.matured) == (0, 0)
 
 
-def test_labelled_entities_are_distinct_and_of_predictions_made_since(
+def test_a_training_gains_one_row_of_each_entity_outside_its_holdout(
     told: tuple[Outcomes, Add], deployment: str
 ) -> None:
     outcomes, add = told
-    labelled = [at(1, 0.5, 1, "early"), at(5, 0.5, 1, "a"), at(6, 0.5, 0, "a"), at(7, 0.5, 0, "b", "2")]
+    labelled = [
+        at(1, 0.5, 1, "early"),
+        at(5, 0.5, 1, "a"),
+        at(6, 0.5, 0, "a"),
+        at(9, 0.5, 0, "a"),
+        at(9, 0.5, 0, "b", "2"),
+    ]
     add(deployment, [*labelled, at(8, 0.5, None, "unlabelled")])
     since = START + 5 * MINUTE
+
+    def gain(since: datetime, percent: int = 0) -> LabelGain:
+        return outcomes.label_gain(NAMESPACE, deployment, since, "churn.churn", percent)
+
     # The observer counts what it has exported, which takes it some seconds.
-    until("labels are exported", lambda: outcomes.labelled_entities(NAMESPACE, deployment, since), lambda n: n >= 2)
-    assert outcomes.labelled_entities(NAMESPACE, deployment, since) == 2
-    assert outcomes.labelled_entities(NAMESPACE, deployment, START + 10 * MINUTE) == 0
+    until("labels are exported", lambda: gain(since), lambda found: found.rows >= 2)
+    assert gain(since) == LabelGain(rows=2, outcomes=4, later_rows=1, later_outcomes=2)
+    assert gain(START + 10 * MINUTE) == LabelGain(rows=0)
+    held = sum(held_out("churn.churn", entity, 50) for entity in "ab")
+    assert (gain(since, 50).rows, gain(since, 50).held_out) == (2 - held, held)
 
 
 def test_a_call_without_permission_is_refused_in_clear_words(observer_settings: ObserverSettings, token: Path) -> None:
@@ -168,11 +182,11 @@ def test_a_wrong_token_is_refused(observer_settings: ObserverSettings, tmp_path:
     (tmp_path / "token").write_text("wrong")
     wrong = ObserverOutcomes(observer_settings, tmp_path / "token")
     with closing(wrong) as outcomes, pytest.raises(PlatformError, match="401"):
-        outcomes.labelled_entities(NAMESPACE, "churn", START)
+        outcomes.label_gain(NAMESPACE, "churn", START, "churn.churn", 0)
 
 
 def test_an_observer_that_is_down_is_an_outage(tmp_path: Path) -> None:
     (tmp_path / "token").write_text("any")
     outcomes = ObserverOutcomes(ObserverSettings(url="http://127.0.0.1:9"), tmp_path / "token")
     with pytest.raises(EngineUnavailable, match="HOMEOSTAT_OBSERVER_URL"):
-        outcomes.labelled_entities(NAMESPACE, "churn", START)
+        outcomes.label_gain(NAMESPACE, "churn", START, "churn.churn", 0)

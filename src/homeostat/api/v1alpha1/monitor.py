@@ -157,7 +157,9 @@ class RetrainRequirements(SpecModel):
     new_labels: Annotated[
         int,
         Field(
-            description="Minimum number of distinct entities labeled for predictions made since the breach began.", ge=0
+            description="Minimum number of rows that a training would gain: distinct entities outside the holdout, labeled for "
+            "predictions made since the breach began and within dataset.window.",
+            ge=0,
         ),
     ] = 0
 
@@ -312,7 +314,13 @@ class Retraining(StatusModel):
 class LabelProgress(StatusModel):
     """Labels for predictions made since the breach began."""
 
-    available: Annotated[int, Field(description="Number of distinct labeled entities.", ge=0)] = 0
+    available: Annotated[
+        int,
+        Field(
+            description="Number of rows that a training would gain: distinct labeled entities outside the holdout.",
+            ge=0,
+        ),
+    ] = 0
     required: Annotated[int, Field(description="Required number, from retrain.requires.newLabels.", ge=0)] = 0
 
 
@@ -376,6 +384,7 @@ class MonitorReason(StrEnum):
     COOLDOWN = "Cooldown"
     RETRAIN_LIMIT_REACHED = "RetrainLimitReached"
     WAITING_FOR_LABELS = "WaitingForLabels"
+    LABELS_EXHAUSTED = "LabelsExhausted"
     WAITING_FOR_FEATURES = "WaitingForFeatures"
     ADMITTED = "Admitted"
     NO_DATA = "NoData"

@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Protocol
 
+from homeostat.artifacts.outcomes import LabelGain
 from homeostat.signals.performance import CohortCounts
 from homeostat.signals.shadow import ShadowComparison
 
@@ -21,6 +22,14 @@ class Outcomes(Protocol):
         """A version's predictions on the newest mirrored requests after since, compared with those returned to callers."""
         ...
 
-    def labelled_entities(self, namespace: str, deployment: str, since: datetime) -> int:
-        """Distinct entities with an exported outcome of a prediction made since then, of any version."""
+    def label_gain(self, namespace: str, deployment: str, since: datetime, model: str, percent: int) -> LabelGain:
+        """What exported outcomes of predictions made since then, of any version, add to a training of a model.
+
+        Args:
+            namespace: Namespace of the deployment.
+            deployment: Name of the deployment.
+            since: Time of the earliest prediction that counts.
+            model: `<namespace>.<model>`, whose holdout no version is trained on.
+            percent: Share of entities in that holdout.
+        """
         ...

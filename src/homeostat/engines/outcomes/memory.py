@@ -1,8 +1,11 @@
 """Outcomes in memory."""
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 
+from homeostat.artifacts.holdout import held_out
+from homeostat.artifacts.outcomes import LabelGain
 from homeostat.signals.performance import CohortCounts, count_cohort
 from homeostat.signals.shadow import NEWEST, ShadowComparison, compare
 
@@ -51,7 +54,16 @@ class MemoryOutcomes:
     def _answered(self, namespace: str, deployment: str) -> list[Prediction]:
         return [p for p in self._all.get((namespace, deployment), []) if not p.mirrored]
 
-    def labelled_entities(self, namespace: str, deployment: str, since: datetime) -> int:
+    def label_gain(self, namespace: str, deployment: str, since: datetime, model: str, percent: int) -> LabelGain:
         """See Outcomes."""
-        known = self._answered(namespace, deployment)
-        return len({p.entity for p in known if p.label is not None and p.time >= since})
+        made = [p for p in self._answered(namespace, deployment) if p.label is not None and p.time >= since]
+        kept = [p for p in made if not held_out(model, p.entity, percent)]
+        middle = since + (max((p.time for p in made), default=since) - since) / 2
+        every, later = Counter(p.entity for p in kept), Counter(p.entity for p in kept if p.time > middle)
+        return LabelGain(
+            rows=len(every),
+            held_out=len({p.entity for p in made}) - len(every),
+            outcomes=len(kept),
+            later_rows=sum(later[entity] == number for entity, number in every.items()),
+            later_outcomes=later.total(),
+        )

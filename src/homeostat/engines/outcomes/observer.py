@@ -7,6 +7,7 @@ from typing import TypeVar
 import httpx
 from pydantic import ValidationError
 
+from homeostat.artifacts.outcomes import LabelGain
 from homeostat.documents import TolerantDocument
 from homeostat.engines.http import TOKEN_PATH, Engine, ServiceAccountToken
 from homeostat.reconcile.errors import EngineUnavailable
@@ -37,10 +38,11 @@ class ObserverOutcomes:
         query = {"namespace": namespace, "deployment": deployment, "version": version, "since": since.isoformat()}
         return self._counts(ShadowComparison, "/v1/shadow", query)
 
-    def labelled_entities(self, namespace: str, deployment: str, since: datetime) -> int:
+    def label_gain(self, namespace: str, deployment: str, since: datetime, model: str, percent: int) -> LabelGain:
         """See Outcomes."""
-        query = {"namespace": namespace, "deployment": deployment, "since": since.isoformat()}
-        return int(self._engine.call("GET", "/v1/labels", params=query)["entities"])
+        holdout = {"model": model, "holdoutPercent": str(percent)}
+        query = {"namespace": namespace, "deployment": deployment, "since": since.isoformat(), **holdout}
+        return self._counts(LabelGain, "/v1/labels", query)
 
     def _counts(self, kind: type[Counts], path: str, query: dict[str, str]) -> Counts:
         answer = self._engine.call("GET", path, params=query)

@@ -7,6 +7,7 @@ import pytest
 
 from homeostat.api.v1alpha1.modeldeployment import ServedVersion
 from homeostat.api.v1alpha1.monitor import FeatureSelection, Monitor, Signal, SignalStatus
+from homeostat.artifacts.outcomes import LabelGain
 from homeostat.enums import SignalState
 from homeostat.signals import CohortCounts, FeatureKind, Metric, Window, count_cohort, fit
 from homeostat.testing.builders import a_monitor
@@ -300,7 +301,7 @@ def test_labels_count_only_for_the_present_breach_and_are_asked_for_at_once(
 ) -> None:
     breached = {"name": "drift", "state": "Breached", "version": "1", "judged_through": NOW, "first_breach": START}
     monitor: Monitor = a_monitor(**retrain(), status={"signals": [breached]})
-    labels = LabelCount(START + counted[0], counted[1]) if counted else None
+    labels = LabelCount(START + counted[0], LabelGain(rows=counted[1])) if counted else None
     decided = plan(monitor, MonitorObservation(deployment=a_deployment("1", START), labels=labels), NOW)
     assert decided.status.labels is not None
     assert (decided.status.labels.available, decided.status.labels.required) == (available, 1000)

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from homeostat.artifacts.holdout import held_out
 from homeostat.artifacts.storage import store
 from homeostat.engines.metrics import Series
 from homeostat.engines.metrics.memory import MemoryMetrics
@@ -14,7 +15,7 @@ from homeostat.engines.registry.memory import MemoryRegistry
 from homeostat.reconcile.conditions import get
 from homeostat.reconcile.errors import EngineUnavailable
 from homeostat.signals import Baseline, FeatureKind, Moments, SignalState, Window, fit
-from homeostat.testing.builders import a_feature_set, a_model_deployment, a_monitor
+from homeostat.testing.builders import a_feature_set, a_model_deployment, a_monitor, a_training_spec
 from homeostat_operators.core.clients import Clients
 from homeostat_operators.core.settings import OperatorSettings
 from homeostat_operators.monitor import observe as reading
@@ -208,10 +209,25 @@ def test_labels_are_counted_from_the_start_of_the_breach(since: datetime | None)
         "churn",
         "churn",
         Prediction("1", "early", LONG_AGO - MINUTE, 0.5, 1),
-        *(Prediction("1", entity, LONG_AGO + MINUTE, 0.5, 1) for entity in ("a", "b", "a")),
+        *(Prediction("1", entity, LONG_AGO + MINUTE, 0.5, 1) for entity in ("a", "d", "a")),
     )
     seen = observe(a_monitor(status={"breach_since": since}), clients(served(LONG_AGO), outcomes=outcomes))
-    assert (seen.labels.entities if seen.labels else None) == (2 if since else None)
+    assert (seen.labels.gain.rows if seen.labels else None) == (2 if since else None)
+
+
+def test_labels_count_as_the_templates_training_takes_them_without_the_holdout_and_within_its_window() -> None:
+    outcomes, template = MemoryOutcomes(), a_training_spec()
+    times = {"old": NOW - 11 * MINUTE, "new": NOW - 10 * MINUTE}
+    made = [Prediction("1", f"{age}-{n}", time, 0.5, 1) for age, time in times.items() for n in range(50)]
+    outcomes.add("churn", "churn", *made)
+    template["dataset"] |= {"window": {"last": "10m"}, "holdout": {"percent": 30}}
+    retrain = {"action": "Auto", "template": {"spec": template}, "requires": {"new_labels": 1}}
+    monitor = a_monitor(retrain=retrain, status={"breach_since": LONG_AGO})
+    seen = observe(monitor, clients(served(LONG_AGO), outcomes=outcomes))
+    held = sum(held_out("churn.churn", f"new-{n}", 30) for n in range(50))
+    assert 0 < held < 50
+    assert seen.labels is not None
+    assert (seen.labels.since, seen.labels.gain.rows, seen.labels.gain.held_out) == (LONG_AGO, 50 - held, held)
 
 
 def test_a_stale_feature_set_of_the_champion_is_named() -> None:

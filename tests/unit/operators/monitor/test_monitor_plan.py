@@ -52,7 +52,7 @@ def test_the_churn_story_is_reported_decision_by_decision() -> None:
     retrained = world.history[3]
     assert retrained.training_job == "churn-retrain-1"
     assert "internet" in retrained.message
-    assert {v.name for v in retrained.values} >= {"drift", "logloss", "labelled entities"}
+    assert {v.name for v in retrained.values} >= {"drift", "logloss", "new rows to train on"}
 
 
 @pytest.mark.parametrize("delay", ["30m", "2h"])

@@ -9,6 +9,7 @@ import pytest
 from homeostat.api.v1alpha1.modeldeployment import ModelDeployment
 from homeostat.api.v1alpha1.monitor import Monitor
 from homeostat.api.v1alpha1.trainingjob import TrainingJob
+from homeostat.artifacts.outcomes import LabelGain
 from homeostat.testing.builders import a_model_deployment, a_monitor, a_training_job
 from homeostat_operators.monitor.admission import Case, admit, eligible_from, own_times, untried_version
 from homeostat_operators.monitor.observed import LabelCount, MonitorObservation
@@ -31,7 +32,8 @@ def a_case(
     deployment: ModelDeployment | None = None,
     *,
     status: dict[str, Any] | None = None,
-    entities: int = 1000,
+    rows: int = 1000,
+    gain: LabelGain | None = None,
     now: datetime = NOW,
     jobs: tuple[TrainingJob, ...] = (),
     through: datetime | None = NOW,
@@ -39,7 +41,8 @@ def a_case(
 ) -> Case:
     """Everything speaks for a retraining, if it were not for the changes."""
     monitor: Monitor = a_monitor(**retrain(**changes), status=status or {})
-    observed = MonitorObservation(jobs=jobs, labels=LabelCount(SINCE, entities), materialized={"customers": through})
+    labels = LabelCount(SINCE, gain or LabelGain(rows=rows))
+    observed = MonitorObservation(jobs=jobs, labels=labels, materialized={"customers": through})
     return Case(monitor, deployment or a_deployment("1", START), monitor.status, observed, SINCE, now)
 
 
@@ -58,14 +61,47 @@ def test_a_case_that_nothing_stands_against_is_admitted() -> None:
     assert admit(a_case()).creates  # type: ignore[union-attr]
 
 
-@pytest.mark.parametrize(("entities", "reason"), [(999, "WaitingForLabels"), (1000, "Admitted")])
-def test_as_many_labels_as_required_are_enough(entities: int, reason: str) -> None:
-    assert told(a_case(entities=entities))[1] == reason
+@pytest.mark.parametrize(("rows", "reason"), [(999, "WaitingForLabels"), (1000, "Admitted")])
+def test_as_many_labels_as_required_are_enough(rows: int, reason: str) -> None:
+    assert told(a_case(rows=rows))[1] == reason
 
 
 def test_missing_labels_are_reported_with_the_figures_and_the_time_of_the_breach() -> None:
-    assert told(a_case(entities=7))[2] == (
-        "7 of 1000 entities are labelled for predictions made since 2026-01-05T10:00:00Z."
+    assert told(a_case(rows=7))[2] == (
+        "7 of 1000 entities to train on are labelled for predictions made since 2026-01-05T10:00:00Z."
+    )
+    message = told(a_case(gain=LabelGain(rows=7, held_out=2)))[2]
+    assert message.endswith("since 2026-01-05T10:00:00Z; 2 more are held out.")
+
+
+SAME_AGAIN = LabelGain(rows=800, held_out=200, outcomes=9000, later_rows=8, later_outcomes=800)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({}, "LabelsExhausted"),
+        ({"later_outcomes": 799}, "WaitingForLabels"),
+        ({"later_rows": 9}, "WaitingForLabels"),
+        ({"rows": 999, "later_outcomes": 999, "later_rows": 0}, "LabelsExhausted"),
+        ({"rows": 999, "later_outcomes": 999, "later_rows": 1}, "WaitingForLabels"),
+        ({"rows": 1000, "later_outcomes": 1000}, "Admitted"),
+        ({"rows": 0, "later_rows": 0, "later_outcomes": 0}, "WaitingForLabels"),
+    ],
+)
+def test_a_need_that_the_same_entities_again_and_again_cannot_fill_is_named(
+    changes: dict[str, int], reason: str
+) -> None:
+    assert told(a_case(gain=SAME_AGAIN.model_copy(update=changes)))[1] == reason
+
+
+def test_labels_that_are_exhausted_are_an_alert_that_says_what_to_set() -> None:
+    action, _, message = told(a_case(gain=SAME_AGAIN))
+    assert action == "Alert"
+    assert message == (
+        "requires.newLabels of 1000 cannot be reached with this traffic: 9000 outcomes of predictions made since "
+        "2026-01-05T10:00:00Z are of 800 entities to train on, a training takes one row of each, and hardly any entity is "
+        "new (200 more are held out). Set spec.retrain.requires.newLabels to at most 800, or create a TrainingJob yourself."
     )
 
 

@@ -9,6 +9,7 @@ from homeostat.api.common import parse_duration
 from homeostat.api.v1alpha1.modeldeployment import ModelDeployment
 from homeostat.api.v1alpha1.monitor import Decision, Monitor, SignalType
 from homeostat.api.v1alpha1.trainingjob import TrainingJob
+from homeostat.artifacts.outcomes import LabelGain
 from homeostat.reconcile.conditions import get
 from homeostat.signals import CohortCounts, FeatureKind, Window, count_cohort, fit
 from homeostat.testing.builders import a_model_deployment, a_monitor, a_training_spec
@@ -126,7 +127,8 @@ class World:
     def observed(self) -> MonitorObservation:
         since = self.status.breach_since
         ripe = self.now - parse_duration(self.outcome_delay)
-        labels = LabelCount(since, max(0, int((ripe - since).total_seconds() * 10))) if since else None
+        rows = max(0, int((ripe - since).total_seconds() * 10)) if since else 0
+        labels = LabelCount(since, LabelGain(rows=rows)) if since else None
         return MonitorObservation(
             deployment=self.deployment,
             signals=self.read(),

@@ -10,7 +10,10 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from homeostat.engines.objects.memory import MemoryObjects
+from homeostat.engines.outcomes.memory import MemoryOutcomes
+from homeostat.engines.outcomes.memory import Prediction as Remembered
 from homeostat.reconcile.errors import EngineUnavailable
+from homeostat_services.observer.label_gain import label_gain
 from homeostat_services.observer.messages import BusinessValue, Outcome, Prediction
 from homeostat_services.observer.store import TooManyNamesError, open_database
 from homeostat_services.observer.tables import metadata
@@ -117,7 +120,7 @@ def test_an_outage_of_the_object_store_only_delays_the_export_and_shows_as_lag(o
         observer.exporter.run()
     observer.now += 42
     assert observer.exporter.lag_seconds() == 42
-    assert observer.store.labelled_entities("churn", "churn", START) == 0
+    assert gained(observer) == 0
     assert observer.exporter.run() == 1
     assert observer.exporter.lag_seconds() == 0
 
@@ -138,16 +141,33 @@ def test_an_impossible_time_that_was_recorded_before_it_was_refused_is_skipped_a
     assert sorted(exported(observer.objects)) == ["p0", "p2", "p4", "p5"]
 
 
+def gained(observer: Any, since: datetime = START) -> int:
+    return label_gain(observer.store.engine, ("churn", "churn"), since, ("churn.churn", 0)).rows
+
+
 def test_labels_count_distinct_entities_of_predictions_since_and_only_once_exported(observer: Any) -> None:
     label(observer, range(10))
     observer.exporter.run()
     label(observer, range(10, 20))
-    assert observer.store.labelled_entities("churn", "churn", START) == 5
-    assert observer.store.labelled_entities("churn", "churn", START + timedelta(seconds=6)) == 2
+    assert gained(observer) == 5
+    assert gained(observer, START + timedelta(seconds=6)) == 2
     observer.exporter.run()
-    assert observer.store.labelled_entities("churn", "churn", START) == 10
+    assert gained(observer) == 10
     status = observer.exporter.status("churn", "churn")
     assert (status.labelled, status.exported, status.parts, status.lag_seconds) == (20, 20, 2, 0)
+
+
+def test_what_a_training_gains_is_counted_without_its_holdout_and_by_when_its_entities_came(observer: Any) -> None:
+    label(observer, range(100))
+    observer.exporter.run()
+    outcomes = MemoryOutcomes()
+    for n in range(100):
+        outcomes.add("churn", "churn", Remembered("1", f"e{n // 2}", START + timedelta(seconds=n), 0.5, 1))
+    for percent in (0, 30):
+        expected = outcomes.label_gain("churn", "churn", START, "churn.churn", percent)
+        assert label_gain(observer.store.engine, ("churn", "churn"), START, ("churn.churn", percent)) == expected
+    assert 0 < expected.held_out < expected.rows
+    assert expected.later_outcomes > expected.later_rows > 0
 
 
 def test_what_is_older_than_the_retention_is_forgotten_unless_it_is_not_exported(observer: Any) -> None:
