@@ -63,7 +63,8 @@ def remembered(old: api.SignalStatus | None, stable: ServedVersion) -> Streak:
     """The streak that goes on; another version begins anew."""
     if old is None or old.version != stable.version:
         return Streak()
-    return resume(Streak(old.judged_through, old.consecutive_breaches, old.first_breach), stable.since)
+    breaches, calm = old.consecutive_breaches, old.windows_within_bounds
+    return resume(Streak(old.judged_through, breaches, old.first_breach, calm), stable.since)
 
 
 @dataclass(frozen=True)
@@ -200,8 +201,8 @@ def status_of(
 ) -> api.SignalStatus:
     """The signal's status after every window that was read.
 
-    It is Breached when `consecutive` windows agree, and WithinBounds before; a window without data neither confirms nor ends a
-    breach, but nothing is decided on it.
+    It is Breached when `consecutive` windows agree, and until as many are within bounds again; a window without data neither
+    confirms nor ends a breach, but nothing is decided on it.
     """
     fresh = api.SignalStatus(
         name=signal.name,
@@ -220,7 +221,7 @@ def status_of(
     for one in data.windows:
         usual = None if status.baseline_coverage is None else float(status.baseline_coverage)
         verdict = judged(signal, one, usual)
-        streak = advance(streak, one.window, verdict.state)
+        streak = advance(streak, one.window, verdict.state, signal.consecutive)
         status = _after(signal, status, verdict, streak, note)
     if data.unavailable:
         status = _changed(status, SignalState.NO_DATA, now, data.unavailable)
@@ -232,10 +233,16 @@ def _after(
 ) -> api.SignalStatus:
     state = verdict.state
     message = verdict.sentence
-    if verdict.state is SignalState.BREACHED and not streak.confirmed(signal.consecutive):
+    confirmed = streak.confirmed(signal.consecutive)
+    if verdict.state is SignalState.BREACHED and not confirmed:
         state = SignalState.WITHIN_BOUNDS
         message = f"{message} Breach {streak.breaches} of {signal.consecutive} consecutive ones required."
-    figures = {
+    elif verdict.state is SignalState.WITHIN_BOUNDS and confirmed:
+        state = SignalState.BREACHED
+        message = (
+            f"{message} Within bounds in {streak.calm} of {signal.consecutive} consecutive windows that end the breach."
+        )
+    figures: dict[str, object] = {
         "value": _decimal(verdict.value),
         "lower": _decimal(verdict.lower),
         "upper": _decimal(verdict.upper),
@@ -243,8 +250,7 @@ def _after(
         "judged_through": streak.judged_through,
         "consecutive_breaches": streak.breaches,
         "first_breach": streak.first_breach,
-        "drifted_features": list(verdict.drifted)[:MAX_FEATURES],
-        "features_with_nulls": list(verdict.with_nulls)[:MAX_FEATURES],
+        "windows_within_bounds": streak.calm,
         "unjudged_features": [
             api.UnjudgedFeature(
                 feature=one.feature, reason=one.reason[:256], effective_samples=int(one.effective_samples)
@@ -253,9 +259,15 @@ def _after(
         ],
         "coverage": _decimal(verdict.coverage),
         "baseline_coverage": _decimal(verdict.baseline_coverage),
-        "unit_change": verdict.unit_change,
         "traffic_stopped": verdict.idle and (status.samples > 0 or status.traffic_stopped),
     }
+    if verdict.state is SignalState.BREACHED or not confirmed:
+        # A breach that has not ended keeps what breached: its cause does not change with a window that is calm or silent.
+        figures |= {
+            "drifted_features": list(verdict.drifted)[:MAX_FEATURES],
+            "features_with_nulls": list(verdict.with_nulls)[:MAX_FEATURES],
+            "unit_change": verdict.unit_change,
+        }
     return _changed(status.model_copy(update=figures), state, streak.judged_through, message + note)
 
 
@@ -271,16 +283,25 @@ def _decimal(value: float | None) -> str | None:
 def since_shift(signal: api.Signal, status: api.SignalStatus, shift: datetime | None) -> SignalState:
     """The state of a Performance signal for the cause table.
 
-    While inputs have moved only predictions made since then count, and a breach that is not yet confirmed is no proof
-    that all is well: both are OutcomesPending.
+    While inputs have moved only predictions made since then count, and it takes `consecutive` windows of them to be within
+    bounds. A breach that is not yet confirmed proves nothing: what was known before its first window stands.
     """
-    state = status.state
-    if state not in {SignalState.BREACHED, SignalState.WITHIN_BOUNDS}:
-        return state
-    opened = status.judged_through - parse_duration(signal.window) if status.judged_through else None
-    early = shift is not None and (opened is None or opened < shift)
-    unconfirmed = 0 < status.consecutive_breaches < signal.consecutive
-    return SignalState.OUTCOMES_PENDING if early or unconfirmed else state
+    if status.state is SignalState.BREACHED:
+        early = shift is not None and not _windows_since(shift, status.judged_through, signal)
+    elif status.state is SignalState.WITHIN_BOUNDS:
+        known = status.first_breach or status.judged_through
+        if shift is not None:
+            early = _windows_since(shift, known, signal) < signal.consecutive
+        else:
+            early = status.first_breach is not None and (status.since is None or status.since > status.first_breach)
+    else:
+        return status.state
+    return SignalState.OUTCOMES_PENDING if early else status.state
+
+
+def _windows_since(start: datetime, end: datetime | None, signal: api.Signal) -> int:
+    """Whole windows of a signal between two times; 0 without an end."""
+    return 0 if end is None else max(0, (end - start) // parse_duration(signal.window))
 
 
 def breach_since(statuses: Sequence[api.SignalStatus]) -> datetime | None:

@@ -150,7 +150,9 @@ TABLE: tuple[Row, ...] = (
     Row(
         Cause.UNPROVEN_SHIFT,
         lambda evidence: evidence.drift is BREACHED and evidence.performance is OUTCOMES_PENDING,
-        lambda evidence: f"{_named(evidence.moved)}; outcomes of predictions made since then are not due yet.",
+        lambda evidence: (
+            f"{_named(evidence.moved)}; too few windows of predictions made since then have their outcomes yet."
+        ),
     ),
     Row(
         Cause.BUSINESS_MISS,

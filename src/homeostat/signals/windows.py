@@ -69,9 +69,11 @@ class Streak:
     judged_through: datetime | None = None
     """End of the last judged window."""
     breaches: int = 0
-    """Breaching windows without a calm one between them."""
+    """Breaching windows of a breach that has not ended."""
     first_breach: datetime | None = None
     """Start of the earliest of these windows."""
+    calm: int = 0
+    """Windows within bounds since the newest of them."""
 
     def confirmed(self, consecutive: int) -> bool:
         """Whether enough windows agree that the signal is in breach."""
@@ -83,10 +85,11 @@ def resume(streak: Streak, since: datetime) -> Streak:
     return Streak() if streak.judged_through is not None and streak.judged_through <= since else streak
 
 
-def advance(streak: Streak, window: Window, state: SignalState) -> Streak:
+def advance(streak: Streak, window: Window, state: SignalState, consecutive: int) -> Streak:
     """The streak after one more judged window.
 
-    A window without data neither confirms a breach nor ends it.
+    A breach that `consecutive` windows confirmed ends with as many windows within bounds in a row, so that one window by
+    chance changes nothing; before it is confirmed the first one ends it. A window without data does neither.
 
     Raises:
         ValueError: Part of the window was judged before.
@@ -96,6 +99,8 @@ def advance(streak: Streak, window: Window, state: SignalState) -> Streak:
     match state:
         case SignalState.BREACHED:
             return Streak(window.end, streak.breaches + 1, streak.first_breach or window.start)
+        case SignalState.WITHIN_BOUNDS if streak.confirmed(consecutive) and streak.calm + 1 < consecutive:
+            return replace(streak, judged_through=window.end, calm=streak.calm + 1)
         case SignalState.WITHIN_BOUNDS:
             return Streak(window.end)
         case SignalState.OUTCOMES_PENDING | SignalState.NO_DATA:

@@ -114,11 +114,18 @@ def _signal(o: Monitor, signal: Signal, status: SignalStatus | None, windows: Wi
         lower=_number(status.lower),
         upper=_number(status.upper),
         samples=status.samples,
-        streak=f"{status.consecutive_breaches} of {signal.consecutive} windows" if status.consecutive_breaches else "",
+        streak=_streak(signal, status),
         message=status.message,
         judged_through=status.judged_through,
         windows=tuple(value for _, value in history),
     )
+
+
+def _streak(signal: Signal, status: SignalStatus) -> str:
+    if status.windows_within_bounds:
+        return f"within bounds in {status.windows_within_bounds} of {signal.consecutive} windows"
+    breaches = min(status.consecutive_breaches, signal.consecutive)
+    return f"{breaches} of {signal.consecutive} windows" if breaches else ""
 
 
 def _number(text: str | None) -> float | None:

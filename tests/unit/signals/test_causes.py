@@ -135,7 +135,7 @@ def test_an_outage_is_reported_by_all_of_its_signs_and_no_others(evidence: Evide
         (Evidence(BREACHED, BREACHED), "Inputs drifted, and performance since then breaches its threshold."),
         (
             Evidence(BREACHED, OUTCOMES_PENDING, moved=("age",)),
-            "Inputs drifted (age); outcomes of predictions made since then are not due yet.",
+            "Inputs drifted (age); too few windows of predictions made since then have their outcomes yet.",
         ),
         (
             Evidence(WITHIN_BOUNDS, BREACHED),

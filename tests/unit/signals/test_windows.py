@@ -22,10 +22,10 @@ def minute(number: int) -> Window:
     return Window(SINCE + number * MINUTE, SINCE + (number + 1) * MINUTE)
 
 
-def after(*states: SignalState) -> Streak:
+def after(*states: SignalState, consecutive: int = 2) -> Streak:
     streak = Streak()
     for number, state in enumerate(states):
-        streak = advance(streak, minute(number), state)
+        streak = advance(streak, minute(number), state, consecutive)
     return streak
 
 
@@ -70,7 +70,7 @@ def test_a_width_that_is_not_positive_is_refused() -> None:
         ((OUTCOMES_PENDING, BREACHED, OUTCOMES_PENDING), 1, 1),
     ],
 )
-def test_a_streak_counts_breaches_that_no_calm_window_parts(
+def test_a_streak_counts_breaches_that_no_calm_window_parts_before_they_are_confirmed(
     states: tuple[SignalState, ...], breaches: int, first: int | None
 ) -> None:
     start = None if first is None else minute(first).start
@@ -81,9 +81,30 @@ def test_a_breach_is_confirmed_by_as_many_windows_as_asked() -> None:
     assert [after(*[BREACHED] * n).confirmed(2) for n in (1, 2, 3)] == [False, True, True]
 
 
+@pytest.mark.parametrize(
+    ("states", "consecutive", "breaches", "calm"),
+    [
+        ((BREACHED, BREACHED, WITHIN_BOUNDS), 2, 2, 1),
+        ((BREACHED, BREACHED, WITHIN_BOUNDS, WITHIN_BOUNDS), 2, 0, 0),
+        ((BREACHED, BREACHED, WITHIN_BOUNDS, BREACHED), 2, 3, 0),
+        ((BREACHED, BREACHED, WITHIN_BOUNDS, BREACHED, WITHIN_BOUNDS), 2, 3, 1),
+        ((BREACHED, BREACHED, WITHIN_BOUNDS, NO_DATA, WITHIN_BOUNDS), 2, 0, 0),
+        ((BREACHED, WITHIN_BOUNDS), 1, 0, 0),
+        ((*[BREACHED] * 3, WITHIN_BOUNDS, WITHIN_BOUNDS), 3, 3, 2),
+        ((BREACHED, BREACHED, WITHIN_BOUNDS), 3, 0, 0),
+    ],
+)
+def test_a_confirmed_breach_ends_with_as_many_windows_within_bounds_as_confirmed_it(
+    states: tuple[SignalState, ...], consecutive: int, breaches: int, calm: int
+) -> None:
+    streak = after(*states, consecutive=consecutive)
+    assert (streak.breaches, streak.calm) == (breaches, calm)
+    assert (streak.first_breach is not None) is (breaches > 0)
+
+
 def test_a_window_is_not_judged_twice() -> None:
     with pytest.raises(ValueError, match="judged before"):
-        advance(after(WITHIN_BOUNDS), minute(0), BREACHED)
+        advance(after(WITHIN_BOUNDS), minute(0), BREACHED, 2)
 
 
 def test_what_an_earlier_version_did_is_forgotten() -> None:

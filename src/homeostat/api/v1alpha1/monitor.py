@@ -139,7 +139,12 @@ class Signal(SpecModel):
     threshold: Annotated[Threshold, Field(description="Threshold of the signal.")]
     window: Annotated[Duration, Field(description="Width of the evaluation windows; they do not overlap.")]
     consecutive: Annotated[
-        int, Field(description="Number of consecutive breached windows that confirm a breach.", ge=1, le=24)
+        int,
+        Field(
+            description="Number of consecutive windows that confirm a breach, and of those that end it.",
+            ge=1,
+            le=24,
+        ),
     ] = 2
     min_samples: Annotated[int, Field(description="Minimum (effective) sample size of a window.", ge=1)] = 200
     no_data: Annotated[NoDataPolicy, Field(description="Policy for missing data.")] = NoDataPolicy.HOLD
@@ -233,10 +238,18 @@ class SignalStatus(StatusModel):
     samples: Annotated[int, Field(description="(Effective) sample size of the window.", ge=0)] = 0
     since: Annotated[datetime | None, Field(description="Time at which the state began.")] = None
     judged_through: Annotated[datetime | None, Field(description="End of the last evaluated window.")] = None
-    consecutive_breaches: Annotated[int, Field(description="Number of consecutive breached windows.", ge=0)] = 0
-    first_breach: Annotated[
-        datetime | None, Field(description="Start of the first of the consecutive breached windows.")
-    ] = None
+    consecutive_breaches: Annotated[
+        int, Field(description="Number of breached windows of a breach that has not ended.", ge=0)
+    ] = 0
+    first_breach: Annotated[datetime | None, Field(description="Start of the first of these windows.")] = None
+    windows_within_bounds: Annotated[
+        int,
+        Field(
+            description="Number of consecutive windows within bounds since the last breached one; `consecutive` of them end a "
+            "confirmed breach.",
+            ge=0,
+        ),
+    ] = 0
     version: Annotated[str, Field(description="Version whose predictions are evaluated.", max_length=32)] = ""
     drifted_features: Annotated[
         list[Text], Field(description="Features whose distribution drifted.", max_length=256)

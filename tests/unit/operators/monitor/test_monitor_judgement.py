@@ -173,6 +173,46 @@ def test_a_breach_counts_once_enough_windows_agree_and_says_so_before() -> None:
     assert after(two, CohortWindow(third, BAD), old=both).since == SECOND.end
 
 
+def minutes(number: int) -> Window:
+    return Window(START + number * MINUTE, START + (number + 1) * MINUTE)
+
+
+def states_of(signal: Signal, windows: list[Any]) -> list[str]:
+    status, states = None, []
+    for window in windows:
+        status = after(signal, window, old=status)
+        states.append(status.state.value)
+    return states
+
+
+def test_a_state_changes_only_after_as_many_windows_as_required_in_a_row() -> None:
+    cohorts = [GOOD, BAD, GOOD, BAD, BAD, GOOD, BAD, GOOD, GOOD, BAD]
+    states = states_of(LOSS, [CohortWindow(minutes(n), cohort) for n, cohort in enumerate(cohorts)])
+    assert states == [*["WithinBounds"] * 4, *["Breached"] * 4, *["WithinBounds"] * 2]
+
+
+def test_while_a_breach_ends_its_signal_keeps_what_breached_and_says_what_ends_it() -> None:
+    unit = {
+        "drifted_features": ["internet"],
+        "features_with_nulls": ["month"],
+        "unit_change": "internet is multiplied by 100",
+    }
+    breach = {"consecutive_breaches": 2, "first_breach": START, "judged_through": SECOND.end, "since": SECOND.end}
+    breached = a_status(name="drift", state="Breached", **unit, **breach)
+    one = after(DRIFT, drift(STILL, minutes(2)), old=breached)
+    assert (one.state, one.since, one.first_breach) == (SignalState.BREACHED, SECOND.end, START)
+    assert (one.consecutive_breaches, one.windows_within_bounds) == (2, 1)
+    assert one.model_dump(include=set(unit)) == unit
+    assert one.message.endswith("Within bounds in 1 of 2 consecutive windows that end the breach.")
+    silent = after(DRIFT, DriftWindow(minutes(3), BASELINE, {}, gap="A pod restarted."), old=one)
+    assert (silent.state, silent.windows_within_bounds) == (SignalState.NO_DATA, 1)
+    two = after(DRIFT, drift(STILL, minutes(4)), old=silent)
+    assert (two.state, two.first_breach, two.windows_within_bounds) == (SignalState.WITHIN_BOUNDS, None, 0)
+    assert two.model_dump(include=set(unit)) == {"drifted_features": [], "features_with_nulls": [], "unit_change": ""}
+    again = after(DRIFT, drift(MOVED, minutes(4)), old=silent)
+    assert (again.state, again.drifted_features, again.features_with_nulls) == (SignalState.BREACHED, ["internet"], [])
+
+
 def test_windows_on_two_sides_of_a_hole_do_not_follow_each_other() -> None:
     two = LOSS.model_copy(update={"consecutive": 2})
     one = after(two, CohortWindow(FIRST, BAD))
@@ -207,17 +247,34 @@ def test_a_drift_names_what_moved_and_a_gap_why_nothing_is_known() -> None:
     assert judgement.judged(DRIFT, gap, None) == judgement.Judged(SignalState.NO_DATA, "A pod restarted.")
 
 
+ONE_BAD = {
+    "judged_through": SECOND.end + MINUTE,
+    "consecutive_breaches": 1,
+    "first_breach": SECOND.end,
+    "since": SECOND.end,
+}
+"""Two windows within bounds, then one that is not."""
+
+
 @pytest.mark.parametrize(
     ("fields", "shift", "state"),
     [
         ({"judged_through": SECOND.end}, None, "WithinBounds"),
-        ({"judged_through": SECOND.end}, SECOND.start, "WithinBounds"),
-        ({"judged_through": SECOND.end}, SECOND.start + timedelta(seconds=1), "OutcomesPending"),
+        ({"judged_through": SECOND.end}, START, "WithinBounds"),
+        ({"judged_through": SECOND.end}, START + timedelta(seconds=1), "OutcomesPending"),
+        (ONE_BAD, None, "WithinBounds"),
+        (ONE_BAD | {"since": SECOND.end + timedelta(seconds=1)}, None, "OutcomesPending"),
+        (ONE_BAD, START, "WithinBounds"),
+        (ONE_BAD, START + timedelta(seconds=1), "OutcomesPending"),
         ({"judged_through": None}, SECOND.start, "OutcomesPending"),
         ({"judged_through": None}, None, "WithinBounds"),
         ({"state": "Breached", "judged_through": FIRST.end}, SECOND.start, "OutcomesPending"),
         ({"state": "Breached", "judged_through": SECOND.end, "consecutive_breaches": 2}, START, "Breached"),
-        ({"judged_through": SECOND.end, "consecutive_breaches": 1}, None, "OutcomesPending"),
+        (
+            {"judged_through": SECOND.end, "consecutive_breaches": 1, "first_breach": SECOND.start},
+            None,
+            "OutcomesPending",
+        ),
         ({"state": "NoData", "judged_through": FIRST.end}, SECOND.start, "NoData"),
     ],
 )

@@ -83,6 +83,20 @@ def test_a_shift_that_does_not_hurt_is_benign() -> None:
     assert world.made == []
 
 
+def test_one_bad_window_of_outcomes_does_not_unprove_a_benign_shift() -> None:
+    bad = START + 12 * MINUTE
+    world = shifted(hurts=False, cohorts=lambda window: BAD if window.start == bad else GOOD).live(20 * MINUTE)
+    assert [d.cause for d in world.history] == ["None", "UnprovenShift", "BenignShift"]
+
+
+def test_a_single_calm_window_within_a_breach_changes_neither_state_nor_decision() -> None:
+    quiet = START + 10 * MINUTE
+    mix = lambda start: STILL if start < START + 5 * MINUTE or start == quiet else MOVED  # noqa: E731 - one line says it
+    world = World(counts=mix, cohorts=lambda _: GOOD).live(20 * MINUTE)
+    assert [d.cause for d in world.history] == ["None", "UnprovenShift", "BenignShift"]
+    assert world.status.breach_since == START + 5 * MINUTE
+
+
 def test_performance_that_falls_while_inputs_are_still_is_concept_drift_and_is_retrained() -> None:
     world = World(counts=lambda _: STILL, cohorts=lambda w: BAD if w.start >= START + 5 * MINUTE else GOOD)
     world.live(15 * MINUTE)
