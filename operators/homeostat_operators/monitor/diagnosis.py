@@ -70,7 +70,8 @@ def _figure(signal: Signal, status: SignalStatus) -> str:
         return status.state.value
     bounds = f" (95 % {status.lower} to {status.upper})" if status.lower is not None else ""
     side = "<" if signal.threshold.operator.value == "LessThan" else ">"
-    return f"{status.value}{bounds}, breach {side} {signal.threshold.value}, {status.samples} samples"
+    of = f"{status.feature} " if status.feature else ""
+    return f"{of}{status.value}{bounds}, breach {side} {signal.threshold.value}, {status.samples} samples"
 
 
 def answer(cause: Cause, sentence: str, pairs: Sequence[Pair]) -> Ruling | None:

@@ -73,6 +73,7 @@ class Judged:
 
     state: SignalState
     sentence: str
+    feature: str = ""
     value: float | None = None
     lower: float | None = None
     upper: float | None = None
@@ -131,6 +132,7 @@ def _drift(signal: api.Signal, data: DriftWindow) -> Judged:
     return Judged(
         state=judgement.state,
         sentence=judgement.sentence + note,
+        feature=judgement.feature,
         value=judgement.value,
         lower=judgement.lower,
         upper=judgement.upper,
@@ -243,6 +245,7 @@ def _after(
             f"{message} Within bounds in {streak.calm} of {signal.consecutive} consecutive windows that end the breach."
         )
     figures: dict[str, object] = {
+        "feature": verdict.feature,
         "value": _decimal(verdict.value),
         "lower": _decimal(verdict.lower),
         "upper": _decimal(verdict.upper),

@@ -24,6 +24,9 @@ ALPHA = 0.05
 TOLERANCE = 0.05
 """Rise of a special share (null, below, above, unseen) that is of no concern, whatever its significance."""
 
+NAMED_SHARES = 5
+"""Raised special shares that a sentence names at most."""
+
 Sample = tuple[float, float]
 """(Unix time, value) of a counter."""
 
@@ -228,10 +231,10 @@ class DriftEstimate:
     state: SignalState
     feature: str
     """The feature that the figures are of, the one that drifted most; empty without data."""
-    value: float
-    """Its excess."""
-    lower: float
-    upper: float
+    value: float | None
+    """Its excess; None without data, or where none of its values is in a regular bin."""
+    lower: float | None
+    upper: float | None
     samples: float
     """Effective sample size behind `value`."""
     moved: tuple[str, ...]
@@ -275,13 +278,14 @@ def judge(
     moved = tuple(f.feature for f in by_excess if f.excess > threshold and f.p_value < alpha / number)
     null = tuple(feature for feature, label in raised if label == NULL)
     unseen = tuple(dict.fromkeys(feature for feature, label in raised if label in {BELOW, ABOVE, UNSEEN}))
-    worst = by_excess[0] if moved or not raised else next(f for f in features if f.feature in breaching)
+    worst = by_excess[0] if moved or not raised else next(f for f in features if f.feature == next(iter(raised))[0])
+    figures = (worst.excess, worst.lower, worst.upper) if worst.regular_samples else (None, None, None)
     return DriftEstimate(
         state=SignalState.BREACHED if moved or raised else SignalState.WITHIN_BOUNDS,
         feature=worst.feature,
-        value=worst.excess,
-        lower=worst.lower,
-        upper=worst.upper,
+        value=figures[0],
+        lower=figures[1],
+        upper=figures[2],
         samples=worst.effective_samples,
         moved=moved,
         null=null,
@@ -294,13 +298,14 @@ def judge(
 def _raised(
     features: Sequence[FeatureDrift], min_samples: int, alpha: float, tolerance: float
 ) -> dict[tuple[str, str], SpecialShare]:
-    """Special shares that rose by more than `tolerance` at their lower bound, by feature and label."""
-    return {
+    """Special shares that rose by more than `tolerance` at their lower bound, by feature and label, the highest rise first."""
+    found = {
         (f.feature, s.label): s
         for f in features
         for s in f.specials
         if s.effective_samples >= min_samples and s.rise(alpha) > tolerance
     }
+    return dict(sorted(found.items(), key=lambda item: item[1].share - item[1].baseline, reverse=True))
 
 
 _DESCRIPTIONS = {
@@ -319,12 +324,16 @@ def _sentence(
 ) -> str:
     parts = [
         f"{feature}: {share.share:.1%} of values are {_DESCRIPTIONS[label]}, in training {share.baseline:.1%}"
-        for (feature, label), share in raised
+        for (feature, label), share in raised[:NAMED_SHARES]
     ]
+    if len(raised) > NAMED_SHARES:
+        parts.append(f"{len(raised) - NAMED_SHARES} more shares rose")
     figures = f"{worst.feature} has an excess PSI of {worst.excess:.3f} (95 % {worst.lower:.3f} to {worst.upper:.3f})"
     if moved:
         others = f", and {len(moved) - 1} more drifted" if len(moved) > 1 else ""
         parts.insert(0, f"{figures}, above {threshold:g}{others}")
+    elif raised and worst.regular_samples:
+        parts.append(f"among its other values {figures}")
     elif not raised:
         parts.append(f"no feature drifted: {figures} against {threshold:g}, p = {worst.p_value:.2g}")
     return "; ".join(parts) + "."
@@ -347,4 +356,4 @@ def _without_data(features: Sequence[FeatureDrift], unjudged: tuple[Unjudged, ..
     sentence = f"The effective sample is {samples:.0f}{why}, below minSamples of {min_samples}."
     if best and best.effective_samples >= min_samples:
         sentence = _of_unjudged(unjudged, len(features)).strip()
-    return DriftEstimate(SignalState.NO_DATA, "", 0.0, 0.0, 0.0, samples, (), (), (), unjudged, sentence)
+    return DriftEstimate(SignalState.NO_DATA, "", None, None, None, samples, (), (), (), unjudged, sentence)

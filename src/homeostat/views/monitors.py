@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from homeostat.api.v1alpha1 import Monitor
-from homeostat.api.v1alpha1.monitor import Decision, LabelProgress, Signal, SignalStatus
+from homeostat.api.v1alpha1.monitor import Decision, LabelProgress, Signal, SignalStatus, UnjudgedFeature
 from homeostat.enums import Operator, SignalState
 from homeostat.views.card import BAD, BUSY, GOOD, IDLE, Card, condition_of, facts_of, time_text
 
@@ -40,6 +40,8 @@ class SignalView:
     operator: str
     threshold: float
     message: str
+    feature: str = ""
+    """Feature that value and bounds are of."""
     value: float | None = None
     lower: float | None = None
     upper: float | None = None
@@ -47,6 +49,7 @@ class SignalView:
     streak: str = ""
     judged_through: datetime | None = None
     windows: tuple[float, ...] = ()
+    unjudged: tuple[UnjudgedFeature, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -106,10 +109,16 @@ def _signal(o: Monitor, signal: Signal, status: SignalStatus | None, windows: Wi
     if status is None:
         return view
     history = windows.get((o.metadata.namespace, o.metadata.name, signal.name), ())
+    state, tone = SIGNAL_TEXTS.get(status.state, status.state.value), SIGNAL_TONES[status.state]
+    if blind := len(status.unjudged_features):
+        # Within bounds is said of the features that were judged: it is not plainly good.
+        tone = BUSY if tone == GOOD else tone
+        state = f"{state}, {blind} feature{'s' if blind > 1 else ''} not judged"
     return replace(
         view,
-        state=SIGNAL_TEXTS.get(status.state, status.state.value),
-        tone=SIGNAL_TONES[status.state],
+        state=state,
+        tone=tone,
+        feature=status.feature,
         value=_number(status.value),
         lower=_number(status.lower),
         upper=_number(status.upper),
@@ -118,6 +127,7 @@ def _signal(o: Monitor, signal: Signal, status: SignalStatus | None, windows: Wi
         message=status.message,
         judged_through=status.judged_through,
         windows=tuple(value for _, value in history),
+        unjudged=tuple(status.unjudged_features),
     )
 
 

@@ -128,6 +128,7 @@ def test_the_same_mix_is_calm_and_another_mix_breaches() -> None:
 
 def test_an_effect_without_significance_is_calm() -> None:
     estimate = judged(a_feature(500, 500), [{"a": 4.0, "b": 9.0}], min_samples=1)
+    assert estimate.value is not None
     assert estimate.value > 0.05
     assert (
         judge([feature_drift(a_feature(500, 500), [{"a": 4.0, "b": 9.0}])], 0.05, 1).state is SignalState.WITHIN_BOUNDS

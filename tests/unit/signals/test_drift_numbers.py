@@ -247,7 +247,32 @@ def test_a_raised_special_share_is_named_by_its_kind(
     seen = judge([CALM, raised(label)], 0.1, 200)
     assert (seen.state, seen.feature) == (SignalState.BREACHED, "raised")
     assert (seen.moved, seen.null, seen.unseen) == ((), null, unseen)
-    assert seen.sentence == f"raised: 50.0% of values are {said}, in training 10.0%."
+    assert seen.sentence == (
+        f"raised: 50.0% of values are {said}, in training 10.0%; "
+        "among its other values raised has an excess PSI of 0.000 (95 % -0.010 to 0.030)."
+    )
+
+
+def test_the_figures_are_of_the_feature_whose_share_rose_most_and_absent_where_it_has_no_other_values() -> None:
+    most = SpecialShare(ABOVE, 0.9, 0.1, 300, 1000, 0)
+    gone = replace(CALM, feature="gone", excess=0.0, specials=(most,), regular_samples=0.0)
+    seen = judge([raised(NULL, "first"), gone], 0.1, 200)
+    assert (seen.feature, seen.value, seen.lower, seen.upper) == ("gone", None, None, None)
+    assert seen.sentence == (
+        "gone: 90.0% of values are above training's range, in training 10.0%; "
+        "first: 50.0% of values are missing, in training 10.0%."
+    )
+    more = judge([raised(NULL, "first"), replace(gone, excess=0.02, regular_samples=30.0)], 0.1, 200)
+    assert (more.feature, more.value) == ("gone", 0.02)
+
+
+def test_of_many_raised_shares_the_five_that_rose_most_are_named() -> None:
+    features = [raised(NULL, f"f{n}") for n in range(7)]
+    seen = judge(features, 0.1, 200)
+    assert seen.null == tuple(f"f{n}" for n in range(7))
+    assert seen.sentence.count("missing") == 5
+    assert "; 2 more shares rose; among its other values f0 has" in seen.sentence
+    assert "more shares" not in judge(features[:5], 0.1, 200).sentence
 
 
 def test_a_moved_feature_is_reported_before_a_raised_share() -> None:
@@ -280,7 +305,7 @@ def test_without_enough_rows_the_largest_effective_sample_is_reported() -> None:
     larger = replace(CALM, effective_samples=40, samples=100, design_effect=2.5)
     seen = judge([smaller, larger, smaller], 0.1, 200)
     assert (seen.state, seen.feature, seen.samples) == (SignalState.NO_DATA, "", 40)
-    assert (seen.value, seen.lower, seen.upper) == (0, 0, 0)
+    assert (seen.value, seen.lower, seen.upper) == (None, None, None)
     assert seen.sentence == "The effective sample is 40 (100 rows, design effect 2.5), below minSamples of 200."
     none = judge([], 0.1, 200)
     assert (none.state, none.samples) == (SignalState.NO_DATA, 0)

@@ -232,6 +232,9 @@ class SignalStatus(StatusModel):
 
     name: Annotated[str, Field(description="Name of the signal.", max_length=63)]
     state: SignalState
+    feature: Annotated[
+        str, Field(description="Feature that value, lower and upper describe, with type DataDrift.", max_length=256)
+    ] = ""
     value: Annotated[Decimal | None, Field(description="Estimated value over the window.")] = None
     lower: Annotated[Decimal | None, Field(description="Lower bound of the 95 % confidence interval.")] = None
     upper: Annotated[Decimal | None, Field(description="Upper bound of the 95 % confidence interval.")] = None

@@ -5,11 +5,10 @@ from typing import Any
 
 import pytest
 
-from homeostat.api.v1alpha1.modeldeployment import ServedVersion
-from homeostat.api.v1alpha1.monitor import FeatureSelection, Monitor, Signal, SignalStatus
+from homeostat.api.v1alpha1.monitor import Monitor, Signal
 from homeostat.artifacts.outcomes import LabelGain
 from homeostat.enums import SignalState
-from homeostat.signals import CohortCounts, FeatureKind, Metric, Window, count_cohort, fit
+from homeostat.signals import CohortCounts, Metric, Window, count_cohort
 from homeostat.testing.builders import a_monitor
 from homeostat_operators.monitor import judgement
 from homeostat_operators.monitor.diagnosis import gather_evidence
@@ -18,15 +17,13 @@ from homeostat_operators.monitor.observed import (
     DriftWindow,
     LabelCount,
     MonitorObservation,
-    SignalData,
     ValueWindow,
 )
 from homeostat_operators.monitor.plan import plan
+from unit.operators.monitor.judging import DRIFT, FIRST, LOSS, NOW, RETAINED, SECOND, STABLE, a_status, after
 from unit.operators.monitor.world import (
     BAD,
     BASELINE,
-    BUSINESS,
-    DIGEST,
     GOOD,
     MINUTE,
     MOVED,
@@ -38,17 +35,6 @@ from unit.operators.monitor.world import (
     shifted,
 )
 
-DRIFT, LOSS = a_monitor().spec.signals
-RETAINED = Signal.model_validate(BUSINESS)
-STABLE = ServedVersion(version="1", digest=DIGEST, uri="s3://homeostat/m", since=START)
-FIRST = Window(START, START + MINUTE)
-SECOND = Window(START + MINUTE, START + 2 * MINUTE)
-NOW = START + 10 * MINUTE
-
-
-def a_status(**fields: Any) -> SignalStatus:
-    return SignalStatus.model_validate({"name": "logloss", "state": "WithinBounds", "version": "1", **fields})
-
 
 def performance(cohort: CohortCounts, usual: float | None = None, signal: Signal = LOSS) -> judgement.Judged:
     return judgement.judged(signal, CohortWindow(FIRST, cohort), usual)
@@ -56,10 +42,6 @@ def performance(cohort: CohortCounts, usual: float | None = None, signal: Signal
 
 def drift(mix: dict[str, float], window: Window = FIRST) -> DriftWindow:
     return DriftWindow(window, BASELINE, {"internet": [mix] * 12})
-
-
-def after(signal: Signal, *windows: Any, old: SignalStatus | None = None, **data: Any) -> SignalStatus:
-    return judgement.status_of(signal, old, SignalData(windows, **data), STABLE, NOW)
 
 
 @pytest.mark.parametrize(
@@ -243,6 +225,9 @@ def test_traffic_has_stopped_only_after_it_had_been_there_and_until_it_is_back()
 def test_a_drift_names_what_moved_and_a_gap_why_nothing_is_known() -> None:
     moved = judgement.judged(DRIFT, drift(MOVED), None)
     assert (moved.state, moved.drifted, moved.unit_change) == (SignalState.BREACHED, ("internet",), "")
+    status = after(DRIFT, drift(MOVED))
+    assert status.feature == "internet"
+    assert "internet has an excess PSI of" in status.message
     gap = DriftWindow(FIRST, BASELINE, {}, gap="A pod restarted.")
     assert judgement.judged(DRIFT, gap, None) == judgement.Judged(SignalState.NO_DATA, "A pod restarted.")
 
@@ -308,6 +293,10 @@ def test_evidence_takes_each_state_from_the_signals_of_its_type() -> None:
         ),
         (LOSS, a_status(judged_through=NOW, value="0.1000", lower="0.0900", upper="0.1100", samples=500)),
         (RETAINED, a_status(name="retained", state="Breached", value="0.5000", samples=1)),
+        (
+            DRIFT.model_copy(update={"name": "third"}),
+            a_status(name="third", feature="age", value="0.2000", lower="0.1000", upper="0.3000", samples=400),
+        ),
     ]
     found = gather_evidence(pairs, ("customers",))
     assert (found.drift, found.performance, found.business) == ("Breached", "WithinBounds", "Breached")
@@ -316,9 +305,10 @@ def test_evidence_takes_each_state_from_the_signals_of_its_type() -> None:
     assert found.values["logloss"] == "0.1000 (95 % 0.0900 to 0.1100), breach > 0.55, 500 samples"
     assert found.values["retained"] == "0.5000, breach < 1, 1 samples"
     assert found.values["drift"] == "Breached"
+    assert found.values["third"] == "age 0.2000 (95 % 0.1000 to 0.3000), breach > 0.1, 400 samples"
     assert found.values["inputs drifted since"] == "2026-01-05T09:00:00Z"
     assert "inputs drifted since" not in gather_evidence(pairs[1:], ()).values
-    undrifted = gather_evidence(pairs[2:], ())
+    undrifted = gather_evidence(pairs[2:4], ())
     assert (undrifted.drift, undrifted.performance, undrifted.business) == (None, "WithinBounds", "Breached")
 
 
@@ -378,51 +368,3 @@ def test_a_decision_has_the_next_number_and_the_next_eligible_time_only_while_it
     assert world.status.next_eligible_time == world.status.retraining.time + 15 * MINUTE
     world.live(30 * MINUTE)
     assert world.status.next_eligible_time is None
-
-
-TWO = fit(
-    {name: ["dsl", "none"] * 2000 for name in ("internet", "month")},
-    dict.fromkeys(("internet", "month"), FeatureKind.CATEGORICAL),
-)
-
-
-def of_two(**features: list[str]) -> judgement.Judged:
-    """A window in which only `month` moved."""
-    signal = DRIFT.model_copy(update={"features": FeatureSelection(**features) if features else None})
-    counts = {"internet": [STILL] * 12, "month": [{"dsl": 50.0, "none": 5.0}] * 12}
-    return judgement.judged(signal, DriftWindow(FIRST, TWO, counts), None)
-
-
-@pytest.mark.parametrize(
-    ("features", "state", "drifted"),
-    [
-        ({}, SignalState.BREACHED, ("month",)),
-        ({"include": ["month"]}, SignalState.BREACHED, ("month",)),
-        ({"include": ["internet"]}, SignalState.WITHIN_BOUNDS, ()),
-        ({"exclude": ["month"]}, SignalState.WITHIN_BOUNDS, ()),
-        ({"exclude": ["month", "internet"]}, SignalState.NO_DATA, ()),
-    ],
-)
-def test_a_drift_signal_judges_the_features_that_it_selects(
-    features: dict[str, list[str]], state: SignalState, drifted: tuple[str, ...]
-) -> None:
-    verdict = of_two(**features)
-    assert (verdict.state, verdict.drifted) == (state, drifted)
-
-
-@pytest.mark.parametrize("form", ["include", "exclude"])
-def test_a_selected_feature_that_the_served_version_does_not_have_is_named(form: str) -> None:
-    verdict = of_two(**{form: ["internet", "mouth"]})
-    assert verdict.sentence.endswith(f" features.{form} names mouth, which the served version does not have.")
-
-
-def test_features_that_cannot_be_judged_are_in_status_with_reason_and_effective_sample() -> None:
-    few = {"internet": [STILL] * 12, "month": [{"dsl": 1.0, "none": 1.0}] * 12}
-    status = after(DRIFT, DriftWindow(FIRST, TWO, few))
-    assert status.state is SignalState.WITHIN_BOUNDS
-    assert [one.model_dump() for one in status.unjudged_features] == [
-        {"feature": "month", "reason": "its effective sample is 24, below minSamples of 200", "effective_samples": 24}
-    ]
-    assert "1 of 2 features cannot be judged: month, because its effective sample is 24" in status.message
-    again = after(DRIFT, DriftWindow(SECOND, TWO, {name: [STILL] * 12 for name in few}), old=status)
-    assert (again.unjudged_features, "cannot be judged" in again.message) == ([], False)

@@ -90,6 +90,37 @@ def test_signals_carry_the_windows_seen_since_the_console_started(snapshot: Snap
     assert (logloss.lower, logloss.streak, logloss.windows) == (0.612, "2 of 2 windows", ())
 
 
+def test_a_drift_signal_shows_whose_figures_it_has_and_which_features_cannot_be_judged(snapshot: Snapshot) -> None:
+    drift = snapshot.objects["monitors"][0]["status"]["signals"][0]
+    few = {"feature": "age", "reason": "it has no <values> in training", "effectiveSamples": 1640}
+    drift |= {"feature": "internet_service", "state": "WithinBounds", "unjudgedFeatures": [few]}
+    page = overview(snapshot, "churn", ALL)
+    view = page.signals[0]
+    assert (view.feature, view.state, view.tone) == ("internet_service", "Within bounds, 1 feature not judged", "busy")
+    assert [(one.feature, one.effective_samples) for one in view.unjudged] == [("age", 1640)]
+    html = render_sections(page, None)["signals"]
+    assert "of internet_service" in html
+    assert "<dt>age</dt><dd>it has no &lt;values&gt; in training; effective sample 1,640</dd>" in html
+    drift["unjudgedFeatures"] *= 2
+    assert overview(snapshot, "churn", ALL).signals[0].state == "Within bounds, 2 features not judged"
+
+
+@pytest.mark.parametrize(
+    ("changes", "streak"),
+    [
+        ({"consecutiveBreaches": 1}, "1 of 2 windows"),
+        ({"consecutiveBreaches": 9}, "2 of 2 windows"),
+        ({"consecutiveBreaches": 9, "windowsWithinBounds": 1}, "within bounds in 1 of 2 windows"),
+        ({"consecutiveBreaches": 0}, ""),
+    ],
+)
+def test_a_signal_shows_how_near_a_change_of_its_state_is(
+    snapshot: Snapshot, changes: dict[str, int], streak: str
+) -> None:
+    snapshot.objects["monitors"][0]["status"]["signals"][0] |= changes
+    assert overview(snapshot, "churn", ALL).signals[0].streak == streak
+
+
 def test_the_timeline_joins_events_decisions_and_outcomes_newest_first(snapshot: Snapshot) -> None:
     titles = [moment.title for moment in overview(snapshot, "churn", ALL).timeline]
     assert titles == ["CovariateShift → Retrain", "CovariateShift", "v1 Promoted"]
