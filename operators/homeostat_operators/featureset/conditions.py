@@ -7,7 +7,7 @@ from homeostat.api.v1alpha1 import FeatureSet, FeatureSetStatus
 from homeostat.api.v1alpha1.featureset import FeatureSetReason, RunOutcome
 from homeostat.reconcile.conditions import put, ready, reconciling, stalled
 from homeostat.runs import FailureReason
-from homeostat_operators.core.freshness import fresh_until
+from homeostat_operators.core.freshness import fresh_until, renewal
 
 FRESH = "Fresh"
 
@@ -23,8 +23,12 @@ def conditions_of(resource: FeatureSet, status: FeatureSetStatus, now: datetime)
     if now < until:
         message = f"Materialised through {format_time(last.through)}."
         return put(updated, FRESH, "True", FeatureSetReason.MATERIALIZED, message, generation, now)
-    message = f"The last good materialisation ended at {format_time(last.time)}, longer than {freshness.max_age} ago."
+    message = f"The last good materialisation ended at {format_time(last.time)}, longer than {freshness.max_age} ago. {_renewal(resource, status)}"
     return put(updated, FRESH, "False", FeatureSetReason.STALE, message, generation, now)
+
+
+def _renewal(resource: FeatureSet, status: FeatureSetStatus) -> str:
+    return renewal(resource.metadata.namespace, resource.metadata.name, status.next_run_time)
 
 
 def _state(resource: FeatureSet, status: FeatureSetStatus, now: datetime) -> list[Condition]:
@@ -35,6 +39,8 @@ def _state(resource: FeatureSet, status: FeatureSetStatus, now: datetime) -> lis
         updated = reconciling(old, FeatureSetReason.SUSPENDED, message, generation, now)
         return put(updated, ConditionType.RECONCILING, "False", FeatureSetReason.SUSPENDED, "", generation, now)
     reason, message, moving = _newest_run(status)
+    if not moving and run.outcome is not RunOutcome.MATERIALIZED:
+        message = f"{message} {_renewal(resource, status)}"
     if snapshot is None:
         set_state = reconciling if moving else stalled
         return set_state(old, reason, message, generation, now)

@@ -15,6 +15,7 @@ from homeostat.api.v1alpha1.monitor import (
 )
 from homeostat.api.v1alpha1.trainingjob import TrainingJob
 from homeostat.artifacts.outcomes import LabelGain
+from homeostat_operators.core.freshness import renewal
 from homeostat_operators.monitor.observed import MonitorObservation, is_finished, is_own
 
 HARDLY_ANY = 100
@@ -188,7 +189,11 @@ def _features(case: Case) -> Ruling | None:
         through = case.observed.materialized.get(ref.name)
         if through is None or through < case.since:
             state = f"is materialised through {format_time(through)}" if through else "is not materialised"
-            message = f"FeatureSet {ref.name} {state}; the breach began at {format_time(case.since)}."
+            next_run = case.observed.next_materialized.get(ref.name)
+            how = renewal(case.monitor.metadata.namespace, ref.name, next_run)
+            message = f"FeatureSet {ref.name} {state}; the breach began at {format_time(case.since)}. {how}"
+            if ref.name not in case.observed.materialized:
+                message = f"FeatureSet {ref.name} does not exist; create it."
             return _wait(MonitorReason.WAITING_FOR_FEATURES, message)
     return None
 

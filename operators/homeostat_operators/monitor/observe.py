@@ -53,6 +53,7 @@ def observe(resource: Monitor, clients: Clients, now: datetime) -> MonitorObserv
             TrainingJob.model_validate(job) for job in clients.cluster.list(API_VERSION, TrainingJob.KIND, namespace)
         ),
         materialized={f.metadata.name: _through(f) for f in feature_sets},
+        next_materialized={f.metadata.name: f.status.next_run_time for f in feature_sets},
         stale=_stale(deployment, feature_sets, now),
         labels=labels,
         outages=tuple(dict.fromkeys([*silent, *silence])),

@@ -81,6 +81,8 @@ class MonitorObservation:
     """Every TrainingJob of the namespace."""
     materialized: dict[str, datetime | None] = field(default_factory=dict)
     """Through which time each FeatureSet is materialised; absent when there is no such FeatureSet."""
+    next_materialized: dict[str, datetime | None] = field(default_factory=dict)
+    """When each FeatureSet's next run is scheduled; None: it is not."""
     stale: tuple[str, ...] = ()
     """FeatureSets that serve the deployment and are not fresh."""
     labels: LabelCount | None = None

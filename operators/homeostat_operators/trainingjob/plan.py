@@ -24,6 +24,7 @@ from homeostat.reconcile.errors import InvalidSpec, ObjectNotFound, PlatformErro
 from homeostat.reconcile.pods import OUT_OF_MEMORY
 from homeostat.runs import FailureReason, RunProgress
 from homeostat_operators.core.actions import Action, Launch, Stop
+from homeostat_operators.core.freshness import renewal
 from homeostat_operators.core.plan import Plan
 from homeostat_operators.core.runs import (
     STRAY_POLL_INTERVAL,
@@ -334,7 +335,8 @@ def _missing(resource: TrainingJob, observed: TrainingJobObservation) -> Conditi
                 TrainingJobReason.WAITING_FOR_FEATURES, f"FeatureSet {name!r} does not exist; create it."
             )
         if not _is_current(feature_set):
-            message = f"FeatureSet {name!r} has no snapshot of its current features yet."
+            how = renewal(resource.metadata.namespace, name, feature_set.status.next_run_time)
+            message = f"FeatureSet {name!r} has no snapshot of its current features yet. {how}"
             return ConditionUpdate(TrainingJobReason.WAITING_FOR_FEATURES, message)
     for source in resource.spec.dataset.labels:
         if source.outcomes_of and source.outcomes_of not in observed.deployments:

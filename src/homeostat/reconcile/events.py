@@ -4,10 +4,21 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from homeostat.api.common import ConditionStatus, ConditionType
+from homeostat.api.v1alpha1.monitor import MonitorReason
 from homeostat.reconcile.conditions import Conditions, get, is_true
+from homeostat.signals import Cause
 
 DECISIONS = frozenset({"Breached", "RetrainingAdmitted"})
 """Condition types of a decision, not of health: that a breach is over asks nobody to look."""
+
+
+ALERTS: frozenset[str] = frozenset(
+    {
+        *(Cause.DATA_OUTAGE, Cause.UNIT_CHANGE, Cause.BUSINESS_MISS, Cause.UNCLASSIFIED),
+        *(MonitorReason.ALERT_ONLY, MonitorReason.LABELS_EXHAUSTED),
+    }
+)
+"""Reasons of a decision that leave it to a person to act."""
 
 
 class EventType(StrEnum):
@@ -30,7 +41,7 @@ def events_between(old: Conditions, new: Conditions) -> tuple[Event, ...]:
     """Events for conditions whose status or reason changed.
 
     Reconciling and Stalled have none of their own: they say how Ready is meant. A Warning asks someone to look: the object
-    is stalled, or has ceased to be ready and nothing is being done about it.
+    is stalled, has ceased to be ready and nothing is being done about it, or a decision leaves it to a person to act.
     """
     moving = is_true(new, ConditionType.RECONCILING)
     stalled = is_true(new, ConditionType.STALLED)
@@ -44,6 +55,7 @@ def events_between(old: Conditions, new: Conditions) -> tuple[Event, ...]:
         lost = before is not None and before.status is ConditionStatus.TRUE and not moving
         lost = lost and condition.type not in DECISIONS
         bad = condition.status is not ConditionStatus.TRUE and (stalled or lost)
+        bad = bad or (condition.type in DECISIONS and condition.reason in ALERTS)
         event = Event(EventType.WARNING if bad else EventType.NORMAL, condition.reason, condition.message)
         if event not in events:  # Ready and a kind's own condition often say the same
             events.append(event)

@@ -1,5 +1,7 @@
 from datetime import UTC, datetime
 
+import pytest
+
 from homeostat.reconcile.conditions import put, ready, reconciling, stalled
 from homeostat.reconcile.events import Event, EventType, events_between
 
@@ -58,3 +60,25 @@ def test_a_retraining_that_is_no_longer_admitted_is_normal() -> None:
     old = put(ready([], "Monitoring", "", 1, NOW), "RetrainingAdmitted", "True", "Admitted", "", 1, NOW)
     new = put(old, "RetrainingAdmitted", "False", "Cooldown", "", 1, NOW)
     assert [event.type for event in events_between(old, new)] == [EventType.NORMAL]
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "reason", "type_"),
+    [
+        ("Breached", "True", "UnitChange", EventType.WARNING),
+        ("Breached", "True", "BusinessMiss", EventType.WARNING),
+        ("Breached", "True", "Unclassified", EventType.WARNING),
+        ("Breached", "False", "DataOutage", EventType.WARNING),
+        ("RetrainingAdmitted", "False", "AlertOnly", EventType.WARNING),
+        ("RetrainingAdmitted", "False", "LabelsExhausted", EventType.WARNING),
+        ("Breached", "True", "CovariateShift", EventType.NORMAL),
+        ("Breached", "True", "BenignShift", EventType.NORMAL),
+        ("RetrainingAdmitted", "False", "WaitingForLabels", EventType.NORMAL),
+        ("RetrainingAdmitted", "True", "Admitted", EventType.NORMAL),
+    ],
+)
+def test_a_decision_is_a_warning_where_it_leaves_it_to_a_person_to_act(
+    kind: str, status: str, reason: str, type_: EventType
+) -> None:
+    old = ready([], "Monitoring", "", 1, NOW)
+    assert events_between(old, put(old, kind, status, reason, "", 1, NOW)) == (Event(type_, reason, ""),)

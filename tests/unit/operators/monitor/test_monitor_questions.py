@@ -118,6 +118,12 @@ def test_without_required_labels_none_are_waited_for() -> None:
     assert admit(replace(one, observed=replace(one.observed, labels=None))) is None
 
 
+START_NOW = (
+    "to start one now: kubectl -n churn annotate featureset customers --overwrite "
+    'homeostat.dev/materialize="$(date +%s)"'
+)
+
+
 @pytest.mark.parametrize(
     ("through", "reason", "message"),
     [
@@ -125,17 +131,28 @@ def test_without_required_labels_none_are_waited_for() -> None:
         (
             SINCE - timedelta(seconds=1),
             "WaitingForFeatures",
-            "FeatureSet customers is materialised through 2026-01-05T09:59:59Z; the breach began at 2026-01-05T10:00:00Z.",
+            (
+                "FeatureSet customers is materialised through 2026-01-05T09:59:59Z; the breach began at 2026-01-05T10:00:00Z. "
+                f"No run is scheduled; {START_NOW}"
+            ),
         ),
         (
             None,
             "WaitingForFeatures",
-            "FeatureSet customers is not materialised; the breach began at 2026-01-05T10:00:00Z.",
+            f"FeatureSet customers is not materialised; the breach began at 2026-01-05T10:00:00Z. No run is scheduled; {START_NOW}",
         ),
     ],
 )
 def test_features_reach_at_least_to_the_breach(through: datetime | None, reason: str, message: str) -> None:
     assert told(a_case(through=through))[1:] == (reason, message)
+
+
+def test_features_that_are_late_are_reported_with_their_next_run_and_those_that_are_missing_by_name() -> None:
+    case = a_case(through=None)
+    planned = replace(case.observed, next_materialized={"customers": NOW + timedelta(hours=1)})
+    assert told(replace(case, observed=planned))[2].endswith(f"Its next run is at 2026-01-05T12:00:00Z; {START_NOW}")
+    nowhere = told(replace(case, observed=replace(case.observed, materialized={})))
+    assert nowhere[1:] == ("WaitingForFeatures", "FeatureSet customers does not exist; create it.")
 
 
 @pytest.mark.parametrize(("into", "reason"), [(899, "Cooldown"), (900, "Admitted")])

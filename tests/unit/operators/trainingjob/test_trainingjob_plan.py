@@ -52,6 +52,10 @@ def test_a_training_waits_for_a_snapshot_of_the_present_features(feature_set: Fe
     assert decided.actions == ()
     assert decided.status.attempt == 0
     assert said(decided.status) == ("Unknown", TrainingJobReason.WAITING_FOR_FEATURES)
+    succeeded = get(decided.status.conditions, "Succeeded")
+    assert succeeded is not None
+    remedy = "create it." if feature_set is None else "No run is scheduled; to start one now: kubectl -n churn annotate"
+    assert remedy in succeeded.message
 
 
 def test_outcomes_of_a_deployment_that_does_not_exist_are_waited_for() -> None:
