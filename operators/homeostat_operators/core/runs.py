@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from enum import Enum, auto
 from typing import Generic, TypeVar
 
+from homeostat.api.common import format_duration
 from homeostat.documents import TolerantDocument
 from homeostat.engines.objects import ObjectStore
 from homeostat.engines.runs import DEADLINE_EXCEEDED, Owner, RunEngine, RunState
@@ -263,7 +264,7 @@ def _active(  # noqa: PLR0911 - one return for each way a run can stand
     if state is not None:
         if _is_late(state, policy, now):
             why = f": {state.failure_message}" if state.failure_message else ""
-            message = f"Run {state.name} took longer than {policy.deadline.total_seconds():.0f} s{why}"
+            message = f"Run {state.name} took longer than {format_duration(policy.deadline)}{why}"
             return _failed(recorded, policy, DEADLINE_EXCEEDED, message)
         return Running(state)
     if stands is Claim.GONE:

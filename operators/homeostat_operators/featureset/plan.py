@@ -14,6 +14,7 @@ from homeostat.engines.runs import DEADLINE_EXCEEDED, MATERIALIZE, RunState, loc
 from homeostat.reconcile.pods import OUT_OF_MEMORY
 from homeostat.runs import MaterializeResult
 from homeostat_operators.core.actions import Action, Launch, Stop
+from homeostat_operators.core.freshness import REQUEST_ANNOTATION
 from homeostat_operators.core.plan import Plan
 from homeostat_operators.core.runs import (
     STRAY_POLL_INTERVAL,
@@ -33,9 +34,6 @@ from homeostat_operators.featureset import children, conditions
 from homeostat_operators.featureset.observed import FeatureSetObservation
 from homeostat_operators.featureset.schedule import due_slot, next_slot
 
-REQUEST_ANNOTATION = "homeostat.dev/materialize"
-"""Any value that it did not have before asks for one run."""
-
 RUN_POLL_INTERVAL = timedelta(seconds=10)
 """Until it is looked whether a run that waits for its pod still does; its end queues the FeatureSet by itself."""
 
@@ -53,13 +51,13 @@ def plan(resource: FeatureSet, observed: FeatureSetObservation, now: datetime) -
     Raises:
         InvalidSpec: The schedule makes no sense.
     """
-    slot = next_slot(resource.spec.materialization, now)
+    schedule = resource.spec.materialization
+    slot = next_slot(schedule, now) if schedule else None
     status = _decided(resource, resource.status, observed, now)
-    suspended = resource.spec.materialization.suspend
     status = status.model_copy(
         update={
             "observed_generation": resource.metadata.generation,
-            "next_run_time": None if suspended else slot,
+            "next_run_time": None if _suspended(resource) else slot,
         }
     )
     status = status.model_copy(update={"conditions": conditions.conditions_of(resource, status, now)})
@@ -154,16 +152,25 @@ def _delivered(
 def _due(resource: FeatureSet, status: FeatureSetStatus, now: datetime) -> datetime | None:
     """When the next run may start; None: not before a slot, a change or a request comes."""
     run = status.run
-    if resource.spec.materialization.suspend:
+    if _suspended(resource):
         return None
     if (
         run is None
         or run.input_hash != children.input_hash(resource)
         or _request(resource) not in ("", run.request)
-        or due_slot(resource.spec.materialization, run.start_time, now) is not None
+        or _due_slot(resource, run.start_time, now) is not None
     ):
         return now
     return _retry_time(status)
+
+
+def _suspended(resource: FeatureSet) -> bool:
+    return resource.spec.materialization is not None and resource.spec.materialization.suspend
+
+
+def _due_slot(resource: FeatureSet, since: datetime, now: datetime) -> datetime | None:
+    schedule = resource.spec.materialization
+    return due_slot(schedule, since, now) if schedule else None
 
 
 def _request(resource: FeatureSet) -> str:
@@ -183,7 +190,7 @@ def _reserved(resource: FeatureSet, status: FeatureSetStatus, number: int, now: 
     since = status.run.start_time if status.run else now
     return MaterializationRun(
         number=number,
-        scheduled_time=due_slot(resource.spec.materialization, since, now),
+        scheduled_time=_due_slot(resource, since, now),
         request=_request(resource),
         input_hash=children.input_hash(resource),
         start_time=now,
@@ -215,7 +222,7 @@ def _requeue_after(
         times.append(RUN_POLL_INTERVAL + now)
     if status.next_run_time is not None:
         times.append(status.next_run_time)
-    if (retry := _retry_time(status)) is not None and not resource.spec.materialization.suspend:
+    if (retry := _retry_time(status)) is not None and not _suspended(resource):
         times.append(retry)
     if (last := status.last_materialization) is not None and resource.spec.freshness is not None:
         times.append(last.time + parse_duration(resource.spec.freshness.max_age))

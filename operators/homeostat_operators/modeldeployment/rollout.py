@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 
-from homeostat.api.common import parse_duration
+from homeostat.api.common import format_duration, parse_duration
 from homeostat.api.v1alpha1.modeldeployment import (
     Candidate,
     DrainingVersion,
@@ -73,19 +73,15 @@ def _readiness_problem(resource: ModelDeployment, candidate: Candidate, serving:
     ready, desired = (serving.ready, serving.desired) if serving else (0, resource.spec.realtime.replicas)
     if candidate.step_start_time is None:
         if (serving is None or not serving.complete) and now - candidate.since > deadline:
-            return f"has {ready} of {desired} pods ready after {_seconds(deadline)}{suffix}."
+            return f"has {ready} of {desired} pods ready after {format_duration(deadline)}{suffix}."
         return ""
     if serving is None or ready == 0:
         return f"lost its last ready pod with {candidate.share}{suffix}."
     step = step_of(resource, candidate)
     patience = deadline + (parse_duration(step.min_duration) if step else timedelta())
     if not serving.complete and now - candidate.step_start_time > patience:
-        return f"has {ready} of {desired} pods ready on step {candidate.step + 1} after {_seconds(patience)}{suffix}."
+        return f"has {ready} of {desired} pods ready on step {candidate.step + 1} after {format_duration(patience)}{suffix}."
     return ""
-
-
-def _seconds(span: timedelta) -> str:
-    return f"{span.total_seconds():.0f} s"
 
 
 def _error_problem(resource: ModelDeployment, candidate: Candidate, observed: ModelDeploymentObservation) -> str:

@@ -82,6 +82,14 @@ def parse_duration(text: str) -> timedelta:
         raise ValueError(f"{text!r} is too long for a duration; the longest is 87600h (ten years)") from None
 
 
+def format_duration(span: timedelta) -> str:
+    """A length of time in whole seconds in the form of the spec, such as ``1h30m``; it is the inverse of `parse_duration`."""
+    minutes, seconds = divmod(round(span.total_seconds()), 60)
+    hours, minutes = divmod(minutes, 60)
+    parts = [f"{count}{unit}" for count, unit in ((hours, "h"), (minutes, "m"), (seconds, "s")) if count]
+    return "".join(parts) or "0s"
+
+
 def _bounded(text: str) -> str:
     if not timedelta(0) < parse_duration(text) <= LONGEST_DURATION:
         raise ValueError(f"{text!r} must be more than 0s and at most 87600h (ten years)")

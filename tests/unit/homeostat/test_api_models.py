@@ -5,13 +5,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from homeostat.api.common import parse_duration
+from homeostat.api.common import format_duration, parse_duration
 from homeostat.testing.builders import a_feature_set, a_model_deployment, a_monitor, a_training_job
 
 
 @given(st.integers(0, 999), st.integers(0, 59), st.integers(0, 59))
 def test_a_duration_is_the_sum_of_its_parts(hours: int, minutes: int, seconds: int) -> None:
     assert parse_duration(f"{hours}h{minutes}m{seconds}s") == timedelta(hours=hours, minutes=minutes, seconds=seconds)
+
+
+@given(st.integers(1, 10**9))
+def test_a_duration_in_a_message_has_the_form_of_the_spec(seconds: int) -> None:
+    assert parse_duration(format_duration(timedelta(seconds=seconds))) == timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(0, "0s"), (60, "1m"), (90, "1m30s"), (5400, "1h30m"), (7201, "2h1s")])
+def test_a_duration_in_a_message_has_no_empty_parts(seconds: int, text: str) -> None:
+    assert format_duration(timedelta(seconds=seconds)) == text
 
 
 @pytest.mark.parametrize("text", ["", "5", "1d", "-1h", "1h ", "1h\n"])

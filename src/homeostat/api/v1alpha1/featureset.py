@@ -176,7 +176,13 @@ class FeatureSetSpec(SpecModel):
     online: Annotated[
         OnlineStore | None, Field(description="Online store; absent: the features are available for training only.")
     ] = None
-    materialization: Annotated[Materialization, Field(description="Materialization schedule.")]
+    materialization: Annotated[
+        Materialization | None,
+        Field(
+            description="Materialization schedule; absent: one run after creation, and one for each change of what a run reads "
+            "and each request."
+        ),
+    ] = None
     freshness: Annotated[
         Freshness | None, Field(description="Freshness objective; absent: features never become stale.")
     ] = None

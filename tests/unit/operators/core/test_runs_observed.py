@@ -132,7 +132,7 @@ def test_a_run_that_took_too_long_says_what_kept_it() -> None:
     decision = decide(
         RecordedRun(1, "churn-train-1", "uid-1"), seen, policy, OWNER.metadata.uid, NOW + 9 * policy.deadline
     )
-    assert decision == Failed(DEADLINE_EXCEEDED, "Run churn-train-1 took longer than 60 s: the image cannot be pulled")
+    assert decision == Failed(DEADLINE_EXCEEDED, "Run churn-train-1 took longer than 1m: the image cannot be pulled")
 
 
 def test_a_pause_is_doubled_ten_times_at_most() -> None:

@@ -95,7 +95,10 @@ def test_a_blocked_expectation_keeps_the_old_snapshot() -> None:
     assert reason(status) == FeatureSetReason.EXPECTATION_FAILED
     ready = get(status.conditions, ConditionType.READY)
     assert ready is not None
-    assert "tenure is null in 3 rows." in ready.message
+    assert ready.message.endswith(
+        "tenure is null in 3 rows. Its next run is at 2026-01-05T09:00:00Z; to start one now: "
+        'kubectl -n churn annotate featureset customers --overwrite homeostat.dev/materialize="$(date +%s)"'
+    )
 
 
 def test_a_blocked_first_run_stalls() -> None:
@@ -201,6 +204,20 @@ def test_a_request_is_answered_once() -> None:
     assert created(plan(a_feature_set(annotations=asked, status=answered), NOTHING, NOW)) == []
 
 
+def test_without_a_schedule_there_is_one_run_and_then_one_for_each_change_and_request() -> None:
+    first = plan(a_feature_set(materialization=None), NOTHING, NOW)
+    assert first.status.run is not None
+    assert (first.status.run.number, first.status.run.scheduled_time, first.status.next_run_time) == (1, None, None)
+    done = in_service(run=a_finished_run(2))
+    much_later = NOW + timedelta(days=400)
+    still = plan(a_feature_set(materialization=None, freshness=None, status=done), NOTHING, much_later)
+    assert (created(still), still.requeue_after) == ([], None)
+    asked = plan(a_feature_set(materialization=None, annotations={REQUEST_ANNOTATION: "1"}, status=done), NOTHING, NOW)
+    assert len(created(asked)) == 1
+    changed = plan(a_feature_set(materialization=None, ttl="1h", status=done), NOTHING, NOW)
+    assert len(created(changed)) == 1
+
+
 def test_nothing_starts_while_suspended() -> None:
     schedule = {"schedule": "0 * * * *", "suspend": True}
     decided = plan(a_feature_set(materialization=schedule, annotations={REQUEST_ANNOTATION: "x"}), NOTHING, NOW)
@@ -212,6 +229,9 @@ def test_features_older_than_their_bound_are_stale_and_still_in_service() -> Non
     feature_set: FeatureSet = a_feature_set(status=in_service())
     status = plan(feature_set, NOTHING, NOW + timedelta(hours=2)).status
     assert not is_true(status.conditions, "Fresh")
+    fresh = get(status.conditions, "Fresh")
+    assert fresh is not None
+    assert "Its next run is at 2026-01-05T11:00:00Z; to start one now: kubectl" in fresh.message
     assert is_true(status.conditions, ConditionType.READY)
 
 

@@ -41,9 +41,9 @@ def ended(world: World) -> str:
 
 def test_a_version_has_all_of_its_deadline_to_become_ready() -> None:
     assert ended(after(starting(), 600)) == ""
-    assert ended(after(starting(), 601)) == "Version 2 has 1 of 2 pods ready after 600 s."
+    assert ended(after(starting(), 601)) == "Version 2 has 1 of 2 pods ready after 10m."
     assert ended(after(starting(BROKEN), 601)).endswith(
-        "has 0 of 2 pods ready after 600 s: pod a: CrashLoopBackOff, it ended with exit code 3 (Error)."
+        "has 0 of 2 pods ready after 10m: pod a: CrashLoopBackOff, it ended with exit code 3 (Error)."
     )
 
 
@@ -58,7 +58,7 @@ def test_a_version_without_any_object_counts_as_none_of_the_pods_asked_for() -> 
     late = world.status.candidate.since + timedelta(seconds=601)
     servings = {"1": READY}
     decided = plan(world.resource, replace(world.observed(), servings=servings), late)
-    assert decided.status.history[0].message == "Version 2 has 0 of 2 pods ready after 600 s."
+    assert decided.status.history[0].message == "Version 2 has 0 of 2 pods ready after 10m."
     early = plan(world.resource, replace(world.observed(), servings=servings), world.now)
     assert early.status.candidate is not None
 
@@ -73,7 +73,7 @@ def test_a_step_with_a_missing_pod_is_given_its_duration_beyond_the_deadline() -
     at, late = in_canary(), in_canary()
     at.health["2"] = late.health["2"] = PARTLY
     assert ended(after(at, 620)) == ""
-    assert ended(after(late, 621)) == "Version 2 has 1 of 2 pods ready on step 1 after 620 s."
+    assert ended(after(late, 621)) == "Version 2 has 1 of 2 pods ready on step 1 after 10m20s."
 
 
 def test_a_step_that_the_spec_has_no_more_gives_a_missing_pod_the_deadline_alone() -> None:
@@ -82,7 +82,7 @@ def test_a_step_that_the_spec_has_no_more_gives_a_missing_pod_the_deadline_alone
         world.spec(rollout={"steps": []})
         world.health["2"] = PARTLY
     assert ended(after(at, 600)) == ""
-    assert ended(after(late, 601)) == "Version 2 has 1 of 2 pods ready on step 1 after 600 s."
+    assert ended(after(late, 601)) == "Version 2 has 1 of 2 pods ready on step 1 after 10m."
 
 
 def test_a_complete_version_stays_on_a_step_without_requests_for_as_long_as_it_takes() -> None:
