@@ -12,8 +12,9 @@ from homeostat.reconcile.errors import InvalidSpec
 from homeostat.runs import ExpectationOutcome, FailureReason, RunFailure
 from homeostat.testing.builders import DIGEST, a_feature_set
 from homeostat_operators.core.actions import Stop
+from homeostat_operators.core.freshness import REQUEST_ANNOTATION
 from homeostat_operators.core.plan import Plan
-from homeostat_operators.featureset.plan import REQUEST_ANNOTATION, plan
+from homeostat_operators.featureset.plan import plan
 from unit.operators.featureset.runs import (
     NOTHING,
     NOW,

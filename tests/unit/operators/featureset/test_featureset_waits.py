@@ -11,8 +11,9 @@ from homeostat.artifacts.features import schema_hash
 from homeostat.runs import FailureReason, RunFailure
 from homeostat.testing.builders import a_feature_set
 from homeostat_operators.core.actions import Stop
+from homeostat_operators.core.freshness import REQUEST_ANNOTATION
 from homeostat_operators.core.runs import RunObservation
-from homeostat_operators.featureset.plan import REQUEST_ANNOTATION, plan
+from homeostat_operators.featureset.plan import plan
 from unit.operators.featureset.runs import (
     NOTHING,
     NOW,

@@ -243,7 +243,7 @@ async def test_labels_and_export_status_are_answered_to_who_may_read_them(
     outcome = OWNER | {"outcomes": [{"predictionId": "p1", "label": 1}]}
     await client.post("/v1/outcomes", json=outcome, headers=bearer("seller"))
     observer.exporter.run()
-    asked = {"since": START.isoformat(), "model": "churn.churn", "holdoutPercent": 0}
+    asked = {"since": START.isoformat(), "model": "churn.churn", "holdoutPercent": "0"}
     labels = await client.get("/v1/labels", params=OWNER | asked, headers=bearer("monitor"))
     assert labels.json() == {"rows": 1, "heldOut": 0, "outcomes": 1, "laterRows": 1, "laterOutcomes": 1}
     status = await client.get("/v1/outcomes/export", params=OWNER, headers=bearer("monitor"))
