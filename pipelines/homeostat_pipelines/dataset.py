@@ -11,17 +11,23 @@ import structlog
 from homeostat.artifacts.bundle import BundleRef
 from homeostat.artifacts.dataset import HOLDOUT, LABEL, TIME, TRAIN
 from homeostat.artifacts.holdout import held_out
+from homeostat.artifacts.signature import Datatype, Signature
 from homeostat.artifacts.storage import fetch, store
 from homeostat.engines.objects import ObjectStore
 from homeostat.reconcile.errors import InvalidData
 from homeostat.runs import StoredDataset, TrainInput
+from homeostat.values import distinct
 from homeostat_pipelines import labels
+from homeostat_pipelines.data_warnings import DataWarnings
 from homeostat_pipelines.join import join
 from homeostat_pipelines.signature import signature_of
 from homeostat_pipelines.snapshots import parquet_bytes
 
 LEAST_TRAIN, LEAST_HOLDOUT = 50, 10
 """Fewer rows than these make no model, and no judgement of one."""
+
+MERGED_SHARE = 0.01
+"""Share of a feature's different values that may be equal in single precision before a warning says so."""
 
 log = structlog.get_logger()
 
@@ -40,11 +46,13 @@ def build(job: TrainInput, objects: ObjectStore) -> StoredDataset:
     """
     signature = signature_of(job)
     since = labels.window_start(job.window_seconds, datetime.now(UTC))
-    labelled = labels.union(objects, job.labels, job.feature_sets[0].entities[0], since)
-    table = join(objects, job.feature_sets, labelled)
+    warnings = DataWarnings()
+    labelled = labels.union(objects, job.labels, job.feature_sets[0].entities[0], warnings, since)
+    table = join(objects, job.feature_sets, labelled, warnings)
     train, holdout = split(table, signature.model, signature.entity, job.holdout_percent)
     for name, rows, least in (("training", train, LEAST_TRAIN), ("holdout", holdout, LEAST_HOLDOUT)):
         _check(name, rows, least)
+    _warn(train, signature, warnings)
     stored = store(objects, job.datasets, {TRAIN: parquet_bytes(train), HOLDOUT: parquet_bytes(holdout)})
     log.info("dataset stored", uri=stored.uri, rows=train.num_rows, holdout=holdout.num_rows)
     return StoredDataset(
@@ -53,7 +61,27 @@ def build(job: TrainInput, objects: ObjectStore) -> StoredDataset:
         rows=train.num_rows,
         holdout_rows=holdout.num_rows,
         watermark=cast("datetime", pc.max(table.column(TIME)).as_py()),
+        warnings=warnings.listed(),
     )
+
+
+def _warn(train: pa.Table, signature: Signature, warnings: DataWarnings) -> None:
+    """Says what a model cannot learn from these rows."""
+    for each in signature.inputs:
+        column = train.column(each.name).drop_null()
+        if len(column) == 0:
+            warnings.add(
+                f"Feature {each.name!r} is not trained on: its values are missing in all {{count}} rows.",
+                train.num_rows,
+            )
+        elif each.datatype in {Datatype.INT64, Datatype.FP64}:
+            values, told_apart = distinct(column.to_numpy())
+            if values - told_apart > MERGED_SHARE * values:
+                warnings.add(
+                    f"Feature {each.name!r} has {values:,} different values, of which a model, which computes in single "
+                    "precision, can tell apart only {count}; subtract an offset or divide it.",
+                    told_apart,
+                )
 
 
 def read(objects: ObjectStore, stored: BundleRef, name: str) -> pa.Table:

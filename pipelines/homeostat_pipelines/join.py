@@ -12,13 +12,14 @@ from homeostat.artifacts.dataset import LABEL, TIME
 from homeostat.engines.objects import ObjectNotFound, ObjectStore
 from homeostat.reconcile.errors import InvalidData
 from homeostat.runs import FeatureSource
-from homeostat_pipelines.columns import ARROW
+from homeostat_pipelines.data_warnings import DataWarnings
 from homeostat_pipelines.history import History, NotOrdered
+from homeostat_pipelines.values import ARROW
 
 log = structlog.get_logger()
 
 
-def join(objects: ObjectStore, sources: list[FeatureSource], labels: pa.Table) -> pa.Table:
+def join(objects: ObjectStore, sources: list[FeatureSource], labels: pa.Table, warnings: DataWarnings) -> pa.Table:
     """Labels with features, sorted by entity; labels without any known feature are left out.
 
     The join reads exactly the snapshots that the run's input names, a column at a time.
@@ -35,7 +36,9 @@ def join(objects: ObjectStore, sources: list[FeatureSource], labels: pa.Table) -
             columns[name] = column
             known = pc.or_(known, pc.is_valid(column))
     kept = pa.table(columns).filter(known).combine_chunks()
-    log.info("features joined", labels=labels.num_rows, without_features=labels.num_rows - kept.num_rows)
+    log.info("features joined", labels=labels.num_rows, rows=kept.num_rows)
+    text = f"Labels left out because no feature was known at their time within ttl: {{count}} of {labels.num_rows:,}."
+    warnings.add(text, labels.num_rows - kept.num_rows)
     if kept.num_rows == 0:
         raise InvalidData(
             f"none of {labels.num_rows} labels has features known at its time within ttl; "

@@ -13,14 +13,21 @@ from homeostat.artifacts.dataset import LABEL, TIME
 from homeostat.engines.objects import ObjectStore
 from homeostat.reconcile.errors import InvalidData
 from homeostat.runs import LabelInput
+from homeostat.values import INTEGER_LIMIT
 from homeostat_pipelines import columns
-from homeostat_pipelines.columns import ARROW, ColumnType
+from homeostat_pipelines.data_warnings import DataWarnings
+from homeostat_pipelines.values import ARROW, ColumnType
+from homeostat_pipelines.values import TIME as TIMES
 
 log = structlog.get_logger()
 
 
 def union(
-    objects: ObjectStore, sources: Sequence[LabelInput], entity: Entity, since: datetime | None = None
+    objects: ObjectStore,
+    sources: Sequence[LabelInput],
+    entity: Entity,
+    warnings: DataWarnings,
+    since: datetime | None = None,
 ) -> pa.Table:
     """One row (entity, TIME, LABEL) per entity, sorted by entity.
 
@@ -28,15 +35,16 @@ def union(
         objects: Where the sources lie.
         sources: A prefix without files is an empty source: outcomes come with time.
         entity: Name and type of the key in the answer.
+        warnings: Receives what is left out.
         since: Labels of earlier predictions are left out.
 
     Raises:
         InvalidData: A label is not 0 or 1, or there is no label at all.
     """
-    tables = [_source(objects, source, entity) for source in sources]
+    tables = [_source(objects, source, entity, warnings) for source in sources]
     table = pa.concat_tables(tables)
     if since is not None:
-        table = table.filter(pc.greater_equal(table.column(TIME), pa.scalar(since, columns.TIME)))
+        table = table.filter(pc.greater_equal(table.column(TIME), pa.scalar(since, TIMES)))
     if table.num_rows == 0:
         window = "" if since is None else f" since {since:%Y-%m-%d %H:%M:%S} UTC (spec.dataset.window)"
         raise InvalidData(
@@ -50,6 +58,8 @@ def union(
     last = pc.not_equal(keys.slice(0, len(keys) - 1), keys.slice(1))
     newest = table.filter(pa.concat_arrays([last, pa.array([True])]))
     log.info("labels read", rows=table.num_rows, entities=newest.num_rows)
+    text = f"Labels left out because their entity has a newer one: {{count}} of {table.num_rows:,}."
+    warnings.add(text, table.num_rows - newest.num_rows)
     return newest.drop_columns(["number"]).combine_chunks()
 
 
@@ -58,12 +68,12 @@ def window_start(seconds: int | None, now: datetime) -> datetime | None:
     return None if seconds is None else now - timedelta(seconds=seconds)
 
 
-def _source(objects: ObjectStore, source: LabelInput, entity: Entity) -> pa.Table:
+def _source(objects: ObjectStore, source: LabelInput, entity: Entity, warnings: DataWarnings) -> pa.Table:
     uris = columns.parquet_uris(objects, source.uri)
     if not uris and source.uri.endswith(".parquet"):
         raise InvalidData(f"label source {source.uri} does not exist; write it or correct spec.dataset.labels")
     if not uris:
-        log.warning("label source is empty", uri=source.uri)
+        warnings.add(f"Label sources without Parquet files: {{count}} ({source.uri}).", 1)
     # Observers export keys as text, whatever their type.
     exported = (source.entity_field, source.timestamp_field, source.field) == outcomes.LABEL_COLUMNS
     kind = EntityType.STRING if exported else entity.type
@@ -72,7 +82,12 @@ def _source(objects: ObjectStore, source: LabelInput, entity: Entity) -> pa.Tabl
         source.timestamp_field: ColumnType.TIME,
         source.field: ColumnType.LABEL,
     }
-    table = columns.read(objects, uris, wanted)
+    if len(wanted) < 3:
+        raise InvalidData(
+            f"labels in {source.uri} need three columns for entity, time and label, not {source.entity_field}, "
+            f"{source.timestamp_field}, {source.field}; correct spec.dataset.labels"
+        )
+    table = columns.read(objects, uris, wanted, warnings)
     table = table.rename_columns([entity.name, TIME, LABEL])
     labels = table.column(LABEL)
     wrong = pc.and_not(pc.is_valid(labels), pc.is_in(labels, value_set=pa.array([0, 1], ARROW["Label"])))
@@ -80,6 +95,31 @@ def _source(objects: ObjectStore, source: LabelInput, entity: Entity) -> pa.Tabl
         value = labels[pc.index(wrong, True).as_py()].as_py()
         raise InvalidData(f"label {source.field!r} of {source.uri} has the value {value}; write 0 and 1, or booleans")
     complete = table.drop_null()
-    if dropped := table.num_rows - complete.num_rows:
-        log.warning("labels without entity, time or value left out", uri=source.uri, rows=dropped)
-    return complete.set_column(0, entity.name, complete.column(entity.name).cast(ARROW[entity.type.value]))
+    text = f"Labels in {source.uri} left out because entity, time or value is missing: {{count}}."
+    warnings.add(text, table.num_rows - complete.num_rows)
+    if exported and entity.type is EntityType.INT64:
+        return _with_whole_keys(complete, entity.name, source.uri, warnings)
+    return complete
+
+
+def _with_whole_keys(table: pa.Table, name: str, uri: str, warnings: DataWarnings) -> pa.Table:
+    """The rows of an export whose key is an integer; a predictor without the type of the key took any text."""
+    keys = table.column(name)
+    usable = pc.match_substring_regex(keys, r"^(0|-?[1-9][0-9]{0,18})$")
+    # Of 19 digits some are beyond 64 bits, and a cast would then refuse the whole column.
+    beyond = pc.or_(_longer(keys, str(-INTEGER_LIMIT)), _longer(keys, str(INTEGER_LIMIT - 1)))
+    usable = pc.and_not(usable, beyond)
+    if count := len(keys) - (pc.sum(usable).as_py() or 0):
+        example = keys[pc.index(usable, value=False).as_py()].as_py()
+        text = f"Labels in {uri} left out because their entity id is not an Int64, such as {example!r}: {{count}}."
+        warnings.add(text, count)
+    kept = table.filter(usable)
+    return kept.set_column(0, name, kept.column(name).cast(ARROW["Int64"]))
+
+
+def _longer(keys: pa.ChunkedArray, bound: str) -> pa.ChunkedArray:
+    """Numbers as text that are of the bound's length and sign, and beyond it."""
+    comparable = pc.and_(
+        pc.equal(pc.utf8_length(keys), len(bound)), pc.equal(pc.starts_with(keys, "-"), bound[0] == "-")
+    )
+    return pc.and_(comparable, pc.greater(keys, bound))

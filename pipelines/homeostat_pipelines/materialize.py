@@ -19,8 +19,10 @@ from homeostat.reconcile.errors import EngineUnavailable, InvalidData
 from homeostat.runs import FeatureSource, MaterializeInput, MaterializeResult, SnapshotRecord
 from homeostat.settings import FeastSettings, OnlineStoreSettings, S3Settings, load
 from homeostat_pipelines import columns, expectations, snapshots
+from homeostat_pipelines.data_warnings import DataWarnings
 from homeostat_pipelines.history import History
 from homeostat_pipelines.report import Report
+from homeostat_pipelines.values import TIME
 
 if TYPE_CHECKING:
     import feast
@@ -44,7 +46,8 @@ def run(job: MaterializeInput, objects: ObjectStore) -> None:
     report = Report(objects, job.output)
     report.progress("read", 0, len(STEPS))
     through = datetime.now(UTC)
-    table = read_source(job, objects)
+    warnings = DataWarnings()
+    table = read_source(job, objects, warnings)
     report.progress("check", 1, len(STEPS))
     outcomes = expectations.check(table, job.expectations, job.feature_set.entities[0].name)
     stopped = expectations.blocked(outcomes)
@@ -53,20 +56,25 @@ def run(job: MaterializeInput, objects: ObjectStore) -> None:
         report.progress("snapshot", 2, len(STEPS))
         table = snapshots.ordered(table)
         snapshot = snapshots.store(objects, table, job.feature_set, job.snapshots)
-        written = _publish(job, table, snapshot, through, report)
+        written = _publish(job, table, snapshot, through, report, warnings)
     report.result(
         MaterializeResult(
-            through=through, blocked=stopped, expectations=outcomes, snapshot=snapshot, online_rows=written
+            through=through,
+            blocked=stopped,
+            expectations=outcomes,
+            snapshot=snapshot,
+            online_rows=written,
+            warnings=warnings.listed(),
         )
     )
 
 
-def read_source(job: MaterializeInput, objects: ObjectStore) -> pa.Table:
+def read_source(job: MaterializeInput, objects: ObjectStore, warnings: DataWarnings) -> pa.Table:
     """The rows of the source, each with its entity and time."""
     uris = columns.parquet_uris(objects, job.source_uri)
     if not uris:
         raise InvalidData(f"source {job.source_uri} holds no Parquet file; write one there or correct spec.source")
-    table = columns.read(objects, uris, snapshots.wanted_columns(job.feature_set))
+    table = columns.read(objects, uris, snapshots.wanted_columns(job.feature_set), warnings)
     if table.num_rows == 0:
         raise InvalidData(f"source {job.source_uri} has no rows; write some or correct spec.source")
     for name in (*(entity.name for entity in job.feature_set.entities), job.feature_set.timestamp_field):
@@ -79,7 +87,12 @@ def read_source(job: MaterializeInput, objects: ObjectStore) -> pa.Table:
 
 
 def _publish(
-    job: MaterializeInput, table: pa.Table, snapshot: SnapshotRecord, through: datetime, report: Report
+    job: MaterializeInput,
+    table: pa.Table,
+    snapshot: SnapshotRecord,
+    through: datetime,
+    report: Report,
+    warnings: DataWarnings,
 ) -> int:
     """Registers the snapshot with Feast and writes the newest rows online; their number."""
     from homeostat_pipelines import definitions  # noqa: PLC0415 - Feast is slow to import, and bad data never get here
@@ -94,7 +107,7 @@ def _publish(
     if ttl is None:
         return 0
     report.progress("online", 4, len(STEPS))
-    return _write_online(job.namespace, table, source, ttl, through)
+    return _write_online(job.namespace, table, source, ttl, through, warnings)
 
 
 @retry(
@@ -123,12 +136,20 @@ def _apply(
         ) from error
 
 
-def _write_online(namespace: str, table: pa.Table, source: FeatureSource, ttl_seconds: int, through: datetime) -> int:
+def _write_online(
+    namespace: str,
+    table: pa.Table,
+    source: FeatureSource,
+    ttl_seconds: int,
+    through: datetime,
+    warnings: DataWarnings,
+) -> int:
     """Writes the row of each entity that is known now; their number. A row of the future waits for a later run."""
     times = table.column(source.timestamp_field)
     newest = table.take(History(table.column(source.entities[0].name), times).known_at(through))
-    if ahead := pc.sum(pc.greater(times, pa.scalar(through, columns.TIME))).as_py():
-        log.warning("rows of the future are not online yet", rows=ahead, field=source.timestamp_field)
+    ahead = pc.sum(pc.greater(times, pa.scalar(through, TIME))).as_py()
+    text = f"Column {source.timestamp_field!r}: rows of the future, which are not online before that time: {{count}}."
+    warnings.add(text, ahead)
     writer = FeatureWriter(
         Redis.from_url(load(OnlineStoreSettings).url, socket_timeout=ONLINE_STORE_SECONDS),
         namespace=namespace,

@@ -24,7 +24,7 @@ from homeostat.artifacts.signature import PROBABILITY, Signature
 from homeostat.reconcile.errors import InvalidData, PlatformError
 from homeostat.signals import fit
 from homeostat.signals.histogram import FeatureKind
-from homeostat_pipelines.signature import feeds, score
+from homeostat_pipelines.signature import feeds, of_known, score
 
 TOLERANCE = 1e-5
 """Largest difference between graph and estimator: the graph computes in single precision."""
@@ -61,9 +61,13 @@ def hyperparameters(values: dict[str, object]) -> Hyperparameters:
 def train(table: pa.Table, signature: Signature, parameters: Hyperparameters, seed: int) -> dict[str, bytes]:
     """Files of the model trained on these rows.
 
+    A feature without a value in any row is left out.
+
     Raises:
+        InvalidData: No feature has a value.
         PlatformError: The graph does not score as the estimator does.
     """
+    signature = of_known(signature, table)
     fed = feeds(table, signature.inputs)
     frame = pd.DataFrame({name: column[:, 0] for name, column in fed.items()})
     estimator = _estimator(signature, parameters, seed)

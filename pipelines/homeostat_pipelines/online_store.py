@@ -19,6 +19,7 @@ from redis import Redis
 
 from homeostat.engines.features.layout import Metadata, Row, Value, metadata_key, named, row_key
 from homeostat.engines.features.writer import FeatureWriter
+from homeostat.values import is_missing
 
 SCHEMA_TAG, TTL_TAG, TYPES_TAG = "homeostat.dev/schema", "homeostat.dev/online-ttl-seconds", "homeostat.dev/types"
 CLASS_PATH = "homeostat_pipelines.online_store.HomeostatOnlineStore"
@@ -141,7 +142,7 @@ def _key_text(key: EntityKey) -> str:
 def _python(value: FeastValue) -> Value:
     kind = value.WhichOneof("val")
     found: Value = None if kind is None else getattr(value, kind)
-    return None if kind == "double_val" and found != found else found  # noqa: PLR0124 - NaN is a missing value
+    return None if kind == "double_val" and is_missing(found) else found
 
 
 def _feast(value: Value, kind: str) -> FeastValue:

@@ -14,6 +14,7 @@ from homeostat.artifacts.dataset import LABEL, TIME
 from homeostat.artifacts.signature import PROBABILITY, Datatype, ModelInput, Signature
 from homeostat.reconcile.errors import InvalidData
 from homeostat.runs import TrainInput
+from homeostat.values import NO_TEXT, single
 
 DATATYPES = {
     FeatureType.STRING: Datatype.BYTES,
@@ -60,6 +61,20 @@ def signature_of(job: TrainInput) -> Signature:
     )
 
 
+def of_known(signature: Signature, rows: pa.Table) -> Signature:
+    """The signature without the features of which no row has a value: nothing can be learnt from them.
+
+    Raises:
+        InvalidData: No feature is left.
+    """
+    inputs = tuple(i for i in signature.inputs if rows.column(i.name).null_count < rows.num_rows)
+    if not inputs:
+        raise InvalidData(
+            "no feature has a value in the training part; check the source of the FeatureSets and their ttl"
+        )
+    return signature.model_copy(update={"inputs": inputs})
+
+
 def feeds(table: pa.Table, inputs: Sequence[ModelInput]) -> dict[str, NDArray[np.generic]]:
     """Columns as the graph takes them, [N, 1] each: text with "" for missing, float32 with NaN for missing.
 
@@ -76,13 +91,13 @@ def feeds(table: pa.Table, inputs: Sequence[ModelInput]) -> dict[str, NDArray[np
 
 def _feed(column: pa.ChunkedArray, *, textual: bool) -> NDArray[np.generic]:
     if textual:
-        return np.asarray(pc.fill_null(column, "").to_numpy(zero_copy_only=False), dtype=object)
+        return np.asarray(pc.fill_null(column, NO_TEXT).to_numpy(zero_copy_only=False), dtype=object)
     numbers = (
         column.cast(pa.float64(), safe=False)
         if not pa.types.is_boolean(column.type)
         else column.cast(pa.int8()).cast(pa.float64())
     )
-    return np.asarray(pc.fill_null(numbers, float("nan")).to_numpy(), dtype=np.float32)
+    return single(np.asarray(pc.fill_null(numbers, float("nan")).to_numpy()))
 
 
 def score(model: bytes, fed: dict[str, NDArray[np.generic]]) -> NDArray[np.float64]:

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 from homeostat.artifacts.layout import snapshot_uri
 from homeostat.engines.objects import ObjectStore
 from homeostat.runs import FeatureSource, SnapshotRecord
-from homeostat_pipelines.columns import AnyType, ColumnType
+from homeostat_pipelines.values import AnyType, ColumnType
 
 
 def wanted_columns(source: FeatureSource) -> dict[str, AnyType]:

@@ -20,6 +20,9 @@ from seldon_core.utils import construct_response, construct_response_json, get_m
 TOLERANCE = 1e-4
 """Largest difference between a recorded prediction and the same one made here."""
 
+LARGEST = 3.4028234663852886e38
+"""Largest number of single precision, in which models compute."""
+
 Columns = Mapping[str, Sequence[Any]]
 """Values by name, one per row; None is a missing value."""
 
@@ -110,7 +113,8 @@ def _verified(path: Path, digest: str) -> bytes:
 
 def _tensor(values: Sequence[Any], *, text: bool) -> NDArray[Any]:
     if text:
-        return np.array(["" if value is None else value for value in values], dtype=object).reshape(-1, 1)
+        # NUL characters are no part of a text, as at training.
+        return np.array([(value or "").replace("\0", "") for value in values], dtype=object).reshape(-1, 1)
     # None becomes NaN.
     return np.array(values, dtype=np.float32).reshape(-1, 1)
 
@@ -149,6 +153,10 @@ def _checked(values: Sequence[Any], name: str, datatype: str) -> list[Any]:
     for row, value in enumerate(cleaned):
         if value is not None and type(value) not in types:
             raise _mistake(f"column {name!r}, row {row}, is {value!r}; give {noun}, or null if it is not known")
+        if value is not None and not text and abs(value) > LARGEST:
+            raise _mistake(
+                f"column {name!r}, row {row}, is {value!r}; give a number between -3.4e38 and 3.4e38, or null"
+            )
     return cleaned
 
 

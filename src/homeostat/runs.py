@@ -110,6 +110,7 @@ class MaterializeResult(TolerantDocument):
     expectations: list[ExpectationOutcome]
     snapshot: SnapshotRecord | None
     online_rows: int
+    warnings: list[str] = Field(default_factory=list, description="What was taken as missing, changed or left out.")
 
 
 class LabelInput(TolerantDocument):
@@ -148,6 +149,7 @@ class StoredDataset(TolerantDocument):
     rows: int
     holdout_rows: int
     watermark: datetime | None
+    warnings: list[str] = Field(default_factory=list, description="What was left out, or is less than it looks like.")
 
 
 class TrainResult(TolerantDocument):

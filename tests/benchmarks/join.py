@@ -47,6 +47,7 @@ pq.write_table(asked, folder / "labels.parquet")
 OURS = """
 import pyarrow.parquet as pq, pyarrow.compute as pc
 from homeostat.artifacts.dataset import LABEL, TIME
+from homeostat_pipelines.data_warnings import DataWarnings
 from homeostat_pipelines.join import join
 from homeostat.runs import FeatureSource
 IMPORTED
@@ -58,7 +59,7 @@ source = FeatureSource.model_validate({
     "features": [{"name": f"f{i}", "type": "Float64"} for i in range(10)],
     "ttl_seconds": 864_000, "online_ttl_seconds": None, "schema_hash": "x", "snapshot_uri": "s3://b/k"})
 labels = pq.read_table(folder / "labels.parquet").rename_columns(["key", TIME, LABEL])
-found = join(Files(), [source], labels)
+found = join(Files(), [source], labels, DataWarnings())
 total = round(float(pc.sum(found.column("f0")).as_py()), 6)
 """
 IMPORTED = """

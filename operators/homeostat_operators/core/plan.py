@@ -1,5 +1,6 @@
 """A plan: the decision of one reconciliation, as a value."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Generic, TypeVar
@@ -22,3 +23,10 @@ class Plan(Generic[StatusT]):
     status: StatusT
     actions: tuple[Action, ...] = ()
     requeue_after: timedelta | None = None
+
+
+def pointer_to(warnings: Sequence[str], field: str) -> list[str]:
+    """A sentence about warnings, for a condition, which stays short; none where there are none."""
+    if not warnings:
+        return []
+    return [f"{len(warnings)} warning{'s' if len(warnings) > 1 else ''} about the data: see {field}."]

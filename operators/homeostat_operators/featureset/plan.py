@@ -15,7 +15,7 @@ from homeostat.reconcile.pods import OUT_OF_MEMORY
 from homeostat.runs import MaterializeResult
 from homeostat_operators.core.actions import Action, Launch, Stop
 from homeostat_operators.core.freshness import REQUEST_ANNOTATION
-from homeostat_operators.core.plan import Plan
+from homeostat_operators.core.plan import Plan, pointer_to
 from homeostat_operators.core.runs import (
     STRAY_POLL_INTERVAL,
     Failed,
@@ -121,7 +121,8 @@ def _delivered(
     resource: FeatureSet, run: MaterializationRun, result: MaterializeResult, now: datetime
 ) -> FeatureSetStatus:
     status = resource.status
-    message = " ".join(expectation.message for expectation in result.expectations if expectation.failures)
+    failed = (expectation.message for expectation in result.expectations if expectation.failures)
+    message = " ".join([*failed, *pointer_to(result.warnings, "status.lastMaterialization.warnings")])
     run = run.model_copy(update={"completion_time": now, "message": message})
     if result.blocked or result.snapshot is None:
         run = run.model_copy(update={"outcome": RunOutcome.BLOCKED})
@@ -144,6 +145,7 @@ def _delivered(
                 through=result.through.replace(microsecond=0),
                 time=now,
                 online_rows=result.online_rows,
+                warnings=result.warnings,
             ),
         }
     )

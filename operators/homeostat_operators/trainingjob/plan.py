@@ -25,7 +25,7 @@ from homeostat.reconcile.pods import OUT_OF_MEMORY
 from homeostat.runs import FailureReason, RunProgress
 from homeostat_operators.core.actions import Action, Launch, Stop
 from homeostat_operators.core.freshness import renewal
-from homeostat_operators.core.plan import Plan
+from homeostat_operators.core.plan import Plan, pointer_to
 from homeostat_operators.core.runs import (
     STRAY_POLL_INTERVAL,
     AwaitStrays,
@@ -205,7 +205,9 @@ def _registering(resource: TrainingJob, status: TrainingJobStatus, version: str 
             TrainingJobReason.REGISTERING, f"The model is trained and is being registered as {name}."
         )
         return Step(status, update, (registration.register(resource, status),), REGISTRY_POLL_INTERVAL)
-    update = ConditionUpdate.success(f"Model {name} version {version} is registered.")
+    warnings = status.dataset.warnings if status.dataset else []
+    pointer = pointer_to(warnings, "status.dataset.warnings")
+    update = ConditionUpdate.success(" ".join([f"Model {name} version {version} is registered.", *pointer]))
     return _final(registration.registered(status, version), update, now)
 
 

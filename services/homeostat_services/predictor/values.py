@@ -1,4 +1,4 @@
-"""A value as the model takes it: one reader for every protocol and encoding.
+"""A value of a request as the model takes it: one reader for every protocol and encoding (`homeostat.values`).
 
 What can be taken without loss is: 1.0 is the integer 1, 1 and 0 are true and false, NaN is a missing value. Clients hold a
 column with a gap as floating-point numbers, whatever its type.
@@ -13,17 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from homeostat.artifacts.signature import Datatype
+from homeostat.values import EXACT, INTEGER_LIMIT, LARGEST, NUL, usable, without_nul
 from homeostat_services.predictor.errors import InvalidRequest
 from homeostat_services.shortened import shortened
 
 MAX_ENTITY = 256
 """Characters of an entity id; the observer takes no longer ones."""
-
-FLOAT_LIMIT = 3.4028234663852886e38
-"""Largest number of single precision, in which models compute."""
-INTEGER_LIMIT = 2**63
-EXACT_LIMIT = 2**53
-"""Beyond it a double skips whole numbers."""
 
 _NONE = type(None)
 _INTEGER_TEXT = re.compile(r"0|-?[1-9][0-9]{0,18}", re.ASCII)
@@ -35,7 +30,7 @@ class _UnusableError(Exception):
 
 def _text(value: Any) -> str:
     if type(value) is str:
-        return value
+        return without_nul(value)
     raise _UnusableError
 
 
@@ -46,7 +41,7 @@ def _boolean(value: Any) -> bool:
 
 
 def _integer(value: Any) -> int:
-    if type(value) is float and value.is_integer() and abs(value) <= EXACT_LIMIT:
+    if type(value) is float and value.is_integer() and abs(value) <= EXACT[8]:
         value = int(value)
     if type(value) is int and -INTEGER_LIMIT <= value < INTEGER_LIMIT:
         return value
@@ -54,7 +49,7 @@ def _integer(value: Any) -> int:
 
 
 def _number(value: Any) -> float | int:
-    if type(value) in (float, int) and abs(value) <= FLOAT_LIMIT:
+    if type(value) in (float, int) and abs(value) <= LARGEST:
         number: float | int = value
         return number
     raise _UnusableError
@@ -70,7 +65,7 @@ _READERS: Mapping[Datatype, tuple[frozenset[type], Callable[[Any], Any], str]] =
 
 _LIMITS: Mapping[Datatype, tuple[float, str]] = {
     Datatype.INT64: (INTEGER_LIMIT, " of at most 64 bits"),
-    Datatype.FP64: (FLOAT_LIMIT, " between -3.4e38 and 3.4e38"),
+    Datatype.FP64: (LARGEST, " between -3.4e38 and 3.4e38"),
 }
 
 
@@ -96,9 +91,13 @@ def column(values: Sequence[Any], datatype: Datatype, name: str, place: str) -> 
         InvalidRequest: For the first value that cannot be taken without loss.
     """
     exact = _READERS[datatype][0]
-    if exact.issuperset(map(type, values)):
+    if exact.issuperset(map(type, values)) and not (datatype is Datatype.BYTES and _any_nul(values)):
         return values if isinstance(values, list) else list(values)
     return _converted(values, datatype, name, place)
+
+
+def _any_nul(texts: Sequence[str | None]) -> bool:
+    return any(text is not None and NUL in text for text in texts)
 
 
 def _converted(values: Sequence[Any], datatype: Datatype, name: str, place: str) -> list[Any]:
@@ -137,6 +136,9 @@ class NumberBlock:
         Raises:
             OverflowError: A whole number is larger than any floating-point number.
         """
+        return usable(self._stacked(columns))
+
+    def _stacked(self, columns: Mapping[str, Sequence[Any]]) -> NDArray[np.float64]:
         if not self.names:
             return np.empty((0, 0))
         block: NDArray[np.float64] = np.array([columns[name] for name in self.names], dtype=np.float64)
@@ -149,17 +151,19 @@ class NumberBlock:
             InvalidRequest: For the first number that is too large for its datatype.
         """
         try:
-            block = self.of(columns)
+            block = self._stacked(columns)
         except OverflowError:
             block = None
         if block is None or (len(block) and (np.abs(block) >= self._limits).any()):
             for name, datatype in self._inputs.items():
                 columns[name] = _converted(columns[name], datatype, name, place)
-            block = self.of(columns)
+            block = self._stacked(columns)
         return block
 
 
 def _any_id(value: Any) -> str:
+    if type(value) is str and NUL in value:
+        raise _UnusableError
     return value if type(value) is str else str(_integer(value))
 
 
@@ -171,8 +175,8 @@ def _integer_id(value: Any) -> str:
 
 
 _ENTITIES: Mapping[Datatype | None, tuple[Callable[[Any], str], str]] = {
-    None: (_any_id, "a string or an integer"),
-    Datatype.BYTES: (_any_id, "a string or an integer"),
+    None: (_any_id, "a string or an integer, without NUL characters"),
+    Datatype.BYTES: (_any_id, "a string or an integer, without NUL characters"),
     Datatype.INT64: (_integer_id, "an integer of at most 64 bits, since the key of this entity is an Int64"),
 }
 
@@ -208,7 +212,9 @@ def entity_ids(values: Sequence[Any], datatype: Datatype | None, name: str, plac
 
 def _plain_ids(values: Sequence[Any]) -> bool:
     """Whether these are texts that are ids as they are."""
-    return set(map(type, values)) == {str} and len(max(values, key=len)) <= MAX_ENTITY and "NaN" not in values
+    if set(map(type, values)) != {str} or "NaN" in values:
+        return False
+    return len(max(values, key=len)) <= MAX_ENTITY and not _any_nul(values)
 
 
 def check_all_named(entities: Sequence[str], name: str, place: str) -> None:

@@ -58,6 +58,20 @@ def _message(limit: int) -> BeforeValidator:
 Message = Annotated[str, StringConstraints(max_length=MESSAGE_LIMIT), _message(MESSAGE_LIMIT)]
 """Text for people in a status: cut where it is too long, because it must never keep a status from being written."""
 
+WARNINGS_LIMIT = 16
+
+
+def _bounded_list(limit: int) -> BeforeValidator:
+    return BeforeValidator(lambda value: value[:limit] if isinstance(value, list) else value)
+
+
+Warnings = Annotated[
+    list[Message],
+    Field(description="What the run took as missing, changed or left out, with counts.", max_length=WARNINGS_LIMIT),
+    _bounded_list(WARNINGS_LIMIT),
+]
+"""What somebody should know about the data of a run that succeeded; runs count, and report at most so many sentences."""
+
 LongMessage = Annotated[str, StringConstraints(max_length=LONG_MESSAGE_LIMIT), _message(LONG_MESSAGE_LIMIT)]
 
 

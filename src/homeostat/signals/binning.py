@@ -20,8 +20,8 @@ from homeostat.signals.histogram import (
     FeatureKind,
     SpecialCounts,
     category_text,
-    is_null,
 )
+from homeostat.values import is_missing, usable
 
 ROWS_PER_POINT = 10
 """Training rows that a value needs for a bin of its own; with fewer it may be one of a continuous quantity."""
@@ -48,7 +48,7 @@ def fit(
     """Bins and counts of the training data.
 
     Args:
-        columns: Values by feature name, one per row; None, NaN and empty text are missing values.
+        columns: Values by feature name, one per row; which are missing: see `homeostat.values`.
         kinds: Which features to keep, and how.
         scores: The model's scores on the same rows.
         max_bins: A numeric feature with at most so many values has a bin for each; another has a bin for each value that
@@ -71,11 +71,9 @@ def fit(
 
 def _numeric(name: str, values: Sequence[object], max_bins: int) -> FeatureBaseline:
     column: NDArray[np.float64] = np.array(values, dtype=np.float64)  # None becomes NaN
+    column = usable(column)
     finite = column[np.isfinite(column)]
-    # Infinite values are what serving would call them: outside every finite one.
-    special = SpecialCounts(
-        null=int(np.isnan(column).sum()), below=int(np.isneginf(column).sum()), above=int(np.isposinf(column).sum())
-    )
+    special = SpecialCounts(null=column.size - finite.size)
     if finite.size == 0:
         return FeatureBaseline(name=name, kind=FeatureKind.NUMERIC, counts=(), special=special, n=column.size)
     points, edges, counts = _numeric_bins(finite, max_bins)
@@ -132,7 +130,7 @@ def _edges(
 
 
 def _categorical(name: str, values: Sequence[object], max_categories: int) -> FeatureBaseline:
-    texts = Counter(category_text(value) for value in values if not is_null(value))
+    texts = Counter(category_text(value) for value in values if not is_missing(value))
     ranked = sorted(((t, c) for t, c in texts.items() if t not in RESERVED_LABELS), key=lambda tc: (-tc[1], tc[0]))
     known = ranked[: _known(ranked)]
     own = _own_bins(known, texts.total(), max_categories)

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from homeostat.documents import TolerantDocument
+from homeostat.values import LARGEST, is_missing
 
 NULL = "__null__"
 BELOW = "__below__"
@@ -51,7 +52,7 @@ class FeatureKind(StrEnum):
 class SpecialCounts(TolerantDocument):
     """Training rows outside the regular bins."""
 
-    null: int = Field(0, ge=0, description="Missing: None, NaN or empty text.")
+    null: int = Field(0, ge=0, description="Missing: see `homeostat.values`.")
     below: int = Field(0, ge=0, description="Less than every finite training value.")
     above: int = Field(0, ge=0, description="More than every finite training value.")
     unseen: int = Field(0, ge=0, description="A value without a bin: see `unseenShare`.")
@@ -168,11 +169,6 @@ def _missing(name: str) -> FeatureBaseline:
     raise KeyError(f"the baseline has no feature {name!r}; it was made for another model")
 
 
-def is_null(value: object) -> bool:
-    """Whether a value is missing: None, NaN, or the empty text that stands for it in a graph's string input."""
-    return value is None or value == "" or value != value  # noqa: PLR0124 - only NaN differs from itself, in every numeric type
-
-
 def category_text(value: object) -> str:
     """The text of a category: 1, 1.0 and "1" are one category, whichever way a caller encodes it."""
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
@@ -186,20 +182,13 @@ def bin_labels(feature: FeatureBaseline) -> tuple[str, ...]:
 def bin_index(feature: FeatureBaseline, value: object) -> int:
     """Index of one served value's bin in `bin_labels`; never fails, and costs a bisection or a look-up."""
     regular = len(feature.counts)
-    if is_null(value):
+    if is_missing(value):
         return regular
     if feature.kind is FeatureKind.CATEGORICAL:
         return feature.bin_of_category.get(category_text(value), regular + 3)
     if not isinstance(value, int | float | np.number) or not regular:
         return regular + 3
-    return _bin_of_number(feature, _as_float(value))
-
-
-def _as_float(value: float | np.number) -> float:
-    try:
-        return float(value)
-    except OverflowError:
-        return math.inf if value > 0 else -math.inf
+    return _bin_of_number(feature, float(value))
 
 
 def _bin_of_number(feature: FeatureBaseline, number: float) -> int:
@@ -226,7 +215,7 @@ def count(feature: FeatureBaseline, values: Sequence[object]) -> NDArray[np.int6
         try:
             numbers = np.array(values, dtype=np.float64)
         except OverflowError:  # an integer beyond the greatest float
-            numbers = np.array([math.nan if v is None else _as_float(v) for v in values])  # type: ignore[arg-type]
+            numbers = np.array([math.nan if is_missing(v) else float(v) for v in values])  # type: ignore[arg-type]
         return count_numbers(feature, numbers)
     counts = np.zeros(len(feature.counts) + len(SPECIAL_LABELS), dtype=np.int64)
     if _distinguishable(set(map(type, values))):
@@ -250,16 +239,17 @@ def _distinguishable(types: set[type]) -> bool:
 
 def _bins_of_numbers(feature: FeatureBaseline, numbers: NDArray[np.float64]) -> NDArray[np.int64]:
     regular = len(feature.counts)
+    known = np.abs(numbers) <= LARGEST  # not of NaN
     if not regular:
-        return np.where(np.isnan(numbers), 0, 3)
+        return np.where(known, 3, 0)
     least, most = feature.span
     if feature.edges:
         bins = np.searchsorted(np.array(feature.inner_edges), numbers, side="right").astype(np.int64)
     else:
         bins = np.full(numbers.size, regular + 3, dtype=np.int64)
-    bins[np.isnan(numbers)] = regular
     bins[numbers < least] = regular + 1
     bins[numbers > most] = regular + 2
+    bins[~known] = regular
     for point, index in feature.bin_of_point.items():
         bins[numbers == point] = index
     return bins

@@ -20,6 +20,7 @@ class Card:
     message: str
     facts: tuple[tuple[str, str], ...] = ()
     progress: tuple[int, int] | None = None
+    warnings: tuple[str, ...] = ()
 
 
 def condition_of(resource: Any, kind: str = "Ready") -> tuple[str, str, str]:

@@ -15,4 +15,4 @@ def feature_set_card(o: FeatureSet) -> Card:
         ("Through", last and time_text(last.through)),
         ("Next", time_text(o.status.next_run_time)),
     )
-    return Card(o.metadata.name, tone, state, message, facts)
+    return Card(o.metadata.name, tone, state, message, facts, warnings=tuple(last.warnings) if last else ())

@@ -20,4 +20,5 @@ def training_job_card(o: TrainingJob) -> Card:
     running = status.progress if status.completion_time is None else None
     progress = (running.completed_steps, running.total_steps) if running and running.total_steps else None
     step = running.summary or running.current_step if running else ""
-    return Card(o.metadata.name, tone, state, step or message, facts, progress)
+    warnings = tuple(status.dataset.warnings) if status.dataset else ()
+    return Card(o.metadata.name, tone, state, step or message, facts, progress, warnings)

@@ -1,6 +1,7 @@
 """Labels, the point-in-time join and the holdout."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -14,6 +15,7 @@ from homeostat.engines.objects.memory import MemoryObjects
 from homeostat.reconcile.errors import InvalidData
 from homeostat.runs import LabelInput
 from homeostat_pipelines import dataset, labels
+from homeostat_pipelines.data_warnings import DataWarnings
 from homeostat_pipelines.join import join
 from support import tables
 from support.tables import LABELS, NOON, SNAPSHOT, a_store, customers, feature_source, label_input, parquet
@@ -30,7 +32,7 @@ def labelled(*rows: tuple[str, datetime, object]) -> pa.Table:
 
 def union_of(*parts: pa.Table, since: datetime | None = None) -> dict[str, int]:
     objects = MemoryObjects({f"{LABELS}part-{i}.parquet": parquet(part) for i, part in enumerate(parts)})
-    table = labels.union(objects, [label_input()], ENTITY, since)
+    table = labels.union(objects, [label_input()], ENTITY, DataWarnings(), since)
     return dict(zip(table.column("customer_id").to_pylist(), table.column(LABEL).to_pylist(), strict=True))
 
 
@@ -61,7 +63,7 @@ def test_exported_outcomes_join_labels_from_files() -> None:
         }
     )
     exported = LabelInput(uri="s3://homeostat/o/", entity_field="entity", field="label", timestamp_field="predicted_at")
-    assert labels.union(objects, [label_input(), exported], ENTITY).column(LABEL).to_pylist() == [1]
+    assert labels.union(objects, [label_input(), exported], ENTITY, DataWarnings()).column(LABEL).to_pylist() == [1]
 
 
 def test_outcomes_of_whole_number_entities_come_as_text() -> None:
@@ -69,7 +71,7 @@ def test_outcomes_of_whole_number_entities_come_as_text() -> None:
     objects = MemoryObjects({"s3://homeostat/o/part-1-2.parquet": parquet(outcomes)})
     exported = LabelInput(uri="s3://homeostat/o/", entity_field="entity", field="label", timestamp_field="predicted_at")
     number = Entity.model_validate({"name": "account", "type": "Int64"})
-    assert labels.union(objects, [exported], number).column("account").to_pylist() == [7]
+    assert labels.union(objects, [exported], number, DataWarnings()).column("account").to_pylist() == [7]
 
 
 def test_booleans_are_labels() -> None:
@@ -86,7 +88,7 @@ def test_a_label_that_is_not_0_or_1_is_refused_with_field_value_and_remedy(value
 
 def test_no_label_at_all_is_said_with_the_sources() -> None:
     with pytest.raises(InvalidData, match="there is no label in s3://homeostat/raw/labels/"):
-        labels.union(MemoryObjects(), [label_input()], ENTITY)
+        labels.union(MemoryObjects(), [label_input()], ENTITY, DataWarnings())
 
 
 def test_the_holdout_depends_on_model_and_entity_alone() -> None:
@@ -105,9 +107,12 @@ def test_a_feature_row_later_than_the_prediction_is_not_used() -> None:
     rows = known.set_column(0, "customer_id", pa.array(["a", "a", "a"]))
     objects = MemoryObjects({SNAPSHOT: parquet(rows)})
     asked = labels.union(
-        MemoryObjects({f"{LABELS}l.parquet": parquet(labelled(("a", NOON, 1)))}), [label_input()], ENTITY
+        MemoryObjects({f"{LABELS}l.parquet": parquet(labelled(("a", NOON, 1)))}),
+        [label_input()],
+        ENTITY,
+        DataWarnings(),
     )
-    assert join(objects, [feature_source()], asked).column("tenure").to_pylist() == [2]
+    assert join(objects, [feature_source()], asked, DataWarnings()).column("tenure").to_pylist() == [2]
 
 
 @third_party
@@ -121,8 +126,9 @@ def test_labels_without_features_within_ttl_are_left_out_and_types_are_kept() ->
         MemoryObjects({f"{LABELS}l.parquet": parquet(labelled(*((f"c000{i}", NOON, 1) for i in range(5))))}),
         [label_input()],
         ENTITY,
+        DataWarnings(),
     )
-    found = join(MemoryObjects({SNAPSHOT: parquet(rows)}), [feature_source()], asked)
+    found = join(MemoryObjects({SNAPSHOT: parquet(rows)}), [feature_source()], asked, DataWarnings())
     assert found.column("customer_id").to_pylist() == ["c0001", "c0002"]
     assert found.column("tenure").to_pylist() == [2, None]
     assert found.schema.field("tenure").type == pa.int64()
@@ -163,3 +169,83 @@ def test_a_changed_file_is_noticed() -> None:
     objects.content[f"{stored.uri}/a"] = b"2"
     with pytest.raises(InvalidData, match="it was changed"):
         storage.fetch(objects, stored, ["a"])
+
+
+def warnings_of(objects: MemoryObjects, **changes: Any) -> list[str]:
+    return dataset.build(tables.train_input(**changes), objects).warnings
+
+
+def test_a_dataset_of_good_data_has_no_warnings() -> None:
+    assert warnings_of(a_store()) == []
+
+
+def test_labels_that_an_entitys_newer_label_replaces_are_counted() -> None:
+    objects = a_store()
+    objects.content[f"{LABELS}earlier.parquet"] = parquet(tables.labels(customers(), at=NOON - timedelta(hours=1)))
+    assert warnings_of(objects) == ["Labels left out because their entity has a newer one: 400 of 800."]
+
+
+def test_labels_without_time_or_value_or_features_are_counted() -> None:
+    rows = tables.labels(customers(402)).slice(400).set_column(2, "churned", pa.array([None, 1]))
+    objects = a_store()
+    objects.content[f"{LABELS}unknown.parquet"] = parquet(rows)
+    assert warnings_of(objects) == [
+        "Labels in s3://homeostat/raw/labels/ left out because entity, time or value is missing: 1.",
+        "Labels left out because no feature was known at their time within ttl: 1 of 401.",
+    ]
+
+
+@pytest.mark.parametrize("bad", ["unknown", "7.5", "007", "", "9223372036854775808", "99999999999999999999", "-0"])
+def test_an_exported_outcome_whose_entity_id_is_no_integer_is_left_out_and_counted(bad: str) -> None:
+    keys = [bad, "7", "-9223372036854775808", "9223372036854775807"]
+    exported = pa.table({"entity": keys, "predicted_at": pa.array([NOON] * 4, TIME), "label": [1, 0, 1, 0]})
+    objects = MemoryObjects({"s3://homeostat/o/part-1-2.parquet": parquet(exported)})
+    source = LabelInput(uri="s3://homeostat/o/", entity_field="entity", field="label", timestamp_field="predicted_at")
+    warnings = DataWarnings()
+    number = Entity.model_validate({"name": "account", "type": "Int64"})
+    found = labels.union(objects, [source], number, warnings)
+    assert found.column("account").to_pylist() == [-(2**63), 7, 2**63 - 1]
+    expected = "missing: 1." if not bad else f"entity id is not an Int64, such as {bad!r}: 1."
+    assert [text.endswith(expected) for text in warnings.listed()] == [True]
+
+
+def test_an_export_without_rows_is_read() -> None:
+    exported = pa.table(
+        {"entity": pa.array([], pa.string()), "predicted_at": pa.array([], TIME), "label": pa.array([], pa.int8())}
+    )
+    objects = MemoryObjects({"s3://homeostat/o/part-1-2.parquet": parquet(exported)})
+    source = LabelInput(uri="s3://homeostat/o/", entity_field="entity", field="label", timestamp_field="predicted_at")
+    number = Entity.model_validate({"name": "account", "type": "Int64"})
+    with pytest.raises(InvalidData, match="there is no label in"):
+        labels.union(objects, [source], number, DataWarnings())
+
+
+def test_a_source_without_files_is_said() -> None:
+    objects = a_store()
+    empty = label_input(uri="s3://homeostat/none/")
+    assert warnings_of(objects, labels=[label_input(), empty]) == [
+        "Label sources without Parquet files: 1 (s3://homeostat/none/)."
+    ]
+
+
+def test_whole_numbers_that_single_precision_merges_are_named() -> None:
+    rows = customers()
+    charge = pa.array([1_700_000_000.0 + number % 64 for number in range(rows.num_rows)])
+    tenure = pa.array([1_700_000_000 + number % 64 for number in range(rows.num_rows)])
+    rows = rows.set_column(4, "charge", charge).set_column(3, "tenure", tenure)
+    assert warnings_of(a_store(rows)) == [
+        f"Feature {name!r} has 64 different values, of which a model, which computes in single precision, can tell apart "
+        "only 1; subtract an offset or divide it."
+        for name in ("tenure", "charge")
+    ]
+
+
+@pytest.mark.parametrize(
+    "columns", [["entity", "at", "at"], ["entity", "entity", "churned"], ["entity", "at", "entity"]]
+)
+def test_one_column_cannot_be_entity_time_and_label_at_once(columns: list[str]) -> None:
+    entity, time, field = columns
+    source = LabelInput(uri=LABELS, entity_field=entity, field=field, timestamp_field=time)
+    objects = MemoryObjects({f"{LABELS}l.parquet": parquet(pa.table({"entity": ["a"]}))})
+    with pytest.raises(InvalidData, match="need three columns for entity, time and label"):
+        labels.union(objects, [source], ENTITY, DataWarnings())

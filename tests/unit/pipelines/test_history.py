@@ -12,6 +12,7 @@ from homeostat.artifacts.dataset import LABEL, TIME
 from homeostat.engines.objects.memory import MemoryObjects
 from homeostat.reconcile.errors import InvalidData
 from homeostat_pipelines import snapshots
+from homeostat_pipelines.data_warnings import DataWarnings
 from homeostat_pipelines.history import History, NotOrdered
 from homeostat_pipelines.join import join
 from homeostat_pipelines.materialize import _rows
@@ -70,9 +71,9 @@ def test_the_join_finds_what_a_search_through_all_rows_finds_in_whichever_order_
     features = {key: row[2:] for key, row in expected.items() if row is not None and row[2:] != (None, None)}
     if not features:
         with pytest.raises(InvalidData, match="labels has features known"):
-            join(objects, [feature_source(**SHORT)], label_rows(asked))
+            join(objects, [feature_source(**SHORT)], label_rows(asked), DataWarnings())
         return
-    table = join(objects, [feature_source(**SHORT)], label_rows(asked))
+    table = join(objects, [feature_source(**SHORT)], label_rows(asked), DataWarnings())
     found = zip(*(table.column(name).to_pylist() for name in ("customer_id", "contract", "tenure")), strict=True)
     assert {key: tuple(values) for key, *values in found} == features
 
@@ -120,10 +121,10 @@ def test_rows_that_are_not_ordered_by_entity_and_time_are_refused(order: list[in
         History(table.column("customer_id"), table.column("observed_at"))
     objects = MemoryObjects({SNAPSHOT: parquet(table)})
     with pytest.raises(InvalidData, match=r"is not ordered by entity and time.*materialise it again"):
-        join(objects, [feature_source()], label_rows([("a", 5)]))
+        join(objects, [feature_source()], label_rows([("a", 5)]), DataWarnings())
 
 
 def test_a_snapshot_without_a_feature_of_the_spec_is_named_with_the_feature() -> None:
     objects = MemoryObjects({SNAPSHOT: parquet(a_table([("a", 0, None, 1)]).drop_columns(["charge"]))})
     with pytest.raises(InvalidData, match=r"feature set customers has no column 'charge'; materialise it again"):
-        join(objects, [feature_source()], label_rows([("a", 5)]))
+        join(objects, [feature_source()], label_rows([("a", 5)]), DataWarnings())

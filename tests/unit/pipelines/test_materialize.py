@@ -7,12 +7,13 @@ import pytest
 
 from homeostat.reconcile.errors import InvalidData
 from homeostat_pipelines import columns, expectations, materialize, snapshots
+from homeostat_pipelines.data_warnings import DataWarnings
 from homeostat_pipelines.history import History
 from support.tables import SOURCE, a_store, customers, feature_source, materialize_input, materialized, parquet
 
 
 def a_table(rows: pa.Table) -> pa.Table:
-    return materialize.read_source(materialize_input(), a_store(rows))
+    return materialize.read_source(materialize_input(), a_store(rows), DataWarnings())
 
 
 def test_a_blocked_expectation_leaves_no_snapshot_behind() -> None:
@@ -86,14 +87,14 @@ def test_an_empty_source_says_what_to_do() -> None:
     objects = a_store()
     objects.content = {}
     with pytest.raises(InvalidData, match="holds no Parquet file; write one"):
-        materialize.read_source(materialize_input(), objects)
+        materialize.read_source(materialize_input(), objects, DataWarnings())
 
 
 def test_a_file_that_is_not_parquet_is_named() -> None:
     objects = a_store()
     objects.content[f"{SOURCE}part-1.parquet"] = b"not parquet"
     with pytest.raises(InvalidData, match=r"part-1\.parquet is not a readable Parquet file"):
-        materialize.read_source(materialize_input(), objects)
+        materialize.read_source(materialize_input(), objects, DataWarnings())
 
 
 def test_a_neighbouring_prefix_is_not_read() -> None:
@@ -109,7 +110,7 @@ def test_the_same_rows_in_other_files_and_order_have_the_same_digest() -> None:
     parts.content[f"{SOURCE}part-1.parquet"] = parquet(shuffled.slice(20))
     digests = {
         snapshots.content_digest(snapshots.ordered(table))
-        for table in (a_table(rows), materialize.read_source(materialize_input(), parts))
+        for table in (a_table(rows), materialize.read_source(materialize_input(), parts, DataWarnings()))
     }
     assert len(digests) == 1
 

@@ -4,9 +4,11 @@ import os
 import subprocess
 import sys
 
+import pyarrow as pa
 import pytest
 
-from homeostat.artifacts.model import MODEL
+from homeostat.artifacts.model import MODEL, SIGNATURE, signature
+from homeostat.artifacts.storage import fetch
 from homeostat.engines.objects.memory import MemoryObjects
 from homeostat.engines.runs.packages import bundled
 from homeostat.reconcile.errors import InvalidData
@@ -72,3 +74,18 @@ def test_a_training_runs_to_its_end_without_importing_feast_or_dask() -> None:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     shown = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True, env=environment)
     assert shown.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("feature", ["contract", "tenure", "charge", "paperless"])
+def test_a_feature_without_any_value_is_not_trained_on_and_the_result_says_so(feature: str) -> None:
+    rows = customers()
+    kind = rows.schema.field(feature).type
+    index = rows.column_names.index(feature)
+    objects = a_store(rows.set_column(index, feature, pa.nulls(rows.num_rows, kind)))
+    result = trained(objects, max_iter="5")
+    inputs = signature(fetch(objects, result.model, [SIGNATURE])).inputs
+    assert feature not in {each.name for each in inputs}
+    assert len(inputs) == 3
+    assert result.dataset.warnings == [
+        f"Feature {feature!r} is not trained on: its values are missing in all {result.dataset.rows} rows."
+    ]

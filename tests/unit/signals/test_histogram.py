@@ -213,9 +213,10 @@ def test_a_feature_without_any_value_has_only_special_bins() -> None:
         ("", NULL),
         (-1, BELOW),
         (1e9, ABOVE),
-        (math.inf, ABOVE),
-        (10**400, ABOVE),
-        (-(10**400), BELOW),
+        (math.inf, NULL),
+        (10**400, NULL),
+        (-(10**400), NULL),
+        (-1e39, NULL),
         ("fast", UNSEEN),
         (True, "1"),
     ],
@@ -235,9 +236,9 @@ def test_a_category_spelled_like_a_reserved_label_counts_as_unseen(reserved: str
     assert (feature.categories, feature.special.unseen, assign(feature, reserved)) == (("a",), 1, UNSEEN)
 
 
-def test_infinite_training_values_are_outside_the_bins() -> None:
-    feature = numeric([-math.inf, 1.0, 2.0, math.inf])
-    assert (feature.special.below, feature.special.above, feature.edges[0], feature.edges[-1]) == (1, 1, 1.0, 2.0)
+def test_training_values_that_a_model_cannot_compute_with_are_missing_ones() -> None:
+    feature = numeric([-math.inf, 1.0, 2.0, 1e39])
+    assert (feature.special.null, feature.special.above, feature.edges[0], feature.edges[-1]) == (2, 0, 1.0, 2.0)
 
 
 def test_a_baseline_survives_its_file() -> None:

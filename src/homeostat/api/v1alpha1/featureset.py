@@ -20,6 +20,7 @@ from homeostat.api.common import (
     SpecModel,
     StatusModel,
     Text,
+    Warnings,
     map_list,
     rule,
 )
@@ -255,6 +256,7 @@ class LastMaterialization(StatusModel):
     through: Annotated[datetime, Field(description="Time up to which source data is materialized.")]
     time: Annotated[datetime, Field(description="Completion time of the run.")]
     online_rows: Annotated[int, Field(description="Number of entities written to the online store.", ge=0)] = 0
+    warnings: Warnings = []
 
 
 class FeatureSetStatus(StatusModel):

@@ -21,6 +21,7 @@ from homeostat.api.common import (
     SpecModel,
     StatusModel,
     Text,
+    Warnings,
     map_list,
     rule,
 )
@@ -285,6 +286,7 @@ class DatasetRecord(StatusModel):
     rows: Annotated[int, Field(description="Number of training rows.", ge=0)]
     holdout_rows: Annotated[int, Field(description="Number of holdout rows.", ge=0)]
     watermark: Annotated[datetime | None, Field(description="Newest label time in the dataset.")] = None
+    warnings: Warnings = []
 
 
 class Provenance(StatusModel):

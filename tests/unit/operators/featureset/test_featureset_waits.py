@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from homeostat.api.common import ConditionType
 from homeostat.api.v1alpha1.featureset import RunOutcome
 from homeostat.artifacts.features import schema_hash
+from homeostat.reconcile.conditions import get
 from homeostat.runs import FailureReason, RunFailure
 from homeostat.testing.builders import a_feature_set
 from homeostat_operators.core.actions import Stop
@@ -184,3 +186,14 @@ def test_a_reason_is_recorded_by_its_first_63_characters() -> None:
     status = plan(a_feature_set(status={"run": a_run()}), seen(state=ended), NOW).status
     assert status.run is not None
     assert status.run.reason == "x" * 63
+
+
+def test_what_a_run_took_as_missing_is_in_the_status_and_the_condition_points_to_it() -> None:
+    warnings = ["Column 'charge': values taken as missing because they are infinite or beyond 3.4e38: 3."]
+    resource = a_feature_set(status={"run": a_run(job_uid="7")})
+    status = plan(resource, seen(result=a_result(warnings=warnings)), NOW).status
+    assert status.last_materialization is not None
+    assert status.last_materialization.warnings == warnings
+    ready = get(status.conditions, ConditionType.READY)
+    assert ready is not None
+    assert ready.message.endswith("1 warning about the data: see status.lastMaterialization.warnings.")

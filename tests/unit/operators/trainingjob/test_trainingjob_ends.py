@@ -284,3 +284,15 @@ def test_features_without_a_snapshot_are_waited_for_although_their_schema_is_kno
     decided = plan(a_training_job(), replace(READY, features={"customers": known}), NOW)
     assert said(decided.status) == ("Unknown", TrainingJobReason.WAITING_FOR_FEATURES)
     assert decided.requeue_after == timedelta(seconds=60)
+
+
+@pytest.mark.parametrize(("count", "words"), [(1, "1 warning about the data"), (20, "16 warnings about the data")])
+def test_what_a_training_left_out_is_in_its_status_and_the_condition_points_to_it(count: int, words: str) -> None:
+    warnings = [f"Feature {number} is not trained on." for number in range(count)]
+    dataset = RESULT.dataset.model_copy(update={"warnings": warnings})
+    result = RESULT.model_copy(update={"dataset": dataset})
+    trained = plan(a_training_job(status=running()), ready(result=result), NOW).status
+    done = plan(a_training_job(status=trained), ready(version="4"), NOW).status
+    assert done.dataset is not None
+    assert done.dataset.warnings == warnings[:16]
+    assert message(done) == f"Model churn.churn version 4 is registered. {words}: see status.dataset.warnings."

@@ -82,7 +82,13 @@ def _the_trainings() -> tuple[Any, Any]:
             "completionTime": "2026-01-05T08:20:00Z",
             "metrics": [{"name": "auc", "value": "0.781"}, {"name": "logloss", "value": "0.402"}],
             "model": {"name": "churn.churn", "version": "1", "uri": "s3://b/m", "digest": DIGEST},
-            "dataset": {"uri": "s3://b/d", "digest": DIGEST, "rows": 3102, "holdoutRows": 771},
+            "dataset": {
+                "uri": "s3://b/d",
+                "digest": DIGEST,
+                "rows": 3102,
+                "holdoutRows": 771,
+                "warnings": ["Feature 'plan' is not trained on: its values are missing in all 3,102 rows."],
+            },
             "conditions": [condition("Succeeded", "True", "Succeeded", "Version 1 is registered.")],
         }
     )

@@ -1,4 +1,5 @@
 import asyncio
+import html as html_module
 from datetime import UTC, datetime
 from typing import Any
 
@@ -284,3 +285,9 @@ async def test_when_the_api_server_is_down_the_last_state_stays_with_a_warning(
     page = await client.get("/", headers=COOKIE)
     assert "This page may be out of date" in page.text
     assert "CovariateShift" in page.text
+
+
+def test_a_card_shows_what_a_training_left_out(snapshot: Snapshot) -> None:
+    text = html_module.unescape("".join(render_sections(overview(snapshot, "churn", ALL), None).values()))
+    assert "1 warning about the data" in text
+    assert "is not trained on: its values are missing in all 3,102 rows." in text

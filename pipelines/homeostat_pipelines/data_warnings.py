@@ -1,0 +1,36 @@
+"""What a run takes as missing, changes or leaves out: counted here, shown in the status of its object."""
+
+from collections import Counter
+
+import structlog
+
+log = structlog.get_logger()
+
+MOST = 16
+"""Warnings of a run that are reported; a status has room for no more."""
+
+
+class DataWarnings:
+    """Sentences with a count, in the order in which they came up first."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+
+    def add(self, text: str, count: int) -> None:
+        """Counts occurrences.
+
+        Args:
+            text: The sentence, with {count} where the number stands; equal ones are added up.
+            count: Occurrences; none is no warning.
+        """
+        if count:
+            self._counts[text] += count
+
+    def listed(self) -> list[str]:
+        """The sentences, at most `MOST` of them; the last one then says how many more there are. The log has all."""
+        sentences = [text.replace("{count}", f"{count:,}") for text, count in self._counts.items()]
+        for sentence in sentences:
+            log.warning(sentence)
+        if len(sentences) <= MOST:
+            return sentences
+        return [*sentences[: MOST - 1], f"There are {len(sentences) - MOST + 1} more; the run's log has them."]
