@@ -1,6 +1,7 @@
 """The model: gradient boosting over one-hot categories and raw numbers, as one ONNX graph from raw features to score."""
 
 import json
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -31,6 +32,9 @@ TOLERANCE = 1e-5
 
 OPSET = {"": 18, "ai.onnx.ml": 3}
 EXAMPLE_ROWS = 8
+
+_PREFIX = "homeostat."
+"""Of names in the graph that are not its inputs or its output; names of features have no dot."""
 
 
 class Hyperparameters(BaseModel):
@@ -69,7 +73,7 @@ def train(table: pa.Table, signature: Signature, parameters: Hyperparameters, se
     """
     signature = of_known(signature, table)
     fed = feeds(table, signature.inputs)
-    frame = pd.DataFrame({name: column[:, 0] for name, column in fed.items()})
+    frame = _frame(fed)
     estimator = _estimator(signature, parameters, seed)
     estimator.fit(frame, table.column(LABEL).to_numpy())
     _make_single_precision(estimator.named_steps["boosting"])
@@ -86,9 +90,19 @@ def train(table: pa.Table, signature: Signature, parameters: Hyperparameters, se
     }
 
 
+def _frame(fed: Mapping[str, NDArray[np.generic]]) -> pd.DataFrame:
+    """Features as the estimator takes them."""
+    return pd.DataFrame({_alias(index): column[:, 0] for index, column in enumerate(fed.values())})
+
+
+def _alias(index: int) -> str:
+    """Name of a feature while the model is made; the converter has names of its own that a feature may have, too."""
+    return f"feature_{index}"
+
+
 def _estimator(signature: Signature, parameters: Hyperparameters, seed: int) -> Pipeline:
-    texts = [i.name for i in signature.inputs if i.textual]
-    numbers = [i.name for i in signature.inputs if not i.textual]
+    texts = [_alias(index) for index, i in enumerate(signature.inputs) if i.textual]
+    numbers = [_alias(index) for index, i in enumerate(signature.inputs) if not i.textual]
     one_hot = OneHotEncoder(handle_unknown="ignore", sparse_output=False, dtype=np.float32)
     columns = ColumnTransformer([("categories", one_hot, texts), ("numbers", "passthrough", numbers)])
     boosting = HistGradientBoostingClassifier(
@@ -115,7 +129,8 @@ def _make_single_precision(boosting: HistGradientBoostingClassifier) -> None:
 
 def _graph(estimator: Pipeline, signature: Signature) -> bytes:
     """The ONNX graph: one [N, 1] input per feature, one [N, 1] output with the score."""
-    types = [(i.name, (StringTensorType if i.textual else FloatTensorType)([None, 1])) for i in signature.inputs]
+    tensors = [(StringTensorType if i.textual else FloatTensorType)([None, 1]) for i in signature.inputs]
+    types = [(_alias(index), tensor) for index, tensor in enumerate(tensors)]
     boosting = estimator.named_steps["boosting"]
     options = {id(boosting): {"zipmap": False, "output_class_labels": False}}
     model = cast(
@@ -123,19 +138,32 @@ def _graph(estimator: Pipeline, signature: Signature) -> bytes:
         to_onnx(estimator, initial_types=types, options=options, target_opset=OPSET, name="homeostat"),
     )
     graph = model.graph
-    both = graph.output[1].name
-    scores = f"{PROBABILITY}_of_both"
-    for node in graph.node:
-        node.output[:] = [scores if name == both else name for name in node.output]
-        node.input[:] = [scores if name == both else name for name in node.input]
-    graph.initializer.append(helper.make_tensor("positive", TensorProto.INT64, [1], [1]))
-    graph.node.append(helper.make_node("Gather", [scores, "positive"], [PROBABILITY], name="positive_class", axis=1))
+    scores = f"{_PREFIX}{graph.output[1].name}"
+    _rename(graph, [i.name for i in signature.inputs])
+    positive = f"{_PREFIX}positive"
+    graph.initializer.append(helper.make_tensor(positive, TensorProto.INT64, [1], [1]))
+    graph.node.append(helper.make_node("Gather", [scores, positive], [PROBABILITY], name="positive_class", axis=1))
     del graph.output[:]
     graph.output.append(helper.make_tensor_value_info(PROBABILITY, TensorProto.FLOAT, [None, 1]))
     # skl2onnx keeps them in a set, whose order is another one in every process: the digest must not follow it.
     model.opset_import.sort(key=lambda one: one.domain)
     onnx.checker.check_model(model)
     return bytes(model.SerializeToString(deterministic=True))
+
+
+def _rename(graph: onnx.GraphProto, features: Sequence[str]) -> None:
+    """Gives inputs the names of their features, in order, and everything else one that no feature has."""
+    inputs = {each.name: name for each, name in zip(graph.input, features, strict=True)}
+
+    def renamed(name: str) -> str:
+        return inputs.get(name) or (f"{_PREFIX}{name}" if name else "")  # an optional input that is absent has none
+
+    for each in (*graph.input, *graph.initializer):
+        each.name = renamed(each.name)
+    for node in graph.node:
+        node.input[:] = map(renamed, node.input)
+        node.output[:] = map(renamed, node.output)
+    del graph.value_info[:]  # shapes of tensors by their former names
 
 
 def _baseline(table: pa.Table, signature: Signature, scores: NDArray[np.float64]) -> bytes:

@@ -33,7 +33,7 @@ def signature_of(job: TrainInput) -> Signature:
 
     Raises:
         InvalidData: FeatureSets differ in their entity or share the name of a feature, or a feature has the name of a column
-            that every dataset has.
+            that every dataset has, or of the output.
     """
     entities = {(source.entities[0].name, source.entities[0].type) for source in job.feature_sets}
     if len(entities) > 1:
@@ -48,8 +48,10 @@ def signature_of(job: TrainInput) -> Signature:
     names = [i.name for i in inputs]
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise InvalidData(f"feature {twice!r} is in more than one of the featureSets; rename it in one of them")
-    if taken := next((name for name in names if name in {entity, TIME, LABEL}), None):
-        raise InvalidData(f"feature {taken!r} has the name of the entity or of a column of every dataset; rename it")
+    if taken := next((name for name in names if name in {entity, TIME, LABEL, PROBABILITY}), None):
+        raise InvalidData(
+            f"feature {taken!r} has the name of the entity, of a column of every dataset or of the model's output; rename it"
+        )
     return Signature(
         model=f"{job.namespace}.{job.model}",
         entity=entity,

@@ -97,6 +97,11 @@ def train_input(
 
 def _labels(source: LabelSource, entity: str, namespace: str, bucket: str) -> LabelInput:
     if source.parquet is not None and source.field is not None and source.timestamp_field is not None:
+        if entity in {source.field, source.timestamp_field}:
+            raise InvalidSpec(
+                f"spec.dataset.labels: {entity!r} is the entity of the FeatureSets, and not the label or its time as well; "
+                "name another column"
+            )
         return LabelInput(
             uri=source.parquet.uri,
             entity_field=entity,

@@ -69,7 +69,20 @@ REFUSED = [
     Case("FeatureSet", {"expectations": a_range(rule="Unique")}, "supported values"),
     Case("FeatureSet", {"expectations": a_range(rule="NotNull", severity="Fatal")}, "supported values"),
     Case("FeatureSet", {"expectations.0.feature": "tenor"}, "every expectation names a feature or the entity"),
+    *(
+        Case("FeatureSet", {"features.0.name": name, "expectations": ABSENT}, "have different names, none of them")
+        for name in ("customer_id", "observed_at", "probability", "homeostat_time", "homeostat_label")
+    ),
+    *(
+        Case("FeatureSet", {"entities.0.name": name, "expectations": ABSENT}, "have different names, none of them")
+        for name in ("observed_at", "probability", "homeostat_time", "homeostat_label")
+    ),
     # TrainingJob
+    Case(
+        "TrainingJob",
+        {"dataset.labels": a_label(parquet=PARQUET, field="at", timestampField="at")},
+        "field and timestampField are two columns",
+    ),
     Case("TrainingJob", {"dataset.featureSets": []}, "spec.dataset.featureSets"),
     Case("TrainingJob", {"dataset.featureSets": [{"name": "a"}, {"name": "a"}]}, "Duplicate value"),
     Case("TrainingJob", {"dataset.labels": []}, "spec.dataset.labels"),
@@ -185,6 +198,10 @@ ACCEPTED = [
     Case("FeatureSet", {"expectations": a_range(rule="OneOf", values=["1", "2"], severity="Warn")}),
     Case("FeatureSet", {"expectations.0.feature": "customer_id"}),
     Case("FeatureSet", {"entities.0.type": "Int64"}),
+    *(
+        Case("FeatureSet", {"features.0.name": name, "expectations": ABSENT})
+        for name in ("positive", "label", "probabilities", "event_timestamp", "entity", "predicted_at")
+    ),
     Case("TrainingJob", {"dataset.labels": a_label(outcomesOf="churn")}),
     Case("TrainingJob", {"dataset.labels": [{"outcomesOf": "churn"}, {"parquet": PARQUET, **TIMES}]}),
     Case("TrainingJob", {"dataset.window": {"last": "2160h"}, "dataset.holdout": {"percent": 50}}),

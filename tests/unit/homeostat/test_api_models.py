@@ -6,6 +6,10 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from homeostat.api.common import format_duration, parse_duration
+from homeostat.api.v1alpha1.dataset import LabelSource
+from homeostat.api.v1alpha1.featureset import RESERVED_NAMES
+from homeostat.artifacts.dataset import LABEL, TIME
+from homeostat.artifacts.signature import PROBABILITY
 from homeostat.testing.builders import a_feature_set, a_model_deployment, a_monitor, a_training_job
 
 
@@ -45,6 +49,28 @@ def test_an_unknown_field_is_refused_by_name() -> None:
 def test_an_expectation_on_an_unknown_feature_is_named_with_the_remedy() -> None:
     with pytest.raises(ValidationError, match=r"expectations\[0\]\.feature 'tenor' .*use one of .*tenure"):
         a_feature_set(expectations=[{"feature": "tenor", "rule": "NotNull"}])
+
+
+@pytest.mark.parametrize("name", ["customer_id", "observed_at", "probability", "homeostat_time", "homeostat_label"])
+def test_a_feature_with_a_name_that_is_taken_is_refused_by_name(name: str) -> None:
+    with pytest.raises(ValidationError, match=rf"features\[1\]\.name '{name}' cannot be used: .*; rename or remove it"):
+        a_feature_set(features=[{"name": "a", "type": "Bool"}, {"name": name, "type": "Float64"}], expectations=[])
+
+
+@pytest.mark.parametrize("name", ["observed_at", "probability", "homeostat_time", "homeostat_label"])
+def test_an_entity_with_a_name_that_is_taken_is_refused_by_name(name: str) -> None:
+    with pytest.raises(ValidationError, match=rf"entities\[0\]\.name '{name}' cannot be used: .*; rename the column"):
+        a_feature_set(entities=[{"name": name, "type": "String"}], expectations=[])
+
+
+def test_reserved_names_are_the_models_output_and_the_columns_of_every_dataset() -> None:
+    assert set(RESERVED_NAMES) == {PROBABILITY, TIME, LABEL}
+
+
+def test_a_label_and_its_time_are_two_columns() -> None:
+    source = {"parquet": {"uri": "s3://homeostat/labels/"}, "field": "at", "timestampField": "at"}
+    with pytest.raises(ValidationError, match="field and timestampField are two columns, not both 'at'"):
+        LabelSource.model_validate(source)
 
 
 def test_a_name_that_no_service_can_bear_is_refused() -> None:

@@ -4,8 +4,10 @@ import json
 import os
 import subprocess
 import sys
+from typing import Any
 
 import numpy as np
+import onnxruntime
 import pyarrow as pa
 import pytest
 
@@ -43,10 +45,8 @@ def files() -> dict[str, bytes]:
 
 
 def test_the_graph_scores_as_the_estimator_does_on_rows_it_was_not_trained_on(files: dict[str, bytes]) -> None:
-    import pandas as pd  # noqa: PLC0415 - only this test compares with scikit-learn
-
-    def frame(table: pa.Table) -> pd.DataFrame:
-        return pd.DataFrame({name: column[:, 0] for name, column in feeds(table, SIGNATURE.inputs).items()})
+    def frame(table: pa.Table) -> Any:
+        return model._frame(feeds(table, SIGNATURE.inputs))
 
     estimator = model._estimator(SIGNATURE, QUICK, 42).fit(frame(rows()), rows().column(LABEL).to_numpy())
     unseen = rows(300, seed=7)
@@ -240,3 +240,32 @@ def test_a_brief_outage_of_the_store_is_waited_out_and_a_long_one_is_reported() 
     assert PatientObjects(Flaky(1)).read("s3://b/a") == b"1"
     with pytest.raises(EngineUnavailable):
         PatientObjects(Flaky(1000), patience=0).read("s3://b/a")
+
+
+INTERNAL = [
+    "positive",
+    "label",
+    "probabilities",
+    "event_timestamp",
+    "variable",
+    "concat_result",
+    "probability_of_both",
+    "x",
+]
+
+
+def test_a_feature_can_have_any_name_that_the_graph_s_converter_uses_itself() -> None:
+    kinds = ["String", "Int64", "Float64", "Bool"]
+    described = [{"name": name, "type": kinds[index % 4]} for index, name in enumerate(INTERNAL)]
+    signature = signature_of(train_input(feature_sets=[feature_source(features=described)]))
+    source = rows().drop_columns(["customer_id", "observed_at"])
+    columns = [
+        source.column(["contract", "tenure", "charge", "paperless"][index % 4]) for index in range(len(INTERNAL))
+    ]
+    table = pa.table(dict(zip(INTERNAL, columns, strict=True))).append_column(LABEL, source.column(LABEL))
+    files = model.train(table, signature, QUICK, seed=42)
+    scores = score(files["model.onnx"], feeds(table, signature.inputs))
+    assert np.abs(scores - scores.mean()).max() > 0.1
+    session = onnxruntime.InferenceSession(files["model.onnx"])
+    assert [each.name for each in session.get_inputs()] == INTERNAL
+    assert [each.name for each in session.get_outputs()] == ["probability"]

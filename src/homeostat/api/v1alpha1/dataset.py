@@ -30,6 +30,10 @@ class LabelSource(SpecModel):
                     "has(self.parquet) == has(self.field) && has(self.parquet) == has(self.timestampField)",
                     "field and timestampField are required with parquet and not allowed otherwise",
                 ),
+                rule(
+                    "!has(self.field) || !has(self.timestampField) || self.field != self.timestampField",
+                    "field and timestampField are two columns",
+                ),
             ]
         }
     )
@@ -50,6 +54,8 @@ class LabelSource(SpecModel):
             raise ValueError("a label source has exactly one of parquet and outcomesOf")
         if (self.parquet is None) != (self.field is None) or (self.parquet is None) != (self.timestamp_field is None):
             raise ValueError("field and timestampField are required with parquet and not allowed otherwise")
+        if self.field is not None and self.field == self.timestamp_field:
+            raise ValueError(f"field and timestampField are two columns, not both {self.field!r}")
         return self
 
 

@@ -136,6 +136,12 @@ class Expectation(SpecModel):
     severity: Annotated[Severity, Field(description="Effect of a failure.")] = Severity.BLOCK
 
 
+RESERVED_NAMES = ("probability", "homeostat_time", "homeostat_label")
+"""Names that are neither an entity's nor a feature's: the output of a model, and columns of every dataset."""
+
+_NAMES_MESSAGE = "entity, timestampField and features have different names, none of them " + ", ".join(RESERVED_NAMES)
+
+
 class FeatureSetSpec(SpecModel):
     """Intent of a FeatureSet."""
 
@@ -146,7 +152,16 @@ class FeatureSetSpec(SpecModel):
                     "!has(self.expectations) || self.expectations.all(e, e.feature == self.entities[0].name "
                     "|| self.features.exists(f, f.name == e.feature))",
                     "every expectation names a feature or the entity of this FeatureSet",
-                )
+                ),
+                rule(
+                    "self.entities.all(e, e.name != self.timestampField && !(e.name in "
+                    f"{list(RESERVED_NAMES)}) && self.features.all(f, f.name != e.name))",
+                    _NAMES_MESSAGE,
+                ),
+                rule(
+                    f"self.features.all(f, f.name != self.timestampField && !(f.name in {list(RESERVED_NAMES)}))",
+                    _NAMES_MESSAGE,
+                ),
             ]
         }
     )
@@ -190,6 +205,19 @@ class FeatureSetSpec(SpecModel):
     expectations: Annotated[
         list[Expectation], Field(description="Validation rules for every row.", max_length=64, default_factory=list)
     ]
+
+    @model_validator(mode="after")
+    def _names_are_free(self) -> Self:
+        entity = self.entities[0].name
+        if entity == self.timestamp_field or entity in RESERVED_NAMES:
+            raise ValueError(f"entities[0].name {entity!r} cannot be used: {_NAMES_MESSAGE}; rename the column")
+        taken = {entity, self.timestamp_field, *RESERVED_NAMES}
+        for index, feature in enumerate(self.features):
+            if feature.name in taken:
+                raise ValueError(
+                    f"features[{index}].name {feature.name!r} cannot be used: {_NAMES_MESSAGE}; rename or remove it"
+                )
+        return self
 
     @model_validator(mode="after")
     def _expectations_fit(self) -> Self:

@@ -397,3 +397,18 @@ def test_what_failed_stays_failed_when_suspend_is_toggled() -> None:
     again = plan(a_training_job(suspend=True, generation=2, status=ended), READY, NOW + timedelta(days=1))
     assert again.actions == ()
     assert said(again.status) == ("False", TrainingJobReason.INVALID_DATA)
+
+
+def test_a_back_off_is_reported_as_a_retry() -> None:
+    decided = plan(a_training_job(status=failed()), READY, NOW + timedelta(seconds=1))
+    assert said(decided.status) == ("Unknown", TrainingJobReason.RETRYING)
+    assert decided.requeue_after == timedelta(seconds=9)
+
+
+@pytest.mark.parametrize(("field", "time"), [("customer_id", "predicted_at"), ("churned", "customer_id")])
+def test_a_label_column_that_is_the_entity_is_refused_before_a_run_starts(field: str, time: str) -> None:
+    source = {"parquet": {"uri": "s3://homeostat/labels/"}, "field": field, "timestampField": time}
+    dataset = {"featureSets": [{"name": "customers"}], "labels": [source], "holdout": {"percent": 20}}
+    decided = plan(a_training_job(dataset=dataset), READY, NOW)
+    assert created(decided) == []
+    assert said(decided.status) == ("False", TrainingJobReason.INVALID_SPEC)
