@@ -145,7 +145,7 @@ def test_text_is_taken_in_every_form_that_writers_have(kind: pa.DataType) -> Non
 
 def test_a_naive_time_is_utc_and_another_zone_is_converted() -> None:
     noon = datetime(2026, 3, 2, 12)  # noqa: DTZ001 - what is tested
-    expected = ([noon.replace(tzinfo=UTC)], [])
+    expected: tuple[list[Any], list[str]] = ([noon.replace(tzinfo=UTC)], [])
     assert read(pa.array([noon]), ColumnType.TIME) == expected
     assert read(pa.array([noon], pa.timestamp("ns")), ColumnType.TIME) == expected
     berlin = pa.array([noon.replace(tzinfo=UTC)], pa.timestamp("ms", tz="Europe/Berlin"))
