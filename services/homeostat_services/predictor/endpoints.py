@@ -46,14 +46,14 @@ class V2Endpoint:
         request = protocol.decode(document)
         as_bytes = protocol.wants_binary(request, self._output)
         table = protocol.table(request, content, self._accepted)
-        request_id, scores = await self._predictor.predict(table, request.id or "", "id", origin)
-        values = binary.doubles(scores) if as_bytes else b""
-        output = OutputTensor(self._output, "FP64", [len(scores)])
+        predicted = await self._predictor.predict(table, request.id or "", "id", origin)
+        values = binary.doubles(predicted.scores) if as_bytes else b""
+        output = OutputTensor(self._output, "FP64", [len(predicted.scores)])
         if as_bytes:
             output.parameters = ResultParameters(len(values))
         else:
-            output.data = scores
-        answer = encode(InferResponse(*self._served, request_id, [output], self._predictor.about))
+            output.data = predicted.scores
+        answer = encode(InferResponse(*self._served, predicted.request_id, [output], predicted.about))
         if not as_bytes:
             return JSON, answer
         return [("content-type", BYTES_TYPE), (binary.JSON_LENGTH_HEADER, str(len(answer)))], answer + values
@@ -69,7 +69,7 @@ class SeldonEndpoint:
     def __init__(self, predictor: Predictor) -> None:
         self._predictor = predictor
         self._output = predictor.model.signature.output.name
-        self._tags = {**predictor.about, "version": predictor.settings.version}
+        self._tags = {"version": predictor.settings.version}
 
     async def answer(
         self,
@@ -80,8 +80,9 @@ class SeldonEndpoint:
         """See Endpoint."""
         message = seldon.decode(body)
         table = seldon.table(message)
-        puid, scores = await self._predictor.predict(table, message.meta.puid, "meta.puid", origin)
-        return JSON, encode(seldon.answer(message, puid, self._output, scores, self._tags))
+        predicted = await self._predictor.predict(table, message.meta.puid, "meta.puid", origin)
+        tags = {**predicted.about, **self._tags}
+        return JSON, encode(seldon.answer(message, predicted.request_id, self._output, predicted.scores, tags))
 
     def refusal(self, text: str, status: int) -> bytes:
         """See Endpoint."""

@@ -1,9 +1,11 @@
 """Answers a request, whatever protocol it came by: features, prediction, counts, log."""
 
 import asyncio
+import math
 import os
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from homeostat.enums import FeatureMode
@@ -18,6 +20,25 @@ from homeostat_services.shortened import shortened
 
 MAX_ID = 120
 """Characters of the id of a request; the observer takes no longer ones, with the row's number added."""
+
+
+NAMED_UNKNOWN = 10
+"""Places of unknown entities that an answer names at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Scores of a request's rows, in their order.
+
+    Attributes:
+        request_id: The id of the request.
+        scores: NaN for a row whose entity is unknown.
+        about: What goes with them: deployment, model and, if there are any, the places of unknown entities.
+    """
+
+    request_id: str
+    scores: list[float]
+    about: dict[str, str]
 
 
 class OnlineFeatures(Protocol):
@@ -50,8 +71,8 @@ class Predictor:
         self._online, self._record = online, record
         self._reader = RowReader(model.signature, self.entity_field, settings.features)
 
-    async def predict(self, table: Table, given_id: str, id_field: str, origin: Origin) -> tuple[str, list[float]]:
-        """The id of a request and the scores of its rows, counted and logged.
+    async def predict(self, table: Table, given_id: str, id_field: str, origin: Origin) -> Answer:
+        """The scores of a request's rows, counted and logged.
 
         Args:
             table: What the request gives.
@@ -68,15 +89,24 @@ class Predictor:
             raise InvalidRequest(
                 f"{id_field} has {len(given_id)} characters; give at most {MAX_ID}, or omit it to have one generated"
             )
+        known, unknown = rows, list[int]()
         if self.settings.features is FeatureMode.LOOKUP:
-            rows = await self._looked_up(rows)
+            known, unknown = await self._looked_up(rows)
         request_id = given_id or origin.id or os.urandom(16).hex()
-        scores = self.model.scores(rows.columns, rows.numbers)
+        scores = self.model.scores(known.columns, known.numbers)
         if not origin.mirrored:
             # Nobody is served by the answer to a copy; whoever answered the request itself has counted its values.
-            self.counters.served(rows.columns, scores, rows.numbers)
+            self.counters.served(known.columns, scores, known.numbers)
+        about = self.about
+        if unknown:
+            scores, rows = _spread(scores, unknown), _without(rows, unknown)
+            about = {**about, "unknown_entities": self._places(rows, unknown)}
         self._log_rows(request_id, rows, scores, mirrored=origin.mirrored)
-        return request_id, scores
+        return Answer(request_id, scores, about)
+
+    def _places(self, rows: Rows, unknown: list[int]) -> str:
+        named = ", ".join(rows.place.format(name=self.entity_field, row=row) for row in unknown[:NAMED_UNKNOWN])
+        return f"{named} and {len(unknown) - NAMED_UNKNOWN} more" if len(unknown) > NAMED_UNKNOWN else named
 
     def _log_rows(self, request_id: str, rows: Rows, scores: list[float], *, mirrored: bool) -> None:
         now, version, percent = time.time(), self.settings.version, self.settings.payload_percent
@@ -90,23 +120,43 @@ class Predictor:
         if predictions:
             self._record(predictions)
 
-    async def _looked_up(self, rows: Rows) -> Rows:
-        """The same rows with their features; one that is not in the store is missing, as it was in training."""
+    async def _looked_up(self, rows: Rows) -> tuple[Rows, list[int]]:
+        """The known rows with their features, and the others' numbers; what a known one lacks is missing, as in training.
+
+        Raises:
+            InvalidRequest: No row has a known entity.
+            PlatformError: The online store does not answer.
+        """
         if self._online is None:
             raise InvalidRequest("this predictor has no online store; its operator sets HOMEOSTAT_FEATURES", 500)
         namespace, sets = self.settings.namespace, self.model.signature.feature_sets
         stored = await asyncio.gather(*(self._online.lookup(namespace, name, rows.entities) for name in sets))
-        for row, entity in enumerate(rows.entities):
-            if all(entities[row] is None for entities in stored):
-                place = rows.place.format(name=self.entity_field, row=row)
-                raise InvalidRequest(
-                    f"{place} is {shortened(entity)}, which feature set {', '.join(sets)} does not know; "
-                    "check the id, or wait until its features are materialised",
-                    404,
-                )
+        unknown = [row for row, found in enumerate(zip(*stored, strict=True)) if not any(v is not None for v in found)]
+        if len(unknown) == rows.count:
+            place = rows.place.format(name=self.entity_field, row=0)
+            raise InvalidRequest(
+                f"{place} is {shortened(rows.entities[0])}, which feature set {', '.join(sets)} does not know; "
+                "check the id, or wait until its features are materialised",
+                404,
+            )
+        if unknown:
+            missing = set(unknown)
+            stored = [[v for row, v in enumerate(entities) if row not in missing] for entities in stored]
         by_set = dict(zip(sets, stored, strict=True))
         columns = {
             i.name: [None if values is None else values.get(i.name) for values in by_set[i.feature_set]]
             for i in self.model.signature.inputs
         }
-        return self._reader.with_features(rows, columns)
+        return self._reader.with_features(rows, columns), unknown
+
+
+def _spread(scores: Sequence[float], unknown: Sequence[int]) -> list[float]:
+    """The scores of the known rows, each at its place, with NaN at those of the others."""
+    known, missing = iter(scores), set(unknown)
+    return [math.nan if row in missing else next(known) for row in range(len(scores) + len(missing))]
+
+
+def _without(rows: Rows, unknown: Sequence[int]) -> Rows:
+    """The rows without the entities that are unknown: what was not predicted is not logged."""
+    missing = set(unknown)
+    return replace(rows, entities=["" if row in missing else entity for row, entity in enumerate(rows.entities)])

@@ -47,6 +47,35 @@ async def test_an_unknown_entity_is_named(client: Make) -> None:
     assert "'nobody'" in response.json()["error"]
 
 
+async def test_one_unknown_entity_among_others_has_no_prediction_and_the_others_have_theirs(
+    client: Make, recorded: list[Prediction]
+) -> None:
+    body = {"inputs": [{"name": "customer_id", "shape": [3], "datatype": "BYTES", "data": ["x", "nobody", "y"]}]}
+    response = await client({"x": ROWS[0], "y": ROWS[1]}, features="Lookup").post(INFER, json=body)
+    assert response.status_code == 200
+    document = response.json()
+    first, unknown, last = document["outputs"][0]["data"]
+    assert unknown is None
+    assert [first, last] == pytest.approx([small_model.probability(row) for row in ROWS[:2]], abs=1e-6)
+    assert document["parameters"]["unknown_entities"] == "inputs[customer_id].data[1]"
+    assert [(p.entity, p.id) for p in recorded] == [("x", f"{document['id']}-0"), ("y", f"{document['id']}-2")]
+
+
+async def test_only_the_rows_that_were_predicted_are_counted(client: Make) -> None:
+    body = {"inputs": [{"name": "customer_id", "shape": [2], "datatype": "BYTES", "data": ["nobody", "x"]}]}
+    http = client({"x": ROWS[0]}, features="Lookup")
+    assert (await http.post(INFER, json=body)).json()["outputs"][0]["data"][0] is None
+    lines = [line for line in (await http.get("/metrics")).text.splitlines() if 'feature="tenure"' in line]
+    assert sum(float(line.split()[-1]) for line in lines if line.startswith("homeostat_feature_bin_total")) == 1
+
+
+async def test_of_many_unknown_entities_the_first_ten_are_named(client: Make) -> None:
+    ids = [*(f"n{n}" for n in range(12)), "x"]
+    body = {"inputs": [{"name": "customer_id", "shape": [13], "datatype": "BYTES", "data": ids}]}
+    document = (await client({"x": ROWS[0]}, features="Lookup").post(INFER, json=body)).json()
+    assert document["parameters"]["unknown_entities"].endswith("inputs[customer_id].data[9] and 2 more")
+
+
 def changed(tensor_name: str, **changes: Any) -> dict[str, Any]:
     body = small_model.request(ROWS[:2])
     next(tensor for tensor in body["inputs"] if tensor["name"] == tensor_name).update(changes)

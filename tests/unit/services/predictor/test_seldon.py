@@ -184,12 +184,20 @@ async def test_a_mistake_is_answered_by_a_status_that_names_field_value_and_reme
 
 
 async def test_an_unknown_entity_is_named_where_it_stands(client: Make) -> None:
-    body = {"data": {"names": [ID], "ndarray": [["7"], ["nobody"]]}}
+    body = {"data": {"names": [ID], "ndarray": [["stranger"], ["nobody"]]}}
     response = await client({"7": ROWS[0]}, features="Lookup").post(PREDICT, json=body)
     assert response.status_code == 404
     status = response.json()["status"]
-    assert status["info"].startswith("data.ndarray[1], column customer_id, is 'nobody', which feature set customers")
+    assert status["info"].startswith("data.ndarray[0], column customer_id, is 'stranger', which feature set customers")
     assert (status["code"], status["reason"]) == (404, "MICROSERVICE_NOT_FOUND")
+
+
+async def test_a_known_entity_beside_an_unknown_one_is_predicted_and_the_tags_name_the_other(client: Make) -> None:
+    body = {"data": {"names": [ID], "ndarray": [["7"], ["nobody"]]}}
+    response = await client({"7": ROWS[0]}, features="Lookup").post(PREDICT, json=body)
+    (known,), (unknown,) = response.json()["data"]["ndarray"]
+    assert (known, unknown) == (pytest.approx(small_model.probability(ROWS[0]), abs=1e-6), None)
+    assert response.json()["meta"]["tags"]["unknown_entities"] == "data.ndarray[1], column customer_id,"
 
 
 async def test_a_lookup_without_an_id_is_refused(client: Make) -> None:
