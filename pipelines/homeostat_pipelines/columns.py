@@ -1,23 +1,65 @@
 """Parquet in, columns of the types that a spec promises out."""
 
 from collections.abc import Mapping
+from urllib.parse import unquote
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from homeostat.control_groups import memory_limit
 from homeostat.engines.objects import ObjectStore
 from homeostat.reconcile.errors import InvalidData
 from homeostat_pipelines.data_warnings import DataWarnings
-from homeostat_pipelines.values import ARROW, AnyType, canonical
+from homeostat_pipelines.values import ARROW, AnyType, ColumnType, canonical
+
+_ROW_BYTES = {"String": 16, "Bool": 1, "Label": 1}
+"""Memory of one value in Arrow; of the other types it is 8 bytes."""
+
+_COPIES = 3
+"""Tables that a run holds at its peak: what was read, the same in order, and what is written (measured)."""
+
+_OVERHEAD = 200 * 2**20
+"""Bytes of a run without any rows: the interpreter and its libraries."""
+
+_NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
 
 
 def parquet_uris(objects: ObjectStore, uri: str) -> list[str]:
-    """The Parquet file that a URI names, or those under it as a prefix; perhaps none."""
+    """The Parquet file that a URI names, or those under it as a prefix; perhaps none.
+
+    As with Spark, Hive and Arrow, files and folders whose names begin with `_` or `.` are no part of the data: they are
+    those of jobs that are not finished.
+
+    Raises:
+        InvalidData: The folder is that of a table format, whose files also hold rows that were deleted or replaced.
+    """
     listed = objects.list(uri)
     if uri in listed:
         return [uri]
     below = f"{uri.rstrip('/')}/"
-    return [item for item in listed if item.startswith(below) and item.endswith(".parquet")]
+    inside = [item for item in listed if item.startswith(below)]
+    for item in inside:
+        if table := _table_format(item.removeprefix(below).split("/")):
+            raise InvalidData(
+                f"{uri} is {table}, whose Parquet files also hold rows that were deleted or replaced; write its current rows "
+                "as plain Parquet files into another folder and name that one"
+            )
+    return [item for item in inside if item.endswith(".parquet") and not _hidden(item.removeprefix(below))]
+
+
+def _table_format(path: list[str]) -> str:
+    if "_delta_log" in path[:-1]:
+        return "a Delta table"
+    if ".hoodie" in path[:-1]:
+        return "a Hudi table"
+    if "metadata" in path[:-1] and path[-1].endswith(".metadata.json"):
+        return "an Iceberg table"
+    return ""
+
+
+def _hidden(path: str) -> bool:
+    # A folder such as `_region=eu` is that of a partition.
+    return any(part.startswith(".") or (part.startswith("_") and "=" not in part) for part in path.split("/"))
 
 
 def read(objects: ObjectStore, uris: list[str], wanted: Mapping[str, AnyType], warnings: DataWarnings) -> pa.Table:
@@ -30,31 +72,80 @@ def read(objects: ObjectStore, uris: list[str], wanted: Mapping[str, AnyType], w
         warnings: Receives what is taken as missing or changed.
 
     Raises:
-        InvalidData: A file is not Parquet, a column is missing, twice there or of another type, or a value cannot be taken.
+        InvalidData: A file is not Parquet, a column is missing, twice there or of another type, a value cannot be taken,
+            or the rows would not fit into the memory of the run.
     """
-    parts = [_conformed(uri, objects.read(uri), wanted, warnings) for uri in uris]
+    parts, needed = [], _OVERHEAD
+    for uri in uris:
+        file = _opened(uri, objects.read(uri))
+        _check_names(uri, file.schema_arrow.names, wanted)
+        needed += _COPIES * file.metadata.num_rows * sum(_ROW_BYTES.get(kind.value, 8) for kind in wanted.values())
+        _check_memory(uri, file.metadata.num_rows, needed)
+        parts.append(_conformed(uri, file, wanted, warnings))
     empty = pa.table({name: pa.array([], ARROW[kind.value]) for name, kind in wanted.items()})
     return pa.concat_tables([empty, *parts]).combine_chunks()
 
 
-def _conformed(uri: str, content: bytes, wanted: Mapping[str, AnyType], warnings: DataWarnings) -> pa.Table:
+def _opened(uri: str, content: bytes) -> pq.ParquetFile:
     try:
         # Spark's old form of times, whose nanoseconds by default end in the year 2262.
-        file = pq.ParquetFile(pa.BufferReader(content), coerce_int96_timestamp_unit="us")
-        _check_names(uri, file.schema_arrow.names, wanted)
-        table = file.read(columns=list(wanted))
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
-        raise InvalidData(f"{uri} is not a readable Parquet file ({error}); write it again") from error
-    columns = {name: canonical(uri, name, table.column(name), kind, warnings) for name, kind in wanted.items()}
+        return pq.ParquetFile(pa.BufferReader(content), coerce_int96_timestamp_unit="us")
+    except (pa.ArrowException, OSError) as error:
+        raise _unreadable(uri, error) from error
+
+
+def _unreadable(uri: str, error: Exception) -> InvalidData:
+    return InvalidData(f"{uri} is not a readable Parquet file ({error}); write it again")
+
+
+def _check_memory(uri: str, rows: int, needed: int) -> None:
+    """Refuses what would not fit before it is read: a file of some kilobytes can hold millions of equal rows."""
+    if needed > (limit := memory_limit()):
+        raise InvalidData(
+            f"{uri} has {rows:,} rows; with the files before it they need about {needed / 2**30:.1f} GiB of memory, and this run "
+            f"may use {limit / 2**30:.1f} GiB; raise the memory limit of the run or read fewer rows"
+        )
+
+
+def _conformed(uri: str, file: pq.ParquetFile, wanted: Mapping[str, AnyType], warnings: DataWarnings) -> pa.Table:
+    names = set(file.schema_arrow.names)
+    try:
+        table = file.read(columns=[name for name in wanted if name in names])
+    except (pa.ArrowException, OSError) as error:
+        raise _unreadable(uri, error) from error
+    partitions, rows = _partitions(uri), file.metadata.num_rows
+    columns = {}
+    for name, kind in wanted.items():
+        column = table.column(name) if name in names else _constant(uri, name, partitions[name], kind, rows)
+        columns[name] = canonical(uri, name, column, kind, warnings)
     return pa.table(columns)
 
 
 def _check_names(uri: str, names: list[str], wanted: Mapping[str, AnyType]) -> None:
+    partitions = _partitions(uri)
     for name, kind in wanted.items():
-        if name not in names:
+        if name not in names and name not in partitions:
             raise InvalidData(
-                f"{uri} has no column {name!r} (expected: {kind.value}); it has {', '.join(names)}; "
+                f"{uri} has no column {name!r} (expected: {kind.value}); it has {', '.join([*names, *partitions])}; "
                 "add the column or correct the spec"
             )
         if (count := names.count(name)) > 1:
             raise InvalidData(f"{uri} has {count} columns {name!r}; rename all but one of them")
+
+
+def _partitions(uri: str) -> dict[str, str]:
+    """Columns that folders such as `day=2026-03-02` give to the files in them."""
+    named = (part.split("=", 1) for part in uri.split("/")[3:-1] if "=" in part)
+    return {name: unquote(value) for name, value in named}
+
+
+def _constant(uri: str, name: str, value: str, kind: AnyType, rows: int) -> pa.ChunkedArray:
+    text = pa.scalar(None if value == _NULL_PARTITION else value, pa.string())
+    # Times in the names of folders have no zone.
+    target = pa.timestamp("us") if kind is ColumnType.TIME else ARROW[kind.value]
+    try:
+        return pa.chunked_array([pa.repeat(text.cast(target), rows)])
+    except pa.ArrowInvalid as error:
+        raise InvalidData(
+            f"the folder {name}={value} of {uri} is not a value of type {kind.value}; rename it or correct the spec"
+        ) from error

@@ -8,16 +8,16 @@ or ONNX Runtime are loaded: they read these variables once.
 
 import math
 import os
-from collections.abc import Iterator, MutableMapping
+from collections.abc import MutableMapping
 from pathlib import Path
+
+from homeostat.control_groups import CGROUPS, MEMBERSHIP, groups
 
 THREADS = "OMP_NUM_THREADS"
 """An explicit value of this variable wins over the pod's limit, for every library."""
 
 _POOLS = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 _WAITING = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0", "KMP_BLOCKTIME": "0"}
-
-_CGROUPS, _MEMBERSHIP = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 
 
 def configure(environment: MutableMapping[str, str] = os.environ) -> None:
@@ -48,37 +48,17 @@ def thread_count(environment: MutableMapping[str, str] = os.environ) -> int:
     return cores if limit is None else max(1, min(cores, math.ceil(limit)))
 
 
-def cpu_limit(cgroups: Path = _CGROUPS, membership: Path = _MEMBERSHIP) -> float | None:
+def cpu_limit(cgroups: Path = CGROUPS, membership: Path = MEMBERSHIP) -> float | None:
     """CPUs that the control groups of this process allow it; None where nothing limits it.
 
-    A limit of any ancestor counts. Version 2 is a single hierarchy with `cpu.max`; version 1 has a hierarchy for the CPU,
-    with a quota and a period.
+    Version 2 has `cpu.max`; version 1 a quota and a period.
 
     Args:
         cgroups: Where the hierarchies are mounted.
         membership: The kernel's list of the groups of this process.
     """
-    limits = [limit for group in _groups(cgroups, membership) if (limit := _limit(group)) is not None]
+    limits = [limit for group in groups("cpu", cgroups, membership) if (limit := _limit(group)) is not None]
     return min(limits, default=None)
-
-
-def _groups(cgroups: Path, membership: Path) -> Iterator[Path]:
-    """The folders of this process' groups with all ancestors; some may not exist in this mount."""
-    try:
-        lines = membership.read_text().splitlines()
-    except OSError:
-        return
-    for line in lines:
-        _, controllers, path = line.split(":", 2)
-        if not controllers:
-            roots = [cgroups, cgroups / "unified"]
-        elif "cpu" in controllers.split(","):
-            roots = [cgroups / controllers, cgroups / "cpu"]
-        else:
-            continue
-        below = Path(path.lstrip("/"))
-        # In a container the path may be the host's, which is not mounted here; the mount's own root is then the group.
-        yield from (root / part for root in roots for part in (below, *below.parents))
 
 
 def _limit(group: Path) -> float | None:
