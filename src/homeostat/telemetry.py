@@ -74,7 +74,7 @@ def _escaped(value: str) -> str:
 
 
 NAMESPACE, DEPLOYMENT, VERSION = "namespace", "deployment", "version"
-CODE, MIRRORED, FEATURE, BIN, MOMENT = "code", "mirrored", "feature", "bin", "moment"
+CODE, MIRRORED, FEATURE, BIN, MOMENT, VALUE = "code", "mirrored", "feature", "bin", "moment", "value"
 _VERSION_LABELS = (NAMESPACE, DEPLOYMENT, VERSION)
 _DEPLOYMENT_LABELS = (NAMESPACE, DEPLOYMENT)
 
@@ -106,6 +106,13 @@ FEATURE_DISTANCES = MetricFamily(
     Component.PREDICTOR,
     (*_VERSION_LABELS, FEATURE, MOMENT),
     "Distances of served values from the training mean: sums above it, below it, and of squares.",
+)
+UNSEEN_VALUES = MetricFamily(
+    "homeostat_feature_unseen_value_total",
+    MetricType.COUNTER,
+    Component.PREDICTOR,
+    (*_VERSION_LABELS, FEATURE, VALUE),
+    "Served values of a categorical feature that training has not seen, of the at most eight that are at least 1 % of its values.",
 )
 SCORE_BINS = MetricFamily(
     "homeostat_score_bin_total",
@@ -217,6 +224,7 @@ CATALOGUE: tuple[MetricFamily, ...] = (
     REQUEST_SECONDS,
     FEATURE_BINS,
     FEATURE_DISTANCES,
+    UNSEEN_VALUES,
     SCORE_BINS,
     PREDICTION_LOG_DROPPED,
     RECONCILES,
@@ -259,8 +267,9 @@ CANARY_REQUESTS = Query(
 )
 DRIFT_HISTOGRAMS = Query(FEATURE_BINS, "Monitor operator: feature histograms of a window, for `DataDrift` signals.")
 DRIFT_MOMENTS = Query(FEATURE_DISTANCES, "Monitor operator: mean and spread of a window, for a change of unit.")
+DRIFT_NEW_VALUES = Query(UNSEEN_VALUES, "Monitor operator: frequent new categories of a window, to name them.")
 
-QUERIES: tuple[Query, ...] = (CANARY_REQUESTS, DRIFT_HISTOGRAMS, DRIFT_MOMENTS)
+QUERIES: tuple[Query, ...] = (CANARY_REQUESTS, DRIFT_HISTOGRAMS, DRIFT_MOMENTS, DRIFT_NEW_VALUES)
 """Everything that operators read from Prometheus, besides the queries of `Business` signals."""
 
 

@@ -38,6 +38,8 @@ BACKLOG = 24
 
 MAX_FEATURES = 256
 MAX_UNJUDGED = 32
+NAMED_FEATURES, NAMED_VALUES = 3, 3
+"""Features whose new categories a message names at most, and categories of each."""
 
 
 @dataclass(frozen=True)
@@ -131,7 +133,7 @@ def _drift(signal: api.Signal, data: DriftWindow) -> Judged:
     drifted = tuple(dict.fromkeys((*judgement.moved, *judgement.unseen)))
     return Judged(
         state=judgement.state,
-        sentence=judgement.sentence + note,
+        sentence=judgement.sentence + _new_values(data, judgement.unseen) + note,
         feature=judgement.feature,
         value=judgement.value,
         lower=judgement.lower,
@@ -154,6 +156,16 @@ def _selected(signal: api.Signal, baseline: Baseline) -> tuple[list[FeatureBasel
     form = "include" if selection.include else "exclude"
     note = f" features.{form} names {', '.join(unknown)}, which the served version does not have." if unknown else ""
     return selected, note
+
+
+def _new_values(data: DriftWindow, unseen: tuple[str, ...]) -> str:
+    """Sentences that name the most frequent new categories of features with new values; empty where none is frequent."""
+    sentences = []
+    for name in [feature for feature in unseen if data.new_values.get(feature)][:NAMED_FEATURES]:
+        total = sum(rows for part in data.counts[name] for rows in part.values())
+        most = sorted(data.new_values[name].items(), key=lambda item: item[1], reverse=True)[:NAMED_VALUES]
+        sentences.append(f" New values of {name}: {', '.join(f'{v!r} ({rows / total:.1%})' for v, rows in most)}.")
+    return "".join(sentences)
 
 
 def _unit_change(data: DriftWindow, moved: tuple[str, ...]) -> str:

@@ -189,7 +189,18 @@ def drift_window(deployment: ModelDeployment, stable: ServedVersion, window: Win
         )
     counts = {feature: sub_window_counts(samples, start, end) for feature, samples in by_feature.items()}
     moments = _moments(read(telemetry.DRIFT_MOMENTS), counts, start, end)
-    return DriftWindow(window, baseline, counts, gap, moments)
+    return DriftWindow(
+        window, baseline, counts, gap, moments, _new_values(read(telemetry.DRIFT_NEW_VALUES), start, end)
+    )
+
+
+def _new_values(series: list[Series], start: float, end: float) -> dict[str, dict[str, float]]:
+    found: dict[str, dict[str, float]] = {}
+    for one in series:
+        if rows := counter_increase(one.samples, start, end):
+            of = found.setdefault(one.labels.get(telemetry.FEATURE, ""), {})
+            of[one.labels.get(telemetry.VALUE, "")] = of.get(one.labels.get(telemetry.VALUE, ""), 0.0) + rows
+    return found
 
 
 def _moments(

@@ -20,6 +20,8 @@ class DriftWindow:
     """Why the counts cannot be trusted; empty when they can."""
     moments: dict[str, Moments] = field(default_factory=dict)
     """Sums of the numeric features' distances from their means in training."""
+    new_values: dict[str, dict[str, float]] = field(default_factory=dict)
+    """Rows by value, of the frequent categories that training has not seen, by feature."""
 
     @property
     def idle(self) -> bool:

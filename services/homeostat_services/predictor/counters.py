@@ -21,6 +21,7 @@ from homeostat.signals.histogram import (
     count_numbers,
 )
 from homeostat.signals.units import ABOVE, BELOW, SQUARE
+from homeostat_services.predictor.unseen import UnseenValues
 
 _BUCKETS = telemetry.REQUEST_SECONDS.buckets
 
@@ -56,6 +57,7 @@ class FeatureCounts:
         self.labels = bin_labels(feature)
         self.counts = np.zeros(len(self.labels), dtype=np.int64)
         self.distances = np.zeros(3)
+        self.unseen = UnseenValues(feature) if feature.kind is FeatureKind.CATEGORICAL else None
         self._position = position if feature.kind is FeatureKind.NUMERIC else None
 
     def add(self, block: Sequence[Served], numbers: Numbers | None) -> None:
@@ -65,7 +67,10 @@ class FeatureCounts:
             return
         name = self.feature.name
         values = list(chain.from_iterable([served.columns[name] for served in block if name in served.columns]))
-        self.counts += count(self.feature, values)
+        counts = count(self.feature, values)
+        self.counts += counts
+        if self.unseen is not None:
+            self.unseen.add(values, int(counts[-1]))
         if self.feature.mean is not None:
             finite = (v for v in values if isinstance(v, int | float | np.number) and math.isfinite(v))
             self._add_distances(np.array([float(v) for v in finite], dtype=np.float64), self.feature.mean)

@@ -45,6 +45,8 @@ class Exposition:
         counts = [value for each in counters.features for value in each.counts.tolist()]
         distances = [series for feature in self._distances for series in feature]
         sums = [value for _, each in counters.distances() for value in each.values()]
+        new = [(f.feature.name, value, n) for f in counters.features if f.unseen for value, n in f.unseen.shown.items()]
+        named = [_series(telemetry.UNSEEN_VALUES.name, own, feature=name, value=value) for name, value, _ in new]
         scores = counters.score.counts.tolist() if counters.score else []
         dropped = [_series(telemetry.PREDICTION_LOG_DROPPED.name, own)]
         return [
@@ -52,6 +54,7 @@ class Exposition:
             (telemetry.REQUEST_SECONDS, *self._durations()),
             (telemetry.FEATURE_BINS, bins, counts),
             (telemetry.FEATURE_DISTANCES, distances, sums),
+            (telemetry.UNSEEN_VALUES, named, [number for *_, number in new]),
             (telemetry.SCORE_BINS, self._scores, scores),
             (telemetry.PREDICTION_LOG_DROPPED, dropped, [counters.dropped]),
         ]

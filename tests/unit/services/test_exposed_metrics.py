@@ -20,8 +20,11 @@ def catalogued(component: Component) -> dict[str, str]:
 
 
 def of_a_predictor() -> list[Metric]:
-    baseline = fit({"age": [1.0, 2.0]}, {"age": FeatureKind.NUMERIC}, scores=[0.1, 0.9])
-    text = asyncio.run(Exposition(Counters("churn", "model", "3", baseline)).text())
+    kinds = {"age": FeatureKind.NUMERIC, "plan": FeatureKind.CATEGORICAL}
+    baseline = fit({"age": [1.0, 2.0], "plan": ["dsl", "dsl"]}, kinds, scores=[0.1, 0.9])
+    counters = Counters("churn", "model", "3", baseline)
+    counters.served({"plan": ["fibre"] * 50}, [0.5] * 50)
+    text = asyncio.run(Exposition(counters).text())
     return list(text_string_to_metric_families(text.decode()))
 
 

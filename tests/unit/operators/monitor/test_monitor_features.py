@@ -56,3 +56,14 @@ def test_features_that_cannot_be_judged_are_in_status_with_reason_and_effective_
     assert "1 of 2 features cannot be judged: month, because its effective sample is 24" in status.message
     again = after(DRIFT, DriftWindow(SECOND, TWO, {name: [STILL] * 12 for name in few}), old=status)
     assert (again.unjudged_features, "cannot be judged" in again.message) == ([], False)
+
+
+def test_the_most_frequent_new_values_of_what_drifted_by_them_are_named() -> None:
+    counts = {"internet": [{"dsl": 20.0, "none": 20.0, "__unseen__": 20.0}] * 12, "month": [STILL] * 12}
+    new = {"internet": {"fibre": 200.0, "cable": 30.0, "5g": 5.0, "lte": 4.0}, "month": {"may": 1.0}}
+    verdict = judgement.judged(DRIFT, DriftWindow(FIRST, TWO, counts, new_values=new), None)
+    assert verdict.sentence.endswith(" New values of internet: 'fibre' (27.8%), 'cable' (4.2%), '5g' (0.7%).")
+    calm = judgement.judged(
+        DRIFT, DriftWindow(FIRST, TWO, {name: [STILL] * 12 for name in counts}, new_values=new), None
+    )
+    assert "New values" not in calm.sentence

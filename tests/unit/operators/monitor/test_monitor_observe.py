@@ -117,6 +117,18 @@ def test_distances_of_numbers_are_summed_over_pods_and_counted_by_their_rows() -
     assert read(Window(LONG_AGO, end), *sums, *rows_).moments == {"internet": Moments(240, 180, 0, 300)}
 
 
+def test_new_categories_are_counted_by_value_over_pods_and_only_within_the_window() -> None:
+    end, known = LONG_AGO + MINUTE, {"namespace": "churn", "deployment": "churn", "version": "1", "feature": "internet"}
+
+    def unseen(value: str, per_second: float, pod: str) -> Series:
+        named = {"__name__": "homeostat_feature_unseen_value_total", **known, "value": value, "instance": pod}
+        points = every_two_seconds(LONG_AGO - MINUTE, end, per_second)
+        return Series(named, tuple((t.timestamp(), v) for t, v in points))
+
+    window = read(Window(LONG_AGO, end), unseen("fibre", 2, "a"), unseen("fibre", 1, "b"), unseen("cable", 0, "a"))
+    assert window.new_values == {"internet": {"fibre": 180}}
+
+
 def test_after_a_hole_in_the_samples_a_window_is_not_trusted() -> None:
     late = LONG_AGO + 20 * MINUTE
     window = Window(late, late + MINUTE)
