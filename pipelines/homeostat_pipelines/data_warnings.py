@@ -31,6 +31,11 @@ class DataWarnings:
         sentences = [text.replace("{count}", f"{count:,}") for text, count in self._counts.items()]
         for sentence in sentences:
             log.warning(sentence)
-        if len(sentences) <= MOST:
-            return sentences
-        return [*sentences[: MOST - 1], f"There are {len(sentences) - MOST + 1} more; the run's log has them."]
+        return bounded(sentences)
+
+
+def bounded(sentences: list[str]) -> list[str]:
+    """At most `MOST` sentences; the last one then says how many more there are."""
+    if len(sentences) <= MOST:
+        return sentences
+    return [*sentences[: MOST - 1], f"There are {len(sentences) - MOST + 1} more; the run's log has them."]

@@ -15,6 +15,7 @@ from homeostat.artifacts.storage import fetch, store
 from homeostat.engines.objects import ObjectStore
 from homeostat.runs import StoredDataset, TrainInput, TrainResult
 from homeostat_pipelines import dataset
+from homeostat_pipelines.data_warnings import bounded
 from homeostat_pipelines.objects import from_environment
 from homeostat_pipelines.report import Report
 
@@ -60,14 +61,16 @@ def assess(
     objects, job, report = _opened(job_json, objects)
     with report.failures():
         report.progress(STEPS[2], 2, len(STEPS))
-        metrics = measure(objects, _bundle(dataset_json), BundleRef.model_validate_json(model_json))
+        stored, model = StoredDataset.model_validate_json(dataset_json), BundleRef.model_validate_json(model_json)
+        metrics = measure(objects, _bundle(dataset_json), model)
+        warnings = bounded([*stored.warnings, *blind_features(objects, model)])
         # The defaults of parameters not given are part of the package, whose digest stands beside.
         hashed = canonical({"parameters": job.parameters, "seed": job.seed})
         report.result(
             TrainResult(
                 metrics=metrics,
-                model=BundleRef.model_validate_json(model_json),
-                dataset=StoredDataset.model_validate_json(dataset_json),
+                model=model,
+                dataset=stored.model_copy(update={"warnings": warnings}),
                 pipeline_digest=pipeline_digest,
                 parameters_hash=digest_of(hashed),
                 environment_digest=environment_digest(),
@@ -89,6 +92,19 @@ def measure(objects: ObjectStore, data: BundleRef, model: BundleRef) -> dict[str
     metrics = {metric.name.value: metric.challenger for metric in compared if metric.challenger is not None}
     log.info("model tested", rows=holdout.num_rows, **metrics)
     return metrics
+
+
+def blind_features(objects: ObjectStore, model: BundleRef) -> list[str]:
+    """Sentences on the features of a stored model whose drift a Monitor will not see, or not fully."""
+    from homeostat.artifacts.model import BASELINE, baseline  # noqa: PLC0415 - keeps the other steps' start short
+    from homeostat.signals.blindness import blindness  # noqa: PLC0415 - as above
+
+    features = baseline(fetch(objects, model, [BASELINE])).features
+    found = [(feature.name, blindness(feature, len(features))) for feature in features]
+    sentences = [f"Drift of feature {name!r} is not fully judged: {reason}." for name, reason in found if reason]
+    for sentence in sentences:
+        log.warning(sentence)
+    return sentences
 
 
 def environment_digest() -> str:

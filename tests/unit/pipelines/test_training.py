@@ -89,3 +89,13 @@ def test_a_feature_without_any_value_is_not_trained_on_and_the_result_says_so(fe
     assert result.dataset.warnings == [
         f"Feature {feature!r} is not trained on: its values are missing in all {result.dataset.rows} rows."
     ]
+
+
+def test_a_feature_whose_drift_cannot_be_judged_is_named_in_the_result() -> None:
+    rows = customers()
+    index = rows.column_names.index("contract")
+    ids = pa.array([f"id-{n}" for n in range(rows.num_rows)])
+    result = trained(a_store(rows.set_column(index, "contract", ids)), max_iter="5")
+    assert result.dataset.warnings == [
+        "Drift of feature 'contract' is not fully judged: 100% of new rows are expected to have a value that is new."
+    ]
