@@ -1,6 +1,7 @@
 """New categories are counted by name only where they are frequent, and few of them."""
 
 import asyncio
+from collections.abc import Sequence
 
 from homeostat.signals import FeatureKind, fit
 from homeostat.signals.histogram import count
@@ -15,7 +16,7 @@ BASELINE = fit(
 PLAN = BASELINE.feature("plan")
 
 
-def named(*blocks: list[object]) -> dict[str, int]:
+def named(*blocks: Sequence[object]) -> dict[str, int]:
     unseen = UnseenValues(PLAN)
     for block in blocks:
         unseen.add(block, int(count(PLAN, block)[-1]))
