@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from homeostat.api.common import format_time, parse_duration
-from homeostat.api.v1alpha1.modeldeployment import Follow, ModelDeployment
+from homeostat.api.v1alpha1.model_source import Follow
+from homeostat.api.v1alpha1.modeldeployment import ModelDeployment
 from homeostat.api.v1alpha1.monitor import (
     DecisionAction,
     Monitor,

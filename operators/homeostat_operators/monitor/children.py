@@ -1,6 +1,6 @@
 """The TrainingJob that a Monitor asks for."""
 
-from homeostat.api.common import API_VERSION, shortened
+from homeostat.api.common import API_VERSION, truncated
 from homeostat.api.v1alpha1.monitor import Monitor, RetrainTemplate
 from homeostat.api.v1alpha1.trainingjob import Trigger, TriggerRef, TriggerType
 from homeostat.cluster import Manifest
@@ -23,7 +23,7 @@ def training_job(
     It has no owner: deleting a Monitor must not delete the record of what was trained, and why.
     """
     ref = TriggerRef(kind=monitor.kind, name=monitor.metadata.name, uid=monitor.metadata.uid)
-    trigger = Trigger(type=TriggerType.MONITOR, ref=ref, message=shortened(message))
+    trigger = Trigger(type=TriggerType.MONITOR, ref=ref, message=truncated(message))
     spec = template.spec.model_copy(update={"trigger": trigger, "suspend": suspend or template.spec.suspend})
     return {
         "apiVersion": API_VERSION,

@@ -46,13 +46,13 @@ def map_list(*keys: str) -> dict[str, Any]:
     return {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": list(keys)}
 
 
-def shortened(text: str, limit: int = MESSAGE_LIMIT) -> str:
+def truncated(text: str, limit: int = MESSAGE_LIMIT) -> str:
     """The text, cut to at most `limit` characters with a mark where it is cut."""
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
 def _message(limit: int) -> BeforeValidator:
-    return BeforeValidator(lambda value: shortened(value, limit) if isinstance(value, str) else value)
+    return BeforeValidator(lambda value: truncated(value, limit) if isinstance(value, str) else value)
 
 
 Message = Annotated[str, StringConstraints(max_length=MESSAGE_LIMIT), _message(MESSAGE_LIMIT)]

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, ClassVar, Self
 
-from pydantic import ConfigDict, Field, StringConstraints, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from homeostat.api.common import (
     Conditions,
@@ -16,7 +16,6 @@ from homeostat.api.common import (
     ObservedGeneration,
     PrinterColumn,
     Resource,
-    ResourceName,
     SpecModel,
     StatusModel,
     map_list,
@@ -24,10 +23,9 @@ from homeostat.api.common import (
     rule,
 )
 from homeostat.api.v1alpha1.gate import Gate, GateRecord
+from homeostat.api.v1alpha1.model_source import ModelSource, RegisteredModel
 from homeostat.api.v1alpha1.trainingjob import Resources
 from homeostat.enums import FeatureMode
-
-ModelVersionNumber = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]*$", max_length=9)]
 
 
 class Engine(StrEnum):
@@ -38,66 +36,10 @@ class Engine(StrEnum):
     KSERVE = "KServe"
 
 
-class Follow(StrEnum):
-    """Selection of the versions that become candidates."""
-
-    NEWEST = "Newest"
-
-
 class RollbackTrigger(StrEnum):
     """Rollback trigger in addition to failed readiness, which always triggers a rollback."""
 
     ERROR_RATE = "ErrorRate"
-
-
-class RegisteredModel(SpecModel):
-    """A registered model of this namespace."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "x-kubernetes-validations": [
-                rule("has(self.follow) != has(self.version)", "give exactly one of follow and version")
-            ]
-        }
-    )
-
-    name: Annotated[ResourceName, Field(description="Name of the model, as in spec.output.model of its TrainingJobs.")]
-    follow: Annotated[
-        Follow | None, Field(description="Follows the registry: every newer version becomes a candidate.")
-    ] = None
-    version: Annotated[ModelVersionNumber | None, Field(description="Pins this version.")] = None
-
-    @model_validator(mode="after")
-    def _one_choice(self) -> Self:
-        if (self.follow is None) == (self.version is None):
-            raise ValueError("spec.model.registered has exactly one of follow and version")
-        return self
-
-
-class ModelSource(SpecModel):
-    """The model to serve; exactly one origin."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            # A list, so that another origin can be added to it without a change of what is valid today.
-            "x-kubernetes-validations": [
-                rule(
-                    "[has(self.registered)].filter(given, given).size() == 1",
-                    "give exactly one origin of the model: registered",
-                )
-            ]
-        }
-    )
-
-    registered: Annotated[
-        RegisteredModel | None, Field(description="A model that TrainingJobs of this namespace produce.")
-    ] = None
-
-    @model_validator(mode="after")
-    def _one_origin(self) -> Self:
-        if self.registered is None:
-            raise ValueError("spec.model has exactly one origin: give registered")
-        return self
 
 
 class Realtime(SpecModel):
