@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import SecretStr
+from pydantic import BaseModel, SecretStr
 from pydantic_core import PydanticUndefined
 from pydantic_settings import BaseSettings
 
@@ -21,6 +21,7 @@ def settings_classes() -> list[type[BaseSettings]]:
     """Every class of settings, the library's first."""
     names = [
         "homeostat.settings",
+        "homeostat.pod_settings",
         *(f"homeostat_services.{path.parent.name}.settings" for path in sorted(SERVICES.glob("*/settings.py"))),
     ]
     classes: list[type[BaseSettings]] = []
@@ -42,6 +43,8 @@ def variables(settings: type[BaseSettings]) -> Iterator[tuple[str, str, str]]:
             default = "required"
         elif field.default_factory is not None or field.default in ("", PydanticUndefined):
             default = "empty"
+        elif isinstance(field.default, BaseModel):
+            default = f"`{field.default.model_dump_json(by_alias=True, exclude_none=True)}`"
         else:
             default = f"`{getattr(field.default, 'value', field.default)}`"
         secret = " A secret." if field.annotation is SecretStr else ""

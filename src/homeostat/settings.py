@@ -5,13 +5,12 @@ Every variable is named ``HOMEOSTAT_<prefix of the class>_<field>`` in capitals:
 """
 
 from enum import StrEnum
-from typing import Any, Self, TypeVar
+from typing import Self, TypeVar
 
 from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
-from homeostat.documents import StrictDocument
 from homeostat.reconcile.errors import InvalidSettings
 
 
@@ -183,22 +182,6 @@ class ServicesSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="HOMEOSTAT_SERVICES_", frozen=True)
 
     image: str = Field(min_length=1, description="Container image of predictors.")
-
-
-class NodePool(StrictDocument):
-    """Nodes of one sort: how pods get there, and what their accelerators are called."""
-
-    node_selector: dict[str, str] = Field(default_factory=dict)
-    tolerations: list[dict[str, Any]] = Field(default_factory=list)
-    resource_name: str = "nvidia.com/gpu"
-
-
-class NodePoolSettings(BaseSettings):
-    """Node pools by the name that users give."""
-
-    model_config = SettingsConfigDict(env_prefix="HOMEOSTAT_NODE_", frozen=True)
-
-    pools: dict[str, NodePool] = Field(default_factory=dict, description="JSON, by name.")
 
 
 SettingsT = TypeVar("SettingsT", bound=BaseSettings)

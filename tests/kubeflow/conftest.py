@@ -7,14 +7,15 @@ from typing import Any
 import pytest
 import yaml
 
-from homeostat.api.v1alpha1.trainingjob import Resources
+from homeostat.api.v1alpha1.pods import Resources
 from homeostat.conventions import PLATFORM_SECRET
 from homeostat.engines.objects.memory import MemoryObjects
 from homeostat.engines.runs import RunRequest
 from homeostat.engines.runs.kubeflow.client import KubeflowRuns, ListObjects
 from homeostat.engines.runs.kubeflow.manifests import SECRET_KEYS
 from homeostat.engines.runs.packages import Package, Packages, bundled
-from homeostat.settings import KubeflowSettings, NodePool
+from homeostat.pod_settings import NodePool
+from homeostat.settings import KubeflowSettings
 from homeostat.testing.builders import a_training_job
 from support.runs import a_request
 from tools.cluster import settings

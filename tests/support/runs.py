@@ -3,12 +3,12 @@
 from typing import Any
 
 from homeostat.api.v1alpha1 import TrainingJob
-from homeostat.api.v1alpha1.trainingjob import Resources
+from homeostat.api.v1alpha1.pods import Resources
 from homeostat.engines.runs import TRAIN, Owner, PackageRequest, RunRequest, RunShape
 from homeostat.engines.runs.kubeflow import manifests
 from homeostat.engines.runs.packages import Package
+from homeostat.pod_settings import GPU, NodePool
 from homeostat.runs import TrainInput
-from homeostat.settings import NodePool
 
 IMAGE = "registry.example.org/pipelines:7"
 
@@ -35,7 +35,9 @@ def a_request(
     parameters: dict[str, str] | None = None,
 ) -> RunRequest:
     """A run with the input of a training, whatever its purpose: engines hand a document on without reading it."""
-    shape = RunShape(resources or Resources(), deadline_seconds=3600, ttl_seconds=3600, pool=pool, gpus=gpus)
+    template = pool.pod_template if pool else None
+    accelerator = pool.resource_name if pool else GPU
+    shape = RunShape(resources or Resources(), 3600, 3600, template, gpus, accelerator)
     document = a_train_input(image=image, gpus=gpus, parameters=parameters or {})
     return RunRequest(owner, purpose, number, document, image, shape, package, parameters or {})
 

@@ -2,11 +2,19 @@
 
 from dataclasses import dataclass, field
 
+from homeostat.api.v1alpha1.pods import PodOptions
+from homeostat.pod_settings import (
+    EVALUATION,
+    MATERIALIZATION,
+    PREDICTOR,
+    TRAINING,
+    NodePool,
+    NodePoolSettings,
+    PodSettings,
+)
 from homeostat.settings import (
     GatewaySettings,
     KServeSettings,
-    NodePool,
-    NodePoolSettings,
     PipelinesSettings,
     S3Settings,
     SeldonSettings,
@@ -30,6 +38,10 @@ class OperatorSettings:
         node_pools: Node pools by the name that users give.
         serving_engines: Serving engines that the platform has.
         seldon_ingress_url: Base of the ingress that Seldon Core configures; empty: Homeostat's gateway splits the traffic.
+        materialization_pods: Defaults for the pods of materialisations.
+        training_pods: Defaults for the pods of trainings.
+        evaluation_pods: Defaults for the pods of evaluations.
+        predictor_pods: Defaults for the pods of predictors.
     """
 
     bucket: str
@@ -41,6 +53,10 @@ class OperatorSettings:
     serving_engine: str = "Deployment"
     serving_engines: frozenset[str] = frozenset({"Deployment"})
     seldon_ingress_url: str = ""
+    materialization_pods: PodOptions = MATERIALIZATION
+    training_pods: PodOptions = TRAINING
+    evaluation_pods: PodOptions = EVALUATION
+    predictor_pods: PodOptions = PREDICTOR
 
     @classmethod
     def from_environment(cls) -> "OperatorSettings":
@@ -49,6 +65,7 @@ class OperatorSettings:
         Raises:
             InvalidSettings: A variable is missing or wrong.
         """
+        pods = load(PodSettings)
         seldon, kserve = load(SeldonSettings), ["KServe"] if load(KServeSettings).enabled else []
         return cls(
             bucket=load(S3Settings).bucket,
@@ -60,4 +77,8 @@ class OperatorSettings:
             serving_engine=load(ServingSettings).engine,
             serving_engines=frozenset({"Deployment", *(["Seldon"] if seldon.enabled else []), *kserve}),
             seldon_ingress_url=seldon.ingress_url,
+            materialization_pods=pods.materialization,
+            training_pods=pods.training,
+            evaluation_pods=pods.evaluation,
+            predictor_pods=pods.predictor,
         )

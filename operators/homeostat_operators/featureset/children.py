@@ -4,18 +4,17 @@ import hashlib
 import json
 
 from homeostat.api.v1alpha1 import FeatureSet
-from homeostat.api.v1alpha1.trainingjob import Resources
 from homeostat.artifacts.features import feature_source
 from homeostat.artifacts.layout import snapshots_prefix
 from homeostat.engines.runs import MATERIALIZE, RunRequest, RunShape
+from homeostat.reconcile.pod_templates import completed
 from homeostat.runs import MaterializeInput, run_prefix
+from homeostat_operators.featureset.observed import FeatureSetObservation
 
-SHAPE = RunShape(
-    resources=Resources(requests={"cpu": "100m", "memory": "384Mi"}, limits={"memory": "2Gi"}),
-    # A hung run would keep every later one waiting.
-    deadline_seconds=3600,
-    ttl_seconds=600,
-)
+DEADLINE_SECONDS = 3600
+"""A hung run would keep every later one waiting."""
+
+TTL_SECONDS = 600
 
 
 def materialize_input(resource: FeatureSet, number: int, bucket: str) -> MaterializeInput:
@@ -38,9 +37,12 @@ def input_hash(resource: FeatureSet) -> str:
     return _hash(json.dumps(spec.model_dump(mode="json", by_alias=True, include=read), sort_keys=True))
 
 
-def materialization(resource: FeatureSet, number: int, bucket: str, image: str) -> RunRequest:
+def materialization(resource: FeatureSet, number: int, observed: FeatureSetObservation) -> RunRequest:
     """What is run under a number."""
-    return RunRequest(resource, MATERIALIZE, number, materialize_input(resource, number, bucket), image, SHAPE)
+    pods = completed(resource.spec.placement, observed.pods)
+    shape = RunShape(pods.resources, DEADLINE_SECONDS, TTL_SECONDS, pods.pod_template)
+    document = materialize_input(resource, number, observed.bucket)
+    return RunRequest(resource, MATERIALIZE, number, document, observed.image, shape)
 
 
 def _hash(text: str) -> str:

@@ -20,4 +20,4 @@ def observe(resource: FeatureSet, clients: Clients, _now: datetime) -> FeatureSe
     number = run.number if run is not None and run.outcome is None else 0
     engine = clients.runs[local.NAME]
     runs = observe_run(engine, clients.objects, settings.bucket, resource, MATERIALIZE, number, MaterializeResult)
-    return FeatureSetObservation(settings.bucket, settings.pipelines_image, runs)
+    return FeatureSetObservation(settings.bucket, settings.pipelines_image, runs, settings.materialization_pods)

@@ -37,11 +37,9 @@ from homeostat_operators.featureset.schedule import due_slot, next_slot
 RUN_POLL_INTERVAL = timedelta(seconds=10)
 """Until it is looked whether a run that waits for its pod still does; its end queues the FeatureSet by itself."""
 
-REMEDIES = {
-    OUT_OF_MEMORY: f"a materialisation has {children.SHAPE.resources.limits['memory']}: reduce the rows of spec.source"
-}
+REMEDIES = {OUT_OF_MEMORY: "raise spec.placement.resources.limits.memory, or reduce the rows of spec.source"}
 POLICY = RunPolicy(
-    deadline=timedelta(seconds=children.SHAPE.deadline_seconds), longest_pause=timedelta(minutes=10), remedies=REMEDIES
+    deadline=timedelta(seconds=children.DEADLINE_SECONDS), longest_pause=timedelta(minutes=10), remedies=REMEDIES
 )
 
 
@@ -212,7 +210,7 @@ def _actions(
     stops = tuple(Stop(local.NAME, run) for run in doomed + old if not run.deleting)
     if not isinstance(decide(recorded, observed.runs, policy, resource.metadata.uid, now), LaunchRun):
         return stops
-    request = children.materialization(resource, recorded.number, observed.bucket, observed.image)
+    request = children.materialization(resource, recorded.number, observed)
     return (*stops, Launch(local.NAME, request))
 
 

@@ -1,22 +1,17 @@
 """Objects of a ModelDeployment that no serving engine makes, built from values alone."""
 
 from homeostat.api.v1alpha1.modeldeployment import Candidate, ModelDeployment, ServedVersion
-from homeostat.api.v1alpha1.trainingjob import Resources
 from homeostat.artifacts.bundle import BundleRef
 from homeostat.engines.runs import EVALUATE, RunRequest, RunShape
+from homeostat.reconcile.pod_templates import completed
 from homeostat.runs import EvaluateInput, run_prefix
 from homeostat_operators.modeldeployment.observed import Available, Installation
 
 EVALUATE_SEED = 42
-EVALUATE_SHAPE = RunShape(
-    resources=Resources(
-        requests={"cpu": "100m", "memory": "512Mi"},
-        limits={"cpu": "1", "memory": "2Gi"},
-    ),
-    # A hung evaluation would keep the candidate waiting for ever.
-    deadline_seconds=1800,
-    ttl_seconds=3600,
-)
+EVALUATE_DEADLINE_SECONDS = 1800
+"""A hung evaluation would keep the candidate waiting for ever."""
+
+EVALUATE_TTL_SECONDS = 3600
 
 
 def champion_alias(resource: ModelDeployment) -> str:
@@ -42,4 +37,6 @@ def evaluation(
         seed=EVALUATE_SEED,
         output=run_prefix(installation.bucket, meta.namespace, meta.uid, number, EVALUATE),
     )
-    return RunRequest(resource, EVALUATE, number, document, installation.pipelines_image, EVALUATE_SHAPE)
+    pods = completed(resource.spec.promotion.evaluation, installation.evaluation_pods)
+    shape = RunShape(pods.resources, EVALUATE_DEADLINE_SECONDS, EVALUATE_TTL_SECONDS, pods.pod_template)
+    return RunRequest(resource, EVALUATE, number, document, installation.pipelines_image, shape)

@@ -34,9 +34,12 @@ from homeostat_operators.modeldeployment import children
 from homeostat_operators.modeldeployment.candidates import finish
 from homeostat_operators.modeldeployment.observed import ModelDeploymentObservation
 
-REMEDIES = {OUT_OF_MEMORY: "train with a smaller spec.dataset.holdout.percent, or with rows of a shorter window"}
+REMEDIES = {
+    OUT_OF_MEMORY: "raise spec.promotion.evaluation.resources.limits.memory, or train with a smaller "
+    "spec.dataset.holdout.percent or rows of a shorter window"
+}
 POLICY = RunPolicy(
-    deadline=timedelta(seconds=children.EVALUATE_SHAPE.deadline_seconds),
+    deadline=timedelta(seconds=children.EVALUATE_DEADLINE_SECONDS),
     attempts=3,
     permanent=frozenset(),
     remedies=REMEDIES,

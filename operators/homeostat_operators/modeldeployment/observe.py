@@ -50,6 +50,8 @@ def observe(resource: ModelDeployment, clients: Clients, now: datetime) -> Model
         pipelines_image=settings.pipelines_image,
         gateway_url=settings.gateway_url,
         seldon_ingress_url=settings.seldon_ingress_url,
+        evaluation_pods=settings.evaluation_pods,
+        predictor_pods=settings.predictor_pods,
     )
     return ModelDeploymentObservation(
         installation=installation,

@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass, field
 
+from homeostat.api.v1alpha1.pods import PodOptions
 from homeostat.artifacts.bundle import BundleRef
 from homeostat.engines.serving import Child, Serving
+from homeostat.pod_settings import EVALUATION, PREDICTOR
 from homeostat.runs import EvaluateResult
 from homeostat.signals.shadow import ShadowComparison
 from homeostat_operators.core.runs import RunObservation
@@ -40,6 +42,9 @@ class Installation:
     gateway_url: str
     seldon_ingress_url: str = ""
     """Base of the ingress that Seldon Core configures; empty: Homeostat's gateway splits the traffic."""
+    evaluation_pods: PodOptions = EVALUATION
+    predictor_pods: PodOptions = PREDICTOR
+    """The platform's defaults for the pods of evaluations, and of predictors."""
 
 
 @dataclass(frozen=True)

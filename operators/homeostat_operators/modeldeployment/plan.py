@@ -66,8 +66,8 @@ def _serve(
     resource: ModelDeployment, status: ModelDeploymentStatus, observed: ModelDeploymentObservation, now: datetime
 ) -> tuple[Action, ...]:
     """The objects of every version with a role, and of those that drain: applied at every reconciliation, so that they heal."""
-    image = observed.installation.services_image
-    objects = engine_of(observed).objects(resource, rollout.running(status, now), image)
+    installation, versions = observed.installation, rollout.running(status, now)
+    objects = engine_of(observed).objects(resource, versions, installation.services_image, installation.predictor_pods)
     return tuple(Apply(manifest) for manifest in objects)
 
 

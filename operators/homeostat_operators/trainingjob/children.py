@@ -3,19 +3,17 @@
 from homeostat.api.common import parse_duration
 from homeostat.api.v1alpha1 import FeatureSet, TrainingJob
 from homeostat.api.v1alpha1.dataset import LabelSource
-from homeostat.api.v1alpha1.trainingjob import Resources
+from homeostat.api.v1alpha1.pods import PodOptions, Resources
+from homeostat.api.v1alpha1.trainingjob import Placement
 from homeostat.artifacts import layout, outcomes
 from homeostat.artifacts.features import feature_source
 from homeostat.engines.runs import TRAIN, RunRequest, RunShape, parameters
 from homeostat.engines.runs.packages import Package
+from homeostat.pod_settings import GPU, NodePool
 from homeostat.reconcile.errors import InvalidSpec
+from homeostat.reconcile.pod_templates import completed, merged
 from homeostat.runs import LabelInput, TrainInput, run_prefix
-from homeostat.settings import NodePool
 from homeostat_operators.trainingjob.observed import TrainingJobObservation
-
-REQUESTS = {"cpu": "250m", "memory": "512Mi"}
-LIMITS = {"memory": "2Gi"}
-GPU = NodePool().resource_name
 
 
 def checked_pool(resource: TrainingJob, observed: TrainingJobObservation) -> NodePool | None:
@@ -116,6 +114,24 @@ def _labels(source: LabelSource, entity: str, namespace: str, bucket: str) -> La
     )
 
 
+def _pods(placement: Placement, pool: NodePool | None) -> PodOptions:
+    """What the spec asks for, with what brings pods to its node pool.
+
+    Raises:
+        InvalidSpec: The two select nodes by different values of one label.
+    """
+    own = placement.pod_template.spec.node_selector if placement.pod_template else {}
+    nodes = pool.node_selector if pool else {}
+    for label, value in own.items():
+        if nodes.get(label, value) != value:
+            raise InvalidSpec(
+                f"spec.placement.podTemplate.spec.nodeSelector has {label}: {value}, and node pool {placement.node_pool!r} "
+                f"has {label}: {nodes[label]}; remove the label, or choose another pool"
+            )
+    template = merged(pool.pod_template if pool else None, placement.pod_template)
+    return PodOptions(resources=placement.resources, pod_template=template)
+
+
 def attempt_of(
     resource: TrainingJob, sets: list[FeatureSet], number: int, observed: TrainingJobObservation
 ) -> RunRequest:
@@ -126,13 +142,9 @@ def attempt_of(
     """
     spec = resource.spec
     pool, package = checked_pool(resource, observed), checked_package(resource, observed)
-    given = spec.placement.resources
-    # A default gives way where the user spoke of the resource at all: a request must not be above its limit.
-    requests = {name: amount for name, amount in REQUESTS.items() if name not in given.limits} | given.requests
-    limits = {name: amount for name, amount in LIMITS.items() if name not in given.requests} | given.limits
-    if spec.placement.gpus_per_node:
-        name = pool.resource_name if pool else GPU
-        limits[name] = requests[name] = str(spec.placement.gpus_per_node)
+    placement, pods = spec.placement, completed(_pods(spec.placement, pool), observed.pods)
+    gpus, accelerator = placement.gpus_per_node, pool.resource_name if pool else GPU
+    accelerators = {accelerator: str(gpus)} if gpus else {}
     return RunRequest(
         owner=resource,
         purpose=TRAIN,
@@ -140,11 +152,14 @@ def attempt_of(
         document=train_input(resource, sets, number, observed),
         image=observed.image,
         shape=RunShape(
-            resources=Resources(requests=requests, limits=limits),
+            resources=Resources(
+                requests=pods.resources.requests | accelerators, limits=pods.resources.limits | accelerators
+            ),
             deadline_seconds=spec.active_deadline_seconds,
             ttl_seconds=spec.ttl_seconds_after_finished,
-            pool=pool,
-            gpus=spec.placement.gpus_per_node,
+            pod_template=pods.pod_template,
+            gpus=gpus,
+            accelerator=accelerator,
         ),
         package=package,
         parameters=given_parameters(resource),

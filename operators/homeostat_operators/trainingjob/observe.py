@@ -25,7 +25,7 @@ def observe(resource: TrainingJob, clients: Clients, _now: datetime) -> Training
     status, engines = resource.status, frozenset(clients.runs)
     engine = engine_name(resource, settings.pipelines_engine)
     observation = TrainingJobObservation(
-        settings.bucket, settings.pipelines_image, engine, engines, settings.node_pools
+        settings.bucket, settings.pipelines_image, engine, engines, settings.node_pools, settings.training_pods
     )
     if status.completion_time is not None:
         return replace(observation, attempts=_left_over(resource, engine, clients))

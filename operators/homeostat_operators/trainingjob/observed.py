@@ -3,10 +3,11 @@
 from dataclasses import dataclass, field
 
 from homeostat.api.v1alpha1 import FeatureSet
+from homeostat.api.v1alpha1.pods import PodOptions
 from homeostat.engines.runs.packages import Package
+from homeostat.pod_settings import TRAINING, NodePool
 from homeostat.reconcile.errors import InvalidSpec, ObjectNotFound, PlatformError
 from homeostat.runs import TrainResult
-from homeostat.settings import NodePool
 from homeostat_operators.core.runs import RunObservation
 
 
@@ -37,6 +38,7 @@ class TrainingJobObservation:
         engine: Engine of the current attempt, or of the next.
         engines: Engines that the platform has.
         pools: Node pools by name.
+        pods: The platform's defaults for the pods of trainings.
         package: The pipeline; None where nothing is to be launched, or where it cannot be read.
         package_failure: Why it cannot be read.
         features: The FeatureSets that are joined, by name; None for one that does not exist.
@@ -50,6 +52,7 @@ class TrainingJobObservation:
     engine: str = "Local"
     engines: frozenset[str] = frozenset({"Local"})
     pools: dict[str, NodePool] = field(default_factory=dict)
+    pods: PodOptions = TRAINING
     package: Package | None = None
     package_failure: PackageFailure | None = None
     features: dict[str, FeatureSet | None] = field(default_factory=dict)

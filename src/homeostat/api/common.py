@@ -75,9 +75,15 @@ Warnings = Annotated[
 LongMessage = Annotated[str, StringConstraints(max_length=LONG_MESSAGE_LIMIT), _message(LONG_MESSAGE_LIMIT)]
 
 
-def rule(expression: str, message: str) -> dict[str, Any]:
-    """A CEL validation rule for ``x-kubernetes-validations``."""
-    return {"rule": expression, "message": message}
+def rule(expression: str, message: str, naming: str = "") -> dict[str, Any]:
+    """A CEL validation rule for ``x-kubernetes-validations``.
+
+    Args:
+        expression: What must be true.
+        message: What the API server answers where it is not.
+        naming: Expression of a message that names the value, in place of the other.
+    """
+    return {"rule": expression, "message": message, **({"messageExpression": naming} if naming else {})}
 
 
 def parse_duration(text: str) -> timedelta:

@@ -16,6 +16,23 @@ def a_label(**fields: Any) -> list[dict[str, Any]]:
     return [fields]
 
 
+def a_pod(**metadata: Any) -> dict[str, Any]:
+    return {"metadata": metadata}
+
+
+A_WHOLE_POD = {
+    "metadata": {"labels": {"team": "churn", "example.org/tier": ""}, "annotations": {"example.org/cost": "7 EUR"}},
+    "spec": {
+        "nodeSelector": {"disk": "ssd"},
+        "tolerations": [
+            {"key": "gpu", "operator": "Exists", "effect": "NoSchedule"},
+            {"key": "spot", "operator": "Equal", "value": "true", "effect": "NoExecute", "tolerationSeconds": 60},
+            {"operator": "Exists"},
+        ],
+        "priorityClassName": "batch",
+    },
+}
+OURS = "set by Homeostat; use other names"
 PARQUET = {"uri": "s3://homeostat/churn/labels/"}
 PACKAGE = "s3://homeostat/churn/pipelines/own.yaml"
 ONE_PIPELINE = "give exactly one of name, uri and configMapRef"
@@ -121,6 +138,44 @@ REFUSED = [
     Case("TrainingJob", {"placement.nodePool": "GPU pool"}, PATTERN),
     Case("TrainingJob", {"placement.resources": {"limits": {"memory": "lots"}}}, PATTERN),
     Case("TrainingJob", {"placement.resources": {"limits": {f"r{n}": "1" for n in range(9)}}}, "must have at most 8"),
+    Case(
+        "TrainingJob",
+        {"placement.podTemplate": a_pod(labels={"homeostat.dev/kind": "x"})},
+        f"homeostat.dev/kind: {OURS}",
+    ),
+    Case(
+        "TrainingJob",
+        {"placement.podTemplate": a_pod(labels={"app.kubernetes.io/component": "x"})},
+        f"labels app.kubernetes.io/component: {OURS}",
+    ),
+    Case("TrainingJob", {"placement.podTemplate": a_pod(labels={"team": "no blanks"})}, PATTERN),
+    Case(
+        "FeatureSet",
+        {"placement.podTemplate": a_pod(annotations={"homeostat.dev/input": "x"})},
+        f"annotations homeostat.dev/input: {OURS}",
+    ),
+    Case("ModelDeployment", {"realtime.podTemplate": a_pod(labels={"homeostat.dev/version": "2"})}, OURS),
+    Case("ModelDeployment", {"promotion.evaluation.podTemplate": a_pod(labels={"homeostat.dev/name": "x"})}, OURS),
+    Case(
+        "ModelDeployment",
+        {"realtime.podTemplate": {"spec": {"tolerations": [{"operator": "Exists", "value": "x"}]}}},
+        "value is not allowed with operator Exists, and key is required with operator Equal",
+    ),
+    Case(
+        "ModelDeployment",
+        {"realtime.podTemplate": {"spec": {"tolerations": [{"key": "a", "tolerationSeconds": 5}]}}},
+        "tolerationSeconds is allowed only with effect NoExecute",
+    ),
+    Case(
+        "TrainingJob",
+        {"engine": "Kubeflow", "placement.podTemplate": a_pod(labels={"team": "churn"})},
+        "with engine Kubeflow, placement.podTemplate can have only spec.nodeSelector",
+    ),
+    Case(
+        "TrainingJob",
+        {"engine": "Kubeflow", "placement.podTemplate": {"spec": {"priorityClassName": "batch"}}},
+        "with engine Kubeflow, placement.podTemplate can have only spec.nodeSelector",
+    ),
     Case("TrainingJob", {"output.model": "Churn"}, PATTERN),
     Case("TrainingJob", {"engine": "Airflow"}, "supported values"),
     Case("TrainingJob", {"seed": -1}, "greater than or equal to 0"),
@@ -202,6 +257,10 @@ ACCEPTED = [
         Case("FeatureSet", {"features.0.name": name, "expectations": ABSENT})
         for name in ("positive", "label", "probabilities", "event_timestamp", "entity", "predicted_at")
     ),
+    Case("FeatureSet", {"placement.podTemplate": A_WHOLE_POD}),
+    Case("TrainingJob", {"placement.podTemplate": A_WHOLE_POD}),
+    Case("TrainingJob", {"engine": "Kubeflow", "placement.podTemplate": {"spec": {"nodeSelector": {"disk": "ssd"}}}}),
+    Case("ModelDeployment", {"realtime.podTemplate": A_WHOLE_POD, "promotion.evaluation.podTemplate": A_WHOLE_POD}),
     Case("TrainingJob", {"dataset.labels": a_label(outcomesOf="churn")}),
     Case("TrainingJob", {"dataset.labels": [{"outcomesOf": "churn"}, {"parquet": PARQUET, **TIMES}]}),
     Case("TrainingJob", {"dataset.window": {"last": "2160h"}, "dataset.holdout": {"percent": 50}}),

@@ -6,10 +6,11 @@ import pytest
 import yaml
 
 from homeostat.api.v1alpha1 import FeatureSet, TrainingJob
+from homeostat.api.v1alpha1.pods import TaintEffect, Toleration, TolerationOperator
 from homeostat.artifacts.features import schema_hash
 from homeostat.engines.runs.jobs import run_job
 from homeostat.engines.runs.packages import bundled
-from homeostat.settings import NodePool
+from homeostat.pod_settings import NodePool
 from homeostat.testing.builders import DIGEST, a_feature_set
 from homeostat_operators.core.actions import Launch
 from homeostat_operators.trainingjob.observed import TrainingJobObservation
@@ -20,7 +21,7 @@ CASES = sorted(path.stem for path in (HERE / "input").glob("*.yaml"))
 NOW = datetime(2026, 1, 5, 9, tzinfo=UTC)
 POOL = NodePool(
     node_selector={"homeostat.dev/pool": "gpu-a100"},
-    tolerations=[{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}],
+    tolerations=[Toleration(key="nvidia.com/gpu", operator=TolerationOperator.EXISTS, effect=TaintEffect.NO_SCHEDULE)],
 )
 
 

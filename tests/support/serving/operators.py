@@ -4,6 +4,8 @@ They have the habits of the real ones that the engines rest on; tests/seldon hol
 """
 
 import copy
+import hashlib
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +14,7 @@ from homeostat.cluster.memory import MemoryCluster
 from homeostat.engines.serving import ServingEngine, ServingObjects, Version, predictor
 from homeostat.engines.serving.kserve import KIND as INFERENCE_SERVICE
 from homeostat.engines.serving.seldon import KIND as SELDON_DEPLOYMENT
+from homeostat.pod_settings import PREDICTOR
 from support.serving.suite import NOWHERE
 
 Manifest = dict[str, Any]
@@ -28,9 +31,10 @@ class MemoryStage:
     def __init__(self, engine: ServingEngine, resource: ModelDeployment) -> None:
         self.engine, self.resource = engine, resource
         self.cluster = MemoryCluster()
+        self.defaults = PREDICTOR
 
     def apply(self, *versions: Version, image: str | None = None) -> None:
-        for manifest in self.engine.objects(self.resource, versions, image or self.image):
+        for manifest in self.engine.objects(self.resource, versions, image or self.image, self.defaults):
             self.cluster.apply(manifest)
 
     def found(self) -> ServingObjects:
@@ -127,7 +131,7 @@ class MemoryStage:
         wanted = set()
         for one in self.cluster.list("apps/v1", "Deployment", NAMESPACE):
             template, replicas = one["spec"]["template"], one["spec"]["replicas"]
-            name = f"{one['metadata']['name']}-{predictor.digest(template)}"
+            name = f"{one['metadata']['name']}-{_digest_of(template)}"
             wanted.add(name)
             broken = template["spec"]["containers"][0]["image"] == NOWHERE
             waiting = {"ready": False, "state": {"waiting": {"reason": "ErrImagePull", "message": "not found"}}}
@@ -153,3 +157,7 @@ class MemoryStage:
 
 def _address(manifest: Manifest) -> tuple[str, str, str, str]:
     return manifest["apiVersion"], manifest["kind"], NAMESPACE, manifest["metadata"]["name"]
+
+
+def _digest_of(template: Manifest) -> str:
+    return hashlib.sha256(json.dumps(template, sort_keys=True).encode()).hexdigest()[:10]

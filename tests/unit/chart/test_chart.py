@@ -5,6 +5,8 @@ from typing import Any
 import pytest
 import yaml
 
+from homeostat.pod_settings import PodSettings
+from homeostat.settings import load
 from tools.cluster import settings
 from tools.cluster.helm import helm
 from tools.cluster.settings import REPOSITORY
@@ -114,3 +116,35 @@ def test_pods_get_keys_of_the_embedded_object_store_and_their_own_identity_for_o
     }
     keys = platform_secret(*own, "s3.accessKey=key", "s3.secretKey=hush")
     assert (keys["HOMEOSTAT_S3_ACCESS_KEY"], keys["HOMEOSTAT_S3_SECRET_KEY"]) == ("key", "hush")
+
+
+def operator_variables(kind: str, *words: str) -> dict[str, str]:
+    """The environment of an operator, without what its Secret adds."""
+    rendered = helm(settings.load(), "template", "homeostat", str(CHART), "--namespace", SYSTEM, *words)
+    (operator,) = (
+        o
+        for o in yaml.safe_load_all(rendered)
+        if o and o["kind"] == "Deployment" and o["metadata"]["name"] == f"homeostat-operator-{kind}"
+    )
+    (container,) = operator["spec"]["template"]["spec"]["containers"]
+    return {variable["name"]: variable["value"] for variable in container["env"]}
+
+
+def test_the_values_of_pods_are_the_defaults_of_the_operators(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = {name: value for name, value in operator_variables("trainingjob").items() if "_PODS_" in name}
+    assert len(given) == 4
+    documented = load(PodSettings)
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    for purpose, options in load(PodSettings):
+        assert options.resources == getattr(documented, purpose).resources
+
+
+def test_a_label_for_the_pods_of_one_purpose_reaches_the_operators(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_ = ("--set", "pods.predictor.podTemplate.metadata.labels.team=churn")
+    monkeypatch.setenv(
+        "HOMEOSTAT_PODS_PREDICTOR", operator_variables("modeldeployment", *set_)["HOMEOSTAT_PODS_PREDICTOR"]
+    )
+    template = load(PodSettings).predictor.pod_template
+    assert template is not None
+    assert template.metadata.labels == {"team": "churn"}

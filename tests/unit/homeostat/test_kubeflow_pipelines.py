@@ -11,13 +11,14 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from homeostat.api.v1alpha1.trainingjob import Resources
+from homeostat.api.v1alpha1.pods import Resources, Toleration, TolerationOperator
 from homeostat.engines.objects.memory import MemoryObjects
 from homeostat.engines.runs import TRAIN, RunRequest, RunState
 from homeostat.engines.runs.kubeflow.client import KubeflowRuns
 from homeostat.engines.runs.packages import Packages, bundled, parse
+from homeostat.pod_settings import NodePool
 from homeostat.reconcile.errors import EngineUnavailable, InvalidSpec, NotReadyYet, PlatformError
-from homeostat.settings import KubeflowSettings, NodePool
+from homeostat.settings import KubeflowSettings
 from homeostat.testing.builders import a_training_job
 from support.kubeflow_twin import Crash, Fault, KubeflowServer
 from support.runs import a_request, package_of, rendered
@@ -350,6 +351,31 @@ def test_a_package_carries_image_secret_nodes_and_resources() -> None:
 
 
 def test_tolerations_which_the_backend_cannot_set_are_refused_with_a_remedy() -> None:
-    pool = NodePool(tolerations=[{"key": "gpu", "operator": "Exists"}])
+    pool = NodePool(tolerations=[Toleration(key="gpu", operator=TolerationOperator.EXISTS)])
     with pytest.raises(InvalidSpec, match="a pool without taints"):
         engine(KubeflowServer()).package(package_of(a_training_job(placement={"node_pool": "gpu"}), pool))
+
+
+@pytest.mark.parametrize(
+    ("template", "field"),
+    [
+        ({"metadata": {"labels": {"team": "churn"}}}, "metadata.labels"),
+        ({"metadata": {"annotations": {"cost": "7"}}}, "metadata.annotations"),
+        ({"spec": {"tolerations": [{"key": "gpu"}]}}, "spec.tolerations"),
+        ({"spec": {"priority_class_name": "batch"}}, "spec.priorityClassName"),
+    ],
+)
+def test_what_the_backend_cannot_set_of_a_pod_is_refused_by_name(template: dict[str, Any], field: str) -> None:
+    job = a_training_job(placement={"pod_template": template})
+    with pytest.raises(InvalidSpec, match=rf"spec\.placement\.podTemplate\.{field} .* use spec.engine Local"):
+        engine(KubeflowServer()).package(package_of(job))
+
+
+def test_the_node_selector_of_a_pod_template_is_that_of_every_step() -> None:
+    job = a_training_job(placement={"pod_template": {"spec": {"node_selector": {"disk": "ssd"}}}})
+    engine(KubeflowServer()).package(package_of(job))
+    request = a_request(job, package=PACKAGE)
+    shaped = replace(request, shape=replace(request.shape, pod_template=job.spec.placement.pod_template))
+    _, platform = yaml.safe_load_all(rendered(shaped))
+    for step in platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"].values():
+        assert step["nodeSelector"] == {"labels": {"disk": "ssd"}}

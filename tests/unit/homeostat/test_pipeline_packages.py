@@ -6,12 +6,13 @@ from typing import Any
 import pytest
 import yaml
 
-from homeostat.api.v1alpha1.trainingjob import PipelineRef, Resources
+from homeostat.api.v1alpha1.pods import Resources
+from homeostat.api.v1alpha1.trainingjob import PipelineRef
 from homeostat.engines.objects.memory import MemoryObjects
 from homeostat.engines.runs import RunRequest, parameters
 from homeostat.engines.runs.packages import Package, Packages, bundled, parse
+from homeostat.pod_settings import NodePool
 from homeostat.reconcile.errors import InvalidSpec, ObjectNotFound
-from homeostat.settings import NodePool
 from homeostat.testing.builders import a_training_job
 from support.runs import a_request, a_train_input, rendered
 

@@ -5,16 +5,31 @@ from typing import Any
 
 import pytest
 
+from homeostat.api.v1alpha1.pods import PodOptions
 from homeostat.engines.serving import ROUTER, Serving, ServingEngine, predictor
 from homeostat.engines.serving.deployment import DeploymentServing
 from homeostat.engines.serving.kserve import KServeServing
 from homeostat.engines.serving.seldon import SeldonServing
+from homeostat.pod_settings import PREDICTOR
 from homeostat.settings import SeldonSettings
 from homeostat.testing.builders import a_model_deployment
 from support.serving.operators import MemoryStage
 from support.serving.suite import ServingSuite
 
 ENGINES: tuple[ServingEngine, ...] = (DeploymentServing(), SeldonServing(SeldonSettings()), KServeServing())
+
+A_TEMPLATE = {
+    "metadata": {"labels": {"team": "churn"}, "annotations": {"example.org/cost": "7"}},
+    "spec": {"node_selector": {"zone": "a"}, "priority_class_name": "online"},
+}
+A_DEFAULT = PodOptions.model_validate(
+    {
+        "pod_template": {
+            "metadata": {"labels": {"tier": "gold", "team": "nobody"}},
+            "spec": {"node_selector": {"disk": "ssd"}, "tolerations": [{"key": "spot", "operator": "Exists"}]},
+        }
+    }
+)
 
 
 def a_stage(engine: ServingEngine) -> MemoryStage:
@@ -146,5 +161,38 @@ def test_a_deployment_that_may_create_no_pod_passes_on_the_words_of_the_api_serv
 
 
 def test_a_pod_without_service_links_does_not_learn_of_services_by_variables_that_look_like_settings() -> None:
-    pod = predictor.pod(a_model_deployment(), MemoryStage.versions[0], "i")
-    assert pod["enableServiceLinks"] is False
+    template = predictor.template(a_model_deployment(), MemoryStage.versions[0], "i", PREDICTOR)
+    assert template["spec"]["enableServiceLinks"] is False
+
+
+@pytest.mark.parametrize("engine", ENGINES, ids=[engine.name for engine in ENGINES])
+def test_the_pods_of_every_engine_get_what_the_object_and_the_platform_add(engine: ServingEngine) -> None:
+    stage = MemoryStage(engine, a_model_deployment(realtime={"replicas": 1, "pod_template": A_TEMPLATE}))
+    stage.defaults = A_DEFAULT
+    stage.apply(replace(stage.versions[0], weight=100))
+    stage.until("complete", lambda found: engine.servings(found)["1"].complete)
+    (made,) = stage.listed()["Deployment"]
+    metadata, spec = made["spec"]["template"]["metadata"], made["spec"]["template"]["spec"]
+    assert {"team": "churn", "tier": "gold"}.items() <= metadata["labels"].items()
+    assert predictor.matching(stage.resource, "1").items() <= metadata["labels"].items()
+    assert metadata["annotations"]["example.org/cost"] == "7"
+    assert (spec["nodeSelector"], spec["priorityClassName"]) == ({"disk": "ssd", "zone": "a"}, "online")
+    assert spec["tolerations"] == [{"key": "spot", "operator": "Exists"}]
+
+
+@pytest.mark.parametrize("engine", ENGINES[1:], ids=[engine.name for engine in ENGINES[1:]])
+def test_a_changed_label_is_a_change_that_the_other_operator_has_to_get_to(engine: ServingEngine) -> None:
+    stage = a_stage(engine)
+    first = replace(stage.versions[0], weight=100)
+    stage.apply(first)
+    stage.until("complete", lambda found: engine.servings(found)["1"].complete)
+    stage.defaults = A_DEFAULT
+    stage.apply(first)
+    assert not engine.servings(stage.listed())["1"].complete
+
+
+def test_a_limit_below_a_default_request_replaces_the_default_instead_of_contradicting_it() -> None:
+    resource = a_model_deployment(realtime={"resources": {"limits": {"memory": "128Mi"}}})
+    template = predictor.template(resource, MemoryStage.versions[0], "i", PREDICTOR)
+    resources = template["spec"]["containers"][0]["resources"]
+    assert resources == {"requests": {"cpu": "50m"}, "limits": {"cpu": "1", "memory": "128Mi"}}

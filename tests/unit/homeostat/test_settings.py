@@ -1,7 +1,8 @@
 import pytest
 
+from homeostat.pod_settings import NodePoolSettings, PodSettings
 from homeostat.reconcile.errors import InvalidSettings
-from homeostat.settings import NodePoolSettings, S3Settings, load
+from homeostat.settings import S3Settings, load
 
 
 @pytest.fixture
@@ -63,3 +64,20 @@ def test_node_pools_that_are_no_json_are_refused_by_name(monkeypatch: pytest.Mon
     monkeypatch.setenv("HOMEOSTAT_NODE_POOLS", "gpu")
     with pytest.raises(InvalidSettings, match=r'HOMEOSTAT_NODE_.*"pools".*write JSON'):
         load(NodePoolSettings)
+
+
+def test_defaults_of_pods_are_json_by_purpose(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOMEOSTAT_PODS_TRAINING", '{"podTemplate": {"spec": {"priorityClassName": "batch"}}}')
+    pods = load(PodSettings)
+    assert pods.training.pod_template is not None
+    assert pods.training.pod_template.spec.priority_class_name == "batch"
+    assert pods.predictor.resources.requests == {"cpu": "50m", "memory": "192Mi"}
+
+
+def test_a_default_label_that_is_ours_is_refused_by_variable_and_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = '{"podTemplate": {"metadata": {"labels": {"homeostat.dev/kind": "x"}}}}'
+    monkeypatch.setenv("HOMEOSTAT_PODS_PREDICTOR", given)
+    with pytest.raises(
+        InvalidSettings, match=r"HOMEOSTAT_PODS_PREDICTOR podTemplate\.metadata\.labels.*homeostat.dev/kind"
+    ):
+        load(PodSettings)

@@ -24,6 +24,7 @@ from homeostat.api.common import (
     map_list,
     rule,
 )
+from homeostat.api.v1alpha1.pods import PodOptions
 
 
 class EntityType(StrEnum):
@@ -199,6 +200,9 @@ class FeatureSetSpec(SpecModel):
             "and each request."
         ),
     ] = None
+    placement: Annotated[PodOptions, Field(description="Pods of the runs that materialize the features.")] = (
+        PodOptions()
+    )
     freshness: Annotated[
         Freshness | None, Field(description="Freshness objective; absent: features never become stale.")
     ] = None

@@ -24,7 +24,7 @@ from homeostat.api.common import (
 )
 from homeostat.api.v1alpha1.gate import Gate, GateRecord
 from homeostat.api.v1alpha1.model_source import ModelSource, RegisteredModel
-from homeostat.api.v1alpha1.trainingjob import Resources
+from homeostat.api.v1alpha1.pods import PodOptions, PodTemplateField, Resources
 from homeostat.enums import FeatureMode
 
 
@@ -48,6 +48,7 @@ class Realtime(SpecModel):
     replicas: Annotated[int, Field(description="Number of pods of each version.", ge=1, le=64)] = 2
     features: Annotated[FeatureMode, Field(description="Source of the features of a request.")] = FeatureMode.REQUEST
     resources: Annotated[Resources, Field(description="Compute resources of each pod.")] = Resources()
+    pod_template: PodTemplateField = None
 
 
 class RolloutStep(SpecModel):
@@ -97,6 +98,7 @@ class Promotion(SpecModel):
     gate: Annotated[
         Gate, Field(description="Comparison with the champion on holdout rows that neither model was trained on.")
     ] = Gate()
+    evaluation: Annotated[PodOptions, Field(description="Pods of the runs that evaluate a candidate.")] = PodOptions()
 
 
 class Rollback(SpecModel):

@@ -26,8 +26,8 @@ from homeostat.api.common import (
     rule,
 )
 from homeostat.api.v1alpha1.dataset import Dataset
+from homeostat.api.v1alpha1.pods import PodTemplateField, Resources
 
-Quantity = Annotated[str, StringConstraints(pattern=r"^[0-9]+(\.[0-9]+)?(m|k|Ki|M|Mi|G|Gi|T|Ti)?$", max_length=32)]
 PipelineName = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 
 
@@ -120,13 +120,6 @@ class PipelineRef(SpecModel):
         return self.uri or (f"{self.name}@{self.version}" if self.version else str(self.name))
 
 
-class Resources(SpecModel):
-    """Compute resources of the run."""
-
-    requests: Annotated[dict[str, Quantity], Field(description="Requested amount of each resource.", max_length=8)] = {}
-    limits: Annotated[dict[str, Quantity], Field(description="Limit of each resource.", max_length=8)] = {}
-
-
 class Placement(SpecModel):
     """Scheduling of the run."""
 
@@ -135,6 +128,7 @@ class Placement(SpecModel):
     ] = None
     gpus_per_node: Annotated[int, Field(description="Number of GPUs requested from the node pool.", ge=0, le=16)] = 0
     resources: Annotated[Resources, Field(description="Compute resources of the run.")] = Resources()
+    pod_template: PodTemplateField = None
 
 
 class Output(SpecModel):
@@ -167,6 +161,20 @@ class Trigger(SpecModel):
 
 class TrainingJobSpec(SpecModel):
     """Intent of a TrainingJob; immutable but for suspend."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "x-kubernetes-validations": [
+                rule(
+                    "!has(self.engine) || self.engine != 'Kubeflow' || !has(self.placement.podTemplate) || "
+                    "[self.placement.podTemplate].all(pod, pod.metadata.labels.size() + pod.metadata.annotations.size() "
+                    "+ pod.spec.tolerations.size() == 0 && !has(pod.spec.priorityClassName))",
+                    "with engine Kubeflow, placement.podTemplate can have only spec.nodeSelector: Kubeflow Pipelines 2.0 "
+                    "sets no labels, annotations, tolerations or priority class of steps",
+                )
+            ]
+        }
+    )
 
     dataset: Annotated[Dataset, Field(description="Training data.")]
     engine: Annotated[

@@ -10,11 +10,12 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from homeostat.api.common import Resource
-from homeostat.api.v1alpha1.trainingjob import PipelineRef, Placement, Resources, Step
+from homeostat.api.v1alpha1.pods import PodTemplate, Resources
+from homeostat.api.v1alpha1.trainingjob import PipelineRef, Placement, Step
 from homeostat.documents import TolerantDocument
 from homeostat.engines.runs.packages import Package
+from homeostat.pod_settings import GPU, NodePool
 from homeostat.reconcile.names import child_name
-from homeostat.settings import NodePool
 
 MATERIALIZE, TRAIN, EVALUATE = "materialize", "train", "evaluate"
 """Purposes of runs: the word in their names and labels, and the subcommand of the pipelines' image."""
@@ -43,16 +44,18 @@ class RunShape:
         resources: Requests and limits by resource, accelerators included.
         deadline_seconds: Longest time of the run, counted from when its pod could run.
         ttl_seconds: How long a finished run stays at its engine, where the engine can forget it.
-        pool: Nodes to run on; None: any.
+        pod_template: Labels, annotations and scheduling of its pods; None: nothing beside ours.
         gpus: Accelerators of each pod.
+        accelerator: What Kubernetes calls such an accelerator.
         layout: Pods and containers.
     """
 
     resources: Resources
     deadline_seconds: int
     ttl_seconds: int
-    pool: NodePool | None = None
+    pod_template: PodTemplate | None = None
     gpus: int = 0
+    accelerator: str = GPU
     layout: Layout = SinglePod()
 
 

@@ -7,7 +7,7 @@ from typing import Any, TypeVar, assert_never
 
 from pydantic import TypeAdapter, ValidationError
 
-from homeostat.api.v1alpha1.trainingjob import Resources
+from homeostat.api.v1alpha1.pods import Resources
 from homeostat.cluster import Manifest
 from homeostat.conventions import PLATFORM_SECRET, USER_ID
 from homeostat.documents import TolerantDocument
@@ -16,6 +16,7 @@ from homeostat.engines.runs import RunRequest, RunState, SinglePod
 from homeostat.reconcile import pods
 from homeostat.reconcile.errors import InvalidSpec, ObjectNotFound
 from homeostat.reconcile.names import labels_for, number_of, owner_reference
+from homeostat.reconcile.pod_templates import applied
 from homeostat.runs import INPUT_ANNOTATION, INPUT_LIMIT, INPUT_VARIABLE, FailureReason, RunFailure
 
 JOB = ("batch/v1", "Job")
@@ -50,10 +51,13 @@ def run_job(request: RunRequest) -> Manifest:
         "spec": {
             "backoffLimit": 0,
             "ttlSecondsAfterFinished": max(shape.ttl_seconds, SHORTEST_TTL),
-            "template": {
-                "metadata": {"labels": labels, "annotations": {INPUT_ANNOTATION: _input(request)}},
-                "spec": _pod(request),
-            },
+            "template": applied(
+                shape.pod_template,
+                {
+                    "metadata": {"labels": labels, "annotations": {INPUT_ANNOTATION: _input(request)}},
+                    "spec": _pod(request),
+                },
+            ),
         },
     }
 
@@ -75,7 +79,7 @@ def _pod(request: RunRequest) -> Manifest:
             containers = [_container(request.purpose, request.image, shape.resources)]
         case _:
             assert_never(shape.layout)
-    pod: Manifest = {
+    return {
         "restartPolicy": "Never",
         # The pod's, which counts from when it has a node; the Job's would count the time in a queue as well.
         "activeDeadlineSeconds": shape.deadline_seconds,
@@ -107,9 +111,6 @@ def _pod(request: RunRequest) -> Manifest:
             },
         ],
     }
-    if shape.pool is not None:
-        pod |= {"nodeSelector": shape.pool.node_selector, "tolerations": shape.pool.tolerations}
-    return pod
 
 
 def _container(purpose: str, image: str, resources: Resources) -> Manifest:

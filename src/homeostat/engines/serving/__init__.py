@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from homeostat.api.v1alpha1.modeldeployment import ModelDeployment
+from homeostat.api.v1alpha1.pods import PodOptions
 from homeostat.cluster import Manifest
+from homeostat.pod_settings import PREDICTOR
 from homeostat.reconcile.names import VERSION_LABEL
 
 ServingObjects = Mapping[str, Sequence[Manifest]]
@@ -92,13 +94,16 @@ class ServingEngine(Protocol):
         """Who splits the traffic: `ROUTER`, or the engine's own name."""
         ...
 
-    def objects(self, resource: ModelDeployment, versions: Sequence[Version], image: str) -> tuple[Manifest, ...]:
+    def objects(
+        self, resource: ModelDeployment, versions: Sequence[Version], image: str, defaults: PodOptions = PREDICTOR
+    ) -> tuple[Manifest, ...]:
         """What is to be applied, so that these versions run: the whole of it, in this order.
 
         Args:
             resource: The ModelDeployment, which owns the objects.
             versions: Versions with a role, and those that drain; the weights of the former add up to 0 or 100.
             image: Container image of predictors.
+            defaults: The platform's defaults for the pods of predictors.
         """
         ...
 

@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 
 from homeostat.api.v1alpha1.modeldeployment import ModelDeployment
+from homeostat.api.v1alpha1.pods import PodOptions
 from homeostat.cluster import Manifest
 from homeostat.conventions import HTTP_PORT
 from homeostat.engines.serving import ROUTER, Serving, ServingObjects, Version, predictor
+from homeostat.pod_settings import PREDICTOR
 from homeostat.reconcile.names import version_name
 
 NAME = "Deployment"
@@ -18,14 +20,16 @@ class DeploymentServing:
     kinds = (("apps/v1", "Deployment"), ("v1", "Service"), ("policy/v1", "PodDisruptionBudget"))
     routing = ROUTER
 
-    def objects(self, resource: ModelDeployment, versions: Sequence[Version], image: str) -> tuple[Manifest, ...]:
+    def objects(
+        self, resource: ModelDeployment, versions: Sequence[Version], image: str, defaults: PodOptions = PREDICTOR
+    ) -> tuple[Manifest, ...]:
         """See ServingEngine; the Service first, so that pods find it made."""
         return tuple(
             manifest
             for version in versions
             for manifest in (
                 _service(resource, version),
-                _deployment(resource, version, image),
+                _deployment(resource, version, predictor.template(resource, version, image, defaults)),
                 predictor.disruption_budget(resource, version.number),
             )
         )
@@ -67,7 +71,7 @@ def _service(resource: ModelDeployment, version: Version) -> Manifest:
     }
 
 
-def _deployment(resource: ModelDeployment, version: Version, image: str) -> Manifest:
+def _deployment(resource: ModelDeployment, version: Version, template: Manifest) -> Manifest:
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
@@ -78,9 +82,6 @@ def _deployment(resource: ModelDeployment, version: Version, image: str) -> Mani
             "progressDeadlineSeconds": resource.spec.rollout.progress_deadline_seconds,
             "selector": {"matchLabels": predictor.matching(resource, version.number)},
             "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
-            "template": {
-                "metadata": {"labels": predictor.labels(resource, version.number)},
-                "spec": predictor.pod(resource, version, image),
-            },
+            "template": template,
         },
     }

@@ -6,8 +6,10 @@ That mode has no canary of its own, so weights always go through Homeostat's gat
 from collections.abc import Sequence
 
 from homeostat.api.v1alpha1.modeldeployment import ModelDeployment
+from homeostat.api.v1alpha1.pods import PodOptions
 from homeostat.cluster import Manifest
 from homeostat.engines.serving import ROUTER, Serving, ServingObjects, Version, predictor
+from homeostat.pod_settings import PREDICTOR
 from homeostat.reconcile.names import version_name
 
 NAME = "KServe"
@@ -30,13 +32,15 @@ class KServeServing:
     )
     routing = ROUTER
 
-    def objects(self, resource: ModelDeployment, versions: Sequence[Version], image: str) -> tuple[Manifest, ...]:
+    def objects(
+        self, resource: ModelDeployment, versions: Sequence[Version], image: str, defaults: PodOptions = PREDICTOR
+    ) -> tuple[Manifest, ...]:
         """See ServingEngine."""
         return tuple(
             manifest
             for version in versions
             for manifest in (
-                _inference_service(resource, version, image),
+                _inference_service(resource, version, predictor.template(resource, version, image, defaults)),
                 predictor.disruption_budget(resource, version.number),
             )
         )
@@ -57,8 +61,8 @@ class KServeServing:
         return ""
 
 
-def _inference_service(resource: ModelDeployment, version: Version, image: str) -> Manifest:
-    pod = predictor.pod(resource, version, image)
+def _inference_service(resource: ModelDeployment, version: Version, template: Manifest) -> Manifest:
+    pod, metadata = template["spec"], predictor.with_digest(template)
     (container,) = pod["containers"]
     replicas = resource.spec.realtime.replicas
     meta = predictor.metadata(resource, version.number)
@@ -73,8 +77,8 @@ def _inference_service(resource: ModelDeployment, version: Version, image: str) 
         "spec": {
             "predictor": {
                 **pod,
-                "labels": predictor.labels(resource, version.number),
-                "annotations": {predictor.TEMPLATE_ANNOTATION: predictor.digest(pod)},
+                "labels": metadata["labels"],
+                "annotations": metadata["annotations"],
                 "minReplicas": replicas,
                 "maxReplicas": replicas,
                 "deploymentStrategy": {

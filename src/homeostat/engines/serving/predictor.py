@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from homeostat.api.v1alpha1.modeldeployment import ModelDeployment
+from homeostat.api.v1alpha1.pods import PodOptions, Resources
 from homeostat.cluster import Manifest
 from homeostat.conventions import HTTP_PORT, PLATFORM_SECRET, USER_ID
 from homeostat.engines.serving import Serving, ServingObjects, Version
 from homeostat.reconcile.names import KIND_LABEL, NAME_LABEL, VERSION_LABEL, labels_for, owner_reference, version_name
+from homeostat.reconcile.pod_templates import applied, completed
 from homeostat.reconcile.pods import failure_message
 
 PREDICTOR = "predictor"
@@ -19,9 +21,6 @@ TEMPLATE_ANNOTATION = "homeostat.dev/template"
 
 ACCOUNT = "homeostat-predictor"
 GRACE_SECONDS = 30
-
-REQUESTS = {"cpu": "50m", "memory": "192Mi"}
-LIMITS = {"cpu": "1", "memory": "512Mi"}
 
 
 def selecting(resource: ModelDeployment) -> dict[str, str]:
@@ -62,7 +61,23 @@ def disruption_budget(resource: ModelDeployment, version: str) -> Manifest:
     }
 
 
-def pod(resource: ModelDeployment, version: Version, image: str) -> Manifest:
+def template(resource: ModelDeployment, version: Version, image: str, defaults: PodOptions) -> Manifest:
+    """The template of the pods of a version: ``{metadata, spec}``.
+
+    Args:
+        resource: The ModelDeployment.
+        version: The version.
+        image: Container image of predictors.
+        defaults: The platform's defaults.
+    """
+    realtime = resource.spec.realtime
+    given = PodOptions(resources=realtime.resources, pod_template=realtime.pod_template)
+    options = completed(given, defaults)
+    pod = _pod(resource, version, image, options.resources)
+    return applied(options.pod_template, {"metadata": {"labels": labels(resource, version.number)}, "spec": pod})
+
+
+def _pod(resource: ModelDeployment, version: Version, image: str, resources: Resources) -> Manifest:
     """The pod's spec.
 
     Everything about security stands at the container: Seldon Core's operator replaces what stands at the pod.
@@ -80,13 +95,12 @@ def pod(resource: ModelDeployment, version: Version, image: str) -> Manifest:
                 "labelSelector": {"matchLabels": matching(resource, version.number)},
             }
         ],
-        "containers": [_container(resource, version, image)],
+        "containers": [_container(resource, version, image, resources)],
         "volumes": [{"name": "tmp", "emptyDir": {}}],
     }
 
 
-def _container(resource: ModelDeployment, version: Version, image: str) -> Manifest:
-    given = resource.spec.realtime.resources
+def _container(resource: ModelDeployment, version: Version, image: str, resources: Resources) -> Manifest:
     return {
         "name": PREDICTOR,
         "image": image,
@@ -97,7 +111,7 @@ def _container(resource: ModelDeployment, version: Version, image: str) -> Manif
         ],
         "envFrom": [{"secretRef": {"name": PLATFORM_SECRET}}],
         "ports": [{"name": "http", "containerPort": HTTP_PORT, "protocol": "TCP"}],
-        "resources": {"requests": {**REQUESTS, **given.requests}, "limits": {**LIMITS, **given.limits}},
+        "resources": resources.model_dump(),
         # Until startup has succeeded the other probes wait: loading a model may take its time on a busy node.
         "startupProbe": _probe("ready", period=1, failures=120),
         "readinessProbe": _probe("ready", period=2, failures=2),
@@ -141,9 +155,11 @@ def _environment(resource: ModelDeployment, version: Version) -> dict[str, str]:
     }
 
 
-def digest(template: Manifest) -> str:
-    """Digest of a pod's spec, for `TEMPLATE_ANNOTATION`."""
-    return hashlib.sha256(json.dumps(template, sort_keys=True).encode()).hexdigest()[:16]
+def with_digest(template: Manifest) -> Manifest:
+    """Metadata of a pod template with `TEMPLATE_ANNOTATION`, the digest of all of it."""
+    digest = hashlib.sha256(json.dumps(template, sort_keys=True).encode()).hexdigest()[:16]
+    metadata: Manifest = template["metadata"]
+    return {**metadata, "annotations": {**metadata.get("annotations", {}), TEMPLATE_ANNOTATION: digest}}
 
 
 def version_of(manifest: Mapping[str, Any]) -> str:

@@ -8,9 +8,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from homeostat.api.v1alpha1.modeldeployment import ModelDeployment
+from homeostat.api.v1alpha1.pods import PodOptions
 from homeostat.cluster import Manifest
 from homeostat.conventions import HTTP_PORT
 from homeostat.engines.serving import ROUTER, Serving, ServingObjects, Version, predictor
+from homeostat.pod_settings import PREDICTOR
 from homeostat.reconcile.names import VERSION_LABEL, labels_for, owner_reference, version_name
 from homeostat.settings import SeldonSettings
 
@@ -20,6 +22,8 @@ KIND = "SeldonDeployment"
 KINDS = {(API_VERSION, KIND): "seldondeployments"}
 METRICS_PORT = {"name": "metrics", "containerPort": 6000, "protocol": "TCP"}
 """Seldon Core numbers a port that it adds by the place of a predictor, so that one that moves up would be restarted."""
+SCRAPED = {"prometheus.io/path": "/metrics", "prometheus.io/port": str(HTTP_PORT)}
+"""In place of the path of Seldon's own executor, for a Prometheus that follows annotations."""
 
 
 class SeldonServing:
@@ -40,11 +44,15 @@ class SeldonServing:
         """See ServingEngine."""
         return NAME if self._ingress else ROUTER
 
-    def objects(self, resource: ModelDeployment, versions: Sequence[Version], image: str) -> tuple[Manifest, ...]:
+    def objects(
+        self, resource: ModelDeployment, versions: Sequence[Version], image: str, defaults: PodOptions = PREDICTOR
+    ) -> tuple[Manifest, ...]:
         """See ServingEngine."""
         if not versions:
             return ()  # one without predictors would be refused
-        predictors = [_predictor(resource, each, image) for each in versions]
+        predictors = [
+            _predictor(resource, each, predictor.template(resource, each, image, defaults)) for each in versions
+        ]
         if self._ingress:
             _mark_shadows(versions, predictors)
         # Its webhook wants a whole from more than one; a first version that starts beside one that drains has no share yet.
@@ -94,10 +102,10 @@ def _mark_shadows(versions: Sequence[Version], predictors: Sequence[Manifest]) -
             each.update(shadow=True, traffic=version.mirror)
 
 
-def _predictor(resource: ModelDeployment, version: Version, image: str) -> Manifest:
-    pod = predictor.pod(resource, version, image)
-    (container,) = pod["containers"]
+def _predictor(resource: ModelDeployment, version: Version, template: Manifest) -> Manifest:
+    (container,) = template["spec"]["containers"]
     container["ports"].append(METRICS_PORT)
+    metadata = predictor.with_digest(template)
     return {
         # With the name of the SeldonDeployment before it this is the name of its Service.
         "name": f"v{version.number}",
@@ -112,16 +120,8 @@ def _predictor(resource: ModelDeployment, version: Version, image: str) -> Manif
         },
         "componentSpecs": [
             {
-                "metadata": {
-                    "labels": predictor.labels(resource, version.number),
-                    "annotations": {
-                        predictor.TEMPLATE_ANNOTATION: predictor.digest(pod),
-                        # In place of the path of Seldon's own executor, for a Prometheus that follows annotations.
-                        "prometheus.io/path": "/metrics",
-                        "prometheus.io/port": str(HTTP_PORT),
-                    },
-                },
-                "spec": pod,
+                "metadata": {**metadata, "annotations": {**SCRAPED, **metadata["annotations"]}},
+                "spec": template["spec"],
             }
         ],
     }

@@ -6,14 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from homeostat.api.v1alpha1 import FeatureSet, TrainingJobStatus
+from homeostat.api.v1alpha1.pods import Toleration, TolerationOperator
 from homeostat.api.v1alpha1.trainingjob import SUCCEEDED
 from homeostat.artifacts.bundle import BundleRef
 from homeostat.artifacts.features import schema_hash
 from homeostat.engines.runs import RunState
 from homeostat.engines.runs.packages import bundled
+from homeostat.pod_settings import NodePool
 from homeostat.reconcile.conditions import get
 from homeostat.runs import StoredDataset, TrainInput, TrainResult
-from homeostat.settings import NodePool
 from homeostat.testing.builders import DIGEST, a_feature_set, a_training_job
 from homeostat_operators.core.actions import Launch, Stop
 from homeostat_operators.core.plan import Plan
@@ -25,7 +26,9 @@ NAME = "tabular-classification"
 EARLIER = NOW - timedelta(minutes=2)
 UID = a_training_job().metadata.uid
 POOL = NodePool(
-    node_selector={"pool": "a100"}, tolerations=[{"key": "gpu", "operator": "Exists"}], resource_name="a/gpu"
+    node_selector={"pool": "a100"},
+    tolerations=[Toleration(key="gpu", operator=TolerationOperator.EXISTS)],
+    resource_name="a/gpu",
 )
 
 

@@ -164,6 +164,14 @@ def test_a_node_pool_gives_selector_tolerations_and_the_name_of_its_gpus() -> No
     assert pod["containers"][0]["resources"]["limits"]["a/gpu"] == "2"
 
 
+def test_a_node_selector_that_contradicts_the_node_pool_is_refused_by_label() -> None:
+    contradiction = {"node_pool": "gpu-a100", "pod_template": {"spec": {"node_selector": {"pool": "t4"}}}}
+    status = plan(a_training_job(placement=contradiction), READY, NOW).status
+    assert said(status) == ("False", TrainingJobReason.INVALID_SPEC)
+    assert status.completion is not None
+    assert "has pool: t4, and node pool 'gpu-a100' has pool: a100" in status.completion.message
+
+
 def test_a_user_who_asks_for_more_memory_than_the_default_limit_gets_it() -> None:
     placement = {"resources": {"requests": {"memory": "8Gi"}}}
     (action,) = (

@@ -76,11 +76,7 @@ class KubeflowRuns:
 
     def package(self, request: PackageRequest) -> Package:
         """See RunEngine."""
-        if request.pool is not None and request.pool.tolerations:
-            raise InvalidSpec(
-                f"spec.placement.nodePool {request.placement.node_pool!r} has tolerations, which Kubeflow "
-                "Pipelines 2.0 cannot set; use spec.engine Local, or a pool without taints"
-            )
+        manifests.check_placement(request.placement, request.pool)
         if request.pipeline.version is None:
             return self._packages.load(request.namespace, request.pipeline)
         return self._existing(request, request.pipeline.version)
@@ -255,6 +251,7 @@ class KubeflowRuns:
             "nodePool": placement.node_pool,
             "gpusPerNode": placement.gpus_per_node,
             "resources": placement.resources.requests or placement.resources.limits,
+            "podTemplate": placement.pod_template,
         }
         if unmet := [field for field, value in requested.items() if value]:
             raise InvalidSpec(

@@ -6,11 +6,14 @@ from typing import Any
 
 import yaml
 
+from homeostat.api.v1alpha1.pods import PodTemplate
+from homeostat.api.v1alpha1.trainingjob import Placement
 from homeostat.conventions import PLATFORM_SECRET
 from homeostat.engines.runs import RunShape
 from homeostat.engines.runs.packages import Package
+from homeostat.pod_settings import NodePool
+from homeostat.reconcile.errors import InvalidSpec
 from homeostat.reconcile.quantity import parse_quantity
-from homeostat.settings import NodePool
 
 SECRET_KEYS = (
     "HOMEOSTAT_S3_ENDPOINT",
@@ -28,6 +31,31 @@ IMAGE = "homeostat/pipelines"
 GIGA = 10**9
 
 
+def check_placement(placement: Placement, pool: NodePool | None) -> None:
+    """Refuses what version 2.0 of the backend cannot set for a step.
+
+    Raises:
+        InvalidSpec: The placement or its node pool asks for it.
+    """
+    if pool is not None and pool.tolerations:
+        raise InvalidSpec(
+            f"spec.placement.nodePool {placement.node_pool!r} has tolerations, which Kubeflow "
+            "Pipelines 2.0 cannot set; use spec.engine Local, or a pool without taints"
+        )
+    template = placement.pod_template or PodTemplate()
+    requested = {
+        "metadata.labels": template.metadata.labels,
+        "metadata.annotations": template.metadata.annotations,
+        "spec.tolerations": template.spec.tolerations,
+        "spec.priorityClassName": template.spec.priority_class_name,
+    }
+    if unmet := [field for field, value in requested.items() if value]:
+        raise InvalidSpec(
+            f"spec.placement.podTemplate.{unmet[0]} is given, which Kubeflow Pipelines 2.0 cannot set; remove it, or use "
+            "spec.engine Local"
+        )
+
+
 def rendered(package: Package, image: str, shape: RunShape) -> str:
     """The package for one run: pipeline spec and platform spec, equal whenever package, image, nodes and resources are.
 
@@ -43,15 +71,16 @@ def rendered(package: Package, image: str, shape: RunShape) -> str:
         if container["image"] == IMAGE:
             container["image"] = image
         container["resources"] = _understood(container.get("resources", {})) or _resources(shape)
-        steps[label] = _placed(steps.get(label, {}), shape.pool)
+        steps[label] = _placed(steps.get(label, {}), shape.pod_template)
     return yaml.safe_dump_all([spec, {"platforms": platforms}], sort_keys=True)
 
 
-def _placed(own: Mapping[str, Any], pool: NodePool | None) -> dict[str, Any]:
+def _placed(own: Mapping[str, Any], template: PodTemplate | None) -> dict[str, Any]:
     keys = [{"secretKey": key, "envVar": key} for key in SECRET_KEYS]
     config = {**own, "secretAsEnv": [*own.get("secretAsEnv", []), {"secretName": PLATFORM_SECRET, "keyToEnv": keys}]}
-    if pool is not None and pool.node_selector:
-        config["nodeSelector"] = {"labels": {**own.get("nodeSelector", {}).get("labels", {}), **pool.node_selector}}
+    selector = template.spec.node_selector if template else {}
+    if selector:
+        config["nodeSelector"] = {"labels": {**own.get("nodeSelector", {}).get("labels", {}), **selector}}
     return config
 
 
@@ -72,8 +101,7 @@ def _resources(shape: RunShape) -> dict[str, Any]:
         if "memory" in amounts:
             resources[f"memory{kind}"] = _number(amounts["memory"]) / GIGA
     if shape.gpus:
-        name = shape.pool.resource_name if shape.pool else NodePool().resource_name
-        resources["accelerator"] = {"type": name, "count": str(shape.gpus)}
+        resources["accelerator"] = {"type": shape.accelerator, "count": str(shape.gpus)}
     return resources
 
 
