@@ -36,6 +36,10 @@ LONGEST_DURATION = timedelta(hours=87_600)
 """Ten years: beyond it a duration is a slip of the keyboard, and sums of times leave the calendar."""
 
 
+INT_OR_STRING = "x-kubernetes-int-or-string"
+"""Schema marker of a text that may also be given as a whole number."""
+
+
 def decimal(value: float) -> str:
     """A number as `Decimal` writes it, to six places."""
     return f"{value:.6f}"

@@ -91,5 +91,5 @@ def _values(node: Schema) -> Iterator[tuple[str, Any]]:
             case "maxItems":
                 yield bound, [_EXAMPLES[node["items"]["type"]]] * (limit + 1)
             case "maxProperties":
-                inner = _EXAMPLES[node["additionalProperties"]["type"]]
+                inner = _EXAMPLES[node["additionalProperties"].get("type", "integer")]
                 yield bound, {f"name-{number}": inner for number in range(limit + 1)}

@@ -258,6 +258,8 @@ ACCEPTED = [
         for name in ("positive", "label", "probabilities", "event_timestamp", "entity", "predicted_at")
     ),
     Case("FeatureSet", {"placement.podTemplate": A_WHOLE_POD}),
+    Case("TrainingJob", {"placement.resources": {"requests": {"cpu": 1}, "limits": {"cpu": "1500m", "memory": "2Gi"}}}),
+    Case("ModelDeployment", {"realtime.resources": {"limits": {"cpu": 2}}}),
     Case("TrainingJob", {"placement.podTemplate": A_WHOLE_POD}),
     Case("TrainingJob", {"engine": "Kubeflow", "placement.podTemplate": {"spec": {"nodeSelector": {"disk": "ssd"}}}}),
     Case("ModelDeployment", {"realtime.podTemplate": A_WHOLE_POD, "promotion.evaluation.podTemplate": A_WHOLE_POD}),

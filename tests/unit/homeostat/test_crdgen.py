@@ -49,6 +49,18 @@ def test_an_optional_field_is_one_that_may_be_absent_and_never_null() -> None:
     }
 
 
+def test_a_text_that_may_be_a_number_is_an_integer_or_a_string() -> None:
+    amount = Annotated[
+        str, Field(description="How much.", max_length=9, json_schema_extra={"x-kubernetes-int-or-string": True})
+    ]
+    assert schema_of(amount) == {
+        "description": "How much.",
+        "anyOf": [{"type": "integer"}, {"type": "string"}],
+        "maxLength": 9,
+        "x-kubernetes-int-or-string": True,
+    }
+
+
 def test_exclusive_bounds_of_integers_become_inclusive_ones() -> None:
     size = schema_of(Annotated[Inner, Field(description="x")])["properties"]["size"]
     assert (size["minimum"], size["maximum"], size["format"], size["default"]) == (1, 9, "int64", 3)

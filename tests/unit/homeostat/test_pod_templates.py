@@ -31,6 +31,17 @@ def test_a_default_gives_way_where_a_request_would_be_above_its_limit() -> None:
     assert (found.requests, found.limits) == ({"cpu": "250m"}, {"memory": "511Mi"})
 
 
+def test_an_amount_may_be_a_number_without_quotes() -> None:
+    found = options(resources={"requests": {"cpu": 1}, "limits": {"nvidia.com/gpu": 2}}).resources
+    assert (found.requests, found.limits) == ({"cpu": "1"}, {"nvidia.com/gpu": "2"})
+
+
+@pytest.mark.parametrize("amount", [True, -1, 1.5, "1e3", "lots", ""])
+def test_what_is_no_amount_is_refused(amount: object) -> None:
+    with pytest.raises(ValidationError, match=r"resources\.limits\.cpu"):
+        options(resources={"limits": {"cpu": amount}})
+
+
 def test_the_object_wins_over_the_default_and_tolerations_add_up_without_repetition() -> None:
     spot, gpu = {"key": "spot", "operator": "Exists"}, {"key": "gpu", "operator": "Exists"}
     base = template(node_selector={"zone": "a", "disk": "ssd"}, tolerations=[spot], priority_class_name="batch")

@@ -72,6 +72,8 @@ def _type(field: Schema) -> str:
             return f"map to {_type(values)}"
         case {"format": "date-time"}:
             return "time"
+        case {"anyOf": _}:
+            return "string or integer"
     return str(field["type"])
 
 

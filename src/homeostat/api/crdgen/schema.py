@@ -8,6 +8,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from homeostat.api.common import INT_OR_STRING
+
 Schema = dict[str, Any]
 
 _KEPT = (
@@ -25,6 +27,7 @@ _KEPT = (
     "maxProperties",
     "required",
 )
+_INT_OR_STRING = [{"type": "integer"}, {"type": "string"}]
 _DROPPED = ("title", "default", "properties", "items", "additionalProperties", "$defs")
 
 
@@ -61,8 +64,9 @@ class _Rewriter:
             raise SchemaError(f"{path}: {', '.join(unknown) or 'a value of any type'} has no structural form")
         if not node["description"]:
             raise SchemaError(f"{path} has no description; write one for kubectl explain")
-        schema: Schema = {key: node[key] for key in ("description", "type")}
-        schema |= {key: value for key, value in node.items() if key in _KEPT and key not in schema}
+        schema: Schema = {"description": node["description"]}
+        schema |= {"anyOf": _INT_OR_STRING} if node.get(INT_OR_STRING) else {"type": node["type"]}
+        schema |= {key: value for key, value in node.items() if key in _KEPT and key not in (*schema, "type")}
         self._add_default(schema, node)
         if "items" in node:
             # An item says what it is by its own class or, if it is plain, by the list that holds it.
@@ -115,6 +119,8 @@ class _Rewriter:
 def _demand_bound(schema: Schema, path: str) -> None:
     """Without bounds the API server cannot tell what a CEL rule costs, and one object could fill etcd."""
     match schema:
+        case {"anyOf": _} if "maxLength" not in schema:
+            raise SchemaError(f"{path} has no maxLength")
         case {"type": "string"} if not schema.keys() & {"maxLength", "enum"} and schema.get("format") != "date-time":
             raise SchemaError(f"{path} has no maxLength")
         case {"type": "array"} if "maxItems" not in schema:

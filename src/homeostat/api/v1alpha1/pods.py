@@ -3,9 +3,9 @@
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
-from homeostat.api.common import GROUP, SpecModel, Text, rule
+from homeostat.api.common import GROUP, INT_OR_STRING, SpecModel, Text, rule
 
 RESERVED_PREFIX = f"{GROUP}/"
 RESERVED_LABELS = ("app.kubernetes.io/managed-by", "app.kubernetes.io/component")
@@ -22,7 +22,19 @@ _RESERVED = {
 }
 _UNTOLERABLE = "value is not allowed with operator Exists, and key is required with operator Equal"
 
-Quantity = Annotated[str, StringConstraints(pattern=r"^[0-9]+(\.[0-9]+)?(m|k|Ki|M|Mi|G|Gi|T|Ti)?$", max_length=32)]
+
+def _as_text(amount: Any) -> Any:
+    return str(amount) if isinstance(amount, int) and not isinstance(amount, bool) else amount
+
+
+Quantity = Annotated[
+    str,
+    StringConstraints(pattern=r"^[0-9]+(\.[0-9]+)?(m|k|Ki|M|Mi|G|Gi|T|Ti)?$", max_length=32),
+    BeforeValidator(_as_text),
+    Field(json_schema_extra={INT_OR_STRING: True, "minimum": 0}),
+]
+"""An amount as Kubernetes writes it; a whole number may be given without quotes."""
+
 LabelValue = Annotated[str, StringConstraints(pattern=r"^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$", max_length=63)]
 
 
