@@ -14,7 +14,7 @@ from homeostat.api.v1alpha1.modeldeployment import (
     ModelDeploymentStatus,
     Outcome,
 )
-from homeostat.engines.runs import EVALUATE, run_name
+from homeostat.engines.runs import DEADLINE_EXCEEDED, EVALUATE, run_name
 from homeostat.reconcile.pods import OUT_OF_MEMORY
 from homeostat.runs import EvaluateResult
 from homeostat.signals.gate import GateReport, RuleOutcome, Verdict
@@ -46,7 +46,7 @@ POLICY = RunPolicy(
 )
 
 _EVER = datetime.min.replace(tzinfo=UTC)
-"""For an end whose time does not matter."""
+"""For an end that is no run's own: what is left of the run is stopped at once."""
 
 
 def is_open(gate: Gate) -> bool:
@@ -99,7 +99,9 @@ def recorded_evaluation(resource: ModelDeployment, status: ModelDeploymentStatus
     candidate = status.candidate
     if candidate is None or candidate.gate_passed or candidate.evaluation == 0:
         failures = candidate.evaluation_failures if candidate else 0
-        return RecordedRun(status.evaluations, ended=_EVER, failures=failures)
+        failure = candidate.last_evaluation_failure if candidate else None
+        is_late = failure is not None and failure.reason == DEADLINE_EXCEEDED
+        return RecordedRun(status.evaluations, ended=_end_of_newest(status), failures=failures, stopped=is_late)
     is_stale = candidate.champion_digest != champion_of(status)
     return RecordedRun(
         number=candidate.evaluation,
@@ -108,6 +110,16 @@ def recorded_evaluation(resource: ModelDeployment, status: ModelDeploymentStatus
         ended=_EVER if is_stale else None,
         failures=candidate.evaluation_failures,
     )
+
+
+def _end_of_newest(status: ModelDeploymentStatus) -> datetime:
+    """When the newest evaluation ended; `_EVER` for one that was given up because a newer version took its place."""
+    candidate, history = status.candidate, status.history
+    if candidate is None:
+        return history[0].time if history else _EVER
+    if candidate.gate_passed:
+        return candidate.since
+    return candidate.last_evaluation_failure.time if candidate.last_evaluation_failure else _EVER
 
 
 def _evaluated(
@@ -146,7 +158,7 @@ def _failed(
     if failed.exhausted:
         reason = f"{failures} evaluations of version {candidate.version} failed, the last one: {failed.message}"
         return finish(resource, status, Outcome.EVALUATION_FAILED, reason, now)
-    failure = EvaluationFailure(message=failed.message, time=now)
+    failure = EvaluationFailure(reason=failed.reason[:63], message=failed.message, time=now)
     ended = {"evaluation": 0, "evaluation_uid": "", "evaluation_failures": failures, "last_evaluation_failure": failure}
     return status.model_copy(update={"candidate": candidate.model_copy(update=ended)})
 

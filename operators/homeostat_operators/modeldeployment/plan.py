@@ -11,7 +11,7 @@ from homeostat.api.v1alpha1.modeldeployment import Candidate, ModelDeployment, M
 from homeostat.engines.runs import local
 from homeostat_operators.core.actions import Action, Apply, Delete, Launch, SetAlias, Stop, TagVersion
 from homeostat_operators.core.plan import Plan
-from homeostat_operators.core.runs import LaunchRun, strays
+from homeostat_operators.core.runs import LaunchRun, ending, strays
 from homeostat_operators.modeldeployment import candidates, children, conditions, evaluation, mirroring, rollout
 from homeostat_operators.modeldeployment.engine import engine_of
 from homeostat_operators.modeldeployment.observed import ModelDeploymentObservation
@@ -75,8 +75,8 @@ def _evaluate(
     resource: ModelDeployment, status: ModelDeploymentStatus, observed: ModelDeploymentObservation, now: datetime
 ) -> tuple[Action, ...]:
     """Evaluations that nobody waits for any more are stopped, and the reserved one is launched after them."""
-    candidate = status.candidate
-    doomed = strays(evaluation.recorded_evaluation(resource, status), observed.evaluation)
+    candidate, recorded = status.candidate, evaluation.recorded_evaluation(resource, status)
+    doomed = strays(recorded, observed.evaluation, ending(recorded, now))
     stops = tuple(Stop(local.NAME, run) for run in doomed if not run.deleting)
     if candidate is None or not isinstance(evaluation.decision_on(resource, status, observed, now), LaunchRun):
         return stops

@@ -192,6 +192,9 @@ class ShadowRecord(StatusModel):
 class EvaluationFailure(StatusModel):
     """Why an evaluation failed."""
 
+    reason: Annotated[
+        str, Field(description="Reason in one word, such as OOMKilled; empty if there is none.", max_length=63)
+    ] = ""
     message: Annotated[Message, Field(description="Human-readable explanation.")]
     time: Annotated[datetime, Field(description="Time at which the evaluation failed.")]
 

@@ -8,13 +8,13 @@ import pytest
 
 from homeostat.api.v1alpha1.modeldeployment import Outcome
 from homeostat.engines.runs import RunState
-from homeostat.runs import EvaluateResult
+from homeostat.runs import EvaluateResult, RunFailure
 from homeostat.signals import Metric
 from homeostat.signals.gate import GateReport, PairedComparison, RuleKind, RuleOutcome, RuleResult, Verdict
 from homeostat.testing.builders import a_model_deployment
 from homeostat_operators.core.actions import Launch, SetAlias, Stop, TagVersion
 from homeostat_operators.core.runs import Nothing, Reserve, RunObservation
-from homeostat_operators.modeldeployment.evaluation import decision_on, recorded_evaluation
+from homeostat_operators.modeldeployment.evaluation import POLICY, decision_on, recorded_evaluation
 from homeostat_operators.modeldeployment.plan import plan
 from unit.operators.modeldeployment.world import World, a_report, digest, in_canary, serving_one
 
@@ -287,3 +287,60 @@ def test_what_drains_is_looked_at_when_it_may_go(into: float, wait: float) -> No
     (entry,) = world.status.draining
     world.now = entry.since + timedelta(seconds=into)
     assert world.turn().wait == timedelta(seconds=wait)
+
+
+def with_a_late_list(world: World, *, ended: bool = True, **documents: Any) -> tuple[World, list[int]]:
+    """The world after a turn, and the runs that it stops, where the list was read before the evaluation ended."""
+    number = world.status.candidate.evaluation
+    listed, now = an_evaluation(number), an_evaluation(number, finished=ended, start=world.now)
+    seen = replace(world.observed(), evaluation=RunObservation(number, now, (listed,), **documents))
+    decided = plan(world.resource, seen, world.now)
+    world.resource = world.resource.model_copy(update={"status": decided.status})
+    return world, [action.run.number for action in decided.actions if isinstance(action, Stop)]
+
+
+def stopped_after(world: World, seconds: int, number: int) -> list[int]:
+    seen = replace(world.observed(), evaluation=evaluations(0, an_evaluation(number)))
+    actions = plan(world.resource, seen, world.now + timedelta(seconds=seconds)).actions
+    return [action.run.number for action in actions if isinstance(action, Stop)]
+
+
+@pytest.mark.parametrize("verdict", [Verdict.PROMOTE, Verdict.HOLD, Verdict.REJECT])
+def test_an_evaluation_with_a_verdict_is_left_to_end_by_itself_for_a_minute_so_that_its_log_stays(
+    verdict: Verdict,
+) -> None:
+    world, stopped = with_a_late_list(World(verdict=None).turn(), result=EvaluateResult(report=a_report(verdict)))
+    assert (stopped, stopped_after(world, 59, 1), stopped_after(world, 60, 1)) == ([], [], [1])
+
+
+def test_a_failed_evaluation_is_left_to_end_by_itself_for_a_minute_so_that_its_log_stays() -> None:
+    failure = RunFailure(reason="InvalidData", message="no rows")
+    world, stopped = with_a_late_list(World(verdict=None).turn(), failure=failure)
+    assert (stopped, stopped_after(world, 59, 1), stopped_after(world, 60, 1)) == ([], [], [1])
+
+
+def test_the_last_of_three_failed_evaluations_is_left_to_end_by_itself_too() -> None:
+    world = World(failure="no rows").turn()
+    for failures in (1, 2):
+        world.turn(PAUSES[failures]).turn()
+    world, stopped = with_a_late_list(world, failure=RunFailure(reason="InvalidData", message="no rows"))
+    assert world.status.history[0].outcome is Outcome.EVALUATION_FAILED
+    assert (stopped, stopped_after(world, 59, 3), stopped_after(world, 60, 3)) == ([], [], [3])
+
+
+def test_an_evaluation_that_takes_too_long_is_stopped_at_once() -> None:
+    world = World(verdict=None).turn()
+    world.now += timedelta(seconds=POLICY.deadline.total_seconds() + 31)
+    seen = an_evaluation(1, start=world.now - POLICY.deadline - timedelta(seconds=31))
+    observed = replace(world.observed(), evaluation=RunObservation(1, seen, (seen,)))
+    decided = plan(world.resource, observed, world.now)
+    assert decided.status.candidate is not None
+    assert decided.status.candidate.last_evaluation_failure is not None
+    assert decided.status.candidate.last_evaluation_failure.reason == "DeadlineExceeded"
+    assert [action.run.number for action in decided.actions if isinstance(action, Stop)] == [1]
+
+
+def test_an_evaluation_whose_version_nobody_waits_for_is_stopped_at_once() -> None:
+    world = World(verdict=None).turn()
+    world.versions.append("2")
+    assert [action.run.number for action in world.turn().last if isinstance(action, Stop)] == [1]
