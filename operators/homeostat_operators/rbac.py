@@ -138,7 +138,7 @@ ENGINES: tuple[EngineGrant, ...] = (
         TrainingJob.KIND,
         "",
         ".Values.kubeflow.url",
-        (Rule("", ("pods",), ("list",)), _rule(WORKFLOW, KUBEFLOW[WORKFLOW], ("list",))),
+        (Rule("", ("pods", "events"), ("list",)), _rule(WORKFLOW, KUBEFLOW[WORKFLOW], ("list",))),
         namespaces="list .Values.kubeflow.namespace",
     ),
     # Compiled pipelines in ConfigMaps: by name, and only where the platform's Secret is.

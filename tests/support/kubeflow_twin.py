@@ -57,6 +57,7 @@ class KubeflowServer:
         self.versions: dict[str, list[dict[str, Any]]] = {}
         self.workflows: list[dict[str, Any]] = []
         self.pods: list[dict[str, Any]] = []
+        self.events: list[dict[str, Any]] = []
         self.uploads: list[str] = []
         self.tokens: list[str] = []
         self.faults = faults if faults is not None else deque()
@@ -93,11 +94,20 @@ class KubeflowServer:
         return None
 
     def listed(
-        self, _api_version: str, kind: str, _namespace: str | None, labels: Mapping[str, str | None]
+        self,
+        _api_version: str,
+        kind: str,
+        _namespace: str | None,
+        labels: Mapping[str, str | None] | None = None,
+        fields: Mapping[str, str] | None = None,
     ) -> list[dict[str, Any]]:
-        """Workflows and pods as Kubernetes lists them."""
+        """Workflows, pods and Events as Kubernetes lists them."""
+        if kind == "Event":
+            about = (fields or {})["involvedObject.uid"]
+            return [one for one in self.events if one["involvedObject"]["uid"] == about]
         held = self.workflows if kind == "Workflow" else self.pods
-        return [one for one in held if all(one["metadata"].get("labels", {}).get(k) == v for k, v in labels.items())]
+        needed = (labels or {}).items()
+        return [one for one in held if all(one["metadata"].get("labels", {}).get(k) == v for k, v in needed)]
 
     # What others do.
 

@@ -10,6 +10,7 @@ from homeostat.api.v1alpha1.modeldeployment import (
     ModelDeploymentStatus,
     Outcome,
 )
+from homeostat.engines.serving import Serving
 from homeostat.reconcile.conditions import put, ready, reconciling, stalled
 from homeostat_operators.modeldeployment import rollout
 from homeostat_operators.modeldeployment.observed import ModelDeploymentObservation
@@ -62,11 +63,16 @@ def _kstatus(
         message = f"Version {status.stable.version} has no ready pod{suffix}."
         return reconciling(old, ModelDeploymentReason.UNAVAILABLE, message, generation, now)
     reason, message = moving or ended or (ModelDeploymentReason.SERVING, "")
-    serves = f"Version {status.stable.version} serves with {champion.ready} of {champion.desired} pods ready."
+    serves = f"Version {status.stable.version} serves with {_pods(champion)}."
     new = ready(old, reason, f"{serves} {message}".strip(), generation, now)
     if moving is not None:
         new = put(new, ConditionType.RECONCILING, ConditionStatus.TRUE, reason, message, generation, now)
     return new
+
+
+def _pods(serving: Serving) -> str:
+    why = f" ({serving.failure_message})" if serving.failure_message and serving.ready < serving.desired else ""
+    return f"{serving.ready} of {serving.desired} pods ready{why}"
 
 
 def _on_its_way(
@@ -105,9 +111,7 @@ def _candidate(
             obstacle = f"It starts after a pause, because the last attempt failed: {failure.message}"
         message = f"Version {version} is evaluated against {against} on the holdout{attempt}.{f' {obstacle}' if obstacle else ''}"
         return ModelDeploymentReason.EVALUATING, message
-    ready_pods, desired = (serving.ready, serving.desired) if serving else (0, resource.spec.realtime.replicas)
-    suffix = f" ({serving.failure_message})" if serving and serving.failure_message else ""
-    pods = f"{ready_pods} of {desired} pods ready{suffix}"
+    pods = _pods(serving) if serving else f"0 of {resource.spec.realtime.replicas} pods ready"
     if candidate.step_start_time is None:
         return ModelDeploymentReason.STARTING, f"Version {version} is starting: {pods}."
     reason = ModelDeploymentReason.SHADOW if candidate.mirror else ModelDeploymentReason.CANARY

@@ -7,8 +7,9 @@ from homeostat.api.common import API_VERSION
 from homeostat.api.v1alpha1.modeldeployment import ModelDeployment
 from homeostat.api.v1alpha1.trainingjob import TrainingJob
 from homeostat.artifacts.bundle import BundleRef
+from homeostat.cluster.events import warnings_about
 from homeostat.engines.runs import EVALUATE, local
-from homeostat.engines.serving import children_of, predictor
+from homeostat.engines.serving import children_of, predictor, unexplained
 from homeostat.engines.serving.table import serving_engine
 from homeostat.reconcile.errors import EngineUnavailable, PlatformError
 from homeostat.runs import EvaluateResult
@@ -43,6 +44,8 @@ def observe(resource: ModelDeployment, clients: Clients, now: datetime) -> Model
     kinds = (*engine.kinds, ("v1", "Pod"))
     labels = predictor.selecting(resource)
     manifests = {kind: clients.cluster.list(api, kind, namespace, labels) for api, kind in kinds}
+    events = warnings_about(clients.cluster.list, namespace, unexplained(manifests, engine))
+    manifests = {**manifests, "Event": events}
     alias, answers = _champion_alias(resource, clients)
     installation = Installation(
         bucket=settings.bucket,

@@ -18,6 +18,8 @@ from homeostat_operators.modeldeployment.observed import ModelDeploymentObservat
 
 ROLLOUT_POLL_INTERVAL = timedelta(seconds=2)
 """Between two observations of a rollout."""
+UNREADY_POLL_INTERVAL = timedelta(seconds=10)
+"""While pods of the version in service are not ready: pods and their Events, which say why, queue nothing."""
 IDLE_POLL_INTERVAL = timedelta(seconds=60)
 """Between two observations of a deployment with nothing in flight; events come sooner."""
 
@@ -52,7 +54,8 @@ def plan(resource: ModelDeployment, observed: ModelDeploymentObservation, now: d
         *deletes,
         *_update_registry(resource, status, observed),
     )
-    return Plan(status=status, actions=actions, requeue_after=_requeue_after(resource, status, now))
+    is_well = status.stable is None or (serving is not None and serving.complete)
+    return Plan(status=status, actions=actions, requeue_after=_requeue_after(resource, status, now, is_well=is_well))
 
 
 def _url(resource: ModelDeployment, observed: ModelDeploymentObservation) -> str:
@@ -106,8 +109,10 @@ def _update_registry(
     return tuple(actions)
 
 
-def _requeue_after(resource: ModelDeployment, status: ModelDeploymentStatus, now: datetime) -> timedelta:
-    delays = [IDLE_POLL_INTERVAL]
+def _requeue_after(
+    resource: ModelDeployment, status: ModelDeploymentStatus, now: datetime, *, is_well: bool
+) -> timedelta:
+    delays = [IDLE_POLL_INTERVAL if is_well else UNREADY_POLL_INTERVAL]
     if status.candidate is not None:
         delays.append(_candidate_poll_interval(resource, status.candidate, now))
     delays += [entry.since + rollout.DRAIN - now for entry in status.draining]

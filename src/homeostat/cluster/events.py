@@ -1,10 +1,38 @@
 """Kubernetes Events as manifests."""
 
 import hashlib
+from collections.abc import Iterable, Mapping
 from datetime import datetime
+from typing import Protocol
 
 from homeostat.api.common import format_time
-from homeostat.cluster import Manifest
+from homeostat.cluster import Labels, Manifest
+
+EVENT = ("v1", "Event")
+
+
+class ListObjects(Protocol):
+    """`ClusterAccess.list`."""
+
+    def __call__(
+        self,
+        api_version: str,
+        kind: str,
+        namespace: str | None,
+        labels: Labels | None = None,
+        fields: Mapping[str, str] | None = None,
+    ) -> list[Manifest]:
+        """Objects that match labels and fields."""
+        ...
+
+
+def warnings_about(objects: ListObjects, namespace: str, uids: Iterable[str]) -> list[Manifest]:
+    """Events of type Warning about objects of a namespace, by their uids."""
+    return [
+        event
+        for uid in uids
+        for event in objects(*EVENT, namespace, fields={"involvedObject.uid": uid, "type": "Warning"})
+    ]
 
 
 def event_manifest(

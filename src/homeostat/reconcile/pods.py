@@ -4,7 +4,7 @@ Times are those of the pod's own status. A pod has a ``startTime`` once a kubele
 for a node: ``activeDeadlineSeconds`` of a pod, unlike that of a Job, counts from there.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,6 +14,7 @@ from pydantic import TypeAdapter
 HARMLESS = frozenset({"ContainerCreating", "PodInitializing"})
 OUT_OF_MEMORY = "OOMKilled"
 EVICTED = "Evicted"
+UNSCHEDULED = "FailedScheduling"
 
 _TIME: TypeAdapter[datetime] = TypeAdapter(datetime)
 
@@ -31,17 +32,38 @@ class PodFailure:
     message: str
 
 
-def failure_message(pod: Mapping[str, Any]) -> str:
-    """Why a pod cannot start or does not become ready, in one line; empty while all is well."""
+def failure_message(pod: Mapping[str, Any], warnings: Iterable[Mapping[str, Any]] = ()) -> str:
+    """Why a pod cannot start or does not become ready, in one line; empty while all is well.
+
+    Args:
+        pod: The pod.
+        warnings: Events of type Warning; those about this pod count where its status explains nothing.
+    """
     status, name = pod.get("status", {}), pod["metadata"]["name"]
     unscheduled = _unscheduled(pod)
     if unscheduled is not None:
         return f"pod {name} cannot be scheduled: {unscheduled.get('message', unscheduled.get('reason', ''))}"
-    for container in status.get("containerStatuses", []):
-        message = _container_message(container)
-        if message:
-            return f"pod {name}: {message}"
-    return ""
+    messages = (
+        *map(_init_message, status.get("initContainerStatuses", [])),
+        *map(_container_message, status.get("containerStatuses", [])),
+        newest_message(warnings, pod["metadata"].get("uid", "")) if _is_pending(pod) else "",
+    )
+    return next((f"pod {name}: {message}" for message in messages if message), "")
+
+
+def is_unexplained(pod: Mapping[str, Any]) -> bool:
+    """Whether a pod has a node, does not run, and its status does not say why: only Events can."""
+    return _is_pending(pod) and not failure_message(pod)
+
+
+def newest_message(warnings: Iterable[Mapping[str, Any]], uid: str) -> str:
+    """What the newest of the Events about an object says; empty without one.
+
+    That a pod could not be scheduled is left out: its status says so as long as it is true.
+    """
+    about = (one for one in warnings if one["involvedObject"].get("uid") == uid and one.get("reason") != UNSCHEDULED)
+    newest = max(about, key=lambda one: one.get("lastTimestamp") or one.get("eventTime") or "", default={})
+    return str(newest.get("message", "")).strip().rstrip(".")
 
 
 def is_waiting(pod: Mapping[str, Any]) -> bool:
@@ -106,6 +128,17 @@ def _unscheduled(pod: Mapping[str, Any]) -> Mapping[str, Any] | None:
 
 def _conditions(pod: Mapping[str, Any], type_: str) -> list[Mapping[str, Any]]:
     return [condition for condition in pod.get("status", {}).get("conditions", []) if condition.get("type") == type_]
+
+
+def _is_pending(pod: Mapping[str, Any]) -> bool:
+    return bool(pod.get("status", {}).get("phase") == "Pending")
+
+
+def _init_message(container: Mapping[str, Any]) -> str:
+    """What holds up a container that runs before the others; one that runs, or is done, does not."""
+    state = container.get("state", {})
+    is_done = state.get("terminated", {}).get("exitCode") == 0
+    return "" if is_done or state.get("running") else _container_message(container)
 
 
 def _container_message(container: Mapping[str, Any]) -> str:

@@ -62,7 +62,7 @@ def test_only_who_reads_the_stores_is_given_their_credentials(objects: list[Obje
 @pytest.mark.parametrize(
     ("value", "role", "resources"),
     [
-        ("kubeflow.url=http://kfp.example.org", "homeostat-operator-trainingjob", {"pods", "workflows"}),
+        ("kubeflow.url=http://kfp.example.org", "homeostat-operator-trainingjob", {"pods", "events", "workflows"}),
         ("kubeflow.url=http://kfp.example.org", "homeostat-operator-trainingjob-packages", {"configmaps"}),
         ("seldon.enabled=true", "homeostat-operator-modeldeployment-seldon", {"seldondeployments"}),
         ("kserve.enabled=true", "homeostat-operator-modeldeployment-kserve", {"inferenceservices"}),

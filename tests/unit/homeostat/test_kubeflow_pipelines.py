@@ -379,3 +379,45 @@ def test_the_node_selector_of_a_pod_template_is_that_of_every_step() -> None:
     _, platform = yaml.safe_load_all(rendered(shaped))
     for step in platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"].values():
         assert step["nodeSelector"] == {"labels": {"disk": "ssd"}}
+
+
+def a_pending_step(server: KubeflowServer, **status: Any) -> dict[str, Any]:
+    """A pod of the first run's step train."""
+    labels = {"pipeline/runid": server.objects["runs"][0]["run_id"]}
+    node = {"workflows.argoproj.io/node-name": "tabular-abc.root.train.executor"}
+    metadata = {"name": "tabular-abc-1", "uid": "pod-uid", "annotations": node, "labels": labels}
+    return {"kind": "Pod", "metadata": metadata, "status": {"phase": "Pending", **status}}
+
+
+QUOTA = 'pods "tabular-x1-13" is forbidden: exceeded quota: team, requested: limits.cpu=1'
+
+
+def test_a_step_that_may_get_no_pod_passes_on_the_words_of_the_api_server() -> None:
+    server = KubeflowServer()
+    kubeflow, attempt = engine(server), an_attempt()
+    kubeflow.submit(attempt)
+    server.workflows[0]["status"]["nodes"] = {"1": {"displayName": "train", "phase": "Pending", "message": QUOTA}}
+    assert found(kubeflow, attempt).failure_message == f"step train cannot start: {QUOTA}"
+
+
+def test_a_step_whose_volume_cannot_be_mounted_passes_on_the_words_of_the_kubelet() -> None:
+    server = KubeflowServer()
+    kubeflow, attempt = engine(server), an_attempt()
+    kubeflow.submit(attempt)
+    creating = {"name": "main", "state": {"waiting": {"reason": "ContainerCreating"}}}
+    server.pods.append(a_pending_step(server, startTime="2026-01-05T09:00:00Z", containerStatuses=[creating]))
+    words = 'MountVolume.SetUp failed for volume "pvc": not found'
+    event = {"kind": "Event", "metadata": {"name": "e"}, "type": "Warning", "reason": "FailedMount", "message": words}
+    server.events.append({**event, "involvedObject": {"uid": "pod-uid"}, "lastTimestamp": "2026-01-05T09:00:05Z"})
+    assert found(kubeflow, attempt).failure_message == f"step train cannot start: pod tabular-abc-1: {words}"
+
+
+def test_a_step_that_failed_passes_on_why_its_pod_did() -> None:
+    server = KubeflowServer()
+    kubeflow, attempt = engine(server), an_attempt()
+    kubeflow.submit(attempt)
+    node = {"displayName": "train", "phase": "Failed", "message": "OOMKilled (exit code 137)", "children": None}
+    server.workflows[0]["status"]["nodes"] = {"1": node}
+    server.ends(server.objects["runs"][0]["run_id"], "Failed", reported=False)
+    message = found(kubeflow, attempt).message
+    assert message.startswith("step train failed: OOMKilled (exit code 137); see kubectl logs")

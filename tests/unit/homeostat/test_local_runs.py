@@ -152,6 +152,57 @@ def test_a_job_that_may_create_no_pod_passes_on_the_newest_words_of_the_api_serv
     assert (found.waiting, found.failure_message) == (True, f"Job {job['metadata']['name']} has no pod yet: {QUOTA}")
 
 
+MOUNT = 'MountVolume.SetUp failed for volume "input": configmap "x" not found'
+
+
+def a_pod_with_events(status: dict[str, Any], *events: tuple[str, str, str]) -> RunState:
+    """A run whose pod has that status, after Events of (reason, message, second) about the pod."""
+    cluster, owner = MemoryCluster(), a_training_job()
+    engine = LocalRuns(cluster, Path("none"))
+    engine.submit(a_request(owner))
+    (job,) = cluster.list("batch/v1", "Job", None)
+    meta = {"name": "a", "namespace": "churn", "uid": "pod-uid", "labels": {JOB_UID_LABEL: job["metadata"]["uid"]}}
+    cluster.put({"apiVersion": "v1", "kind": "Pod", "metadata": meta, "status": status})
+    for reason, message, second in events:
+        cluster.put(a_warning(message, "pod-uid", second, reason=reason))
+    found = engine.find(owner, TRAIN, 1)
+    assert found is not None
+    return found
+
+
+CREATING = {"name": "train", "state": {"waiting": {"reason": "ContainerCreating"}}}
+SCHEDULED = {"phase": "Pending", "startTime": STARTED, "containerStatuses": [CREATING]}
+
+
+def test_a_pod_whose_volume_cannot_be_mounted_passes_on_the_newest_words_of_the_kubelet() -> None:
+    run = a_pod_with_events(SCHEDULED, ("FailedMount", "older", "10"), ("FailedMount", MOUNT, "20"))
+    assert run.failure_message == f"pod a: {MOUNT}"
+
+
+def test_a_pod_that_has_a_node_no_longer_reports_that_it_had_none() -> None:
+    assert a_pod_with_events(SCHEDULED, ("FailedScheduling", "0/1 nodes", "10")).failure_message == ""
+
+
+def test_a_pod_that_runs_reports_no_event_of_its_start() -> None:
+    running = {"phase": "Running", "startTime": STARTED}
+    assert a_pod_with_events(running, ("FailedMount", MOUNT, "10")).failure_message == ""
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        ({"waiting": {"reason": "ImagePullBackOff", "message": "not found"}}, "pod a: ImagePullBackOff, not found"),
+        ({"terminated": {"exitCode": 1, "reason": "Error"}}, "pod a: it ended with exit code 1 (Error)"),
+        ({"terminated": {"exitCode": 0, "reason": "Completed"}}, ""),
+        ({"running": {"startedAt": STARTED}}, ""),
+    ],
+)
+def test_a_container_that_runs_before_the_others_can_hold_a_pod_up(state: dict[str, Any], words: str) -> None:
+    waiting = {"name": "train", "state": {"waiting": {"reason": "PodInitializing"}}}
+    status = {**SCHEDULED, "initContainerStatuses": [{"name": "mesh", "state": state}], "containerStatuses": [waiting]}
+    assert the_run(status).failure_message == words
+
+
 def test_a_running_pod_holds_nothing_up() -> None:
     run = the_run({"phase": "Running", "startTime": STARTED})
     assert (run.failure_message, run.waiting) == ("", False)

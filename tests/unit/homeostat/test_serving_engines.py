@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from homeostat.api.v1alpha1.pods import PodOptions
-from homeostat.engines.serving import ROUTER, Serving, ServingEngine, predictor
+from homeostat.engines.serving import ROUTER, Serving, ServingEngine, predictor, unexplained
 from homeostat.engines.serving.deployment import DeploymentServing
 from homeostat.engines.serving.kserve import KServeServing
 from homeostat.engines.serving.seldon import SeldonServing
@@ -196,3 +196,52 @@ def test_a_limit_below_a_default_request_replaces_the_default_instead_of_contrad
     template = predictor.template(resource, MemoryStage.versions[0], "i", PREDICTOR)
     resources = template["spec"]["containers"][0]["resources"]
     assert resources == {"requests": {"cpu": "50m"}, "limits": {"cpu": "1", "memory": "128Mi"}}
+
+
+def a_warning(uid: str, message: str, reason: str = "FailedMount") -> dict[str, Any]:
+    return {
+        "involvedObject": {"uid": uid},
+        "reason": reason,
+        "message": message,
+        "lastTimestamp": "2026-01-05T09:00:00Z",
+    }
+
+
+def test_a_pod_whose_volume_cannot_be_mounted_passes_on_the_words_of_the_kubelet() -> None:
+    pod = a_pod(
+        {"state": {"waiting": {"reason": "ContainerCreating"}}}, phase="Pending", startTime="2026-01-05T09:00:00Z"
+    )
+    pod["metadata"]["uid"] = "u"
+    found = {"Deployment": [a_deployment(readyReplicas=0)], "Service": [A_SERVICE], "Pod": [pod]}
+    assert unexplained(found, ENGINES[0]) == ["u"]
+    events = [a_warning("u", "MountVolume.SetUp failed"), a_warning("another", "of another pod")]
+    told = ENGINES[0].servings({**found, "Event": events})["1"].failure_message
+    assert told == "pod p: MountVolume.SetUp failed"
+
+
+def test_a_deployment_that_may_create_no_replica_set_says_why() -> None:
+    words = 'replicasets.apps "churn-v1" is forbidden: exceeded quota: team'
+    refused = {"type": "Progressing", "status": "False", "reason": "ReplicaSetCreateError", "message": words}
+    assert (
+        seen(a_deployment(conditions=[refused], readyReplicas=0)).failure_message == f"no pod can be created: {words}"
+    )
+
+
+@pytest.mark.parametrize("engine", ENGINES[1:], ids=[engine.name for engine in ENGINES[1:]])
+def test_an_event_about_the_object_of_the_other_operator_says_why_there_is_no_deployment(engine: ServingEngine) -> None:
+    stage = a_stage(engine)
+    stage.apply(replace(stage.versions[0], weight=100))
+    found = stage.listed()
+    (uid,) = unexplained(found, engine)
+    words = 'admission webhook "policy" denied the request'
+    told = engine.servings({**found, "Event": [a_warning(uid, words, "InternalError")]})["1"].failure_message
+    assert told.endswith(f": {words}")
+
+
+def test_what_kserve_says_of_its_own_failure_is_passed_on() -> None:
+    stage = a_stage(ENGINES[2])
+    stage.apply(replace(stage.versions[0], weight=100))
+    false = {"type": "PredictorReady", "status": "False", "reason": "Denied", "message": "exceeded quota"}
+    address = ("serving.kserve.io/v1beta1", "InferenceService", "churn", "churn-v1")
+    stage.cluster.change(address, status={"conditions": [{"type": "Ready", "status": "False"}, false]})
+    assert stage.engine.servings(stage.listed())["1"].failure_message == "InferenceService churn-v1: exceeded quota"

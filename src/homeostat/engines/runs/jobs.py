@@ -21,7 +21,6 @@ from homeostat.runs import INPUT_ANNOTATION, INPUT_LIMIT, INPUT_VARIABLE, Failur
 
 JOB = ("batch/v1", "Job")
 POD = ("v1", "Pod")
-EVENT = ("v1", "Event")
 JOB_UID_LABEL = "batch.kubernetes.io/controller-uid"
 """On a pod: uid of its Job."""
 
@@ -163,14 +162,14 @@ def with_pods(
     Args:
         job: The state without them.
         found: The pods.
-        warnings: Events of type Warning about the Job; without a pod they say why none can be created.
+        warnings: Events of type Warning: those about the Job say why it has no pod, those about a pod why it cannot start.
     """
-    ours = list(found)
+    ours, events = list(found), list(warnings)
     start = min(filter(None, map(pods.start_time, ours)), default=None)
     if not job.finished:
-        obstacle = next(filter(None, map(pods.failure_message, filter(_is_pending, ours))), "")
+        obstacles = (pods.failure_message(pod, events) for pod in ours if _is_pending(pod))
         waiting = start is None
-        message = obstacle or ("" if ours else _without_pod(job.name, warnings))
+        message = next(filter(None, obstacles), "" if ours else _without_pod(job, events))
         return replace(job, start=start, failure_message=message, waiting=waiting)
     failure = next(filter(None, map(pods.failure, ours)), None)
     if not job.reason or failure is None:
@@ -178,11 +177,10 @@ def with_pods(
     return replace(job, start=start, reason=failure.reason, message=failure.message)
 
 
-def _without_pod(name: str, warnings: Iterable[Mapping[str, Any]]) -> str:
+def _without_pod(job: RunState, warnings: Iterable[Mapping[str, Any]]) -> str:
     # A quota, a policy, a webhook or a missing ServiceAccount: only the API server's own words name it.
-    newest = max(warnings, key=lambda one: one.get("lastTimestamp") or one.get("eventTime") or "", default={})
-    reason = str(newest.get("message", "")).strip().rstrip(".")
-    return f"Job {name} has no pod yet{f': {reason}' if reason else ''}"
+    reason = pods.newest_message(warnings, job.uid)
+    return f"Job {job.name} has no pod yet{f': {reason}' if reason else ''}"
 
 
 def _is_pending(pod: Mapping[str, Any]) -> bool:

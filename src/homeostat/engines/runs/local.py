@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from homeostat.cluster import ClusterAccess
+from homeostat.cluster.events import warnings_about
 from homeostat.cluster.once import create_once
 from homeostat.engines.runs import Owner, PackageRequest, RunRequest, RunState, run_name
-from homeostat.engines.runs.jobs import EVENT, JOB, JOB_UID_LABEL, POD, job_state, run_job, with_pods
+from homeostat.engines.runs.jobs import JOB, JOB_UID_LABEL, POD, job_state, run_job, with_pods
 from homeostat.engines.runs.packages import Package, bundled
 from homeostat.reconcile.errors import InvalidSpec
 from homeostat.reconcile.names import labels_for
+from homeostat.reconcile.pods import is_unexplained
 
 NAME = "Local"
 
@@ -49,10 +51,10 @@ class LocalRuns:
         if job.owner != owner.metadata.uid or (job.finished and not job.reason):
             return job  # its pods have nothing to add
         pods = self.cluster.list(*POD, namespace, {JOB_UID_LABEL: job.uid})
-        if pods or job.finished:
+        if job.finished:
             return with_pods(job, pods)
-        about = {"involvedObject.uid": job.uid, "type": "Warning"}
-        return with_pods(job, pods, self.cluster.list(*EVENT, namespace, fields=about))
+        unexplained = [pod["metadata"]["uid"] for pod in pods if is_unexplained(pod)] if pods else [job.uid]
+        return with_pods(job, pods, warnings_about(self.cluster.list, namespace, unexplained))
 
     def runs(self, owner: Owner, purpose: str) -> tuple[RunState, ...]:
         """See RunEngine; without what only their pods show."""

@@ -14,9 +14,10 @@ from homeostat.api.v1alpha1.pods import PodOptions
 from homeostat.cluster import Manifest
 from homeostat.pod_settings import PREDICTOR
 from homeostat.reconcile.names import VERSION_LABEL
+from homeostat.reconcile.pods import is_unexplained
 
 ServingObjects = Mapping[str, Sequence[Manifest]]
-"""What the cluster holds of a ModelDeployment, by kind: the engine's kinds, and Pod."""
+"""What the cluster holds of a ModelDeployment, by kind: the engine's kinds, Pod, and Event for what `unexplained` names."""
 
 ROUTER = "Router"
 """Who splits the traffic where the engine does not: Homeostat's own gateway."""
@@ -127,3 +128,16 @@ def children_of(objects: ServingObjects, engine: ServingEngine) -> Iterable[Chil
             meta = manifest["metadata"]
             version = str(meta.get("labels", {}).get(VERSION_LABEL, ""))
             yield Child(api_version, kind, meta["name"], meta["uid"], version)
+
+
+def unexplained(objects: ServingObjects, engine: ServingEngine) -> list[str]:
+    """Objects whose status does not say why they do not run, by uid: Events about them may.
+
+    These are pods, and the engine's own objects while a version has no Deployment.
+    """
+    stuck = [pod["metadata"]["uid"] for pod in objects.get("Pod", ()) if is_unexplained(pod)]
+    made = {one["metadata"].get("labels", {}).get(VERSION_LABEL) for one in objects.get("Deployment", ())}
+    if engine.servings(objects).keys() <= made:
+        return stuck
+    (_, kind), *_ = engine.kinds
+    return [*stuck, *(one["metadata"]["uid"] for one in objects.get(kind, ()))]

@@ -11,6 +11,7 @@ from homeostat.cluster import Manifest
 from homeostat.engines.serving import ROUTER, Serving, ServingObjects, Version, predictor
 from homeostat.pod_settings import PREDICTOR
 from homeostat.reconcile.names import version_name
+from homeostat.reconcile.pods import newest_message
 
 NAME = "KServe"
 API_VERSION = "serving.kserve.io/v1beta1"
@@ -49,7 +50,8 @@ class KServeServing:
         """See ServingEngine."""
         desired = {predictor.version_of(each): _requested(each) for each in objects.get(KIND, ())}
         served = [predictor.version_of(each) for each in objects.get("Service", ())]
-        return predictor.servings_by_template(objects, desired, served, "KServe has not created a Deployment for it")
+        missing = {predictor.version_of(each): _why_missing(each, objects) for each in objects.get(KIND, ())}
+        return predictor.servings_by_template(objects, desired, served, missing)
 
     def service(self, resource: ModelDeployment, version: str) -> str:
         """See ServingEngine."""
@@ -89,6 +91,15 @@ def _inference_service(resource: ModelDeployment, version: Version, template: Ma
             }
         },
     }
+
+
+def _why_missing(written: Manifest, objects: ServingObjects) -> str:
+    """Why an InferenceService has no Deployment, by its conditions or by the newest Event about it."""
+    conditions = (written.get("status") or {}).get("conditions", [])
+    messages = (one.get("message", "") for one in conditions if one.get("status") == "False")
+    event = newest_message(objects.get("Event", ()), written["metadata"].get("uid", ""))
+    told = next(filter(None, messages), event) or "KServe has not created a Deployment for it"
+    return f"InferenceService {written['metadata']['name']}: {told}"
 
 
 def _requested(written: Manifest) -> tuple[str, int]:

@@ -169,8 +169,9 @@ def version_of(manifest: Mapping[str, Any]) -> str:
 
 def failure_message_of(objects: ServingObjects, version: str) -> str:
     """The first failure that a version's pods report; empty when there is none."""
-    message = (failure_message(each) for each in objects.get("Pod", ()) if version_of(each) == version)
-    return next((each for each in message if each), "")
+    events = objects.get("Event", ())
+    messages = (failure_message(each, events) for each in objects.get("Pod", ()) if version_of(each) == version)
+    return next(filter(None, messages), "")
 
 
 def serving(deployment: Manifest, *, has_service: bool, current: bool, failure_message: str) -> Serving:
@@ -198,12 +199,14 @@ def serving(deployment: Manifest, *, has_service: bool, current: bool, failure_m
 def _replica_failure(deployment: Manifest) -> str:
     """Why no pod can be created, in the API server's words; empty when they can."""
     conditions = deployment.get("status", {}).get("conditions", [])
-    failed = next((c for c in conditions if c["type"] == "ReplicaFailure" and c["status"] == "True"), None)
+    failed = next((c for c in conditions if (c["type"], c["status"]) == ("ReplicaFailure", "True")), None)
+    # The ReplicaSet itself may be refused, too.
+    failed = failed or next((c for c in conditions if c.get("reason") == "ReplicaSetCreateError"), None)
     return f"no pod can be created: {failed.get('message', '').rstrip('.')}" if failed else ""
 
 
 def servings_by_template(
-    objects: ServingObjects, desired: Mapping[str, tuple[str, int]], served: Sequence[str], missing: str
+    objects: ServingObjects, desired: Mapping[str, tuple[str, int]], served: Sequence[str], missing: Mapping[str, str]
 ) -> dict[str, Serving]:
     """How versions fare whose Deployments are made by somebody else's operator.
 
@@ -214,11 +217,11 @@ def servings_by_template(
         objects: What the cluster holds.
         desired: Digest of the template and number of pods, by version.
         served: Versions that have a Service.
-        missing: Failure message of a version whose Deployment is not there.
+        missing: Failure messages of versions whose Deployments are not there.
     """
     by_version = {version_of(each): each for each in objects.get("Deployment", ()) if version_of(each)}
     states = {
-        version: Serving(desired=replicas, ready=0, current=False, has_service=False, failure_message=missing)
+        version: Serving(desired=replicas, ready=0, current=False, has_service=False, failure_message=missing[version])
         for version, (_, replicas) in desired.items()
     }
     for version, deployment in by_version.items():

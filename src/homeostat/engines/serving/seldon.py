@@ -14,6 +14,7 @@ from homeostat.conventions import HTTP_PORT
 from homeostat.engines.serving import ROUTER, Serving, ServingObjects, Version, predictor
 from homeostat.pod_settings import PREDICTOR
 from homeostat.reconcile.names import VERSION_LABEL, labels_for, owner_reference, version_name
+from homeostat.reconcile.pods import newest_message
 from homeostat.settings import SeldonSettings
 
 NAME = "Seldon"
@@ -79,8 +80,10 @@ class SeldonServing:
         made = status.get("serviceStatus") or {}
         name = deployment["metadata"]["name"] if deployment else ""
         served = [version for version in desired if version_name(name, version) in made]
-        message = status.get("description") or "Seldon Core's operator has not created a Deployment for it"
-        return predictor.servings_by_template(objects, desired, served, f"SeldonDeployment {name}: {message}")
+        uid = deployment["metadata"].get("uid", "") if deployment else ""
+        told = status.get("description") or newest_message(objects.get("Event", ()), uid)
+        message = f"SeldonDeployment {name}: {told or 'Seldon Core has not created a Deployment for it'}"
+        return predictor.servings_by_template(objects, desired, served, dict.fromkeys(desired, message))
 
     def service(self, resource: ModelDeployment, version: str) -> str:
         """See ServingEngine."""

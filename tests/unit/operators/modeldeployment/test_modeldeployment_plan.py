@@ -292,3 +292,20 @@ def test_replicas_are_those_of_the_stable_version() -> None:
     world.turns(4)
     assert world.status.candidate is not None
     assert world.status.replicas == 2
+
+
+def test_a_version_in_service_whose_pods_are_not_ready_is_looked_at_every_ten_seconds_so_that_the_reason_is_shown() -> None:
+    world = serving_one()
+    assert world.turn().wait == timedelta(seconds=60)
+    world.health["1"] = BROKEN
+    assert world.turn().wait == timedelta(seconds=10)
+    world.health["1"] = replace(BROKEN, ready=1)
+    assert world.turn().wait == timedelta(seconds=10)
+
+
+def test_a_version_that_serves_with_too_few_pods_says_why_the_others_are_not_ready() -> None:
+    world = serving_one()
+    words = "no pod can be created: exceeded quota: team"
+    world.health["1"] = replace(READY, ready=1, failure_message=words)
+    assert world.turn().condition("Ready").message == f"Version 1 serves with 1 of 2 pods ready ({words})."
+    assert (world.ready, world.reason()) == (True, "Serving")

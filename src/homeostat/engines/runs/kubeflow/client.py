@@ -10,7 +10,7 @@ are read as well, where that is permitted.
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -20,12 +20,14 @@ from typing import Any
 import httpx
 import structlog
 
+from homeostat.cluster.events import ListObjects, warnings_about
 from homeostat.engines.http import Engine, Failed, Refused, ServiceAccountToken
 from homeostat.engines.runs import Owner, PackageRequest, RunRequest, RunState
 from homeostat.engines.runs.kubeflow import manifests, records
 from homeostat.engines.runs.kubeflow.records import ACTIVE_STATES, RUN_LABEL, display_name
 from homeostat.engines.runs.packages import Package, Packages, parse
 from homeostat.reconcile.errors import EngineUnavailable, InvalidSpec, NotReadyYet, ObjectNotFound, PlatformError
+from homeostat.reconcile.pods import is_unexplained
 from homeostat.settings import KubeflowSettings
 
 NAME = "Kubeflow"
@@ -40,9 +42,6 @@ PAGE = 100
 LOST_RUN_POLL_INTERVAL = timedelta(seconds=5)
 UNKNOWN = "unknown"
 """What a backend says of its version that was built without one."""
-
-ListObjects = Callable[[str, str, str, Mapping[str, str | None]], list[dict[str, Any]]]
-"""Objects by apiVersion, kind, namespace and labels; a label with the value None is one that they lack."""
 
 log = structlog.get_logger(__name__)
 
@@ -87,7 +86,9 @@ class KubeflowRuns:
         if found is None:
             return None
         if not found.finished:
-            return records.with_pods(found, self._of_run("v1", "Pod", found))
+            steps = self._of_run("v1", "Pod", found)
+            unexplained = [pod["metadata"]["uid"] for pod in steps if is_unexplained(pod)]
+            return records.with_pods(found, steps, self._warnings(unexplained))
         # The backend's record of a run that was terminated may say no more than FAILED.
         return self._bridged(found) if found.reason == "Failed" else found
 
@@ -234,15 +235,27 @@ class KubeflowRuns:
     def _of_run(self, api_version: str, kind: str, run: RunState) -> list[dict[str, Any]]:
         return self._readable(api_version, kind, {RUN_LABEL: run.uid})
 
+    def _warnings(self, uids: Iterable[str]) -> list[dict[str, Any]]:
+        """Events about pods of runs; none where they cannot be read."""
+        with self._tolerated("Event"):
+            return warnings_about(self._objects, self._settings.namespace, uids)
+        return []
+
     def _readable(self, api_version: str, kind: str, labels: Mapping[str, str | None]) -> list[dict[str, Any]]:
         """Objects in the namespace of the runs; none where they cannot be read, as with a backend in another cluster."""
-        try:
+        with self._tolerated(kind):
             return self._objects(api_version, kind, self._settings.namespace, labels)
+        return []
+
+    @contextmanager
+    def _tolerated(self, kind: str) -> Iterator[None]:
+        """Logs that objects may not be read; an outage remains an error."""
+        try:
+            yield
         except EngineUnavailable:
             raise
         except PlatformError as error:
             log.warning("objects of runs cannot be read", kind=kind, error=str(error))
-            return []
 
     def _existing(self, request: PackageRequest, version: str) -> Package:
         """A version that the backend has."""

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 
 import structlog
@@ -79,14 +80,31 @@ def with_workflow(run: RunState, workflow: Mapping[str, Any]) -> RunState:
     """The run with what its Workflow knows already, while the backend's own record of it lags."""
     status = workflow.get("status", {})
     phase = status.get("phase", "")
-    run = replace(run, steps=_steps(map(_task, status.get("nodes", {}).values())) or run.steps)
+    nodes = status.get("nodes", {}).values()
+    run = replace(run, steps=_steps(map(_task, nodes)) or run.steps, failure_message=_without_pod(nodes))
     canceled = workflow.get("spec", {}).get("activeDeadlineSeconds") == 0  # how the backend terminates
     if phase not in {"Succeeded", "Failed", "Error"}:
         return replace(run, deleting=True) if canceled and not run.finished else run
-    return _ended(run, run.end or _time(status.get("finishedAt")), _failure_reason(phase, canceled=canceled))
+    ended = replace(run, failure_message="")
+    why = _told(nodes, "Failed", "Error")
+    return _ended(ended, run.end or _time(status.get("finishedAt")), _failure_reason(phase, canceled=canceled), why)
 
 
-def with_pods(run: RunState, found: Iterable[Mapping[str, Any]]) -> RunState:
+def _without_pod(nodes: Iterable[Mapping[str, Any]]) -> str:
+    """Which step has no pod yet, and why: a quota, a policy or a webhook."""
+    told = _told(nodes, "Pending")
+    return next((f"step {step} cannot start: {message}" for step, message in told.items()), "")
+
+
+def _told(nodes: Iterable[Mapping[str, Any]], *phases: str) -> dict[str, str]:
+    """What a Workflow says of its nodes in these phases, by the step's name."""
+    said = ((node.get("displayName", ""), str(node.get("message", "")).rstrip("."), node) for node in nodes)
+    return {step: message for step, message, node in said if message and node.get("phase") in phases}
+
+
+def with_pods(
+    run: RunState, found: Iterable[Mapping[str, Any]], warnings: Iterable[Mapping[str, Any]] = ()
+) -> RunState:
     """The run with what its pods show: a step that cannot start, and the time that its steps waited for nodes.
 
     That time does not count against the deadline, and while a step waits the deadline stands still. Steps that wait side by
@@ -96,16 +114,16 @@ def with_pods(run: RunState, found: Iterable[Mapping[str, Any]]) -> RunState:
     waited = timedelta(seconds=sum(map(pods.seconds_unscheduled, ours)))
     return replace(
         run,
-        failure_message=failure_message(ours),
+        failure_message=failure_message(ours, list(warnings)) or run.failure_message,
         waiting=any(map(pods.is_waiting, ours)),
         start=run.start + waited if run.start else None,
     )
 
 
-def failure_message(found: Iterable[Mapping[str, Any]]) -> str:
+def failure_message(found: Iterable[Mapping[str, Any]], warnings: Iterable[Mapping[str, Any]] = ()) -> str:
     """Which step of a run cannot start by its pods, and why; empty when all can."""
     for pod in found:
-        message = pods.failure_message(pod) if pod.get("status", {}).get("phase") == "Pending" else ""
+        message = pods.failure_message(pod, warnings) if pod.get("status", {}).get("phase") == "Pending" else ""
         if message:
             path = pod["metadata"].get("annotations", {}).get(STEP_ANNOTATION, "").removesuffix(".executor")
             step = path.rpartition(".")[2]
@@ -120,13 +138,15 @@ def _failure_reason(state: str, *, canceled: bool) -> str:
     return CANCELED if canceled else state.capitalize()
 
 
-def _ended(run: RunState, end: datetime | None, reason: str) -> RunState:
+def _ended(run: RunState, end: datetime | None, reason: str, why: Mapping[str, str] = MappingProxyType({})) -> RunState:
     message = ""
     if reason == CANCELED:
         message = "it was terminated in Kubeflow Pipelines"
     elif reason:
-        failed = ", ".join(step.name for step in run.steps if step.state is StepState.FAILED)
-        message = f"{f'step {failed} failed' if failed else f'it ended as {reason}'}; see {run.logs}"
+        failed = [step.name for step in run.steps if step.state is StepState.FAILED]
+        told = next((f": {why[step]}" for step in failed if step in why), "")
+        ending = f"step {', '.join(failed)} failed{told}" if failed else f"it ended as {reason}"
+        message = f"{ending}; see {run.logs}"
     return replace(run, finished=True, deleting=False, end=end, reason=reason, message=message)
 
 
