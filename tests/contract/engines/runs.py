@@ -34,6 +34,7 @@ class Place:
         outlives: Its runs outlive their owner, because Kubernetes knows nothing of them.
         needs_package: It carries out compiled pipelines only.
         starts_at_once: A run could run as soon as it is submitted, for all that the engine shows.
+        refuses_pods: No pod can be made here, because the ServiceAccount of runs is missing.
         refuses_to_schedule: Makes the pod of a run wait for a node, with these words of the scheduler; None: it cannot.
         objects: Where packages are read from.
         passes: Lets time go by, where it does not by itself.
@@ -44,6 +45,7 @@ class Place:
     outlives: bool = False
     needs_package: bool = False
     starts_at_once: bool = False
+    refuses_pods: bool = False
     refuses_to_schedule: Callable[[RunState, str], None] | None = None
     objects: MemoryObjects = field(default_factory=MemoryObjects)
     passes: Callable[[], None] = lambda: None
@@ -80,7 +82,7 @@ def local_on_twin() -> Place:
 
 def local(cluster: ClusterAccess) -> Place:
     """Jobs on a real API server."""
-    return Place(LocalRuns(cluster, COMPILED))
+    return Place(LocalRuns(cluster, COMPILED), refuses_pods=True)
 
 
 def kubeflow_on_twin() -> Place:

@@ -24,6 +24,7 @@ from homeostat.reconcile.errors import InvalidSpec
 from homeostat.runs import TrainInput
 from homeostat.testing.builders import a_training_job
 from support.runs import a_request, package_of
+from tools.waiting import until
 
 FINALIZER = "homeostat.dev/contract"
 PLACES = ["local on the twin", "local", "kubeflow on the twin"]
@@ -177,6 +178,18 @@ def test_a_run_whose_pod_waits_for_a_node_says_so_and_its_time_does_not_count(pl
     assert state.waiting
     assert "Insufficient memory" in state.failure_message
     assert not state.finished
+
+
+def test_a_run_that_can_have_no_pod_passes_on_the_words_of_the_api_server(place: Place, run: Run) -> None:
+    if not place.refuses_pods:
+        pytest.skip("pods can be made here")
+    owner, _ = run
+
+    def reason() -> str:
+        return found(place, owner).failure_message
+
+    told = until("the reason is shown", reason, lambda words: "homeostat-run" in words, 30)
+    assert "has no pod yet: Error creating: pods " in told
 
 
 def test_the_runs_of_another_training_are_not_its_own(place: Place, run: Run, training_job: TrainingJobs) -> None:

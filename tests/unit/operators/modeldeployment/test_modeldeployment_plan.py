@@ -294,7 +294,9 @@ def test_replicas_are_those_of_the_stable_version() -> None:
     assert world.status.replicas == 2
 
 
-def test_a_version_in_service_whose_pods_are_not_ready_is_looked_at_every_ten_seconds_so_that_the_reason_is_shown() -> None:
+def test_a_version_in_service_whose_pods_are_not_ready_is_looked_at_every_ten_seconds_so_that_the_reason_is_shown() -> (
+    None
+):
     world = serving_one()
     assert world.turn().wait == timedelta(seconds=60)
     world.health["1"] = BROKEN
