@@ -8,10 +8,12 @@ import pytest
 import yaml
 
 from homeostat.api.v1alpha1.pods import Resources
+from homeostat.cluster import Labels
+from homeostat.cluster.events import ListObjects
 from homeostat.conventions import PLATFORM_SECRET
 from homeostat.engines.objects.memory import MemoryObjects
 from homeostat.engines.runs import RunRequest
-from homeostat.engines.runs.kubeflow.client import KubeflowRuns, ListObjects
+from homeostat.engines.runs.kubeflow.client import KubeflowRuns
 from homeostat.engines.runs.kubeflow.manifests import SECRET_KEYS
 from homeostat.engines.runs.packages import Package, Packages, bundled
 from homeostat.pod_settings import NodePool
@@ -25,7 +27,7 @@ from tools.demo.release import Platform
 NAMESPACE = "kubeflow"
 COMPILED = REPOSITORY / "pipelines" / "compiled"
 NODE = NodePool(node_selector={"kubernetes.io/os": "linux"})
-PLURALS = {"Pod": "pods", "Workflow": "workflows"}
+PLURALS = {"Event": "events", "Pod": "pods", "Workflow": "workflows"}
 # Not the installed operator's own, which ends runs that have no TrainingJob.
 IDENTITY = "the tests of the backend"
 
@@ -41,9 +43,16 @@ def platform() -> Platform:
 def objects(platform: Platform) -> ListObjects:
     """Lists objects of Kubernetes."""
 
-    def listed(_api: str, kind: str, namespace: str, labels: Mapping[str, str | None]) -> list[dict[str, Any]]:
-        selector = ",".join(f"!{key}" if value is None else f"{key}={value}" for key, value in labels.items())
-        return platform.listing(PLURALS[kind], namespace, "-l", selector)
+    def listed(
+        _api: str,
+        kind: str,
+        namespace: str | None,
+        labels: Labels | None = None,
+        fields: Mapping[str, str] | None = None,
+    ) -> list[dict[str, Any]]:
+        selector = ",".join(f"!{key}" if value is None else f"{key}={value}" for key, value in (labels or {}).items())
+        chosen = ",".join(f"{path}={value}" for path, value in (fields or {}).items())
+        return platform.listing(PLURALS[kind], str(namespace), "-l", selector, "--field-selector", chosen)
 
     return listed
 

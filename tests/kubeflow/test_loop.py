@@ -18,6 +18,7 @@ from pydantic import SecretStr
 from homeostat.api.v1alpha1 import TrainingJob
 from homeostat.api.v1alpha1.trainingjob import SUCCEEDED, StepState
 from homeostat.artifacts.features import schema_hash
+from homeostat.cluster.events import ListObjects
 from homeostat.cluster.memory import MemoryCluster
 from homeostat.conventions import PLATFORM_SECRET
 from homeostat.engines.metrics.memory import MemoryMetrics
@@ -25,7 +26,7 @@ from homeostat.engines.objects.memory import MemoryObjects
 from homeostat.engines.objects.s3 import S3Objects
 from homeostat.engines.outcomes.memory import MemoryOutcomes
 from homeostat.engines.registry.memory import MemoryRegistry
-from homeostat.engines.runs.kubeflow.client import RUN_NAME, WORKFLOW, KubeflowRuns, ListObjects
+from homeostat.engines.runs.kubeflow.client import RUN_NAME, WORKFLOW, KubeflowRuns
 from homeostat.engines.runs.packages import Packages
 from homeostat.reconcile.conditions import is_true
 from homeostat.settings import KubeflowSettings, S3Settings

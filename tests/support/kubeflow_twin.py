@@ -17,6 +17,8 @@ from typing import Any
 import httpx
 import yaml
 
+from homeostat.cluster import Labels
+
 PAGE = 2
 NEVER = "1970-01-01T00:00:00Z"
 START = datetime(2026, 1, 5, 8, 0, 30, tzinfo=UTC)
@@ -98,7 +100,7 @@ class KubeflowServer:
         _api_version: str,
         kind: str,
         _namespace: str | None,
-        labels: Mapping[str, str | None] | None = None,
+        labels: Labels | None = None,
         fields: Mapping[str, str] | None = None,
     ) -> list[dict[str, Any]]:
         """Workflows, pods and Events as Kubernetes lists them."""

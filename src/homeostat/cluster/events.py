@@ -20,6 +20,7 @@ class ListObjects(Protocol):
         kind: str,
         namespace: str | None,
         labels: Labels | None = None,
+        /,
         fields: Mapping[str, str] | None = None,
     ) -> list[Manifest]:
         """Objects that match labels and fields."""

@@ -1,9 +1,15 @@
-"""The contract of object stores."""
+"""The contract of object stores, with the installed one, and with an S3 of other habits.
 
+The second takes only signatures for its own region and only requests that name their bucket in the host.
+"""
+
+import socket
+import subprocess
 import uuid
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import SecretStr
@@ -12,19 +18,59 @@ from homeostat.engines.objects import ObjectNotFound, ObjectStore
 from homeostat.engines.objects.memory import MemoryObjects
 from homeostat.engines.objects.s3 import S3Objects
 from homeostat.reconcile.errors import EngineUnavailable, InvalidSpec, PlatformError
-from homeostat.settings import S3Settings
+from homeostat.settings import AddressingStyle, S3Settings
+from support.seaweedfs import free_port
+from tools.cluster import settings
+from tools.s3 import server
+from tools.waiting import until
 
 LARGE = 11 * 1024 * 1024
 """More than one part of a multipart upload."""
 
 
-@pytest.fixture(params=["memory", "real"])
+SETTINGS = {"real": "s3_settings", "strict": "strict_settings"}
+
+
+@pytest.fixture(params=["memory", *SETTINGS])
 def objects(request: pytest.FixtureRequest) -> Iterator[ObjectStore]:
     if request.param == "memory":
         yield MemoryObjects()
     else:
-        with closing(S3Objects(request.getfixturevalue("s3_settings"))) as real:
+        with closing(S3Objects(request.getfixturevalue(SETTINGS[request.param]))) as real:
             yield real
+
+
+@pytest.fixture(scope="module")
+def strict_server() -> Iterator[S3Settings]:
+    """Settings of a server of the second kind, which stops with the last test of this module."""
+    port = free_port()
+    with subprocess.Popen(server.command(settings.load(), port)) as process:
+        until("the second S3 listens", lambda: listens(port))
+        yield S3Settings(
+            endpoint=f"http://{server.DOMAIN}:{port}",
+            access_key=server.ACCESS_KEY,
+            secret_key=SecretStr(server.SECRET_KEY),
+            region=server.REGION,
+            addressing_style=AddressingStyle.VIRTUAL_HOST,
+        )
+        process.terminate()
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+@pytest.fixture
+def strict_settings(strict_server: S3Settings, monkeypatch: pytest.MonkeyPatch) -> S3Settings:
+    """The same, with the names of its buckets known to the resolver."""
+    resolved = socket.getaddrinfo
+
+    def resolve(host: str, *rest: Any, **options: Any) -> Any:
+        return resolved("127.0.0.1" if host.endswith(server.DOMAIN) else host, *rest, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    return strict_server
 
 
 @pytest.fixture
@@ -93,8 +139,26 @@ def test_a_store_that_is_down_is_an_outage_that_names_address_and_variable(s3_se
         objects.read("s3://homeostat/contract/a")
 
 
-def test_a_wrong_secret_is_refused_and_no_outage(s3_settings: S3Settings) -> None:
-    wrong = s3_settings.model_copy(update={"secret_key": SecretStr("wrong")})
+@pytest.mark.parametrize("store", SETTINGS)
+def test_a_wrong_secret_is_refused_and_no_outage(request: pytest.FixtureRequest, store: str) -> None:
+    wrong = request.getfixturevalue(SETTINGS[store]).model_copy(update={"secret_key": SecretStr("wrong")})
     with closing(S3Objects(wrong)) as objects, pytest.raises(PlatformError, match="HOMEOSTAT_S3_SECRET_KEY") as raised:
         objects.read("s3://homeostat/contract/a")
     assert type(raised.value) is PlatformError
+
+
+@pytest.mark.parametrize(
+    ("changes", "remedy"),
+    [
+        ({"region": "us-east-1"}, "set HOMEOSTAT_S3_REGION to the region of the bucket; it is us-east-1"),
+        ({"addressing_style": AddressingStyle.PATH}, "HOMEOSTAT_S3_ADDRESSING_STYLE"),
+        ({"addressing_style": AddressingStyle.AUTO}, "HOMEOSTAT_S3_ADDRESSING_STYLE"),
+    ],
+)
+def test_a_wrong_region_or_style_is_refused_by_the_name_of_its_setting(
+    strict_settings: S3Settings, changes: dict[str, Any], remedy: str
+) -> None:
+    with closing(S3Objects(strict_settings.model_copy(update=changes))) as objects:
+        with pytest.raises(PlatformError, match=remedy) as raised:
+            objects.read("s3://homeostat/contract/a")
+        assert type(raised.value) is PlatformError

@@ -209,7 +209,7 @@ def test_a_backend_whose_workflows_may_not_be_read_is_believed() -> None:
     server = KubeflowServer()
     packages = Packages(COMPILED, MemoryObjects(), lambda *_: None)
 
-    def forbidden(*_: Any) -> list[dict[str, Any]]:
+    def forbidden(*_: Any, **__: Any) -> list[dict[str, Any]]:
         raise PlatformError("not permitted")
 
     kubeflow = KubeflowRuns(SETTINGS, CLUSTER, packages, forbidden, httpx.MockTransport(server))

@@ -8,7 +8,7 @@ import pytest
 
 from homeostat.api.v1alpha1.modeldeployment import Outcome
 from homeostat.engines.runs import RunState
-from homeostat.runs import EvaluateResult, RunFailure
+from homeostat.runs import EvaluateResult, FailureReason, RunFailure
 from homeostat.signals import Metric
 from homeostat.signals.gate import GateReport, PairedComparison, RuleKind, RuleOutcome, RuleResult, Verdict
 from homeostat.testing.builders import a_model_deployment
@@ -314,7 +314,7 @@ def test_an_evaluation_with_a_verdict_is_left_to_end_by_itself_for_a_minute_so_t
 
 
 def test_a_failed_evaluation_is_left_to_end_by_itself_for_a_minute_so_that_its_log_stays() -> None:
-    failure = RunFailure(reason="InvalidData", message="no rows")
+    failure = RunFailure(reason=FailureReason.INVALID_DATA, message="no rows")
     world, stopped = with_a_late_list(World(verdict=None).turn(), failure=failure)
     assert (stopped, stopped_after(world, 59, 1), stopped_after(world, 60, 1)) == ([], [], [1])
 
@@ -323,7 +323,7 @@ def test_the_last_of_three_failed_evaluations_is_left_to_end_by_itself_too() -> 
     world = World(failure="no rows").turn()
     for failures in (1, 2):
         world.turn(PAUSES[failures]).turn()
-    world, stopped = with_a_late_list(world, failure=RunFailure(reason="InvalidData", message="no rows"))
+    world, stopped = with_a_late_list(world, failure=RunFailure(reason=FailureReason.INVALID_DATA, message="no rows"))
     assert world.status.history[0].outcome is Outcome.EVALUATION_FAILED
     assert (stopped, stopped_after(world, 59, 3), stopped_after(world, 60, 3)) == ([], [], [3])
 
