@@ -183,9 +183,13 @@ test-seldon-python: venv $(SELDON)/.stamp ## Test with Seldon's Python package: 
 test-clients: venv $(CLIENTS)/.stamp ## Test with clients of the Open Inference Protocol: tritonclient and KServe's call the predictor
 	@$(TOOLS) -m tools.testing --paths tests/inference_clients
 
+.PHONY: fuzz
+fuzz: venv ## Test 2,000 generated sources, labels and requests through the whole path, from spec to prediction
+	@FUZZ_EXAMPLES=2000 $(PIPELINES)/bin/python -m pytest tests/unit/pipelines/test_whole_path.py
+
 # All checks that a change must pass before it is complete; a new long suite gets its own target, in this list and in
 # the README's. They share one cluster: `test` leaves it up, the targets *-down free what the next one needs.
-ALL_TARGETS := verify test e2e-kubeflow kubeflow-down e2e-seldon test-seldon-python test-clients demo-down
+ALL_TARGETS := verify test fuzz e2e-kubeflow kubeflow-down e2e-seldon test-seldon-python test-clients demo-down
 
 .PHONY: mutants
 mutants: venv ## Run mutation tests and list the mutants that survive
