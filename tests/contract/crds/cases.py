@@ -345,6 +345,7 @@ CHANGE_ACCEPTED = [
         },
     ),
     Case("FeatureSet", {"ttl": "24h", "online": ABSENT, "materialization.suspend": True}),
+    Case("FeatureSet", {"materialization": ABSENT}),
     Case("TrainingJob", {"suspend": True}),
     Case("ModelDeployment", {"rollout": ABSENT, "realtime.replicas": 3}),
     Case("ModelDeployment", {"model.registered": {"name": "churn", "version": "3"}}),

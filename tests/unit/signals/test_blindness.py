@@ -3,6 +3,7 @@
 import pytest
 from scipy import stats
 
+from homeostat.signals import blindness as blind
 from homeostat.signals.binning import fit
 from homeostat.signals.blindness import LARGE, blindness, least_detectable
 from homeostat.signals.histogram import FeatureBaseline, FeatureKind
@@ -41,3 +42,18 @@ def test_too_few_values_tell_only_a_large_drift_from_chance() -> None:
     assert least > LARGE
     assert blindness(few, 20) == f"60 values in training tell no drift below an excess PSI of {least:.2f} from chance"
     assert blindness(baseline([float(n) for n in range(600)], NUMERIC), 20) == ""
+
+
+def test_a_share_of_new_values_that_can_still_rise_by_the_tolerance_is_judged() -> None:
+    few = baseline(["a", "b"] * 500, CATEGORICAL)
+    assert blindness(few.model_copy(update={"unseen_share": 0.95}), 1) == ""
+    assert blindness(few.model_copy(update={"unseen_share": 0.951}), 1) == (
+        "95% of new rows are expected to have a value that is new"
+    )
+    assert blindness(few.model_copy(update={"unseen_share": None}), 1) == ""
+
+
+def test_a_drift_that_is_just_large_may_be_the_smallest_that_is_detected(monkeypatch: pytest.MonkeyPatch) -> None:
+    few = baseline([float(n) for n in range(60)], NUMERIC)
+    monkeypatch.setattr(blind, "LARGE", least_detectable(few, 20))
+    assert blindness(few, 20) == ""
