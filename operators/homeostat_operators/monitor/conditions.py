@@ -20,10 +20,11 @@ _CAUSES: dict[str, str] = {Cause.NONE: MonitorReason.WITHIN_BOUNDS, Cause.UNKNOW
 SUSPENDED = MonitorReason.SUSPENDED
 
 
-def waiting(resource: Monitor, status: MonitorStatus, now: datetime) -> list[Condition]:
+def waiting(resource: Monitor, status: MonitorStatus, observed: MonitorObservation, now: datetime) -> list[Condition]:
     """Conditions while there is nothing to watch."""
-    name = resource.spec.deployment_ref.name
-    message = f"ModelDeployment {name} of namespace {resource.metadata.namespace} has no version in service yet; waiting for it."
+    about = f"ModelDeployment {resource.spec.deployment_ref.name} of namespace {resource.metadata.namespace}"
+    state = "has no version in service yet; waiting for it." if observed.deployment else "does not exist; create it."
+    message = f"{about} {state}"
     reason = MonitorReason.WAITING_FOR_DEPLOYMENT
     return reconciling(status.conditions, reason, message, resource.metadata.generation, now)
 

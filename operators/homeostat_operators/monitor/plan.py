@@ -44,7 +44,7 @@ def plan(resource: Monitor, observed: MonitorObservation, now: datetime) -> Plan
     stable = deployment.status.stable if deployment else None
     if deployment is None or stable is None:
         status = status.model_copy(update={"signals": [], "breached": "", "breach_since": None, "labels": None})
-        new_conditions = conditions.waiting(resource, status, now)
+        new_conditions = conditions.waiting(resource, status, observed, now)
         status = status.model_copy(update={"conditions": new_conditions})
         return Plan(status=status, actions=_create(resource, status), requeue_after=DEPLOYMENT_POLL_INTERVAL)
     status = _judged(resource, status, observed, stable, now)

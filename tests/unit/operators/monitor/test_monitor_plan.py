@@ -210,9 +210,19 @@ def test_every_window_is_judged_exactly_once_and_in_order() -> None:
 
 def test_without_a_serving_deployment_it_waits() -> None:
     world = World()
-    decided = plan(world.monitor, MonitorObservation(), START)
-    assert ready_reason(decided.status) == "WaitingForDeployment"
-    assert decided.actions == ()
+    for deployment, message in (
+        (None, "ModelDeployment churn of namespace churn does not exist; create it."),
+        (
+            a_model_deployment(),
+            "ModelDeployment churn of namespace churn has no version in service yet; waiting for it.",
+        ),
+    ):
+        decided = plan(world.monitor, MonitorObservation(deployment=deployment), START)
+        assert ready_reason(decided.status) == "WaitingForDeployment"
+        ready = get(decided.status.conditions, "Ready")
+        assert ready is not None
+        assert ready.message == message
+        assert decided.actions == ()
 
 
 def test_conditions_name_the_cause_of_a_breach_and_the_reason_for_what_follows() -> None:
