@@ -344,3 +344,13 @@ def test_an_evaluation_whose_version_nobody_waits_for_is_stopped_at_once() -> No
     world = World(verdict=None).turn()
     world.versions.append("2")
     assert [action.run.number for action in world.turn().last if isinstance(action, Stop)] == [1]
+
+
+def test_a_long_reason_of_a_failed_evaluation_is_cut() -> None:
+    world = World(verdict=None).turn()
+    failed = an_evaluation(1, finished=True, reason="x" * 70, message="it ended")
+    observed = replace(world.observed(), evaluation=RunObservation(1, failed, (failed,)))
+    candidate = plan(world.resource, observed, world.now).status.candidate
+    assert candidate is not None
+    assert candidate.last_evaluation_failure is not None
+    assert candidate.last_evaluation_failure.reason == "x" * 63

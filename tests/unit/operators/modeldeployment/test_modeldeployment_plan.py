@@ -12,6 +12,7 @@ from homeostat_operators.core.actions import Apply, Delete
 from homeostat_operators.modeldeployment.observed import (
     StepTraffic,
 )
+from homeostat_operators.modeldeployment.plan import plan
 from unit.operators.modeldeployment.world import BROKEN, READY, World, digest, in_canary, serving_one
 
 
@@ -311,3 +312,12 @@ def test_a_version_that_serves_with_too_few_pods_says_why_the_others_are_not_rea
     world.health["1"] = replace(READY, ready=1, failure_message=words)
     assert world.turn().condition("Ready").message == f"Version 1 serves with 1 of 2 pods ready ({words})."
     assert (world.ready, world.reason()) == (True, "Serving")
+
+
+def test_a_deployment_without_a_version_in_service_is_looked_at_every_minute_and_one_whose_pods_are_gone_sooner() -> (
+    None
+):
+    assert World(versions=[]).turn().wait == timedelta(seconds=60)
+    world = serving_one()
+    gone = plan(world.resource, replace(world.observed(), servings={}), world.now)
+    assert gone.requeue_after == timedelta(seconds=10)
