@@ -9,7 +9,7 @@ from homeostat.pod_settings import PodSettings
 from homeostat.settings import load
 from tools.cluster import settings
 from tools.cluster.helm import helm
-from tools.cluster.settings import REPOSITORY
+from tools.cluster.settings import REPOSITORY, UserError
 
 CHART = REPOSITORY / "charts" / "homeostat"
 SYSTEM = "homeostat-system"
@@ -148,3 +148,23 @@ def test_a_label_for_the_pods_of_one_purpose_reaches_the_operators(monkeypatch: 
     template = load(PodSettings).predictor.pod_template
     assert template is not None
     assert template.metadata.labels == {"team": "churn"}
+
+
+def test_every_pod_of_the_chart_is_scheduled_and_labelled_as_the_values_say() -> None:
+    tolerated = ("tolerations[0].key=infra", "tolerations[0].operator=Exists")
+    added = ("nodeSelector.disk=ssd", "priorityClassName=high", "podLabels.team=ml", "podAnnotations.cost=x")
+    given = [word for value in (*tolerated, *added) for word in ("--set", value)]
+    rendered = helm(settings.load(), "template", "homeostat", str(CHART), "--namespace", SYSTEM, *given)
+    found = [o["spec"]["template"] for o in yaml.safe_load_all(rendered) if o and "template" in o.get("spec", {})]
+    assert len(found) >= 10
+    for template in found:
+        metadata, pod = template["metadata"], template["spec"]
+        assert (metadata["labels"]["team"], metadata["annotations"]["cost"]) == ("ml", "x")
+        assert (pod["nodeSelector"], pod["priorityClassName"]) == ({"disk": "ssd"}, "high")
+        assert pod["tolerations"] == [{"key": "infra", "operator": "Exists"}]
+
+
+def test_a_label_by_which_the_chart_selects_its_pods_is_refused() -> None:
+    value = r"podLabels.app\.kubernetes\.io/component=x"
+    with pytest.raises(UserError, match=r"invalid propertyName .app\.kubernetes\.io.component"):
+        helm(settings.load(), "template", "homeostat", str(CHART), "--namespace", SYSTEM, "--set", value)
