@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from homeostat.signals import Baseline, FeatureBaseline, FeatureKind, assign, bin_labels, fit, histogram
 from homeostat.signals.histogram import ABOVE, BELOW, NULL, UNSEEN, count
+from homeostat.values import LARGEST
 
 NUMBERS = st.lists(st.one_of(st.integers(-5, 5), st.floats(-1e6, 1e6)), min_size=1, max_size=200)
 TEXTS = st.lists(st.one_of(st.sampled_from("abc"), st.text(max_size=3), st.none()), min_size=1, max_size=100)
@@ -299,3 +300,14 @@ def test_scores_are_binned_like_a_feature_and_absent_without_scores() -> None:
         "score", (1, 1), (0.25, 0.75, 0.75), 0.5, 0.25,
     )  # fmt: skip
     assert fit({"x": [1.0, 2.0]}, kinds).score is None
+
+
+def test_the_largest_number_of_single_precision_is_a_value_and_a_larger_one_is_missing() -> None:
+    feature = numeric([1.0, 2.0] * 20)
+    found = count(feature, [LARGEST, -LARGEST, math.nextafter(LARGEST, math.inf)])
+    assert dict(zip(bin_labels(feature)[-4:], found[-4:].tolist(), strict=True)) == {
+        NULL: 1,
+        BELOW: 1,
+        ABOVE: 1,
+        UNSEEN: 0,
+    }

@@ -296,3 +296,10 @@ def test_what_a_training_left_out_is_in_its_status_and_the_condition_points_to_i
     assert done.dataset is not None
     assert done.dataset.warnings == warnings[:16]
     assert message(done) == f"Model churn.churn version 4 is registered. {words}: see status.dataset.warnings."
+
+
+def test_a_model_whose_dataset_is_not_recorded_is_registered_as_well() -> None:
+    trained = plan(a_training_job(status=running()), ready(result=RESULT), NOW).status
+    status = trained.model_copy(update={"dataset": None})
+    done = plan(a_training_job(status=status), ready(version="4"), NOW).status
+    assert message(done) == "Model churn.churn version 4 is registered."
