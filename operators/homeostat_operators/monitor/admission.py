@@ -161,9 +161,9 @@ def _labels_are_counted(case: Case) -> bool:
 
 def _labels(case: Case) -> Ruling | None:
     need = case.monitor.spec.retrain.requires.new_labels
-    gain = case.observed.labels.gain if case.observed.labels else LabelGain(rows=0)
-    if gain.rows >= need:
-        return None
+    if case.observed.labels is None or case.observed.labels.gain.rows >= need:
+        return None  # they are counted wherever they are needed
+    gain = case.observed.labels.gain
     since = format_time(case.since)
     if not _exhausted(gain, need):
         held = f"; {gain.held_out} more are held out" if gain.held_out else ""

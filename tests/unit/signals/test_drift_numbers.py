@@ -266,6 +266,11 @@ def test_the_figures_are_of_the_feature_whose_share_rose_most_and_absent_where_i
     assert (more.feature, more.value) == ("gone", 0.02)
 
 
+def test_a_share_that_was_high_in_training_already_is_not_the_one_that_rose_most() -> None:
+    high = replace(CALM, feature="high", specials=(SpecialShare(NULL, 0.6, 0.35, 300, 1000, 0),))
+    assert judge([high, raised(NULL)], 0.1, 200).null == ("raised", "high")
+
+
 def test_of_many_raised_shares_the_five_that_rose_most_are_named() -> None:
     features = [raised(NULL, f"f{n}") for n in range(7)]
     seen = judge(features, 0.1, 200)

@@ -360,6 +360,8 @@ def test_labels_count_only_for_the_present_breach_and_are_asked_for_at_once(
         NOW,
     )
     assert unneeded.status.labels is None
+    single: Monitor = a_monitor(**retrain(requires={"new_labels": 1}), status={"signals": [breached]})
+    assert plan(single, MonitorObservation(deployment=a_deployment("1", START)), NOW).status.labels is not None
 
 
 def test_a_decision_has_the_next_number_and_the_next_eligible_time_only_while_it_is_ahead() -> None:

@@ -85,6 +85,7 @@ SAME_AGAIN = LabelGain(rows=800, held_out=200, outcomes=9000, later_rows=8, late
         ({"later_rows": 9}, "WaitingForLabels"),
         ({"rows": 999, "later_outcomes": 999, "later_rows": 0}, "LabelsExhausted"),
         ({"rows": 999, "later_outcomes": 999, "later_rows": 1}, "WaitingForLabels"),
+        ({"rows": 1, "later_outcomes": 1, "later_rows": 0}, "LabelsExhausted"),
         ({"rows": 1000, "later_outcomes": 1000}, "Admitted"),
         ({"rows": 0, "later_rows": 0, "later_outcomes": 0}, "WaitingForLabels"),
     ],
