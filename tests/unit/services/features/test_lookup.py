@@ -16,7 +16,7 @@ ADA = {"Authorization": "Bearer token-ada"}
 
 
 class MemoryRedis:
-    """The two calls that the reader makes; the real client is proven by the reader's contract tests."""
+    """The three calls that the reader makes; the real client is proven by the reader's contract tests."""
 
     def __init__(self) -> None:
         metadata = Metadata("s1", ["tenure", "plan"], ["Int64", "String"], through=1000.0)
@@ -32,6 +32,9 @@ class MemoryRedis:
             raise ConnectionRefusedError("refused")
         return [self.content.get(key) for key in keys]
 
+    async def ping(self) -> bool:
+        return self.up
+
     async def aclose(self) -> None:
         self.up = False
 
@@ -43,7 +46,7 @@ def redis() -> MemoryRedis:
 
 @pytest.fixture
 async def client(redis: Any) -> AsyncIterator[httpx.AsyncClient]:
-    reader = FeatureReader(OnlineStoreSettings(url="redis://store:6379/0"), redis)
+    reader = FeatureReader(OnlineStoreSettings(url="redis://store:6379/0"), redis, patience=0)
     rights = {("ada", Access("get", "featuresets", "churn"))}
     app = create_app(reader, Guard(MemoryReviews({"token-ada": "ada"}, rights)), lambda: 1060.0)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://features") as http:
