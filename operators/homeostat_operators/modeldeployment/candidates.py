@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from homeostat.api.v1alpha1.modeldeployment import (
+    MAX_RETRY_REQUEST,
     Candidate,
     HistoryEntry,
     ModelDeployment,
@@ -12,34 +13,66 @@ from homeostat.api.v1alpha1.modeldeployment import (
 )
 from homeostat_operators.modeldeployment.observed import Available, ModelDeploymentObservation
 
+RETRY_ANNOTATION = "homeostat.dev/retry"
+"""Digest of a version that failed: each value that the annotation did not have before tries that version once more. What follows
+a slash has no meaning of its own; it makes another value of the same digest."""
 
-def target_version(
+
+def wanted_version(
     resource: ModelDeployment, status: ModelDeploymentStatus, observed: ModelDeploymentObservation
 ) -> Available | None:
-    """The version that should become the candidate, or None.
+    """The version that the spec asks for and that does not serve yet, whether it failed or not.
 
-    ``follow: Newest`` looks at the highest version only: where it failed here, an older one is not tried instead. A pinned
-    version that failed is tried again when the spec was changed since; a followed one is not, because a change of, say,
-    replicas is no reason to meet traffic with a bad model again.
+    ``follow: Newest`` looks at the highest version only: where it failed here, an older one is not tried instead.
     """
     pin = resource.spec.registered.version
     serving = int(status.stable.version) if status.stable else 0
     if pin is not None:
-        available = observed.available(pin)
-        return None if available is None or int(pin) == serving or failed(resource, status, available) else available
+        return None if int(pin) == serving else observed.available(pin)
     newest = max(observed.versions, key=lambda one: int(one.version), default=None)
-    if newest is None or int(newest.version) <= serving or failed(resource, status, newest):
-        return None
-    return newest
+    return None if newest is None or int(newest.version) <= serving else newest
+
+
+def target_version(
+    resource: ModelDeployment, status: ModelDeploymentStatus, observed: ModelDeploymentObservation
+) -> Available | None:
+    """The version that should become the candidate, or None."""
+    wanted = wanted_version(resource, status, observed)
+    return None if wanted is None or failed(resource, status, wanted) else wanted
 
 
 def failed(resource: ModelDeployment, status: ModelDeploymentStatus, version: Available) -> bool:
-    """Whether this version's last way here ended badly, and nothing asks for another."""
+    """Whether this version's last way here ended badly, and nothing asks for another.
+
+    A pinned version that failed is tried again when the spec was changed since; a followed one is not, because a change of,
+    say, replicas is no reason to meet traffic with a bad model again. The annotation asks for either.
+    """
+    current = status.candidate
+    if current is not None and (current.version, current.digest) == (version.version, version.digest):
+        return False
     entry = next((e for e in status.history if e.version == version.version), None)
     if entry is None or entry.outcome is Outcome.PROMOTED or entry.digest != version.digest:
         return False
-    is_retried = resource.spec.registered.version is not None and entry.generation < resource.metadata.generation
-    return not is_retried
+    is_repinned = resource.spec.registered.version is not None and entry.generation < resource.metadata.generation
+    return not is_repinned and not _asks_again(resource, status, version.digest)
+
+
+def retry_request(resource: ModelDeployment) -> str:
+    """The annotation; empty without one."""
+    return resource.metadata.annotations.get(RETRY_ANNOTATION, "")[:MAX_RETRY_REQUEST]
+
+
+def next_retry_request(status: ModelDeploymentStatus, digest: str) -> str:
+    """The value of the annotation that would try this digest again."""
+    last, _, count = status.retried.partition("/")
+    if last != digest:
+        return digest
+    return f"{digest}/{int(count) + 1 if count.isdecimal() else 2}"
+
+
+def _asks_again(resource: ModelDeployment, status: ModelDeploymentStatus, digest: str) -> bool:
+    request = retry_request(resource)
+    return request != status.retried and request.partition("/")[0] == digest
 
 
 def choose(
@@ -66,7 +99,8 @@ def choose(
         feature_set=target.feature_set,
         since=now,
     )
-    return status.model_copy(update={"candidate": new})
+    retried = retry_request(resource) if _asks_again(resource, status, new.digest) else status.retried
+    return status.model_copy(update={"candidate": new, "retried": retried})
 
 
 def finish(

@@ -5,6 +5,7 @@ from datetime import datetime
 from homeostat.api.common import Condition, ConditionStatus, ConditionType
 from homeostat.api.v1alpha1.modeldeployment import (
     Candidate,
+    HistoryEntry,
     ModelDeployment,
     ModelDeploymentReason,
     ModelDeploymentStatus,
@@ -12,7 +13,7 @@ from homeostat.api.v1alpha1.modeldeployment import (
 )
 from homeostat.engines.serving import Serving
 from homeostat.reconcile.conditions import put, ready, reconciling, stalled
-from homeostat_operators.modeldeployment import rollout
+from homeostat_operators.modeldeployment import candidates, rollout
 from homeostat_operators.modeldeployment.observed import ModelDeploymentObservation
 
 ConditionUpdate = tuple[ModelDeploymentReason, str]
@@ -51,7 +52,7 @@ def _kstatus(
     """Ready says whether the champion answers; Reconciling whether something is on its way; Stalled who must act."""
     generation = resource.metadata.generation
     moving = _on_its_way(resource, status, observed)
-    ended = _ended(status)
+    ended = _ended(resource, status, observed)
     old = status.conditions
     if status.stable is None:
         if moving is None and ended is not None:
@@ -143,7 +144,9 @@ def _compared(candidate: Candidate, observed: ModelDeploymentObservation) -> str
     return candidate.shadow.message if candidate.shadow else ""
 
 
-def _ended(status: ModelDeploymentStatus) -> ConditionUpdate | None:
+def _ended(
+    resource: ModelDeployment, status: ModelDeploymentStatus, observed: ModelDeploymentObservation
+) -> ConditionUpdate | None:
     """How the last version's way ended, if not well."""
     last = status.history[0] if status.history else None
     if last is None or last.outcome is Outcome.PROMOTED:
@@ -154,4 +157,19 @@ def _ended(status: ModelDeploymentStatus) -> ConditionUpdate | None:
         Outcome.ROLLED_BACK: "was rolled back",
         Outcome.EVALUATION_FAILED: "could not be evaluated",
     }[last.outcome]
-    return _ENDED[last.outcome], f"Version {last.version} {verb}: {last.message}"
+    again = _again(resource, status, observed, last)
+    return _ENDED[last.outcome], f"Version {last.version} {verb}: {last.message} {again}".rstrip()
+
+
+def _again(
+    resource: ModelDeployment, status: ModelDeploymentStatus, observed: ModelDeploymentObservation, last: HistoryEntry
+) -> str:
+    """How that version is tried again; empty if the spec asks for another one by now."""
+    wanted = candidates.wanted_version(resource, status, observed)
+    if wanted is None or (wanted.version, wanted.digest) != (last.version, last.digest):
+        return ""
+    meta, value = resource.metadata, candidates.next_retry_request(status, last.digest)
+    return (
+        f"To try it again: kubectl annotate modeldeployment {meta.name} -n {meta.namespace} "
+        f"{candidates.RETRY_ANNOTATION}={value} --overwrite"
+    )

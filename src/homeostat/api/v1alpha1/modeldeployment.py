@@ -27,6 +27,9 @@ from homeostat.api.v1alpha1.model_source import ModelSource, RegisteredModel
 from homeostat.api.v1alpha1.pods import PodOptions, PodTemplateField, Resources
 from homeostat.enums import FeatureMode
 
+MAX_RETRY_REQUEST = 256
+"""Characters of the annotation homeostat.dev/retry that count."""
+
 
 class Engine(StrEnum):
     """Serving engine that runs the pods of a model."""
@@ -291,6 +294,13 @@ class ModelDeploymentStatus(StatusModel):
         Field(description="Draining versions.", max_length=8, json_schema_extra=map_list("version")),
     ] = []
     history: Annotated[list[HistoryEntry], Field(description="Outcomes of rollouts, newest first.", max_length=50)] = []
+    retried: Annotated[
+        str,
+        Field(
+            description="Latest value of the annotation homeostat.dev/retry that was followed.",
+            max_length=MAX_RETRY_REQUEST,
+        ),
+    ] = ""
     replicas: Annotated[int, Field(description="Ready pods of the stable version.", ge=0)] = 0
     url: Annotated[str, Field(description="URL of the prediction endpoint.", max_length=512)] = ""
     conditions: Conditions = Field(default_factory=list)

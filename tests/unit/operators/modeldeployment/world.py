@@ -158,6 +158,12 @@ class World:
         generation = self.resource.metadata.generation + 1
         self.resource = a_model_deployment(generation=generation, status=self.status, **changes)
 
+    def annotate(self, **annotations: str) -> None:
+        """The user sets annotations `homeostat.dev/<name>`."""
+        named = {f"homeostat.dev/{name}": value for name, value in annotations.items()}
+        metadata = self.resource.metadata.model_copy(update={"annotations": named})
+        self.resource = self.resource.model_copy(update={"metadata": metadata})
+
     @property
     def shares(self) -> dict[str, int]:
         return {target.version: target.weight for target in self.status.traffic}
