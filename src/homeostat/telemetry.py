@@ -262,14 +262,15 @@ class Query:
         return self.metric.selector(namespace=namespace, deployment=deployment, version=version)
 
 
-CANARY_REQUESTS = Query(
-    REQUESTS, "ModelDeployment operator: requests and server errors (5xx) of a candidate on a rollout step."
+ROLLOUT_REQUESTS = Query(
+    REQUESTS,
+    "ModelDeployment operator: requests and server errors (5xx) of a candidate on a rollout step, and of its champion.",
 )
 DRIFT_HISTOGRAMS = Query(FEATURE_BINS, "Monitor operator: feature histograms of a window, for `DataDrift` signals.")
 DRIFT_MOMENTS = Query(FEATURE_DISTANCES, "Monitor operator: mean and spread of a window, for a change of unit.")
 DRIFT_NEW_VALUES = Query(UNSEEN_VALUES, "Monitor operator: frequent new categories of a window, to name them.")
 
-QUERIES: tuple[Query, ...] = (CANARY_REQUESTS, DRIFT_HISTOGRAMS, DRIFT_MOMENTS, DRIFT_NEW_VALUES)
+QUERIES: tuple[Query, ...] = (ROLLOUT_REQUESTS, DRIFT_HISTOGRAMS, DRIFT_MOMENTS, DRIFT_NEW_VALUES)
 """Everything that operators read from Prometheus, besides the queries of `Business` signals."""
 
 

@@ -20,6 +20,7 @@ from homeostat_operators.core.runs import RunObservation, observe_run
 from homeostat_operators.modeldeployment import children
 from homeostat_operators.modeldeployment.engine import engine_name
 from homeostat_operators.modeldeployment.observed import (
+    Answered,
     Available,
     Installation,
     ModelDeploymentObservation,
@@ -108,18 +109,23 @@ def _step(resource: ModelDeployment, clients: Clients, now: datetime) -> StepTra
     candidate = resource.status.candidate
     if candidate is None or candidate.step_start_time is None:
         return None
-    meta = resource.metadata
-    selector = telemetry.CANARY_REQUESTS.of(meta.namespace, meta.name, candidate.version)
-    start = candidate.step_start_time
+    stable, start = resource.status.stable, candidate.step_start_time
     try:
-        series = clients.metrics.samples(selector, start - BEFORE, now)
+        answered = _answered(resource, clients, candidate.version, start, now)
+        champion = _answered(resource, clients, stable.version, start, now) if stable else Answered()
     except EngineUnavailable:
         return None
+    return StepTraffic(answered.requests, answered.errors, champion)
+
+
+def _answered(resource: ModelDeployment, clients: Clients, version: str, start: datetime, now: datetime) -> Answered:
+    meta = resource.metadata
+    selector = telemetry.ROLLOUT_REQUESTS.of(meta.namespace, meta.name, version)
     counted = [
         (one.labels.get(telemetry.CODE, ""), counter_increase(one.samples, start.timestamp(), now.timestamp()))
-        for one in series
+        for one in clients.metrics.samples(selector, start - BEFORE, now)
     ]
-    return StepTraffic(
+    return Answered(
         requests=sum(count for _, count in counted),
         errors=sum(count for code, count in counted if telemetry.is_server_error(code)),
     )

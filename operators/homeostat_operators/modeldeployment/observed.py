@@ -24,12 +24,24 @@ class Available:
 
 
 @dataclass(frozen=True)
-class StepTraffic:
-    """Requests that the candidate answered on the present step."""
+class Answered:
+    """Requests that a version answered."""
 
-    requests: float
-    errors: float
+    requests: float = 0
+    errors: float = 0
     """Those answered with 5xx."""
+
+    @property
+    def rate(self) -> float:
+        """Share of the errors; 0 without requests."""
+        return self.errors / self.requests if self.requests else 0.0
+
+
+@dataclass(frozen=True)
+class StepTraffic(Answered):
+    """Requests that the candidate answered on the present step, and the champion in the same time."""
+
+    champion: Answered = Answered()
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,10 @@ from homeostat.api.v1alpha1.modeldeployment import (
     TrafficTarget,
 )
 from homeostat.engines.serving import Child, Serving, Version
+from homeostat.signals import difference_lower, wilson
 from homeostat_operators.modeldeployment.candidates import finish
 from homeostat_operators.modeldeployment.engine import engine_of
-from homeostat_operators.modeldeployment.observed import ModelDeploymentObservation
+from homeostat_operators.modeldeployment.observed import Answered, ModelDeploymentObservation, StepTraffic
 
 ERROR_REQUESTS = 20
 """Requests below which an error rate says nothing."""
@@ -85,17 +86,32 @@ def _readiness_problem(resource: ModelDeployment, candidate: Candidate, serving:
 
 
 def _error_problem(resource: ModelDeployment, candidate: Candidate, observed: ModelDeploymentObservation) -> str:
+    """Why its errors take the candidate back: more of them than the champion had in the same time, beyond chance."""
     answered = observed.step
     watched = RollbackTrigger.ERROR_RATE in resource.spec.rollback.on
     if candidate.step_start_time is None or answered is None or not watched or answered.requests < ERROR_REQUESTS:
         return ""
-    rate, bound = answered.errors / answered.requests, float(resource.spec.rollback.max_error_rate)
-    if rate <= bound:
+    lower, bound = _excess_errors(answered), float(resource.spec.rollback.max_error_rate)
+    if lower <= bound:
         return ""
+    champion = answered.champion
     return (
-        f"failed {answered.errors:.0f} of {answered.requests:.0f} requests ({rate:.1%}) with {candidate.share}, "
-        f"more than rollback.maxErrorRate of {bound:.1%}."
+        f"failed {_counted(answered)} with {candidate.share}"
+        f"{f', the champion {_counted(champion)} in the same time' if champion.requests else ''}: "
+        f"at least {lower:.1%}{' more' if champion.requests else ''}, beyond rollback.maxErrorRate of {bound:.1%}."
     )
+
+
+def _excess_errors(answered: StepTraffic) -> float:
+    """Lower bound (97.5 %) of the candidate's error rate less that of the champion, or alone while that answers nothing."""
+    champion = answered.champion
+    if champion.requests:
+        return difference_lower((answered.errors, answered.requests), (champion.errors, champion.requests))
+    return wilson(answered.errors, answered.requests)[0]
+
+
+def _counted(answered: Answered) -> str:
+    return f"{answered.errors:.0f} of {answered.requests:.0f} requests ({answered.rate:.1%})"
 
 
 def needs_metrics(resource: ModelDeployment, candidate: Candidate) -> bool:

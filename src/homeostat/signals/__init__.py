@@ -16,7 +16,7 @@ from homeostat.signals.drift import (
     judge,
     sub_window_counts,
 )
-from homeostat.signals.estimate import Estimate, Threshold, combined, judge_value
+from homeostat.signals.estimate import Estimate, Threshold, combined, difference_lower, judge_value, wilson
 from homeostat.signals.gate import (
     GateReport,
     GateRule,
@@ -80,6 +80,7 @@ __all__ = [
     "coverage_fell",
     "decide",
     "diagnose",
+    "difference_lower",
     "due_windows",
     "feature_drift",
     "fit",
@@ -93,4 +94,5 @@ __all__ = [
     "resume",
     "sub_window_counts",
     "unit_change",
+    "wilson",
 ]

@@ -14,7 +14,7 @@ from scipy import special
 
 from homeostat.enums import SignalState
 from homeostat.signals.clustering import Clustering, clustering
-from homeostat.signals.estimate import Floats, Z, wilson
+from homeostat.signals.estimate import Floats, Z, difference_lower
 from homeostat.signals.histogram import ABOVE, BELOW, NULL, SPECIAL_LABELS, UNSEEN, FeatureBaseline, bin_labels
 from homeostat.signals.windows import split
 
@@ -80,13 +80,12 @@ class SpecialShare:
     def rise(self, alpha: float) -> float:
         """Lower bound of the rise over the baseline's share, one-sided at level `alpha`.
 
-        Hybrid score interval of a difference: R. G. Newcombe, *Interval estimation for the difference between independent
-        proportions*, Statistics in Medicine 17 (1998), method 10. Student's quantile where clustering was estimated.
+        As `difference_lower`, with Student's quantile where clustering was estimated.
         """
         z = float(special.stdtrit(self.groups, 1 - alpha) if self.groups > 0 else special.ndtri(1 - alpha))
-        now, _ = wilson(self.share * self.effective_samples, self.effective_samples, z)
-        _, then = wilson(self.baseline * self.baseline_samples, self.baseline_samples, z)
-        return self.share - self.baseline - math.hypot(self.share - now, then - self.baseline)
+        now = self.share * self.effective_samples, self.effective_samples
+        then = self.baseline * self.baseline_samples, self.baseline_samples
+        return difference_lower(now, then, z)
 
 
 @dataclass(frozen=True)

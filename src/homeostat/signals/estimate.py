@@ -69,6 +69,18 @@ def wilson(successes: float, trials: float, z: float = Z) -> tuple[float, float]
     return max(0.0, (centre - half) / scale), min(1.0, (centre + half) / scale)
 
 
+def difference_lower(first: tuple[float, float], second: tuple[float, float], z: float = Z) -> float:
+    """Lower bound of how much larger the first of two independent proportions is; each as (successes, trials).
+
+    Hybrid score interval of a difference: R. G. Newcombe, *Interval estimation for the difference between independent
+    proportions: comparison of eleven methods*, Statistics in Medicine 17 (1998), method 10. -1 while either has no trials.
+    """
+    if min(first[1], second[1]) <= 0:
+        return -1.0
+    share, other = first[0] / first[1], second[0] / second[1]
+    return share - other - math.hypot(share - wilson(*first, z)[0], wilson(*second, z)[1] - other)
+
+
 def judge_value(value: float | None, threshold: Threshold) -> SignalState:
     """State of a number that comes without interval, such as a business metric; None and NaN are NoData."""
     if value is None or math.isnan(value):

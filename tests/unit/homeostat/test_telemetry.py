@@ -39,7 +39,7 @@ def test_names_are_unique() -> None:
 
 
 def test_a_selector_names_the_metric_and_matches_its_labels() -> None:
-    assert telemetry.CANARY_REQUESTS.of("churn", "model", "3") == (
+    assert telemetry.ROLLOUT_REQUESTS.of("churn", "model", "3") == (
         'homeostat_requests_total{namespace="churn",deployment="model",version="3"}'
     )
 

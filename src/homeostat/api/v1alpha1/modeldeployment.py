@@ -111,7 +111,11 @@ class Rollback(SpecModel):
         list[RollbackTrigger], Field(description="Rollback triggers in addition to failed readiness.", max_length=4)
     ] = [RollbackTrigger.ERROR_RATE]
     max_error_rate: Annotated[
-        Decimal, Field(description="Maximum share of failed requests of a candidate, from 0 to 1.")
+        Decimal,
+        Field(
+            description="Maximum share, from 0 to 1, by which a candidate may fail more requests than the champion does in "
+            "the same time; compared with the lower 97.5 % bound of the difference."
+        ),
     ] = "0.05"
     history_limit: Annotated[int, Field(description="Maximum number of entries in status.history.", ge=1, le=50)] = 10
 

@@ -20,6 +20,7 @@ from homeostat.testing.builders import DIGEST, a_model_deployment, a_training_jo
 from homeostat_operators.core.clients import Clients
 from homeostat_operators.core.settings import OperatorSettings
 from homeostat_operators.modeldeployment import observe as reading
+from homeostat_operators.modeldeployment.observed import Answered, StepTraffic
 
 NOW = datetime(2026, 8, 31, 12, 0, tzinfo=UTC)
 PREFIX = "s3://homeostat/churn/uid-of-churn/evaluate-1/"
@@ -151,18 +152,22 @@ def test_a_registry_that_is_down_does_not_stop_the_look() -> None:
 
 
 def test_requests_and_errors_are_counted_from_the_start_of_the_step() -> None:
-    def counter(code: str, *values: float) -> Series:
-        labels = {"namespace": "churn", "deployment": "churn", "version": "1", "code": code}
+    def counter(code: str, *values: float, version: str = "1") -> Series:
+        labels = {"namespace": "churn", "deployment": "churn", "version": version, "code": code}
         times = (NOW - timedelta(seconds=40 - 10 * i) for i in range(len(values)))
         return Series(
             {"__name__": "homeostat_requests_total", **labels},
             tuple((t.timestamp(), v) for t, v in zip(times, values, strict=True)),
         )
 
-    metrics = MemoryMetrics([counter("200", 100, 100, 150, 200), counter("503", 0, 0, 0, 8)])
+    champions = counter("200", 9000, 9000, 9100, 9200, version="7"), counter("500", 50, 50, 51, 53, version="7")
+    metrics = MemoryMetrics([counter("200", 100, 100, 150, 200), counter("503", 0, 0, 0, 8), *champions])
     resource = a_candidate(gate_passed=True, weight=25, step_start_time=NOW - timedelta(seconds=30))
-    step = observe(resource, clients(metrics=metrics)).step
-    assert (step.requests, step.errors) == (108, 8)
+    assert observe(resource, clients(metrics=metrics)).step == StepTraffic(108, 8, Answered(0, 0))
+    stable = {"version": "7", "digest": DIGEST, "uri": "s3://homeostat/m", "since": NOW}
+    beside = a_model_deployment(status={**resource.status.model_dump(), "stable": stable})
+    step = observe(beside, clients(metrics=metrics)).step
+    assert step == StepTraffic(108, 8, Answered(203, 3))
     metrics.available = False
     assert observe(resource, clients(metrics=metrics)).step is None
 
