@@ -11,7 +11,10 @@ from homeostat.api.v1alpha1.modeldeployment import (
     Outcome,
     ServedVersion,
 )
+from homeostat_operators.core import versions
 from homeostat_operators.modeldeployment.observed import Available, ModelDeploymentObservation
+
+COUNTED_ANEW = "the registry was restored or counts anew"
 
 RETRY_ANNOTATION = "homeostat.dev/retry"
 """Digest of a version that failed: each value that the annotation did not have before tries that version once more. What follows
@@ -23,14 +26,38 @@ def wanted_version(
 ) -> Available | None:
     """The version that the spec asks for and that does not serve yet, whether it failed or not.
 
-    ``follow: Newest`` looks at the highest version only: where it failed here, an older one is not tried instead.
+    ``follow: Newest`` looks at the newest version only: where it failed here, an older one is not tried instead.
     """
-    pin = resource.spec.registered.version
-    serving = int(status.stable.version) if status.stable else 0
+    pin, stable = resource.spec.registered.version, status.stable
     if pin is not None:
-        return None if int(pin) == serving else observed.available(pin)
-    newest = max(observed.versions, key=lambda one: int(one.version), default=None)
-    return None if newest is None or int(newest.version) <= serving else newest
+        numbered = observed.numbered(pin)
+        is_clear = len({one.digest for one in numbered}) == 1
+        return None if not is_clear or (stable and pin == stable.version) else versions.newest(numbered)
+    newest = versions.newest(observed.versions)
+    if newest is None or versions.takes_number(newest, stable):
+        return None
+    return newest if versions.is_newer(newest, stable, observed.versions) else None
+
+
+def ambiguity(
+    resource: ModelDeployment, status: ModelDeploymentStatus, observed: ModelDeploymentObservation
+) -> str | None:
+    """Why the version that the spec asks for is not taken up, if its number stands for different files; None otherwise."""
+    pin, stable = resource.spec.registered.version, status.stable
+    numbered = observed.numbered(pin) if pin is not None else ()
+    if len({one.digest for one in numbered}) > 1:
+        jobs = " and ".join(sorted(one.training_job for one in numbered))
+        return (
+            f"TrainingJobs {jobs} recorded version {pin} with different files: {COUNTED_ANEW}. Delete those whose version is "
+            "not meant."
+        )
+    newest = versions.newest(numbered or (observed.versions if pin is None else ()))
+    if newest is None or not versions.takes_number(newest, stable):
+        return None
+    return (
+        f"TrainingJob {newest.training_job} recorded version {newest.version}, the number of the version that serves, with "
+        f"other files: {COUNTED_ANEW}. It is not rolled out; train again, and the version gets another number."
+    )
 
 
 def target_version(
@@ -50,8 +77,8 @@ def failed(resource: ModelDeployment, status: ModelDeploymentStatus, version: Av
     current = status.candidate
     if current is not None and (current.version, current.digest) == (version.version, version.digest):
         return False
-    entry = next((e for e in status.history if e.version == version.version), None)
-    if entry is None or entry.outcome is Outcome.PROMOTED or entry.digest != version.digest:
+    entry = next((e for e in status.history if (e.version, e.digest) == (version.version, version.digest)), None)
+    if entry is None or entry.outcome is Outcome.PROMOTED:
         return False
     is_repinned = resource.spec.registered.version is not None and entry.generation < resource.metadata.generation
     return not is_repinned and not _asks_again(resource, status, version.digest)
@@ -98,6 +125,7 @@ def choose(
         training_job=target.training_job,
         feature_set=target.feature_set,
         since=now,
+        completion_time=target.completed,
     )
     retried = retry_request(resource) if _asks_again(resource, status, new.digest) else status.retried
     return status.model_copy(update={"candidate": new, "retried": retried})
@@ -118,7 +146,7 @@ def finish(
         generation=resource.metadata.generation,
         time=now,
     )
-    others = [e for e in status.history if e.version != candidate.version]
+    others = [e for e in status.history if (e.version, e.digest) != (candidate.version, candidate.digest)]
     update: dict[str, object] = {
         "candidate": None,
         "history": [entry, *others][: resource.spec.rollback.history_limit],

@@ -10,6 +10,7 @@ from homeostat.api.v1alpha1.modeldeployment import (
     ModelDeploymentReason,
     ModelDeploymentStatus,
     Outcome,
+    ServedVersion,
 )
 from homeostat.engines.serving import Serving
 from homeostat.reconcile.conditions import put, ready, reconciling, stalled
@@ -52,7 +53,7 @@ def _kstatus(
     """Ready says whether the champion answers; Reconciling whether something is on its way; Stalled who must act."""
     generation = resource.metadata.generation
     moving = _on_its_way(resource, status, observed)
-    ended = _ended(resource, status, observed)
+    ended = _ambiguous(resource, status, observed) or _ended(resource, status, observed)
     old = status.conditions
     if status.stable is None:
         if moving is None and ended is not None:
@@ -65,6 +66,7 @@ def _kstatus(
         return reconciling(old, ModelDeploymentReason.UNAVAILABLE, message, generation, now)
     reason, message = moving or ended or (ModelDeploymentReason.SERVING, "")
     serves = f"Version {status.stable.version} serves with {_pods(champion)}."
+    serves += _unregistered(status.stable, observed)
     new = ready(old, reason, f"{serves} {message}".strip(), generation, now)
     if moving is not None:
         new = put(new, ConditionType.RECONCILING, ConditionStatus.TRUE, reason, message, generation, now)
@@ -82,7 +84,7 @@ def _on_its_way(
     candidate, pin = status.candidate, resource.spec.registered.version
     if candidate is not None:
         return _candidate(resource, candidate, observed)
-    if pin is not None and observed.available(pin) is None and (status.stable is None or status.stable.version != pin):
+    if pin is not None and not observed.numbered(pin) and (status.stable is None or status.stable.version != pin):
         return _waiting(resource)
     return None
 
@@ -142,6 +144,19 @@ def _compared(candidate: Candidate, observed: ModelDeploymentObservation) -> str
     if observed.shadow is None:
         return "Its scores cannot be compared: the observer does not answer."
     return candidate.shadow.message if candidate.shadow else ""
+
+
+def _unregistered(stable: ServedVersion, observed: ModelDeploymentObservation) -> str:
+    if observed.registered.get(stable.version, stable.digest) == stable.digest:
+        return ""
+    return f" The registry does not have its files as version {stable.version}: {candidates.COUNTED_ANEW}."
+
+
+def _ambiguous(
+    resource: ModelDeployment, status: ModelDeploymentStatus, observed: ModelDeploymentObservation
+) -> ConditionUpdate | None:
+    message = candidates.ambiguity(resource, status, observed)
+    return None if message is None else (ModelDeploymentReason.AMBIGUOUS_VERSION, message)
 
 
 def _ended(

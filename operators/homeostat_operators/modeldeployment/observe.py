@@ -47,7 +47,7 @@ def observe(resource: ModelDeployment, clients: Clients, now: datetime) -> Model
     manifests = {kind: clients.cluster.list(api, kind, namespace, labels) for api, kind in kinds}
     events = warnings_about(clients.cluster.list, namespace, unexplained(manifests, engine))
     manifests = {**manifests, "Event": events}
-    alias, answers = _champion_alias(resource, clients)
+    alias, answers, registered = _registry(resource, clients)
     installation = Installation(
         bucket=settings.bucket,
         services_image=settings.services_image,
@@ -68,6 +68,7 @@ def observe(resource: ModelDeployment, clients: Clients, now: datetime) -> Model
         shadow=_shadow(resource, clients),
         champion_alias=alias,
         registry_answers=answers,
+        registered=registered,
     )
 
 
@@ -83,6 +84,7 @@ def _available(resource: ModelDeployment, clients: Clients) -> tuple[Available, 
             training_job=job.metadata.name,
             feature_set=job.spec.dataset.feature_sets[0].name,
             dataset=BundleRef(uri=job.status.dataset.uri, digest=job.status.dataset.digest),
+            completed=job.status.completion_time,
         )
         for job in jobs
         if job.status.model is not None
@@ -142,12 +144,19 @@ def _shadow(resource: ModelDeployment, clients: Clients) -> ShadowComparison | N
         return None
 
 
-def _champion_alias(resource: ModelDeployment, clients: Clients) -> tuple[str | None, bool]:
-    """The alias as the registry has it, and whether it answers; a rollout never waits for it."""
-    if resource.status.stable is None and resource.status.candidate is None:
-        return None, False
+def _registry(resource: ModelDeployment, clients: Clients) -> tuple[str | None, bool, dict[str, str | None]]:
+    """The alias as the registry has it, whether it answers, and the digests of what will be written to it.
+
+    A rollout never waits for it.
+    """
+    stable, candidate = resource.status.stable, resource.status.candidate
+    if stable is None and candidate is None:
+        return None, False, {}
     model = f"{resource.metadata.namespace}.{resource.spec.registered.name}"
     try:
-        return clients.registry.get_alias(model, children.champion_alias(resource)), True
+        alias = clients.registry.get_alias(model, children.champion_alias(resource))
+        written = [stable] if stable is not None and alias != stable.version else []
+        written += [candidate] if candidate is not None and not candidate.gate_passed else []
+        return alias, True, {one.version: clients.registry.digest(model, one.version) for one in written}
     except PlatformError:
-        return None, False
+        return None, False, {}

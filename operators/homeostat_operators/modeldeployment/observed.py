@@ -1,6 +1,7 @@
 """The observation of a ModelDeployment: facts without judgement."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from homeostat.api.v1alpha1.pods import PodOptions
 from homeostat.artifacts.bundle import BundleRef
@@ -21,6 +22,8 @@ class Available:
     training_job: str
     feature_set: str
     dataset: BundleRef
+    completed: datetime | None = None
+    """When the TrainingJob completed; None in an observation recorded before v0.2.0."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +80,13 @@ class ModelDeploymentObservation:
     """None: not on a shadow step, or the observer does not answer."""
     champion_alias: str | None = None
     registry_answers: bool = False
+    registered: dict[str, str | None] = field(default_factory=dict)
+    """Digest that the registry has for a version, None where it has no such version; only of versions that were looked up."""
 
-    def available(self, version: str) -> Available | None:
-        """The version of that number."""
-        return next((one for one in self.versions if one.version == version), None)
+    def numbered(self, version: str) -> tuple[Available, ...]:
+        """The versions of that number; several where a registry counted anew."""
+        return tuple(one for one in self.versions if one.version == version)
+
+    def available(self, version: str, digest: str) -> Available | None:
+        """The version of that number with these files."""
+        return next((one for one in self.numbered(version) if one.digest == digest), None)

@@ -7,7 +7,7 @@ status, so that a reconciliation which is repeated, or stopped half way, asks fo
 from datetime import datetime, timedelta
 
 from homeostat.api.common import parse_duration
-from homeostat.api.v1alpha1.modeldeployment import Candidate, ModelDeployment, ModelDeploymentStatus
+from homeostat.api.v1alpha1.modeldeployment import Candidate, ModelDeployment, ModelDeploymentStatus, ServedVersion
 from homeostat.engines.runs import local
 from homeostat_operators.core.actions import Action, Apply, Delete, Launch, SetAlias, Stop, TagVersion
 from homeostat_operators.core.plan import Plan
@@ -83,7 +83,7 @@ def _evaluate(
     stops = tuple(Stop(local.NAME, run) for run in doomed if not run.deleting)
     if candidate is None or not isinstance(evaluation.decision_on(resource, status, observed, now), LaunchRun):
         return stops
-    available = observed.available(candidate.version)
+    available = observed.available(candidate.version, candidate.digest)
     if available is None:
         return stops
     request = children.evaluation(resource, candidate, status.stable, available, observed.installation)
@@ -98,15 +98,31 @@ def _update_registry(
         return ()
     model = f"{resource.metadata.namespace}.{resource.spec.registered.name}"
     actions: list[Action] = []
-    record = status.gate
-    if record is not None and record != resource.status.gate:
-        available = observed.available(record.version)
+    record, judged = status.gate, _judged(resource, status)
+    if (
+        record is not None
+        and record != resource.status.gate
+        and judged is not None
+        and _is_registered(judged, observed)
+    ):
+        available = observed.available(judged.version, judged.digest)
         dataset = available.dataset.digest if available else ""
         champion = evaluation.champion_of(resource.status)  # the version itself may have taken its place since
         actions.append(TagVersion(model, record.version, *evaluation.verdict_tag(resource, record, dataset, champion)))
-    if status.stable is not None and observed.champion_alias != status.stable.version:
-        actions.append(SetAlias(model, children.champion_alias(resource), status.stable.version))
+    stable = status.stable
+    if stable is not None and observed.champion_alias != stable.version and _is_registered(stable, observed):
+        actions.append(SetAlias(model, children.champion_alias(resource), stable.version))
     return tuple(actions)
+
+
+def _judged(resource: ModelDeployment, status: ModelDeploymentStatus) -> ServedVersion | None:
+    """The version of the newest verdict; the same reconciliation may have ended its rollout or promoted it."""
+    return status.candidate or resource.status.candidate or status.stable
+
+
+def _is_registered(version: ServedVersion, observed: ModelDeploymentObservation) -> bool:
+    """Whether the registry has these files under this number, as far as it was asked: it may have been restored."""
+    return observed.registered.get(version.version, version.digest) == version.digest
 
 
 def _requeue_after(

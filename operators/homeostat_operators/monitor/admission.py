@@ -16,6 +16,7 @@ from homeostat.api.v1alpha1.monitor import (
 )
 from homeostat.api.v1alpha1.trainingjob import TrainingJob
 from homeostat.artifacts.outcomes import LabelGain
+from homeostat_operators.core import versions
 from homeostat_operators.core.freshness import renewal
 from homeostat_operators.monitor.observed import MonitorObservation, is_finished, is_own
 
@@ -88,16 +89,34 @@ def _concurrent_job(case: Case) -> Ruling | None:
     return _wait(MonitorReason.CONCURRENT_JOB, f"TrainingJob {names[0]} for model {model} is not finished.")
 
 
+@dataclass(frozen=True)
+class _Recorded:
+    """A version as a TrainingJob recorded it."""
+
+    version: str
+    digest: str
+    completed: datetime | None
+
+
 def untried_version(deployment: ModelDeployment, jobs: tuple[TrainingJob, ...]) -> str | None:
-    """A recorded version that a following deployment has not yet taken up, or None."""
+    """A recorded version that a following deployment has not yet taken up, or None.
+
+    One that the deployment cannot take up, because it has the number of the version that serves, is none: another training
+    is what it takes.
+    """
     registered, stable = deployment.spec.registered, deployment.status.stable
     if registered.follow is not Follow.NEWEST:
         return None
-    tried = {entry.version for entry in deployment.status.history}
-    serving = int(stable.version) if stable else 0
-    versions = [j.status.model.version for j in jobs if j.spec.output.model == registered.name and j.status.model]
-    newest = max((v for v in versions if v), key=int, default=None)
-    return newest if newest is not None and int(newest) > serving and newest not in tried else None
+    recorded = [
+        _Recorded(j.status.model.version, j.status.model.digest, j.status.completion_time)
+        for j in jobs
+        if j.spec.output.model == registered.name and j.status.model and j.status.model.version
+    ]
+    newest = versions.newest(recorded)
+    if newest is None or versions.takes_number(newest, stable) or not versions.is_newer(newest, stable, recorded):
+        return None
+    tried = {(entry.version, entry.digest) for entry in deployment.status.history}
+    return None if (newest.version, newest.digest) in tried else newest.version
 
 
 def _candidate_in_flight(case: Case) -> Ruling | None:

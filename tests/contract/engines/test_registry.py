@@ -66,6 +66,13 @@ def test_an_alias_points_where_it_was_last_set(registry: Registry, model: str) -
         assert registry.get_alias(model, "churn-churn-champion") == version
 
 
+def test_a_version_has_the_digest_that_it_was_registered_with(registry: Registry, model: str) -> None:
+    assert registry.digest(model, "1") is None
+    registry.register(model, "a", URI, DIGEST, {})
+    assert registry.digest(model, "1") == DIGEST
+    assert registry.digest(model, "2") is None
+
+
 def test_a_tag_can_be_set_and_replaced(registry: Registry, model: str) -> None:
     registry.register(model, "a", URI, DIGEST, {})
     registry.set_tag(model, "1", INTENT_TAG, "b")

@@ -29,7 +29,7 @@ class RegisteredModel(SpecModel):
 
     name: Annotated[ResourceName, Field(description="Name of the model, as in spec.output.model of its TrainingJobs.")]
     follow: Annotated[
-        Follow | None, Field(description="Follows the registry: every newer version becomes a candidate.")
+        Follow | None, Field(description="Every version whose training completed later becomes a candidate.")
     ] = None
     version: Annotated[ModelVersionNumber | None, Field(description="Pins this version.")] = None
 

@@ -178,6 +178,9 @@ class ServedVersion(StatusModel):
     training_job: Annotated[str, Field(description="TrainingJob that produced the version.", max_length=253)] = ""
     feature_set: Annotated[str, Field(description="FeatureSet that Lookup reads.", max_length=253)] = ""
     since: Annotated[datetime, Field(description="Time at which the version took this role.")]
+    completion_time: Annotated[
+        datetime | None, Field(description="Time at which its training completed; the order of versions.")
+    ] = None
 
 
 class ShadowRecord(StatusModel):
@@ -362,3 +365,4 @@ class ModelDeploymentReason(StrEnum):
     EVALUATION_FAILED = "EvaluationFailed"
     RECORDING = "Recording"
     NOT_OBSERVED = "NotObserved"
+    AMBIGUOUS_VERSION = "AmbiguousVersion"

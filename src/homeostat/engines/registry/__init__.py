@@ -30,6 +30,10 @@ class Registry(Protocol):
         """
         ...
 
+    def digest(self, model: str, version: str) -> str | None:
+        """Digest that a version was registered with, empty where none was; None without such a version."""
+        ...
+
     def set_alias(self, model: str, alias: str, version: str) -> None:
         """Points an alias to a version."""
         ...

@@ -41,6 +41,11 @@ class MemoryRegistry:
         versions.append(StoredVersion(uri, {**tags, INTENT_TAG: intent, DIGEST_TAG: digest}))
         return str(len(versions))
 
+    def digest(self, model: str, version: str) -> str | None:
+        """See Registry."""
+        versions = self.models.get(model, RegisteredModel()).versions
+        return versions[int(version) - 1].tags.get(DIGEST_TAG, "") if 1 <= int(version) <= len(versions) else None
+
     def set_alias(self, model: str, alias: str, version: str) -> None:
         """See Registry."""
         self._version(model, version)

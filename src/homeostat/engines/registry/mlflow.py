@@ -14,9 +14,9 @@ from homeostat.reconcile.errors import EngineUnavailable
 from homeostat.settings import MlflowSettings
 
 API = "/api/2.0/mlflow"
-EXISTS = "RESOURCE_ALREADY_EXISTS"
+EXISTS, MISSING = "RESOURCE_ALREADY_EXISTS", "RESOURCE_DOES_NOT_EXIST"
 # An alias that was never set is reported as INVALID_PARAMETER_VALUE, a missing model as RESOURCE_DOES_NOT_EXIST.
-_NO_ALIAS = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
+_NO_ALIAS = (MISSING, "INVALID_PARAMETER_VALUE")
 
 
 class MlflowRegistry:
@@ -59,6 +59,17 @@ class MlflowRegistry:
                 f"MLflow does not show the version of {model} that it has just created; the request is retried"
             )
         return found
+
+    def digest(self, model: str, version: str) -> str | None:
+        """See Registry."""
+        try:
+            answer = self._call("GET", "model-versions/get", params={"name": model, "version": version})
+        except Refused as refused:
+            if refused.code == MISSING:
+                return None
+            raise
+        tags = answer["model_version"].get("tags", [])
+        return next((str(tag["value"]) for tag in tags if tag["key"] == DIGEST_TAG), "")
 
     def set_alias(self, model: str, alias: str, version: str) -> None:
         """See Registry."""

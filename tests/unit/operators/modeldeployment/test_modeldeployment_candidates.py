@@ -103,6 +103,7 @@ def test_the_promoted_version_serves_with_all_that_was_known_of_the_candidate() 
         "training_job": "train-2",
         "feature_set": "customers",
         "since": world.now,
+        "completion_time": a_version("2").completed,
     }
 
 

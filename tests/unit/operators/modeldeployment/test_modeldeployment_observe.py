@@ -147,6 +147,19 @@ class SilentRegistry(MemoryRegistry):
         raise EngineUnavailable(f"{model}@{alias}")
 
 
+def test_the_registry_is_asked_for_the_digest_of_what_is_written_to_it() -> None:
+    registry = MemoryRegistry()
+    for number in range(2):
+        registry.register("churn.churn", f"uid-{number}", "s3://homeostat/m", DIGEST, {})
+    assert observe(a_candidate(), clients(registry=registry)).registered == {"1": DIGEST}
+    assert observe(a_candidate(gate_passed=True), clients(registry=registry)).registered == {}
+    stable = {"version": "3", "digest": DIGEST, "uri": "s3://homeostat/m", "since": NOW}
+    assert observe(a_model_deployment(status={"stable": stable}), clients(registry=registry)).registered == {"3": None}
+    registry.set_alias("churn.churn", "churn-churn-champion", "2")
+    stable["version"] = "2"
+    assert observe(a_model_deployment(status={"stable": stable}), clients(registry=registry)).registered == {}
+
+
 def test_a_registry_that_is_down_does_not_stop_the_look() -> None:
     assert not observe(a_candidate(), clients(registry=SilentRegistry())).registry_answers
 

@@ -43,6 +43,7 @@ def a_version(version: str) -> Available:
         f"train-{version}",
         "customers",
         BundleRef(uri=f"s3://homeostat/churn/datasets/{version}", digest=digest("9")),
+        completed=START - timedelta(days=1) + timedelta(minutes=int(version)),
     )
 
 
@@ -68,7 +69,11 @@ class World:
     """Of every evaluation, instead of one that has nothing but `verdict`."""
     comparison: ShadowComparison | None = None
     """What the observer says of a version in shadow."""
+    recorded: list[Available] = field(default_factory=list)
+    """Further versions, such as those of a registry that counts anew."""
     registry_answers: bool = True
+    registered: dict[str, str | None] = field(default_factory=dict)
+    """Digests that the registry has, where they are not those of the versions."""
     now: datetime = START
     served: dict[str, None] = field(default_factory=dict)
     jobs: list[str] = field(default_factory=list)
@@ -87,7 +92,7 @@ class World:
         candidate = self.status.candidate
         return ModelDeploymentObservation(
             installation=INSTALLATION,
-            versions=tuple(map(a_version, self.versions)),
+            versions=(*map(a_version, self.versions), *self.recorded),
             servings={v: self.health.get(v, READY) for v in self.served},
             children=tuple(Child("v1", "Service", f"churn-v{v}", f"uid-{v}", v) for v in self.served),
             evaluation=self.evaluations(),
@@ -95,6 +100,7 @@ class World:
             shadow=self.comparison if candidate is not None and candidate.mirror else None,
             champion_alias=self.alias,
             registry_answers=self.registry_answers,
+            registered=self.registered if self.registry_answers else {},
         )
 
     def evaluations(self) -> RunObservation[EvaluateResult]:
