@@ -88,6 +88,8 @@ RULES: dict[str, tuple[Rule, ...]] = {
     ModelDeployment.KIND: (
         *_own(ModelDeployment.PLURAL),
         Rule(GROUP, (TrainingJob.PLURAL,), READ),
+        # The features that a champion needs and the dataset of its challenger does not have.
+        Rule(GROUP, (FeatureSet.PLURAL,), ("get",)),
         *JOBS,
         Rule("apps", ("deployments",), CONVERGE),
         Rule("", ("services",), CONVERGE),

@@ -8,17 +8,20 @@ from numpy.typing import NDArray
 
 from homeostat.api.v1alpha1.gate import Gate
 from homeostat.artifacts.bundle import BundleRef
-from homeostat.artifacts.dataset import HOLDOUT, LABEL
+from homeostat.artifacts.dataset import HOLDOUT, LABEL, TIME
 from homeostat.artifacts.model import MODEL, SIGNATURE
 from homeostat.artifacts.model import signature as signature_in
+from homeostat.artifacts.signature import Signature
 from homeostat.artifacts.storage import fetch
 from homeostat.engines.objects import ObjectStore
 from homeostat.enums import Metric
 from homeostat.reconcile.errors import InvalidData
-from homeostat.runs import EvaluateInput, EvaluateResult
+from homeostat.runs import EvaluateInput, EvaluateResult, FeatureSource
 from homeostat.signals.gate import GateRule, RuleKind, judge_gate
 from homeostat_pipelines import dataset, signature
+from homeostat_pipelines.join import features_at
 from homeostat_pipelines.report import Report
+from homeostat_pipelines.values import ARROW
 
 STEPS = ("score", "judge")
 
@@ -35,7 +38,7 @@ def run(job: EvaluateInput, objects: ObjectStore) -> None:
     challenger = _Model(objects, job.challenger)
     champion = None if job.champion is None else _Model(objects, job.champion)
     holdout = _unseen(dataset.read(objects, job.dataset, HOLDOUT), [m for m in (challenger, champion) if m])
-    scores = challenger.scores(holdout), None if champion is None else champion.scores(holdout)
+    scores = challenger.scores(holdout), _champion_scores(job, objects, challenger, champion, holdout)
     report.progress("judge", 1, len(STEPS))
     verdict = judge_gate(
         rules_of(job.gate),
@@ -45,6 +48,49 @@ def run(job: EvaluateInput, objects: ObjectStore) -> None:
         seed=job.seed,
     )
     report.result(EvaluateResult(report=verdict))
+
+
+def _champion_scores(
+    job: EvaluateInput, objects: ObjectStore, challenger: "_Model", champion: "_Model | None", holdout: pa.Table
+) -> NDArray[np.float64] | None:
+    """The champion on the rows of the holdout, with its own features; None if the gate compares nothing that it could score.
+
+    Raises:
+        InvalidData: The gate compares, and a feature of the champion is nowhere to be had.
+    """
+    if champion is None:
+        return None
+    rows = _with_features(objects, holdout, champion.signature, challenger.signature, job.champion_sources)
+    lacking = next((i for i in champion.signature.inputs if i.name not in rows.column_names), None)
+    if lacking is None:
+        return champion.scores(rows)
+    if not job.gate.must_beat and not job.gate.non_inferior:
+        return None
+    raise InvalidData(
+        f"the champion{f', version {job.champion_version},' if job.champion_version else ''} needs feature {lacking.name!r} of "
+        f"FeatureSet {lacking.feature_set}, which the dataset of the new version does not have and that FeatureSet does not "
+        "provide any more: create and materialise it with this feature, or leave out mustBeat and nonInferior in "
+        "spec.promotion.gate to judge the new version without a comparison; then try the version again"
+    )
+
+
+def _with_features(
+    objects: ObjectStore, holdout: pa.Table, champion: Signature, challenger: Signature, sources: list[FeatureSource]
+) -> pa.Table:
+    """The holdout with the champion's features of FeatureSets that the dataset was not made of, as known at each label."""
+    origins = {i.name: i.feature_set for i in challenger.inputs}
+    keys = holdout.column(challenger.entity)
+    for source in sources:
+        (entity,) = source.entities
+        needed = {i.name for i in champion.inputs if i.feature_set == source.name != origins.get(i.name)}
+        features = [feature for feature in source.features if feature.name in needed]
+        if not features or ARROW[entity.type.value] != keys.type or entity.name != challenger.entity:
+            continue
+        joined = features_at(objects, source.model_copy(update={"features": features}), keys, holdout.column(TIME))
+        for name, column in joined.items():
+            kept = [other for other in holdout.column_names if other != name]
+            holdout = holdout.select(kept).append_column(name, column)
+    return holdout
 
 
 def rules_of(gate: Gate) -> list[GateRule]:

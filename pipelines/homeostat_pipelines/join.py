@@ -32,7 +32,7 @@ def join(objects: ObjectStore, sources: list[FeatureSource], labels: pa.Table, w
     columns = {name: labels.column(name) for name in (entity, TIME, LABEL)}
     known = pa.repeat(pa.scalar(False), labels.num_rows)
     for source in sources:
-        for name, column in _features(objects, source, labels.column(entity), labels.column(TIME)).items():
+        for name, column in features_at(objects, source, labels.column(entity), labels.column(TIME)).items():
             columns[name] = column
             known = pc.or_(known, pc.is_valid(column))
     kept = pa.table(columns).filter(known).combine_chunks()
@@ -47,10 +47,14 @@ def join(objects: ObjectStore, sources: list[FeatureSource], labels: pa.Table, w
     return kept
 
 
-def _features(
+def features_at(
     objects: ObjectStore, source: FeatureSource, keys: pa.ChunkedArray, times: pa.ChunkedArray
 ) -> dict[str, pa.ChunkedArray]:
-    """The features of one FeatureSet, a row per label."""
+    """The features of one FeatureSet as they were known of entities at times, missing where none were.
+
+    Raises:
+        InvalidData: The snapshot is gone or not in order.
+    """
     with tempfile.TemporaryDirectory() as folder:
         file = pq.ParquetFile(_snapshot(objects, source, Path(folder) / "snapshot.parquet"), memory_map=True)
 

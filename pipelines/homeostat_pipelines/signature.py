@@ -86,7 +86,7 @@ def feeds(table: pa.Table, inputs: Sequence[ModelInput]) -> dict[str, NDArray[np
     lacking = [i.name for i in inputs if i.name not in table.column_names]
     if lacking:
         raise InvalidData(
-            f"the dataset lacks the feature {lacking[0]!r} of the model; train both on the same FeatureSet"
+            f"the dataset lacks the feature {lacking[0]!r} of the model; train it again on the FeatureSets of the dataset"
         )
     return {i.name: _feed(table.column(i.name), textual=i.textual).reshape(-1, 1) for i in inputs}
 

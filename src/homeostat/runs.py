@@ -170,6 +170,10 @@ class EvaluateInput(TolerantDocument):
     namespace: str
     challenger: BundleRef
     champion: BundleRef | None
+    champion_version: str = ""
+    champion_sources: list[FeatureSource] = Field(
+        default_factory=list, description="FeatureSets of the champion that the dataset was not made of."
+    )
     dataset: BundleRef
     gate: Gate
     seed: int

@@ -123,7 +123,7 @@ def choose(
         digest=target.digest,
         uri=target.uri,
         training_job=target.training_job,
-        feature_set=target.feature_set,
+        feature_set=target.feature_sets[0],
         since=now,
         completion_time=target.completed,
     )

@@ -5,7 +5,7 @@ from homeostat.artifacts.bundle import BundleRef
 from homeostat.engines.runs import EVALUATE, RunRequest, RunShape
 from homeostat.reconcile.pod_templates import completed
 from homeostat.runs import EvaluateInput, run_prefix
-from homeostat_operators.modeldeployment.observed import Available, Installation
+from homeostat_operators.modeldeployment.observed import Available, ModelDeploymentObservation
 
 EVALUATE_SEED = 42
 EVALUATE_DEADLINE_SECONDS = 1800
@@ -24,14 +24,17 @@ def evaluation(
     candidate: Candidate,
     champion: ServedVersion | None,
     available: Available,
-    installation: Installation,
+    observed: ModelDeploymentObservation,
 ) -> RunRequest:
     """The run that scores challenger and champion on the holdout of the challenger's dataset."""
-    meta, number = resource.metadata, candidate.evaluation
+    meta, number, installation = resource.metadata, candidate.evaluation, observed.installation
+    others = [source for source in observed.champion_sources if source.name not in available.feature_sets]
     document = EvaluateInput(
         namespace=meta.namespace,
         challenger=BundleRef(uri=candidate.uri, digest=candidate.digest),
         champion=BundleRef(uri=champion.uri, digest=champion.digest) if champion else None,
+        champion_version=champion.version if champion else "",
+        champion_sources=others if champion else [],
         dataset=available.dataset,
         gate=resource.spec.promotion.gate,
         seed=EVALUATE_SEED,

@@ -4,15 +4,17 @@ from datetime import datetime, timedelta
 
 from homeostat import telemetry
 from homeostat.api.common import API_VERSION
+from homeostat.api.v1alpha1.featureset import FeatureSet
 from homeostat.api.v1alpha1.modeldeployment import ModelDeployment
 from homeostat.api.v1alpha1.trainingjob import TrainingJob
 from homeostat.artifacts.bundle import BundleRef
+from homeostat.artifacts.features import feature_source
 from homeostat.cluster.events import warnings_about
 from homeostat.engines.runs import EVALUATE, local
 from homeostat.engines.serving import children_of, predictor, unexplained
 from homeostat.engines.serving.table import serving_engine
 from homeostat.reconcile.errors import EngineUnavailable, PlatformError
-from homeostat.runs import EvaluateResult
+from homeostat.runs import EvaluateResult, FeatureSource
 from homeostat.signals import counter_increase
 from homeostat.signals.shadow import ShadowComparison
 from homeostat_operators.core.clients import Clients
@@ -48,6 +50,7 @@ def observe(resource: ModelDeployment, clients: Clients, now: datetime) -> Model
     events = warnings_about(clients.cluster.list, namespace, unexplained(manifests, engine))
     manifests = {**manifests, "Event": events}
     alias, answers, registered = _registry(resource, clients)
+    versions = _available(resource, clients)
     installation = Installation(
         bucket=settings.bucket,
         services_image=settings.services_image,
@@ -60,9 +63,10 @@ def observe(resource: ModelDeployment, clients: Clients, now: datetime) -> Model
     return ModelDeploymentObservation(
         installation=installation,
         engine=name,
-        versions=_available(resource, clients),
+        versions=versions,
         servings=engine.servings(manifests),
         children=tuple(children_of(manifests, engine)),
+        champion_sources=_champion_sources(resource, clients, versions),
         evaluation=_evaluation(resource, clients),
         step=_step(resource, clients, now),
         shadow=_shadow(resource, clients),
@@ -82,7 +86,7 @@ def _available(resource: ModelDeployment, clients: Clients) -> tuple[Available, 
             digest=job.status.model.digest,
             uri=job.status.model.uri,
             training_job=job.metadata.name,
-            feature_set=job.spec.dataset.feature_sets[0].name,
+            feature_sets=tuple(source.name for source in job.spec.dataset.feature_sets),
             dataset=BundleRef(uri=job.status.dataset.uri, digest=job.status.dataset.digest),
             completed=job.status.completion_time,
         )
@@ -93,6 +97,21 @@ def _available(resource: ModelDeployment, clients: Clients) -> tuple[Available, 
         and job.status.model.version
         and job.status.completion_time is not None
     )
+
+
+def _champion_sources(
+    resource: ModelDeployment, clients: Clients, versions: tuple[Available, ...]
+) -> tuple[FeatureSource, ...]:
+    """Materialised FeatureSets of the champion, for the gate; by its TrainingJob, or the one that status has without it."""
+    stable, candidate = resource.status.stable, resource.status.candidate
+    if stable is None or (candidate is not None and candidate.gate_passed):
+        return ()
+    trained = next((one for one in versions if (one.version, one.digest) == (stable.version, stable.digest)), None)
+    names = trained.feature_sets if trained else (stable.feature_set,)
+    namespace = resource.metadata.namespace
+    manifests = (clients.cluster.get(API_VERSION, FeatureSet.KIND, namespace, name) for name in names if name)
+    sources = (feature_source(FeatureSet.model_validate(manifest)) for manifest in manifests if manifest)
+    return tuple(source for source in sources if source.snapshot_uri)
 
 
 def _evaluation(resource: ModelDeployment, clients: Clients) -> RunObservation[EvaluateResult]:

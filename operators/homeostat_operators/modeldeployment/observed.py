@@ -7,7 +7,7 @@ from homeostat.api.v1alpha1.pods import PodOptions
 from homeostat.artifacts.bundle import BundleRef
 from homeostat.engines.serving import Child, Serving
 from homeostat.pod_settings import EVALUATION, PREDICTOR
-from homeostat.runs import EvaluateResult
+from homeostat.runs import EvaluateResult, FeatureSource
 from homeostat.signals.shadow import ShadowComparison
 from homeostat_operators.core.runs import RunObservation
 
@@ -20,7 +20,8 @@ class Available:
     digest: str
     uri: str
     training_job: str
-    feature_set: str
+    feature_sets: tuple[str, ...]
+    """Those that it was trained on; Lookup reads the first."""
     dataset: BundleRef
     completed: datetime | None = None
     """When the TrainingJob completed; None in an observation recorded before v0.2.0."""
@@ -72,6 +73,8 @@ class ModelDeploymentObservation:
     versions: tuple[Available, ...] = ()
     servings: dict[str, Serving] = field(default_factory=dict)
     children: tuple[Child, ...] = ()
+    champion_sources: tuple[FeatureSource, ...] = ()
+    """Materialised FeatureSets of the champion, unless a version is past the gate."""
     evaluation: RunObservation[EvaluateResult] = field(default_factory=RunObservation)
     """Evaluations, and what the one that the candidate waits for left behind."""
     step: StepTraffic | None = None

@@ -86,7 +86,7 @@ def _evaluate(
     available = observed.available(candidate.version, candidate.digest)
     if available is None:
         return stops
-    request = children.evaluation(resource, candidate, status.stable, available, observed.installation)
+    request = children.evaluation(resource, candidate, status.stable, available, observed)
     return (*stops, Launch(local.NAME, request))
 
 

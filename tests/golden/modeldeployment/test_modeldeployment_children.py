@@ -27,7 +27,7 @@ def a_version(number: str) -> Available:
         digest=f"sha256:{number * 64}",
         uri=f"s3://homeostat/churn/models/churn/{number * 4}",
         training_job=f"churn-{number}",
-        feature_set="customers",
+        feature_sets=("customers",),
         dataset=BundleRef(uri="s3://homeostat/churn/datasets/abcd", digest=f"sha256:{'ab' * 32}"),
     )
 

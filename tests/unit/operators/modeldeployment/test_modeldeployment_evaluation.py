@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 
 from homeostat.api.v1alpha1.modeldeployment import Outcome
+from homeostat.artifacts.features import feature_source
 from homeostat.engines.runs import RunState
-from homeostat.runs import EvaluateResult, FailureReason, RunFailure
+from homeostat.runs import EvaluateInput, EvaluateResult, FailureReason, RunFailure
 from homeostat.signals import Metric
 from homeostat.signals.gate import GateReport, PairedComparison, RuleKind, RuleOutcome, RuleResult, Verdict
-from homeostat.testing.builders import a_model_deployment
+from homeostat.testing.builders import DIGEST, a_feature_set, a_model_deployment
 from homeostat_operators.core.actions import Launch, SetAlias, Stop, TagVersion
 from homeostat_operators.core.runs import Nothing, Reserve, RunObservation
 from homeostat_operators.modeldeployment.evaluation import POLICY, decision_on, recorded_evaluation
@@ -20,6 +21,7 @@ from unit.operators.modeldeployment.world import World, a_report, digest, in_can
 
 PAUSES = {1: 10, 2: 20}
 """Seconds before the next evaluation, by the number of failures in a row."""
+SNAPSHOT = {"version": 1, "digest": DIGEST, "uri": "s3://homeostat/snapshot", "rows": 1}
 RULES = {
     "minimum": [{"metric": "auc", "value": "0.70"}],
     "must_beat": [{"metric": "logloss", "margin": "0.01"}],
@@ -354,3 +356,16 @@ def test_a_long_reason_of_a_failed_evaluation_is_cut() -> None:
     assert candidate is not None
     assert candidate.last_evaluation_failure is not None
     assert candidate.last_evaluation_failure.reason == "x" * 63
+
+
+def test_the_gate_gets_the_champions_feature_sets_that_the_new_version_was_not_trained_on() -> None:
+    world = serving_one()
+    world.versions.append("2")
+    sources = tuple(
+        feature_source(a_feature_set(name, status={"snapshot": SNAPSHOT})) for name in ("customers", "accounts")
+    )
+    actions = plan(world.resource, replace(world.observed(), champion_sources=sources), world.now).actions
+    (launch,) = (action for action in actions if isinstance(action, Launch))
+    assert isinstance(launch.request.document, EvaluateInput)
+    assert [source.name for source in launch.request.document.champion_sources] == ["accounts"]
+    assert launch.request.document.champion_version == "1"

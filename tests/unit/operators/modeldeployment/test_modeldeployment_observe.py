@@ -16,7 +16,7 @@ from homeostat.reconcile.errors import EngineUnavailable, InvalidSpec
 from homeostat.reconcile.names import owner_reference
 from homeostat.runs import EvaluateResult
 from homeostat.signals.gate import GateReport, Verdict
-from homeostat.testing.builders import DIGEST, a_model_deployment, a_training_job
+from homeostat.testing.builders import DIGEST, a_feature_set, a_model_deployment, a_training_job
 from homeostat_operators.core.clients import Clients
 from homeostat_operators.core.settings import OperatorSettings
 from homeostat_operators.modeldeployment import observe as reading
@@ -96,7 +96,27 @@ def recorded(name: str, version: str, ended: datetime | None = NOW, **spec: Any)
 def test_versions_are_those_that_succeeded_training_jobs_recorded() -> None:
     jobs = (recorded("a", "1"), recorded("b", "2", ended=None), recorded("c", ""), a_training_job("d"))
     seen = observe(a_model_deployment(), clients(*jobs))
-    assert [(v.version, v.training_job, v.feature_set) for v in seen.versions] == [("1", "a", "customers")]
+    assert [(v.version, v.training_job, v.feature_sets) for v in seen.versions] == [("1", "a", ("customers",))]
+
+
+def test_the_champions_feature_sets_are_those_of_its_training_that_are_materialised() -> None:
+    snapshot = {"version": 1, "digest": DIGEST, "uri": "s3://homeostat/snapshot", "rows": 1}
+    there, empty = a_feature_set("customers", status={"snapshot": snapshot}), a_feature_set("clients")
+    sets = [{"name": "clients"}, {"name": "customers"}, {"name": "gone"}]
+    dataset = a_training_job().spec.dataset.model_dump() | {"feature_sets": sets}
+    stable = {"version": "7", "digest": DIGEST, "uri": "s3://homeostat/m", "since": NOW, "feature_set": "customers"}
+
+    def names(*jobs: Any, **status: Any) -> list[str]:
+        resource = a_model_deployment(status=status)
+        return [source.name for source in observe(resource, clients(there, empty, *jobs)).champion_sources]
+
+    assert names(recorded("a", "7", dataset=dataset), stable=stable) == ["customers"]
+    assert names(stable=stable) == ["customers"]
+    assert names(stable={**stable, "feature_set": ""}) == []
+    assert names() == []
+    candidate = a_candidate().status.candidate.model_dump()
+    assert names(stable=stable, candidate=candidate) == ["customers"]
+    assert names(stable=stable, candidate={**candidate, "gate_passed": True}) == []
 
 
 def test_a_running_evaluation_says_nothing_yet() -> None:

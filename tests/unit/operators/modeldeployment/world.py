@@ -41,7 +41,7 @@ def a_version(version: str) -> Available:
         digest(version),
         f"s3://homeostat/churn/models/churn/{version}",
         f"train-{version}",
-        "customers",
+        ("customers",),
         BundleRef(uri=f"s3://homeostat/churn/datasets/{version}", digest=digest("9")),
         completed=START - timedelta(days=1) + timedelta(minutes=int(version)),
     )

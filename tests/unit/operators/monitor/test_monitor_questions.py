@@ -253,13 +253,14 @@ def test_the_newest_version_above_the_one_in_service_is_untried_unless_its_way_h
 
 def test_a_version_of_a_registry_that_counts_anew_is_untried_unless_it_takes_the_number_that_serves() -> None:
     deployment = a_deployment("5", START)
-    later = a_job("later", version="2").model_copy(update={})
-    status = later.status.model_copy(update={"completion_time": START + timedelta(days=1)})
-    jobs = (a_job("served", version="5"), later.model_copy(update={"status": status}))
-    assert untried_version(deployment, jobs) == "2"
-    model = status.model.model_copy(update={"version": "5", "digest": f"sha256:{'7' * 64}"})
-    taken = later.model_copy(update={"status": status.model_copy(update={"model": model})})
-    assert untried_version(deployment, (jobs[0], taken)) is None
+    served, after = a_job("served", version="5"), START + timedelta(days=1)
+
+    def later(version: str, digest: str) -> TrainingJob:
+        model = {"name": "churn.churn", "version": version, "uri": "s3://homeostat/m", "digest": digest}
+        return a_training_job("later", status={"completion_time": after, "model": model})
+
+    assert untried_version(deployment, (served, later("2", DIGEST))) == "2"
+    assert untried_version(deployment, (served, later("5", f"sha256:{'7' * 64}"))) is None
 
 
 def test_only_a_deployment_that_follows_the_newest_has_untried_versions_and_only_of_its_model() -> None:

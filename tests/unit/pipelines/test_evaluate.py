@@ -1,0 +1,114 @@
+"""The gate scores each model on its own features."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from homeostat.artifacts import storage
+from homeostat.artifacts.bundle import BundleRef
+from homeostat.engines.objects.memory import MemoryObjects
+from homeostat.reconcile.errors import InvalidData
+from homeostat.runs import EvaluateInput, EvaluateResult, FeatureSource
+from homeostat.signals import GateReport, Metric
+from homeostat.signals.gate import RuleKind
+from homeostat_pipelines import dataset, evaluate, model, steps
+from homeostat_pipelines.signature import signature_of
+from support.tables import OUTPUT, a_store, customers, feature_source, parquet, train_input
+
+CLIENTS = "s3://homeostat/churn/featuresets/clients/x/data.parquet"
+QUICK = model.Hyperparameters(max_iter=20)
+BEATS = {"mustBeat": [{"metric": "auc"}]}
+
+Trained = tuple[BundleRef, BundleRef]
+"""Dataset and model."""
+
+
+def trained(objects: MemoryObjects, source: FeatureSource) -> Trained:
+    job = train_input(feature_sets=[source])
+    record = dataset.build(job, objects)
+    stored = BundleRef(uri=record.uri, digest=record.digest)
+    rows = dataset.read(objects, stored, "train.parquet")
+    return stored, storage.store(objects, job.models, model.train(rows, signature_of(job), QUICK, seed=1))
+
+
+def clients(names: list[str], table: pa.Table | None = None) -> tuple[FeatureSource, bytes]:
+    """Another FeatureSet of the same customers, with some of their features."""
+    table = customers() if table is None else table
+    features = [feature for feature in feature_source().features if feature.name in names]
+    source = feature_source(name="clients", features=features, snapshot_uri=CLIENTS)
+    return source, parquet(table.select(["customer_id", "observed_at", *names]))
+
+
+@pytest.fixture
+def judged() -> Callable[..., tuple[GateReport, float]]:
+    """Judges a challenger with some features, beside a champion with all of them; with the champion's own AUC."""
+
+    def judge(
+        names: list[str], sources: list[FeatureSource], gate: Any, table: pa.Table | None = None
+    ) -> tuple[GateReport, float]:
+        objects = a_store()
+        source, snapshot = clients(names, table)
+        objects.write(CLIENTS, snapshot)
+        (own, champion), (data, challenger) = trained(objects, feature_source()), trained(objects, source)
+        job = {
+            "namespace": "churn", "challenger": challenger, "champion": champion, "championVersion": "2",
+            "championSources": sources, "dataset": data, "gate": gate, "seed": 1, "output": OUTPUT,
+        }  # fmt: skip
+        evaluate.run(EvaluateInput.model_validate(job), objects)
+        report = EvaluateResult.model_validate_json(objects.read(f"{OUTPUT}result.json")).report
+        return report, steps.measure(objects, own, champion)["auc"]
+
+    return judge
+
+
+def champions(report: GateReport) -> float | None:
+    return next(metric.champion for metric in report.metrics if metric.name is Metric.AUC)
+
+
+def test_a_champion_with_a_feature_that_its_challenger_lacks_is_scored_on_that_of_its_own_feature_set(
+    judged: Callable[..., tuple[GateReport, float]],
+) -> None:
+    report, own = judged(["tenure", "charge", "paperless"], [feature_source()], BEATS)
+    assert champions(report) == own
+
+
+def test_features_of_one_name_in_different_feature_sets_are_not_confused(
+    judged: Callable[..., tuple[GateReport, float]],
+) -> None:
+    table = customers()
+    swapped = ["year" if value == "month" else "month" for value in table.column("contract").to_pylist()]
+    table = table.set_column(table.column_names.index("contract"), "contract", [swapped])
+    names = ["contract", "tenure", "charge", "paperless"]
+    report, own = judged(names, [feature_source()], BEATS, table)
+    assert champions(report) == own
+
+
+@pytest.mark.parametrize(
+    "sources",
+    [
+        [],
+        [feature_source(features=[f for f in feature_source().features if f.name != "contract"])],
+        [feature_source(entities=[{"name": "customer_id", "type": "Int64"}])],
+        [feature_source(entities=[{"name": "client", "type": "String"}])],
+        [feature_source(name="others")],
+    ],
+)
+def test_a_feature_that_is_nowhere_to_be_had_is_named_with_the_champion_and_a_way_on(
+    sources: list[FeatureSource], judged: Callable[..., tuple[GateReport, float]]
+) -> None:
+    with pytest.raises(
+        InvalidData,
+        match=r"the champion, version 2, needs feature 'contract' of FeatureSet customers.*"
+        r"leave out mustBeat and nonInferior in spec.promotion.gate.*try the version again",
+    ):
+        judged(["tenure", "charge", "paperless"], sources, BEATS)
+
+
+def test_a_gate_that_compares_nothing_does_without_a_champion_that_cannot_be_scored(
+    judged: Callable[..., tuple[GateReport, float]],
+) -> None:
+    report, _ = judged(["tenure", "charge"], [], {"minimum": [{"metric": "auc", "value": "0.1"}]})
+    assert [rule.kind for rule in report.rules] == [RuleKind.MINIMUM]
+    assert champions(report) is None
