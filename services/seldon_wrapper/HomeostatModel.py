@@ -81,9 +81,12 @@ class HomeostatModel:
         """Every input of the model, checked; the entity's column is not looked at."""
         columns = _table(message)
         inputs = {i["name"]: i["datatype"] for i in self._signature["inputs"]}
-        if unknown := columns.keys() - inputs.keys() - {self._signature["entity"]}:
-            raise _mistake(f"column {min(unknown)!r} is not an input of this model; the inputs are {', '.join(inputs)}")
         if missing := inputs.keys() - columns.keys():
+            # Beside all of the inputs, others are those of a later version, which callers send before it is rolled out.
+            if unknown := columns.keys() - inputs.keys() - {self._signature["entity"]}:
+                raise _mistake(
+                    f"column {min(unknown)!r} is not an input of this model; the inputs are {', '.join(inputs)}"
+                )
             raise _mistake(f"column {min(missing)!r} is missing; add it, with null where a value is not known")
         return {name: _checked(columns[name], name, datatype) for name, datatype in inputs.items()}
 

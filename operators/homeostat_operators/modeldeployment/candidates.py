@@ -97,6 +97,11 @@ def next_retry_request(status: ModelDeploymentStatus, digest: str) -> str:
     return f"{digest}/{int(count) + 1 if count.isdecimal() else 2}"
 
 
+def is_retry(status: ModelDeploymentStatus, digest: str) -> bool:
+    """Whether a person asked for this digest, by the newest request that was followed."""
+    return status.retried.partition("/")[0] == digest
+
+
 def _asks_again(resource: ModelDeployment, status: ModelDeploymentStatus, digest: str) -> bool:
     request = retry_request(resource)
     return request != status.retried and request.partition("/")[0] == digest

@@ -14,7 +14,7 @@ from homeostat.api.v1alpha1.modeldeployment import (
 )
 from homeostat.engines.serving import Serving
 from homeostat.reconcile.conditions import put, ready, reconciling, stalled
-from homeostat_operators.modeldeployment import candidates, rollout
+from homeostat_operators.modeldeployment import candidates, inputs, rollout
 from homeostat_operators.modeldeployment.observed import ModelDeploymentObservation
 
 ConditionUpdate = tuple[ModelDeploymentReason, str]
@@ -116,7 +116,11 @@ def _candidate(
         return ModelDeploymentReason.EVALUATING, message
     pods = _pods(serving) if serving else f"0 of {resource.spec.realtime.replicas} pods ready"
     if candidate.step_start_time is None:
-        return ModelDeploymentReason.STARTING, f"Version {version} is starting: {pods}."
+        waits = inputs.are_unknown(resource, resource.status, observed)
+        reading = (
+            " Its inputs cannot be compared with the champion's yet: the object store does not answer." if waits else ""
+        )
+        return ModelDeploymentReason.STARTING, f"Version {version} is starting: {pods}.{reading}"
     reason = ModelDeploymentReason.SHADOW if candidate.mirror else ModelDeploymentReason.CANARY
     return reason, _step(resource, candidate, observed, pods)
 
@@ -167,7 +171,7 @@ def _ended(
     if last is None or last.outcome is Outcome.PROMOTED:
         return None
     verb = {
-        Outcome.HELD: "was held by the gate",
+        Outcome.HELD: "was held",
         Outcome.REJECTED: "was rejected by the gate",
         Outcome.ROLLED_BACK: "was rolled back",
         Outcome.EVALUATION_FAILED: "could not be evaluated",

@@ -9,11 +9,14 @@ from homeostat.api.v1alpha1.modeldeployment import ModelDeployment
 from homeostat.api.v1alpha1.trainingjob import TrainingJob
 from homeostat.artifacts.bundle import BundleRef
 from homeostat.artifacts.features import feature_source
+from homeostat.artifacts.model import SIGNATURE, signature
+from homeostat.artifacts.storage import fetch
 from homeostat.cluster.events import warnings_about
 from homeostat.engines.runs import EVALUATE, local
 from homeostat.engines.serving import children_of, predictor, unexplained
 from homeostat.engines.serving.table import serving_engine
-from homeostat.reconcile.errors import EngineUnavailable, PlatformError
+from homeostat.enums import FeatureMode
+from homeostat.reconcile.errors import EngineUnavailable, InvalidData, PlatformError
 from homeostat.runs import EvaluateResult, FeatureSource
 from homeostat.signals import counter_increase
 from homeostat.signals.shadow import ShadowComparison
@@ -66,6 +69,7 @@ def observe(resource: ModelDeployment, clients: Clients, now: datetime) -> Model
         versions=versions,
         servings=engine.servings(manifests),
         children=tuple(children_of(manifests, engine)),
+        new_inputs=_new_inputs(resource, clients),
         champion_sources=_champion_sources(resource, clients, versions),
         evaluation=_evaluation(resource, clients),
         step=_step(resource, clients, now),
@@ -97,6 +101,29 @@ def _available(resource: ModelDeployment, clients: Clients) -> tuple[Available, 
         and job.status.model.version
         and job.status.completion_time is not None
     )
+
+
+def _new_inputs(resource: ModelDeployment, clients: Clients) -> tuple[str, ...] | None:
+    """What callers would have to send in addition, before the candidate meets their requests."""
+    stable, candidate = resource.status.stable, resource.status.candidate
+    mode = resource.spec.realtime.features
+    if mode is FeatureMode.LOOKUP or stable is None or candidate is None or candidate.step_start_time is not None:
+        return None
+    try:
+        sent, needed = (
+            [
+                i.name
+                for i in signature(
+                    fetch(clients.objects, BundleRef(uri=one.uri, digest=one.digest), [SIGNATURE])
+                ).inputs
+            ]
+            for one in (stable, candidate)
+        )
+    except EngineUnavailable:
+        return None
+    except InvalidData:
+        return ()  # without its files a version does not become ready, and with them gone there is nothing to compare
+    return tuple(name for name in needed if name not in sent)
 
 
 def _champion_sources(

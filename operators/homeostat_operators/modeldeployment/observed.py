@@ -73,6 +73,8 @@ class ModelDeploymentObservation:
     versions: tuple[Available, ...] = ()
     servings: dict[str, Serving] = field(default_factory=dict)
     children: tuple[Child, ...] = ()
+    new_inputs: tuple[str, ...] | None = None
+    """Inputs that callers send to the candidate and not to the champion; None: not looked up, or the object store is down."""
     champion_sources: tuple[FeatureSource, ...] = ()
     """Materialised FeatureSets of the champion, unless a version is past the gate."""
     evaluation: RunObservation[EvaluateResult] = field(default_factory=RunObservation)

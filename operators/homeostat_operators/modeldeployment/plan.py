@@ -1,6 +1,6 @@
 """What to do about a ModelDeployment: a pure function of its spec, its status, the world and the clock.
 
-One reconciliation runs choose → judge → compare → advance → retire over the status; every action follows from the resulting
+One reconciliation runs choose → judge → compare → hold → advance → retire over the status; every action follows from the resulting
 status, so that a reconciliation which is repeated, or stopped half way, asks for the same again.
 """
 
@@ -12,7 +12,7 @@ from homeostat.engines.runs import local
 from homeostat_operators.core.actions import Action, Apply, Delete, Launch, SetAlias, Stop, TagVersion
 from homeostat_operators.core.plan import Plan
 from homeostat_operators.core.runs import LaunchRun, ending, strays
-from homeostat_operators.modeldeployment import candidates, children, conditions, evaluation, mirroring, rollout
+from homeostat_operators.modeldeployment import candidates, children, conditions, evaluation, inputs, mirroring, rollout
 from homeostat_operators.modeldeployment.engine import engine_of
 from homeostat_operators.modeldeployment.observed import ModelDeploymentObservation
 
@@ -36,7 +36,7 @@ def plan(resource: ModelDeployment, observed: ModelDeploymentObservation, now: d
             "url": _url(resource, observed),
         }
     )
-    for stage in (candidates.choose, evaluation.judge, mirroring.record, rollout.advance):
+    for stage in (candidates.choose, evaluation.judge, mirroring.record, inputs.hold, rollout.advance):
         status = stage(resource, status, observed, now)
     retirement = rollout.retire(before, status, observed, now)
     traffic = rollout.traffic(resource, status, observed)

@@ -17,6 +17,7 @@ from homeostat.api.v1alpha1.modeldeployment import (
 )
 from homeostat.engines.serving import Child, Serving, Version
 from homeostat.signals import difference_lower, wilson
+from homeostat_operators.modeldeployment import inputs
 from homeostat_operators.modeldeployment.candidates import finish
 from homeostat_operators.modeldeployment.engine import engine_of
 from homeostat_operators.modeldeployment.observed import Answered, ModelDeploymentObservation, StepTraffic
@@ -41,7 +42,7 @@ def advance(
     problem = _readiness_problem(resource, candidate, serving, now) or _error_problem(resource, candidate, observed)
     if problem:
         return finish(resource, status, Outcome.ROLLED_BACK, f"Version {candidate.version} {problem}", now)
-    if serving is None or not serving.complete:
+    if serving is None or not serving.complete or inputs.are_unknown(resource, status, observed):
         return status
     steps = resource.spec.rollout.steps if status.stable else []
     if candidate.step_start_time is not None and not _step_is_over(resource, candidate, observed, now):

@@ -76,7 +76,10 @@ class RowReader:
         Raises:
             InvalidRequest: A column is missing or unknown, or a value is not what the model takes.
         """
-        if not self._names >= table.columns.keys():
+        if not self._names >= table.columns.keys() and not (
+            self._inputs and self._inputs.keys() <= table.columns.keys()
+        ):
+            # Beside all of the inputs, others are those of a later version, which callers send before it is rolled out.
             unknown = next(name for name in table.columns if name not in self._names)
             raise InvalidRequest(
                 f"{table.names_field} {shortened(unknown)} is not an input of this model; "

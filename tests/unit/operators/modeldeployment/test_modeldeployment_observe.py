@@ -6,6 +6,9 @@ from typing import Any
 
 import pytest
 
+from homeostat.artifacts import storage
+from homeostat.artifacts.model import SIGNATURE
+from homeostat.artifacts.signature import Signature
 from homeostat.engines.metrics import Series
 from homeostat.engines.metrics.memory import MemoryMetrics
 from homeostat.engines.objects.memory import MemoryObjects
@@ -117,6 +120,35 @@ def test_the_champions_feature_sets_are_those_of_its_training_that_are_materiali
     candidate = a_candidate().status.candidate.model_dump()
     assert names(stable=stable, candidate=candidate) == ["customers"]
     assert names(stable=stable, candidate={**candidate, "gate_passed": True}) == []
+
+
+def served(objects: MemoryObjects, version: str, *names: str) -> dict[str, Any]:
+    """A stored version whose callers send these inputs."""
+    inputs = [{"name": name, "datatype": "FP64", "feature_set": "customers"} for name in names]
+    signed = Signature.model_validate(
+        {"model": "churn.churn", "entity": "customer_id", "feature_sets": ["customers"], "inputs": inputs}
+    )
+    stored = storage.store(
+        objects, "s3://homeostat/models", {SIGNATURE: signed.model_dump_json(by_alias=True).encode()}
+    )
+    return {"version": version, "digest": stored.digest, "uri": stored.uri, "since": NOW}
+
+
+def test_inputs_that_the_champion_does_not_have_are_read_from_the_signatures_until_the_first_step() -> None:
+    objects = MemoryObjects()
+    stable, candidate = served(objects, "1", "tenure", "age"), served(objects, "2", "hour", "tenure", "basket")
+
+    def read(features: str = "Request", store: Any = objects, **status: Any) -> Any:
+        resource = a_model_deployment(realtime={"features": features}, status=status)
+        return observe(resource, clients(objects=store)).new_inputs
+
+    assert read(stable=stable, candidate=candidate) == ("hour", "basket")
+    assert read(stable=candidate, candidate={**stable, "gate_passed": True}) == ("age",)
+    assert read("Lookup", stable=stable, candidate=candidate) is None
+    assert read(stable=stable, candidate={**candidate, "step_start_time": NOW}) is None
+    assert (read(stable=stable), read(candidate=candidate)) == (None, None)
+    assert read(store=SilentObjects(), stable=stable, candidate=candidate) is None
+    assert read(store=MemoryObjects(), stable=stable, candidate=candidate) == ()
 
 
 def test_a_running_evaluation_says_nothing_yet() -> None:

@@ -69,6 +69,8 @@ class World:
     """Of every evaluation, instead of one that has nothing but `verdict`."""
     comparison: ShadowComparison | None = None
     """What the observer says of a version in shadow."""
+    new_inputs: tuple[str, ...] | None = ()
+    """Inputs that a candidate needs and its champion does not."""
     recorded: list[Available] = field(default_factory=list)
     """Further versions, such as those of a registry that counts anew."""
     registry_answers: bool = True
@@ -97,6 +99,7 @@ class World:
             children=tuple(Child("v1", "Service", f"churn-v{v}", f"uid-{v}", v) for v in self.served),
             evaluation=self.evaluations(),
             step=self.traffic if candidate is not None and candidate.step_start_time else None,
+            new_inputs=self.new_inputs if candidate is not None and candidate.step_start_time is None else None,
             shadow=self.comparison if candidate is not None and candidate.mirror else None,
             champion_alias=self.alias,
             registry_answers=self.registry_answers,

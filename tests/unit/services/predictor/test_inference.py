@@ -40,6 +40,23 @@ async def test_a_lookup_reads_the_features_of_the_entity(client: Make, recorded:
     assert [p.entity for p in recorded] == ["x", "y"]
 
 
+async def test_an_input_of_a_later_version_is_ignored_beside_all_inputs_of_this_one(client: Make) -> None:
+    async with client() as http:
+        body = small_model.request(ROWS[:2])
+        expected = (await http.post(INFER, json=body)).json()["outputs"]
+        body["inputs"].append({"name": "basket", "shape": [2], "datatype": "FP64", "data": [1.5, None]})
+        response = await http.post(INFER, json=body)
+    assert (response.status_code, response.json()["outputs"]) == (200, expected)
+
+
+async def test_with_lookup_a_feature_that_a_caller_sends_is_refused_by_name(client: Make) -> None:
+    ids = {"name": "customer_id", "shape": [1], "datatype": "BYTES", "data": ["a"]}
+    body = {"inputs": [ids, {"name": "tenure", "shape": [1], "datatype": "INT64", "data": [1]}]}
+    response = await client({"a": ROWS[0]}, features="Lookup").post(INFER, json=body)
+    assert response.status_code == 400
+    assert "tensor 'tenure' is not an input of this model; the inputs are customer_id" in response.json()["error"]
+
+
 async def test_an_unknown_entity_is_named(client: Make) -> None:
     body = {"inputs": [{"name": "customer_id", "shape": [1], "datatype": "BYTES", "data": ["nobody"]}]}
     response = await client({}, features="Lookup").post(INFER, json=body)
