@@ -25,8 +25,6 @@ from tools.mutants.generate import mutants
 REPOSITORY = Path(__file__).parents[2]
 LISTS = REPOSITORY / "tests" / "mutants"
 SURVIVED = {"survived", "uncovered"}
-LEAST = 5
-"""Changes of each module that are tried even when the time is up."""
 console = Console(stderr=True)
 
 
@@ -114,28 +112,17 @@ def changed() -> set[str]:
     return {target.path for target in targets()} if done.returncode else set(done.stdout.split())
 
 
-def drawn(outcomes: list[Outcome], seed: int, limit: int | None) -> tuple[list[str], int]:
-    """Lines for a worker in an order drawn by `seed`, at most `limit` of each module; how many it must try in any case."""
-    first: list[str] = []
-    others: list[str] = []
-    for one in outcomes:
+def tried(group: list[Target], seed: int, limit: int | None) -> list[Outcome]:
+    """Tries mutants of modules with the same tests in an order drawn by `seed`, at most `limit` of each module."""
+    outcomes = {target.name: Outcome(target, keys_of(target)) for target in group}
+    lines: list[str] = []
+    for one in outcomes.values():
         keys = list(one.keys)
         random.Random(f"{seed} {one.target.name}").shuffle(keys)
-        lines = [f"{one.target.name}\t{key}" for key in keys[:limit]]
-        first += lines[:LEAST]
-        others += lines[LEAST:]
-    random.Random(seed).shuffle(others)
-    return first + others, len(first)
-
-
-def tried(group: list[Target], seed: int, limit: int | None, seconds: float) -> list[Outcome]:
-    """Tries mutants of modules with the same tests for so many seconds, beyond those that the tests take without any change."""
-    outcomes = {target.name: Outcome(target, keys_of(target)) for target in group}
-    lines, least = drawn(list(outcomes.values()), seed, limit)
+        lines += [f"{one.target.name}\t{key}" for key in keys[:limit]]
     first = group[0]
     python = REPOSITORY / ".venv" / first.environment / "bin" / "python"
-    budget = ["--budget", str(seconds), "--least", str(least)]
-    command = [str(python), "-m", "tools.mutants.worker", *budget, ",".join(outcomes), *first.tests]
+    command = [str(python), "-m", "tools.mutants.worker", ",".join(outcomes), *first.tests]
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
     done = subprocess.run(
         command, input="\n".join(lines) + "\n", cwd=REPOSITORY, env=environment, check=False,
@@ -209,10 +196,6 @@ def main() -> int:
     parser.add_argument("modules", nargs="*", help="only modules whose name contains one of these")
     parser.add_argument("--changed", action="store_true", help="only modules that changed since the last release")
     parser.add_argument("--limit", type=int, help="changes per module")
-    parser.add_argument(
-        "--seconds", type=float, default=1e9,
-        help=f"for the changes of all modules together; the first {LEAST} of each module are tried in any case",
-    )  # fmt: skip
     parser.add_argument("--seed", type=int, default=1, help="of the order in which changes are tried")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     chosen = parser.parse_args()
@@ -227,10 +210,8 @@ def main() -> int:
         print("no module to change")
         return 0
     groups = grouped(wanted)
-    # Each group has the time for its share of the changes.
-    second = chosen.seconds * chosen.workers / sum(map(_changes_of, groups))
     with ThreadPoolExecutor(chosen.workers) as pool:
-        done = pool.map(lambda group: tried(group, chosen.seed, chosen.limit, second * _changes_of(group)), groups)
+        done = pool.map(lambda group: tried(group, chosen.seed, chosen.limit), groups)
         outcomes = [one for group in done for one in group]
     return report(outcomes)
 

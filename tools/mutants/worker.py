@@ -36,12 +36,12 @@ PATIENCE_SECONDS = 300
 class Plugin:
     """Takes pytest's loop over: every mutant against the collected tests."""
 
-    def __init__(self, modules: list[str], seconds: float, least: int) -> None:
-        self.modules, self.seconds, self.least = modules, seconds, least
+    def __init__(self, modules: list[str]) -> None:
+        self.modules = modules
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
-        """Answers each mutant that standard input names, until the time is up and the least number is reached."""
+        """Answers each mutant that standard input names."""
         modules = {name: import_module(name) for name in self.modules}
         chosen = {
             (name, mutant.key): mutant
@@ -54,10 +54,7 @@ class Plugin:
             with suppress(Exception):
                 import_module(name)
         print(json.dumps({"baseline": coverage["failed"], "tests": len(session.items)}), file=ANSWERS, flush=True)
-        end = time.monotonic() + self.seconds
-        for number, line in enumerate(sys.stdin):
-            if number >= self.least and time.monotonic() > end:
-                break
+        for line in sys.stdin:
             name, key = line.rstrip("\n").split("\t")
             outcome = _try(session, modules[name], chosen[name, key], coverage)
             print(json.dumps({"module": name, "key": key, **outcome}), file=ANSWERS, flush=True)
@@ -261,15 +258,13 @@ def _become(mine: FunctionType, new: FunctionType | None) -> None:
 
 
 def main() -> int:
-    """Answers mutants until standard input ends or the time is up."""
+    """Answers mutants until standard input ends."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("modules", help="names, with commas between them")
     parser.add_argument("tests", nargs="+")
-    parser.add_argument("--budget", type=float, default=1e9, help="seconds, after the tests ran without any mutant")
-    parser.add_argument("--least", type=int, default=0, help="mutants that are tried even when the time is up")
     chosen = parser.parse_args()
     options = ["-q", "-s", "-p", "no:cacheprovider", "-p", "tools.mutants.repeatable", "--no-header", *chosen.tests]
-    return int(pytest.main(options, plugins=[Plugin(chosen.modules.split(","), chosen.budget, chosen.least)]))
+    return int(pytest.main(options, plugins=[Plugin(chosen.modules.split(","))]))
 
 
 if __name__ == "__main__":

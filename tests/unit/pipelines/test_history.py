@@ -96,17 +96,17 @@ def test_training_and_online_store_take_the_same_row_of_an_entity_at_any_time(ro
 def test_times_too_far_apart_for_one_number_give_the_same_rows(rows: list[Row], asked: list[tuple[str, int]]) -> None:
     table, labels = snapshots.ordered(a_table(rows)), label_rows(asked)
     near = History(table.column("customer_id"), table.column("observed_at"))
-    # 100 seconds become 300,000 years: beside three entities no product of the two fits into 64 bits.
+    # Nine seconds become 114,000 years, and two entities over that time have no room in one number.
     scaled, wanted = (
         pa.chunked_array([pa.array(column.cast(pa.int64()).to_numpy() * factor, pa.int64()).cast(MOMENT)])
         for column, factor in (
-            (_since_noon(table.column("observed_at")), 10**11),
-            (_since_noon(labels.column(TIME)), 10**11),
+            (_since_noon(table.column("observed_at")), 4 * 10**11),
+            (_since_noon(labels.column(TIME)), 4 * 10**11),
         )
     )
     far = History(table.column("customer_id"), scaled)
     keys = labels.column("customer_id")
-    assert far.rows_at(keys, wanted, 4 * 10**12) == near.rows_at(keys, labels.column(TIME), 4 * 10**12)
+    assert far.rows_at(keys, wanted, 9 * 10**12) == near.rows_at(keys, labels.column(TIME), 9 * 10**12)
 
 
 def _since_noon(times: pa.ChunkedArray) -> pa.ChunkedArray:

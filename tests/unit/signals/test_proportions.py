@@ -31,6 +31,10 @@ def test_without_trials_any_difference_is_possible(first: tuple[int, int], secon
     assert difference_lower(first, second) == -1
 
 
+def test_a_part_of_a_trial_counts_as_such() -> None:
+    assert -1 < difference_lower((0.5, 0.5), (0, 10)) < difference_lower((1, 1), (0, 10))
+
+
 @pytest.mark.parametrize("rates", [(0.01, 0.01), (0.05, 0.05), (0.1, 0.02), (0.3, 0.3), (0.6, 0.5), (0.02, 0.1)])
 @pytest.mark.parametrize("sizes", [(50, 50), (100, 300), (1000, 200)])
 def test_the_bound_lies_above_the_true_difference_no_more_often_than_it_states(

@@ -1,6 +1,3 @@
-import json
-import os
-import subprocess
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -90,15 +87,6 @@ def an_outcome(name: str, changes: int, **answers: str) -> tool.Outcome:
     return tool.Outcome(tool.Target(name, "", "platform", ()), [f"{name} {n}" for n in range(changes)], answers)
 
 
-def test_the_first_changes_of_every_module_are_drawn_before_all_others() -> None:
-    small, large = an_outcome("small", 3), an_outcome("large", 100)
-    lines, least = tool.drawn([large, small], seed=1, limit=None)
-    assert least == 5 + 3
-    assert sorted(line.split("\t")[0] for line in lines[:least]) == ["large"] * 5 + ["small"] * 3
-    assert len(set(lines)) == 103
-    assert lines == tool.drawn([large, small], seed=1, limit=None)[0]
-
-
 def test_a_module_of_which_no_change_was_tried_fails_the_run(lists: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (lists.parent / "survivors.toml").write_text("")
     noticed = an_outcome("noticed", 1, **{"noticed 0": "killed"})
@@ -115,29 +103,3 @@ def test_one_change_that_no_test_notices_fails_the_run(lists: Path, capsys: pyte
         == 1
     )
     assert "not noticed: blind: blind 98" in capsys.readouterr().out
-
-
-def test_a_worker_without_time_still_tries_the_least_number_of_changes(tmp_path: Path) -> None:
-    source = "def enough(n: int) -> bool:\n    return n >= 2\n"
-    (tmp_path / "sample_of_time.py").write_text(source)
-    test = tmp_path / "test_sample_of_time.py"
-    test.write_text("import sample_of_time\n\ndef test_two_are_enough():\n    assert sample_of_time.enough(2)\n")
-    keys = [f"sample_of_time\t{mutant.key}\n" for mutant in mutants(source)]
-    command = [
-        sys.executable,
-        "-m",
-        "tools.mutants.worker",
-        "--budget",
-        "0",
-        "--least",
-        "2",
-        "sample_of_time",
-        str(test),
-    ]
-    path = os.pathsep.join([str(tmp_path), str(tool.REPOSITORY)])
-    done = subprocess.run(
-        command, input="".join([*keys, keys[0]]), env={**os.environ, "PYTHONPATH": path}, cwd=tool.REPOSITORY,
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    answers = [json.loads(line) for line in done.stdout.splitlines()]
-    assert [answer.get("outcome") for answer in answers[1:]] == ["killed", "killed"], done.stderr

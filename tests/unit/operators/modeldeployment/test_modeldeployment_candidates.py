@@ -116,3 +116,9 @@ def test_an_end_is_written_once_per_version_newest_first_and_within_the_limit() 
     assert (after.candidate, after.history[0].message) == (None, "Slow.")
     assert after.history[0].generation == world.resource.metadata.generation
     assert after.stable == status.stable
+
+
+def test_a_version_that_failed_stays_failed_while_another_is_on_its_way() -> None:
+    another = {"version": "3", "digest": digest("3"), "uri": "s3://x", "trainingJob": "churn-3", "since": START}
+    resource = a_model_deployment(status={"candidate": another, "history": [ended(Outcome.REJECTED)]})
+    assert failed(resource, resource.status, a_version("2"))
