@@ -40,6 +40,14 @@ def test_a_job_that_was_seen_and_then_deleted_by_a_user_is_not_made_again() -> N
     assert world.decision[2] == "Cooldown"
 
 
+def test_an_operator_that_slept_through_the_cooldown_admits_the_breach_again_by_the_same_words() -> None:
+    world = at_admission().turn().turn()
+    world.jobs.clear()
+    world.now += timedelta(days=1)
+    world.live(10 * MINUTE)
+    assert world.made == ["churn-retrain-1", "churn-retrain-2"]
+
+
 def test_a_name_that_belongs_to_another_is_left_and_the_next_number_taken() -> None:
     world = at_admission().turn(act=False)
     world.jobs["churn-retrain-1"] = a_training_job("churn-retrain-1", output={"model": "fraud"})
