@@ -14,7 +14,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
@@ -182,9 +182,16 @@ def _items_for(session: pytest.Session, module: str, mutant: Mutant, coverage: d
     """The tests that may notice: those that run the function; for a variable, a lambda or a class body, all of them."""
     tree = ast.parse(mutant.source).body[0]
     is_function = isinstance(tree, ast.FunctionDef | ast.AsyncFunctionDef) or "." in mutant.where
-    function = f"{module}:{mutant.where}"
-    items = [item for item in session.items if not is_function or function in coverage["ran"][item.nodeid]]
+    items = [
+        item for item in session.items if not is_function or ran(module, mutant.where, coverage["ran"][item.nodeid])
+    ]
     return sorted(items, key=lambda item: coverage["seconds"][item.nodeid])
+
+
+def ran(module: str, where: str, noted: Sequence[str]) -> bool:
+    """Whether a function noted that it ran; for one inside a function the outer one counts, because only that notes it."""
+    parts = where.split(".")
+    return any(f"{module}:{'.'.join(parts[:length])}" in noted for length in range(1, len(parts) + 1))
 
 
 def transplant(module: ModuleType, mutant: Mutant) -> None:

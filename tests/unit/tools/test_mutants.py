@@ -6,7 +6,7 @@ import pytest
 
 from tools.mutants import __main__ as tool
 from tools.mutants.generate import mutants
-from tools.mutants.worker import note_calls, transplant
+from tools.mutants.worker import note_calls, ran, transplant
 
 TARGETS = """
 [[module]]
@@ -103,3 +103,17 @@ def test_one_change_that_no_test_notices_fails_the_run(lists: Path, capsys: pyte
         == 1
     )
     assert "not noticed: blind: blind 98" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("where", "noticed"),
+    [
+        ("total", True),
+        ("Purse.coins", True),
+        ("total.inner", True),
+        ("Purse.coins.inner", True),
+        ("Purse.other", False),
+    ],
+)
+def test_a_function_inside_another_runs_where_the_outer_one_runs(where: str, noticed: bool) -> None:
+    assert ran("sample", where, ["sample:total", "sample:Purse.coins"]) is noticed
