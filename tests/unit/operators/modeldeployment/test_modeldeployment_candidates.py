@@ -1,12 +1,13 @@
 """Which version becomes a candidate, and what its end leaves in the history."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from homeostat.api.v1alpha1.modeldeployment import Outcome
 from homeostat.testing.builders import a_model_deployment
-from homeostat_operators.modeldeployment.candidates import choose, failed, finish, target_version
+from homeostat_operators.modeldeployment.candidates import ambiguity, choose, failed, finish, target_version
 from unit.operators.modeldeployment.world import START, World, a_version, digest, in_canary, serving_one
 
 FOLLOWS = {"registered": {"name": "churn", "follow": "Newest"}}
@@ -122,3 +123,19 @@ def test_a_version_that_failed_stays_failed_while_another_is_on_its_way() -> Non
     another = {"version": "3", "digest": digest("3"), "uri": "s3://x", "trainingJob": "churn-3", "since": START}
     resource = a_model_deployment(status={"candidate": another, "history": [ended(Outcome.REJECTED)]})
     assert failed(resource, resource.status, a_version("2"))
+
+
+def test_what_serves_stays_when_the_trainings_of_all_versions_are_deleted() -> None:
+    world = serving_one()
+    world.versions = []
+    observed = world.observed()
+    assert target_version(world.resource, world.status, observed) is None
+    assert ambiguity(world.resource, world.status, observed) is None
+
+
+def test_a_pinned_number_that_is_not_recorded_has_nothing_to_do_with_another_that_was_given_twice() -> None:
+    world = serving_one()
+    renumbered = replace(world.observed(), versions=(replace(a_version("1"), digest=digest("8")),))
+    assert ambiguity(world.resource, world.status, renumbered) is not None
+    pinned = a_model_deployment(model=pins("7"), status=world.status.model_dump())
+    assert ambiguity(pinned, world.status, renumbered) is None
