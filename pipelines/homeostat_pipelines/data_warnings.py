@@ -4,10 +4,9 @@ from collections import Counter
 
 import structlog
 
-log = structlog.get_logger()
+from homeostat.api.common import WARNINGS_LIMIT
 
-MOST = 16
-"""Warnings of a run that are reported; a status has room for no more."""
+log = structlog.get_logger()
 
 
 class DataWarnings:
@@ -27,7 +26,7 @@ class DataWarnings:
             self._counts[text] += count
 
     def listed(self) -> list[str]:
-        """The sentences, at most `MOST` of them; the last one then says how many more there are. The log has all."""
+        """The sentences, at most `WARNINGS_LIMIT` of them; the last one then says how many more there are. The log has all."""
         sentences = [text.replace("{count}", f"{count:,}") for text, count in self._counts.items()]
         for sentence in sentences:
             log.warning(sentence)
@@ -35,7 +34,10 @@ class DataWarnings:
 
 
 def bounded(sentences: list[str]) -> list[str]:
-    """At most `MOST` sentences; the last one then says how many more there are."""
-    if len(sentences) <= MOST:
+    """At most `WARNINGS_LIMIT` sentences; the last one then says how many more there are."""
+    if len(sentences) <= WARNINGS_LIMIT:
         return sentences
-    return [*sentences[: MOST - 1], f"There are {len(sentences) - MOST + 1} more; the run's log has them."]
+    return [
+        *sentences[: WARNINGS_LIMIT - 1],
+        f"There are {len(sentences) - WARNINGS_LIMIT + 1} more; the run's log has them.",
+    ]

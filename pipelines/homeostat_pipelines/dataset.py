@@ -75,12 +75,12 @@ def _warn(train: pa.Table, signature: Signature, warnings: DataWarnings) -> None
                 train.num_rows,
             )
         elif each.datatype in {Datatype.INT64, Datatype.FP64}:
-            values, told_apart = distinct(column.to_numpy())
-            if values - told_apart > MERGED_SHARE * values:
+            values, distinguishable = distinct(column.to_numpy())
+            if values - distinguishable > MERGED_SHARE * values:
                 warnings.add(
                     f"Feature {each.name!r} has {values:,} different values, of which a model, which computes in single "
                     "precision, can tell apart only {count}; subtract an offset or divide it.",
-                    told_apart,
+                    distinguishable,
                 )
 
 

@@ -13,8 +13,8 @@ from homeostat.api.v1alpha1.modeldeployment import ServedVersion
 _NOT_YET = datetime.max.replace(tzinfo=UTC)
 
 
-class Recorded(Protocol):
-    """A version that a TrainingJob recorded."""
+class Identified(Protocol):
+    """A version wherever it is named: recorded, served, a candidate, or in the history."""
 
     @property
     def version(self) -> str:
@@ -23,6 +23,10 @@ class Recorded(Protocol):
     @property
     def digest(self) -> str:
         """Digest of its files."""
+
+
+class Recorded(Identified, Protocol):
+    """A version that a TrainingJob recorded."""
 
     @property
     def completed(self) -> datetime | None:
@@ -54,9 +58,9 @@ def is_newer(version: Recorded, served: ServedVersion | None, known: Iterable[Re
     return _place(version) > (completed, int(served.version))
 
 
-def is_same(version: Recorded, served: ServedVersion) -> bool:
+def is_same(one: Identified, other: Identified) -> bool:
     """Whether both are one version."""
-    return (version.version, version.digest) == (served.version, served.digest)
+    return (one.version, one.digest) == (other.version, other.digest)
 
 
 def takes_number(version: Recorded, served: ServedVersion | None) -> bool:

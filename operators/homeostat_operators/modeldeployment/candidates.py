@@ -44,14 +44,14 @@ def ambiguity(
 ) -> str | None:
     """Why the version that the spec asks for is not taken up, if its number stands for different files; None otherwise."""
     pin, stable = resource.spec.registered.version, status.stable
-    numbered = observed.numbered(pin) if pin is not None else ()
-    if len({one.digest for one in numbered}) > 1:
-        jobs = " and ".join(sorted(one.training_job for one in numbered))
+    meant = observed.versions if pin is None else observed.numbered(pin)
+    if pin is not None and len({one.digest for one in meant}) > 1:
+        jobs = " and ".join(sorted(one.training_job for one in meant))
         return (
             f"TrainingJobs {jobs} recorded version {pin} with different files: {COUNTED_ANEW}. Delete those whose version is "
             "not meant."
         )
-    newest = versions.newest(numbered or (observed.versions if pin is None else ()))
+    newest = versions.newest(meant)
     if newest is None or not versions.takes_number(newest, stable):
         return None
     return (
@@ -75,9 +75,9 @@ def failed(resource: ModelDeployment, status: ModelDeploymentStatus, version: Av
     say, replicas is no reason to meet traffic with a bad model again. The annotation asks for either.
     """
     current = status.candidate
-    if current is not None and (current.version, current.digest) == (version.version, version.digest):
+    if current is not None and versions.is_same(current, version):
         return False
-    entry = next((e for e in status.history if (e.version, e.digest) == (version.version, version.digest)), None)
+    entry = next((e for e in status.history if versions.is_same(e, version)), None)
     if entry is None or entry.outcome is Outcome.PROMOTED:
         return False
     is_repinned = resource.spec.registered.version is not None and entry.generation < resource.metadata.generation
@@ -121,7 +121,7 @@ def choose(
         )
     if target is None:
         return status.model_copy(update={"candidate": None})
-    if current is not None and (current.version, current.digest) == (target.version, target.digest):
+    if current is not None and versions.is_same(current, target):
         return status
     new = Candidate(
         version=target.version,
@@ -151,7 +151,7 @@ def finish(
         generation=resource.metadata.generation,
         time=now,
     )
-    others = [e for e in status.history if (e.version, e.digest) != (candidate.version, candidate.digest)]
+    others = [e for e in status.history if not versions.is_same(e, candidate)]
     update: dict[str, object] = {
         "candidate": None,
         "history": [entry, *others][: resource.spec.rollback.history_limit],

@@ -14,6 +14,7 @@ from homeostat.api.v1alpha1.modeldeployment import (
 )
 from homeostat.engines.serving import Serving
 from homeostat.reconcile.conditions import put, ready, reconciling, stalled
+from homeostat_operators.core import versions
 from homeostat_operators.modeldeployment import candidates, inputs, rollout
 from homeostat_operators.modeldeployment.observed import ModelDeploymentObservation
 
@@ -185,7 +186,7 @@ def _again(
 ) -> str:
     """How that version is tried again; empty if the spec asks for another one by now."""
     wanted = candidates.wanted_version(resource, status, observed)
-    if wanted is None or (wanted.version, wanted.digest) != (last.version, last.digest):
+    if wanted is None or not versions.is_same(wanted, last):
         return ""
     meta, value = resource.metadata, candidates.next_retry_request(status, last.digest)
     return (

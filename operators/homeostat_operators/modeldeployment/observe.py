@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from homeostat import telemetry
 from homeostat.api.common import API_VERSION
 from homeostat.api.v1alpha1.featureset import FeatureSet
-from homeostat.api.v1alpha1.modeldeployment import ModelDeployment
+from homeostat.api.v1alpha1.modeldeployment import ModelDeployment, ServedVersion
 from homeostat.api.v1alpha1.trainingjob import TrainingJob
 from homeostat.artifacts.bundle import BundleRef
 from homeostat.artifacts.features import feature_source
@@ -20,6 +20,7 @@ from homeostat.reconcile.errors import EngineUnavailable, InvalidData, PlatformE
 from homeostat.runs import EvaluateResult, FeatureSource
 from homeostat.signals import counter_increase
 from homeostat.signals.shadow import ShadowComparison
+from homeostat_operators.core import versions
 from homeostat_operators.core.clients import Clients
 from homeostat_operators.core.runs import RunObservation, observe_run
 from homeostat_operators.modeldeployment import children
@@ -53,7 +54,7 @@ def observe(resource: ModelDeployment, clients: Clients, now: datetime) -> Model
     events = warnings_about(clients.cluster.list, namespace, unexplained(manifests, engine))
     manifests = {**manifests, "Event": events}
     alias, answers, registered = _registry(resource, clients)
-    versions = _available(resource, clients)
+    recorded = _available(resource, clients)
     installation = Installation(
         bucket=settings.bucket,
         services_image=settings.services_image,
@@ -66,11 +67,11 @@ def observe(resource: ModelDeployment, clients: Clients, now: datetime) -> Model
     return ModelDeploymentObservation(
         installation=installation,
         engine=name,
-        versions=versions,
+        versions=recorded,
         servings=engine.servings(manifests),
         children=tuple(children_of(manifests, engine)),
         new_inputs=_new_inputs(resource, clients),
-        champion_sources=_champion_sources(resource, clients, versions),
+        champion_sources=_champion_sources(resource, clients, recorded),
         evaluation=_evaluation(resource, clients),
         step=_step(resource, clients, now),
         shadow=_shadow(resource, clients),
@@ -110,15 +111,7 @@ def _new_inputs(resource: ModelDeployment, clients: Clients) -> tuple[str, ...] 
     if mode is FeatureMode.LOOKUP or stable is None or candidate is None or candidate.step_start_time is not None:
         return None
     try:
-        sent, needed = (
-            [
-                i.name
-                for i in signature(
-                    fetch(clients.objects, BundleRef(uri=one.uri, digest=one.digest), [SIGNATURE])
-                ).inputs
-            ]
-            for one in (stable, candidate)
-        )
+        sent, needed = _inputs(clients, stable), _inputs(clients, candidate)
     except EngineUnavailable:
         return None
     except InvalidData:
@@ -126,14 +119,19 @@ def _new_inputs(resource: ModelDeployment, clients: Clients) -> tuple[str, ...] 
     return tuple(name for name in needed if name not in sent)
 
 
+def _inputs(clients: Clients, version: ServedVersion) -> list[str]:
+    files = fetch(clients.objects, BundleRef(uri=version.uri, digest=version.digest), [SIGNATURE])
+    return [each.name for each in signature(files).inputs]
+
+
 def _champion_sources(
-    resource: ModelDeployment, clients: Clients, versions: tuple[Available, ...]
+    resource: ModelDeployment, clients: Clients, recorded: tuple[Available, ...]
 ) -> tuple[FeatureSource, ...]:
     """Materialised FeatureSets of the champion, for the gate; by its TrainingJob, or the one that status has without it."""
     stable, candidate = resource.status.stable, resource.status.candidate
     if stable is None or (candidate is not None and candidate.gate_passed):
         return ()
-    trained = next((one for one in versions if (one.version, one.digest) == (stable.version, stable.digest)), None)
+    trained = next((one for one in recorded if versions.is_same(one, stable)), None)
     names = trained.feature_sets if trained else (stable.feature_set,)
     namespace = resource.metadata.namespace
     manifests = (clients.cluster.get(API_VERSION, FeatureSet.KIND, namespace, name) for name in names if name)

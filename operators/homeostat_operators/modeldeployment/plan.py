@@ -115,9 +115,9 @@ def _update_registry(
     return tuple(actions)
 
 
-def _judged(resource: ModelDeployment, status: ModelDeploymentStatus) -> ServedVersion | None:
-    """The version of the newest verdict; the same reconciliation may have ended its rollout or promoted it."""
-    return status.candidate or resource.status.candidate or status.stable
+def _judged(resource: ModelDeployment, status: ModelDeploymentStatus) -> Candidate | None:
+    """The version of the newest verdict; the same reconciliation may have ended its rollout."""
+    return status.candidate or resource.status.candidate
 
 
 def _is_registered(version: ServedVersion, observed: ModelDeploymentObservation) -> bool:

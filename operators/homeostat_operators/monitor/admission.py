@@ -82,7 +82,7 @@ def _concurrent_job(case: Case) -> Ruling | None:
     running = [j for j in case.observed.jobs if j.spec.output.model == model and not is_finished(j)]
     names = [job.metadata.name for job in running]
     pending = case.status.retraining
-    if pending is not None and not pending.uid and pending.name not in names:
+    if pending is not None and not pending.uid:
         names.append(pending.name)
     if not names:
         return None
@@ -115,8 +115,8 @@ def untried_version(deployment: ModelDeployment, jobs: tuple[TrainingJob, ...]) 
     newest = versions.newest(recorded)
     if newest is None or versions.takes_number(newest, stable) or not versions.is_newer(newest, stable, recorded):
         return None
-    tried = {(entry.version, entry.digest) for entry in deployment.status.history}
-    return None if (newest.version, newest.digest) in tried else newest.version
+    tried = any(versions.is_same(entry, newest) for entry in deployment.status.history)
+    return None if tried else newest.version
 
 
 def _candidate_in_flight(case: Case) -> Ruling | None:
@@ -206,14 +206,14 @@ def _exhausted(gain: LabelGain, need: int) -> bool:
 def _features(case: Case) -> Ruling | None:
     template = case.monitor.spec.retrain.template
     for ref in template.spec.dataset.feature_sets if template else []:
-        through = case.observed.materialized.get(ref.name)
+        if ref.name not in case.observed.materialized:
+            return _wait(MonitorReason.WAITING_FOR_FEATURES, f"FeatureSet {ref.name} does not exist; create it.")
+        through = case.observed.materialized[ref.name]
         if through is None or through < case.since:
             state = f"is materialised through {format_time(through)}" if through else "is not materialised"
             next_run = case.observed.next_materialized.get(ref.name)
             how = renewal(case.monitor.metadata.namespace, ref.name, next_run)
             message = f"FeatureSet {ref.name} {state}; the breach began at {format_time(case.since)}. {how}"
-            if ref.name not in case.observed.materialized:
-                message = f"FeatureSet {ref.name} does not exist; create it."
             return _wait(MonitorReason.WAITING_FOR_FEATURES, message)
     return None
 

@@ -89,7 +89,7 @@ class Predictor:
             raise InvalidRequest(
                 f"{id_field} has {len(given_id)} characters; give at most {MAX_ID}, or omit it to have one generated"
             )
-        known, unknown = rows, list[int]()
+        known, unknown = rows, frozenset[int]()
         if self.settings.features is FeatureMode.LOOKUP:
             known, unknown = await self._looked_up(rows)
         request_id = given_id or origin.id or os.urandom(16).hex()
@@ -104,8 +104,9 @@ class Predictor:
         self._log_rows(request_id, rows, scores, mirrored=origin.mirrored)
         return Answer(request_id, scores, about)
 
-    def _places(self, rows: Rows, unknown: list[int]) -> str:
-        named = ", ".join(rows.place.format(name=self.entity_field, row=row) for row in unknown[:NAMED_UNKNOWN])
+    def _places(self, rows: Rows, unknown: frozenset[int]) -> str:
+        first = sorted(unknown)[:NAMED_UNKNOWN]
+        named = ", ".join(rows.place.format(name=self.entity_field, row=row) for row in first)
         return f"{named} and {len(unknown) - NAMED_UNKNOWN} more" if len(unknown) > NAMED_UNKNOWN else named
 
     def _log_rows(self, request_id: str, rows: Rows, scores: list[float], *, mirrored: bool) -> None:
@@ -120,7 +121,7 @@ class Predictor:
         if predictions:
             self._record(predictions)
 
-    async def _looked_up(self, rows: Rows) -> tuple[Rows, list[int]]:
+    async def _looked_up(self, rows: Rows) -> tuple[Rows, frozenset[int]]:
         """The known rows with their features, and the others' numbers; what a known one lacks is missing, as in training.
 
         Raises:
@@ -131,7 +132,8 @@ class Predictor:
             raise InvalidRequest("this predictor has no online store; its operator sets HOMEOSTAT_FEATURES", 500)
         namespace, sets = self.settings.namespace, self.model.signature.feature_sets
         stored = await asyncio.gather(*(self._online.lookup(namespace, name, rows.entities) for name in sets))
-        unknown = [row for row, found in enumerate(zip(*stored, strict=True)) if not any(v is not None for v in found)]
+        rows_of_sets = enumerate(zip(*stored, strict=True))
+        unknown = frozenset(row for row, found in rows_of_sets if all(features is None for features in found))
         if len(unknown) == rows.count:
             place = rows.place.format(name=self.entity_field, row=0)
             raise InvalidRequest(
@@ -140,8 +142,7 @@ class Predictor:
                 404,
             )
         if unknown:
-            missing = set(unknown)
-            stored = [[v for row, v in enumerate(entities) if row not in missing] for entities in stored]
+            stored = [[v for row, v in enumerate(entities) if row not in unknown] for entities in stored]
         by_set = dict(zip(sets, stored, strict=True))
         columns = {
             i.name: [None if values is None else values.get(i.name) for values in by_set[i.feature_set]]
@@ -150,13 +151,12 @@ class Predictor:
         return self._reader.with_features(rows, columns), unknown
 
 
-def _spread(scores: Sequence[float], unknown: Sequence[int]) -> list[float]:
+def _spread(scores: Sequence[float], unknown: frozenset[int]) -> list[float]:
     """The scores of the known rows, each at its place, with NaN at those of the others."""
-    known, missing = iter(scores), set(unknown)
-    return [math.nan if row in missing else next(known) for row in range(len(scores) + len(missing))]
+    known = iter(scores)
+    return [math.nan if row in unknown else next(known) for row in range(len(scores) + len(unknown))]
 
 
-def _without(rows: Rows, unknown: Sequence[int]) -> Rows:
+def _without(rows: Rows, unknown: frozenset[int]) -> Rows:
     """The rows without the entities that are unknown: what was not predicted is not logged."""
-    missing = set(unknown)
-    return replace(rows, entities=["" if row in missing else entity for row, entity in enumerate(rows.entities)])
+    return replace(rows, entities=["" if row in unknown else entity for row, entity in enumerate(rows.entities)])

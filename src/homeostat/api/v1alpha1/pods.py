@@ -12,14 +12,9 @@ RESERVED_LABELS = ("app.kubernetes.io/managed-by", "app.kubernetes.io/component"
 """Labels of ours beside those with the prefix: pods are found and selected by them."""
 
 _SET_BY_US = "set by Homeostat; use other names"
-_IS_RESERVED = {
-    "labels": f"name.startsWith('{RESERVED_PREFIX}') || name in {list(RESERVED_LABELS)}",
-    "annotations": f"name.startsWith('{RESERVED_PREFIX}')",
-}
-_RESERVED = {
-    "labels": f"labels that begin with {RESERVED_PREFIX}, {' and '.join(RESERVED_LABELS)}",
-    "annotations": f"annotations that begin with {RESERVED_PREFIX}",
-}
+_RESERVED_NAMES: dict[str, tuple[str, ...]] = {"labels": RESERVED_LABELS, "annotations": ()}
+"""Names that are reserved beside those with the prefix, by the field of the metadata."""
+
 _UNTOLERABLE = "value is not allowed with operator Exists, and key is required with operator Equal"
 
 
@@ -100,8 +95,7 @@ class Toleration(SpecModel):
 
 def _not_ours(what: str) -> AfterValidator:
     def check(given: dict[str, str]) -> dict[str, str]:
-        names = RESERVED_LABELS if what == "labels" else ()
-        taken = sorted(name for name in given if name.startswith(RESERVED_PREFIX) or name in names)
+        taken = sorted(n for n in given if n.startswith(RESERVED_PREFIX) or n in _RESERVED_NAMES[what])
         if taken:
             raise ValueError(f"{what} {', '.join(taken)}: {_SET_BY_US}")
         return given
@@ -109,37 +103,26 @@ def _not_ours(what: str) -> AfterValidator:
     return AfterValidator(check)
 
 
-def _reserved(what: str) -> dict[str, Any]:
-    condition = _IS_RESERVED[what]
-    refused = f"'{what} ' + self.filter(name, {condition})[0] + ': {_SET_BY_US}'"
-    return {
-        "x-kubernetes-validations": [
-            rule(f"!self.exists(name, {condition})", f"{_RESERVED[what]}: {_SET_BY_US}", refused)
-        ]
-    }
+def _added(what: str) -> Any:
+    """The field of labels or annotations that are added to ours."""
+    names = _RESERVED_NAMES[what]
+    is_ours = f"name.startsWith('{RESERVED_PREFIX}')" + (f" || name in {list(names)}" if names else "")
+    reserved = ", ".join(filter(None, [f"{what} that begin with {RESERVED_PREFIX}", " and ".join(names)]))
+    naming = f"'{what} ' + self.filter(name, {is_ours})[0] + ': {_SET_BY_US}'"
+    return Field(
+        description=f"{what.capitalize()} that are added to the pods; those that Homeostat sets are refused.",
+        max_length=16,
+        json_schema_extra={
+            "x-kubernetes-validations": [rule(f"!self.exists(name, {is_ours})", f"{reserved}: {_SET_BY_US}", naming)]
+        },
+    )
 
 
 class PodMetadata(SpecModel):
     """Metadata that is added to the pods."""
 
-    labels: Annotated[
-        dict[str, LabelValue],
-        Field(
-            description="Labels that are added to the pods; those that Homeostat sets are refused.",
-            max_length=16,
-            json_schema_extra=_reserved("labels"),
-        ),
-        _not_ours("labels"),
-    ] = {}
-    annotations: Annotated[
-        dict[str, Text],
-        Field(
-            description="Annotations that are added to the pods; those that Homeostat sets are refused.",
-            max_length=16,
-            json_schema_extra=_reserved("annotations"),
-        ),
-        _not_ours("annotations"),
-    ] = {}
+    labels: Annotated[dict[str, LabelValue], _added("labels"), _not_ours("labels")] = {}
+    annotations: Annotated[dict[str, Text], _added("annotations"), _not_ours("annotations")] = {}
 
 
 class PodSpec(SpecModel):

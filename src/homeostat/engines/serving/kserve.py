@@ -98,8 +98,8 @@ def _why_missing(written: Manifest, objects: ServingObjects) -> str:
     conditions = (written.get("status") or {}).get("conditions", [])
     messages = (one.get("message", "") for one in conditions if one.get("status") == "False")
     event = newest_message(objects.get("Event", ()), written["metadata"].get("uid", ""))
-    told = next(filter(None, messages), event) or "KServe has not created a Deployment for it"
-    return f"InferenceService {written['metadata']['name']}: {told}"
+    obstacle = next(filter(None, messages), event) or "KServe has not created a Deployment for it"
+    return f"InferenceService {written['metadata']['name']}: {obstacle}"
 
 
 def _requested(written: Manifest) -> tuple[str, int]:

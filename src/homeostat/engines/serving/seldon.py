@@ -81,8 +81,8 @@ class SeldonServing:
         name = deployment["metadata"]["name"] if deployment else ""
         served = [version for version in desired if version_name(name, version) in made]
         uid = deployment["metadata"].get("uid", "") if deployment else ""
-        told = status.get("description") or newest_message(objects.get("Event", ()), uid)
-        message = f"SeldonDeployment {name}: {told or 'Seldon Core has not created a Deployment for it'}"
+        obstacle = status.get("description") or newest_message(objects.get("Event", ()), uid)
+        message = f"SeldonDeployment {name}: {obstacle or 'Seldon Core has not created a Deployment for it'}"
         return predictor.servings_by_template(objects, desired, served, dict.fromkeys(desired, message))
 
     def service(self, resource: ModelDeployment, version: str) -> str:

@@ -263,6 +263,11 @@ def test_a_version_of_a_registry_that_counts_anew_is_untried_unless_it_takes_the
     assert untried_version(deployment, (served, later("5", f"sha256:{'7' * 64}"))) is None
 
 
+def test_a_model_that_is_not_registered_yet_is_no_version() -> None:
+    model = {"name": "churn.churn", "uri": "s3://homeostat/m", "digest": DIGEST}
+    assert untried_version(a_deployment("1", START), (a_training_job("by-hand", status={"model": model}),)) is None
+
+
 def test_only_a_deployment_that_follows_the_newest_has_untried_versions_and_only_of_its_model() -> None:
     pinned = a_model_deployment(model={"registered": {"name": "churn", "version": "1"}})
     assert untried_version(pinned, (a_job("by-hand", version="2"),)) is None

@@ -86,20 +86,20 @@ def with_workflow(run: RunState, workflow: Mapping[str, Any]) -> RunState:
     if phase not in {"Succeeded", "Failed", "Error"}:
         return replace(run, deleting=True) if canceled and not run.finished else run
     ended = replace(run, failure_message="")
-    why = _told(nodes, "Failed", "Error")
+    why = _messages(nodes, "Failed", "Error")
     return _ended(ended, run.end or _time(status.get("finishedAt")), _failure_reason(phase, canceled=canceled), why)
 
 
 def _without_pod(nodes: Iterable[Mapping[str, Any]]) -> str:
     """Which step has no pod yet, and why: a quota, a policy or a webhook."""
-    told = _told(nodes, "Pending")
-    return next((f"step {step} cannot start: {message}" for step, message in told.items()), "")
+    obstacles = _messages(nodes, "Pending")
+    return next((f"step {step} cannot start: {message}" for step, message in obstacles.items()), "")
 
 
-def _told(nodes: Iterable[Mapping[str, Any]], *phases: str) -> dict[str, str]:
-    """What a Workflow says of its nodes in these phases, by the step's name."""
-    said = ((node.get("displayName", ""), str(node.get("message", "")).rstrip("."), node) for node in nodes)
-    return {step: message for step, message, node in said if message and node.get("phase") in phases}
+def _messages(nodes: Iterable[Mapping[str, Any]], *phases: str) -> dict[str, str]:
+    """Messages of a Workflow's nodes in these phases, by the step's name."""
+    found = ((node.get("displayName", ""), str(node.get("message", "")).rstrip("."), node) for node in nodes)
+    return {step: message for step, message, node in found if message and node.get("phase") in phases}
 
 
 def with_pods(
@@ -144,8 +144,8 @@ def _ended(run: RunState, end: datetime | None, reason: str, why: Mapping[str, s
         message = "it was terminated in Kubeflow Pipelines"
     elif reason:
         failed = [step.name for step in run.steps if step.state is StepState.FAILED]
-        told = next((f": {why[step]}" for step in failed if step in why), "")
-        ending = f"step {', '.join(failed)} failed{told}" if failed else f"it ended as {reason}"
+        cause = next((f": {why[step]}" for step in failed if step in why), "")
+        ending = f"step {', '.join(failed)} failed{cause}" if failed else f"it ended as {reason}"
         message = f"{ending}; see {run.logs}"
     return replace(run, finished=True, deleting=False, end=end, reason=reason, message=message)
 
