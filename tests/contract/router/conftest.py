@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from contract.router.gateway import Gateway, answered
+from contract.router.gateway import Gateway, answered, until_routed
 
 
 @pytest.fixture
@@ -16,6 +16,7 @@ async def gateway(tmp_path: Path) -> AsyncIterator[Gateway]:
                 gateway.add_pod(f"{version}-{number}", version)
         gateway.split(v1=100)
         gateway.start_router()
+        await until_routed(gateway)  # before Envoy, which would only take its CPU time
         gateway.start_envoy()
         await answered(gateway, lambda response: response.status_code == 200)
         yield gateway

@@ -23,7 +23,8 @@ from tools import waiting
 HERE = Path(__file__).parent
 BOOTSTRAP = HERE.parents[2] / "charts/homeostat/files/envoy.yaml"
 URL = "/churn/churn/v2/models/churn/infer"
-PATIENCE_SECONDS = 60
+PATIENCE_SECONDS = 300
+"""An interpreter alone takes more than a minute to start where a cluster is being set up beside it."""
 DRAINING = ("--drain-time-s", "20", "--drain-strategy", "immediate")
 """As in the chart."""
 
@@ -48,6 +49,19 @@ class Gateway:
     def start(self, name: str, *command: str) -> None:
         with (self.folder / f"{name}.log").open("ab") as log:
             self.processes[name] = subprocess.Popen(command, stdout=log, stderr=log)
+
+    def is_routed(self) -> bool:
+        """Whether the router answers with the state of the file.
+
+        Raises:
+            AssertionError: It ended.
+        """
+        ended = self.processes["router"].poll()
+        assert ended is None, f"the router ended with exit code {ended}\n{self.logs()}"
+        try:
+            return httpx.get(f"http://127.0.0.1:{self.router_port}/readyz", trust_env=False).is_success
+        except httpx.HTTPError:
+            return False
 
     def kill(self, name: str) -> None:
         process = self.processes.pop(name)
@@ -122,6 +136,12 @@ class Traffic:
     @property
     def total(self) -> int:
         return len(self.by_time) + len(self.failures)
+
+
+async def until_routed(gateway: Gateway) -> None:
+    await asyncio.to_thread(
+        waiting.until, "the router", gateway.is_routed, bool, PATIENCE_SECONDS, diagnose=gateway.logs
+    )
 
 
 async def until(condition: Callable[[], Any], diagnostics: Callable[[], str]) -> None:

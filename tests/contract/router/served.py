@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import os
 import sys
+import traceback
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -26,8 +28,16 @@ async def follow(path: Path, store: TrafficStore) -> None:
 @asynccontextmanager
 async def from_file(store: TrafficStore) -> AsyncIterator[None]:
     task = asyncio.create_task(follow(Path(sys.argv[1]), store))
+    task.add_done_callback(end_if_failed)
     yield
     task.cancel()
+
+
+def end_if_failed(task: asyncio.Task[None]) -> None:
+    """A router that no longer follows its file would only be slow to be noticed."""
+    if not task.cancelled() and (error := task.exception()):
+        traceback.print_exception(error)
+        os._exit(1)
 
 
 serve(create(from_file, "homeostat-system"), int(sys.argv[2]), drain_seconds=1)
