@@ -26,7 +26,7 @@ class NodePool(StrictDocument):
 class NodePoolSettings(BaseSettings):
     """Node pools by the name that users give."""
 
-    model_config = SettingsConfigDict(env_prefix="HOMEOSTAT_NODE_", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="HOMEOSTAT_NODE_", frozen=True, env_ignore_empty=True)
 
     pools: dict[str, NodePool] = Field(default_factory=dict, description="JSON, by name.")
 
@@ -45,7 +45,7 @@ PREDICTOR = _options({"cpu": "50m", "memory": "192Mi"}, {"cpu": "1", "memory": "
 class PodSettings(BaseSettings):
     """Pods that the operators create: what applies where an object gives nothing of its own."""
 
-    model_config = SettingsConfigDict(env_prefix="HOMEOSTAT_PODS_", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="HOMEOSTAT_PODS_", frozen=True, env_ignore_empty=True)
 
     materialization: PodOptions = Field(
         MATERIALIZATION,

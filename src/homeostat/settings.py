@@ -1,7 +1,7 @@
 """Settings from the environment, read once at start; a process asks only for the classes it needs.
 
 Every variable is named ``HOMEOSTAT_<prefix of the class>_<field>`` in capitals: ``S3Settings.endpoint`` is
-``HOMEOSTAT_S3_ENDPOINT``.
+``HOMEOSTAT_S3_ENDPOINT``. An empty variable counts as absent, so that whoever starts a process can name every variable.
 """
 
 from enum import StrEnum
@@ -33,7 +33,7 @@ class Encryption(StrEnum):
 class S3Settings(BaseSettings):
     """The object store."""
 
-    model_config = SettingsConfigDict(env_prefix="HOMEOSTAT_S3_", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="HOMEOSTAT_S3_", frozen=True, env_ignore_empty=True)
 
     endpoint: str = Field(pattern=r"^https?://", description="http://host:port or https://host.")
     access_key: str = Field(
@@ -77,7 +77,7 @@ class S3Settings(BaseSettings):
 class OnlineStoreSettings(BaseSettings):
     """The online feature store."""
 
-    model_config = SettingsConfigDict(env_prefix="HOMEOSTAT_ONLINE_STORE_", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="HOMEOSTAT_ONLINE_STORE_", frozen=True, env_ignore_empty=True)
 
     url: str = Field(pattern=r"^rediss?://", description="redis://[:password@]host:port/database.")
 
@@ -85,7 +85,7 @@ class OnlineStoreSettings(BaseSettings):
 class FeastSettings(BaseSettings):
     """Feast's SQL registry."""
 
-    model_config = SettingsConfigDict(env_prefix="HOMEOSTAT_FEAST_", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="HOMEOSTAT_FEAST_", frozen=True, env_ignore_empty=True)
 
     registry_url: str = Field(description="An SQLAlchemy URL, for example postgresql+psycopg://….")
 
@@ -93,7 +93,7 @@ class FeastSettings(BaseSettings):
 class PrometheusSettings(BaseSettings):
     """Prometheus, or whatever speaks its query API."""
 
-    model_config = SettingsConfigDict(env_prefix="HOMEOSTAT_PROMETHEUS_", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="HOMEOSTAT_PROMETHEUS_", frozen=True, env_ignore_empty=True)
 
     url: str = Field(pattern=r"^https?://", description="Base of its query API, http://host:port.")
 
@@ -101,7 +101,7 @@ class PrometheusSettings(BaseSettings):
 class MlflowSettings(BaseSettings):
     """The model registry."""
 
-    model_config = SettingsConfigDict(env_prefix="HOMEOSTAT_MLFLOW_", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="HOMEOSTAT_MLFLOW_", frozen=True, env_ignore_empty=True)
 
     url: str = Field(pattern=r"^https?://", description="Base of its REST API, http://host:port.")
 
@@ -109,7 +109,7 @@ class MlflowSettings(BaseSettings):
 class ObserverSettings(BaseSettings):
     """The observer service."""
 
-    model_config = SettingsConfigDict(env_prefix="HOMEOSTAT_OBSERVER_", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="HOMEOSTAT_OBSERVER_", frozen=True, env_ignore_empty=True)
 
     url: str = Field(pattern=r"^https?://", description="Base of its API, http://host:port.")
 
@@ -117,7 +117,7 @@ class ObserverSettings(BaseSettings):
 class GatewaySettings(BaseSettings):
     """The gateway, as callers of models reach it."""
 
-    model_config = SettingsConfigDict(env_prefix="HOMEOSTAT_GATEWAY_", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="HOMEOSTAT_GATEWAY_", frozen=True, env_ignore_empty=True)
 
     url: str = Field(pattern=r"^https?://", description="Public base of status.url.")
 
@@ -125,7 +125,7 @@ class GatewaySettings(BaseSettings):
 class PipelinesSettings(BaseSettings):
     """Runs."""
 
-    model_config = SettingsConfigDict(env_prefix="HOMEOSTAT_PIPELINES_", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="HOMEOSTAT_PIPELINES_", frozen=True, env_ignore_empty=True)
 
     image: str = Field(min_length=1, description="Container image of runs.")
     engine: str = Field("Local", description="Engine of TrainingJobs without spec.engine.")
@@ -138,7 +138,7 @@ class PipelinesSettings(BaseSettings):
 class KubeflowSettings(BaseSettings):
     """Kubeflow Pipelines, where the platform has it."""
 
-    model_config = SettingsConfigDict(env_prefix="HOMEOSTAT_KUBEFLOW_", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="HOMEOSTAT_KUBEFLOW_", frozen=True, env_ignore_empty=True)
 
     url: str = Field("", pattern=r"^(https?://.+)?$", description="Base of its REST API; empty: not installed.")
     ui_url: str = Field("", description="Base of its pages, for links; empty: no links.")
@@ -150,7 +150,7 @@ class KubeflowSettings(BaseSettings):
 class ServingSettings(BaseSettings):
     """Who keeps the pods of models running."""
 
-    model_config = SettingsConfigDict(env_prefix="HOMEOSTAT_SERVING_", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="HOMEOSTAT_SERVING_", frozen=True, env_ignore_empty=True)
 
     engine: str = Field("Deployment", description="Engine of ModelDeployments without spec.engine.")
 
@@ -158,7 +158,7 @@ class ServingSettings(BaseSettings):
 class SeldonSettings(BaseSettings):
     """Seldon Core, where the platform has it."""
 
-    model_config = SettingsConfigDict(env_prefix="HOMEOSTAT_SELDON_", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="HOMEOSTAT_SELDON_", frozen=True, env_ignore_empty=True)
 
     enabled: bool = Field(default=False, description="Whether its operator is installed.")
     ingress_url: str = Field(
@@ -171,7 +171,7 @@ class SeldonSettings(BaseSettings):
 class KServeSettings(BaseSettings):
     """KServe, where the platform has it."""
 
-    model_config = SettingsConfigDict(env_prefix="HOMEOSTAT_KSERVE_", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="HOMEOSTAT_KSERVE_", frozen=True, env_ignore_empty=True)
 
     enabled: bool = Field(default=False, description="Whether its controller is installed.")
 
@@ -179,9 +179,14 @@ class KServeSettings(BaseSettings):
 class ServicesSettings(BaseSettings):
     """Predictors."""
 
-    model_config = SettingsConfigDict(env_prefix="HOMEOSTAT_SERVICES_", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="HOMEOSTAT_SERVICES_", frozen=True, env_ignore_empty=True)
 
     image: str = Field(min_length=1, description="Container image of predictors.")
+
+
+def variable(settings: type[BaseSettings], field: str) -> str:
+    """Name of the environment variable of a field."""
+    return f"{settings.model_config.get('env_prefix', '')}{field}".upper()
 
 
 SettingsT = TypeVar("SettingsT", bound=BaseSettings)
@@ -199,14 +204,14 @@ def load(settings: type[SettingsT]) -> SettingsT:
     except SettingsError as error:
         raise InvalidSettings(f"wrong environment: a variable {prefix}…: {error}; write JSON") from None
     except ValidationError as error:
-        lines = [_fault(prefix, fault) for fault in error.errors()]
+        lines = [_fault(settings, fault) for fault in error.errors()]
         raise InvalidSettings(f"wrong environment: {'; '.join(lines)}; set these variables") from None
 
 
-def _fault(prefix: str, fault: ErrorDetails) -> str:
+def _fault(settings: type[BaseSettings], fault: ErrorDetails) -> str:
     """Variable, path within it, and what is wrong; a rule about several variables names them itself."""
     message = fault["msg"].removeprefix("Value error, ")
     if not fault["loc"]:
         return message
-    variable, path = f"{prefix}{fault['loc'][0]}".upper(), ".".join(map(str, fault["loc"][1:]))
-    return " ".join(filter(None, (variable, path))) + f": {message}"
+    name, path = variable(settings, str(fault["loc"][0])), ".".join(map(str, fault["loc"][1:]))
+    return " ".join(filter(None, (name, path))) + f": {message}"

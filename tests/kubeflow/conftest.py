@@ -76,8 +76,10 @@ def secret(platform: Platform) -> Iterator[str]:
         "HOMEOSTAT_S3_ACCESS_KEY": own["accesskey"],
         "HOMEOSTAT_S3_SECRET_KEY": own["secretkey"],
         "HOMEOSTAT_S3_BUCKET": "mlpipeline",
+        "HOMEOSTAT_ONLINE_STORE_URL": "nobody",
+        "HOMEOSTAT_FEAST_REGISTRY_URL": "nobody",
     }
-    given = [f"--from-literal={key}={known.get(key, 'nobody')}" for key in SECRET_KEYS]
+    given = [f"--from-literal={key}={known.get(key, '')}" for key in SECRET_KEYS]
     platform.kubectl("-n", NAMESPACE, "create", "secret", "generic", PLATFORM_SECRET, *given)
     yield PLATFORM_SECRET
     platform.kubectl("-n", NAMESPACE, "delete", "secret", PLATFORM_SECRET)

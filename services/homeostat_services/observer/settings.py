@@ -10,7 +10,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 class ObserverServiceSettings(BaseSettings):
     """What the observer keeps and for how long, as `HOMEOSTAT_<NAME>`."""
 
-    model_config = SettingsConfigDict(env_prefix="HOMEOSTAT_", extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="HOMEOSTAT_", extra="ignore", env_ignore_empty=True)
 
     database: Path = Field(Path("/data/observer.db"), description="File of the SQLite database.")
     export_seconds: float = Field(

@@ -9,7 +9,9 @@ from homeostat.enums import FeatureMode
 class PredictorSettings(BaseSettings):
     """What one predictor serves, as `HOMEOSTAT_<NAME>`; its operator sets them."""
 
-    model_config = SettingsConfigDict(env_prefix="HOMEOSTAT_", protected_namespaces=(), frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="HOMEOSTAT_", protected_namespaces=(), frozen=True, env_ignore_empty=True
+    )
 
     namespace: str = Field(description="Namespace of the ModelDeployment.")
     deployment: str = Field(description="Name of the ModelDeployment.")

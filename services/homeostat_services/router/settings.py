@@ -7,6 +7,6 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 class RouterSettings(BaseSettings):
     """Where the router looks, as `HOMEOSTAT_<NAME>`."""
 
-    model_config = SettingsConfigDict(env_prefix="HOMEOSTAT_", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="HOMEOSTAT_", frozen=True, env_ignore_empty=True)
 
     release_namespace: str = Field("homeostat-system", description="Where the platform's own pods are.")

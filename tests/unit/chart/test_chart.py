@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 import yaml
 
+from homeostat.engines.runs.kubeflow.manifests import SECRET_KEYS
 from homeostat.pod_settings import PodSettings
-from homeostat.settings import load
+from homeostat.settings import Encryption, S3Settings, load
 from tools.cluster import settings
 from tools.cluster.helm import helm
 from tools.cluster.settings import REPOSITORY, UserError
@@ -93,29 +94,60 @@ def test_an_operator_may_use_an_optional_engine_only_where_it_is_enabled(
     assert {(namespace, SYSTEM) for _, namespace, _ in added} <= bindings
 
 
-def platform_secret(*values: str) -> dict[str, str]:
-    """The settings that every pod in namespace churn gets."""
+def platform_secret(*values: str, namespace: str = "churn") -> dict[str, str]:
+    """The settings that every pod in a namespace gets."""
     words = ["template", "homeostat", str(CHART), "--namespace", SYSTEM, "--set", "namespaces={churn}"]
     for value in values:
         words += ["--set", value]
     found = (o for o in yaml.safe_load_all(helm(settings.load(), *words)) if o and o["kind"] == "Secret")
     (secret,) = (
-        o for o in found if (o["metadata"]["name"], o["metadata"]["namespace"]) == ("homeostat-platform", "churn")
+        o for o in found if (o["metadata"]["name"], o["metadata"]["namespace"]) == ("homeostat-platform", namespace)
     )
-    return {name: value for name, value in secret["stringData"].items() if name.startswith("HOMEOSTAT_S3_")}
+    return dict(secret["stringData"])
 
 
-def test_pods_get_keys_of_the_embedded_object_store_and_their_own_identity_for_one_without_keys() -> None:
-    assert {"HOMEOSTAT_S3_ACCESS_KEY", "HOMEOSTAT_S3_SECRET_KEY"} <= platform_secret().keys()
-    own = ("s3.embedded=false", "s3.endpoint=https://s3.example.org", "s3.region=eu-central-1", "s3.encryption=AES256")
-    assert platform_secret(*own) == {
-        "HOMEOSTAT_S3_ENDPOINT": "https://s3.example.org",
-        "HOMEOSTAT_S3_BUCKET": "homeostat",
-        "HOMEOSTAT_S3_REGION": "eu-central-1",
-        "HOMEOSTAT_S3_ENCRYPTION": "AES256",
+OWN_STORE = (
+    "s3.embedded=false",
+    "s3.endpoint=https://s3.example.org",
+    "s3.region=eu-central-1",
+    "s3.encryption=AES256",
+)
+KEYS = ("s3.accessKey=key", "s3.secretKey=hush", "s3.sessionToken=temporary")
+
+
+@pytest.mark.parametrize("values", [(), OWN_STORE, (*OWN_STORE, *KEYS)])
+def test_the_secret_of_kubeflow_has_every_key_that_its_steps_demand(values: tuple[str, ...]) -> None:
+    kubeflow = ("kubeflow.url=http://kfp.example.org", "kubeflow.namespace=pipelines")
+    secret = platform_secret(*values, *kubeflow, namespace="pipelines")
+    assert set(SECRET_KEYS) - secret.keys() == set()
+    assert set(SECRET_KEYS) >= {name for name in secret if name.startswith("HOMEOSTAT_S3_")}
+
+
+def object_store(monkeypatch: pytest.MonkeyPatch, *values: str) -> S3Settings:
+    """The object store as a pod in namespace churn knows it."""
+    for name, value in platform_secret(*values).items():
+        monkeypatch.setenv(name, value)
+    return load(S3Settings)
+
+
+def test_pods_get_keys_of_the_embedded_object_store(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert object_store(monkeypatch).access_key
+
+
+def test_pods_use_their_own_identity_for_an_object_store_without_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    own = object_store(monkeypatch, *OWN_STORE)
+    assert own == S3Settings(
+        endpoint="https://s3.example.org", region="eu-central-1", encryption=Encryption.S3, bucket="homeostat"
+    )
+    assert own.access_key == ""
+
+
+def test_every_value_of_the_object_store_reaches_the_pods(monkeypatch: pytest.MonkeyPatch) -> None:
+    encrypted = ("s3.encryption=aws:kms", "s3.kmsKey=k1", "s3.addressingStyle=Path", "s3.caBundle=BEGIN CERTIFICATE")
+    got = object_store(monkeypatch, *OWN_STORE, *KEYS, *encrypted)
+    assert {name for name, field in S3Settings.model_fields.items() if getattr(got, name) == field.default} == {
+        "bucket"
     }
-    keys = platform_secret(*own, "s3.accessKey=key", "s3.secretKey=hush")
-    assert (keys["HOMEOSTAT_S3_ACCESS_KEY"], keys["HOMEOSTAT_S3_SECRET_KEY"]) == ("key", "hush")
 
 
 def operator_variables(kind: str, *words: str) -> dict[str, str]:

@@ -48,6 +48,15 @@ def test_settings_of_the_object_store_that_contradict_each_other_are_refused_by_
         load(S3Settings)
 
 
+def test_an_empty_variable_counts_as_absent(environment: pytest.MonkeyPatch) -> None:
+    for name in ("REGION", "ADDRESSING_STYLE", "ENCRYPTION", "SESSION_TOKEN", "BUCKET"):
+        environment.setenv(f"HOMEOSTAT_S3_{name}", "")
+    settings = load(S3Settings)
+    assert (settings.region, settings.bucket) == ("us-east-1", "homeostat")
+    environment.setenv("HOMEOSTAT_NODE_POOLS", "")
+    assert load(NodePoolSettings).pools == {}
+
+
 def test_node_pools_are_json_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOMEOSTAT_NODE_POOLS", '{"gpu": {"nodeSelector": {"pool": "gpu"}}}')
     pool = load(NodePoolSettings).pools["gpu"]

@@ -14,16 +14,15 @@ from homeostat.engines.runs.packages import Package
 from homeostat.pod_settings import NodePool
 from homeostat.reconcile.errors import InvalidSpec
 from homeostat.reconcile.quantity import parse_quantity
+from homeostat.settings import FeastSettings, OnlineStoreSettings, S3Settings, variable
 
-SECRET_KEYS = (
-    "HOMEOSTAT_S3_ENDPOINT",
-    "HOMEOSTAT_S3_ACCESS_KEY",
-    "HOMEOSTAT_S3_SECRET_KEY",
-    "HOMEOSTAT_S3_BUCKET",
-    "HOMEOSTAT_ONLINE_STORE_URL",
-    "HOMEOSTAT_FEAST_REGISTRY_URL",
+SECRET_KEYS = tuple(
+    variable(settings, field)
+    for settings in (S3Settings, OnlineStoreSettings, FeastSettings)
+    for field in settings.model_fields
 )
-"""What the steps need to know of the platform."""
+"""What the steps need to know of the platform. The chart's Secret has every key, empty where there is nothing to say: version
+2.0 of the backend knows no optional key, and a step that demands an absent one never starts."""
 
 IMAGE = "homeostat/pipelines"
 """Image that a package names for ours; the platform's own takes its place."""
