@@ -6,6 +6,9 @@ from typing import Any
 
 from homeostat.cluster import Manifest
 
+MODEL_OF_TRAINING = ("spec", "output", "model")
+"""Path of a TrainingJob's model."""
+
 
 @dataclass(frozen=True)
 class Dependency:
@@ -16,8 +19,8 @@ class Dependency:
     concerns: Callable[[Manifest, Manifest], bool]
 
 
-def _at(value: Any, *path: str) -> Any:
-    # Manifests come from the watch as users wrote them, valid or not.
+def at(value: Any, *path: str) -> Any:
+    """The field of a manifest as a user wrote it, valid or not; None where there is no such field."""
     for step in path:
         value = value.get(step) if isinstance(value, dict) else None
     return value
@@ -28,36 +31,36 @@ def _items(value: Any) -> Iterator[Any]:
 
 
 def _joins(feature_set: Manifest, training_spec: Any) -> bool:
-    references = _items(_at(training_spec, "dataset", "featureSets"))
-    return any(_at(reference, "name") == feature_set["metadata"]["name"] for reference in references)
+    references = _items(at(training_spec, "dataset", "featureSets"))
+    return any(at(reference, "name") == feature_set["metadata"]["name"] for reference in references)
 
 
 def _waits_for(feature_set: Manifest, training_job: Manifest) -> bool:
-    return _joins(feature_set, training_job.get("spec")) and not _at(training_job, "status", "completionTime")
+    return _joins(feature_set, training_job.get("spec")) and not at(training_job, "status", "completionTime")
 
 
 def _learns_from(deployment: Manifest, training_job: Manifest) -> bool:
-    labels = _items(_at(training_job, "spec", "dataset", "labels"))
-    return any(_at(source, "outcomesOf") == deployment["metadata"]["name"] for source in labels) and not _at(
+    labels = _items(at(training_job, "spec", "dataset", "labels"))
+    return any(at(source, "outcomesOf") == deployment["metadata"]["name"] for source in labels) and not at(
         training_job, "status", "completionTime"
     )
 
 
 def _serves(training_job: Manifest, deployment: Manifest) -> bool:
-    model = _at(deployment, "spec", "model", "registered", "name")
-    return model is not None and model == _at(training_job, "spec", "output", "model")
+    model = at(deployment, "spec", "model", "registered", "name")
+    return model is not None and model == at(training_job, *MODEL_OF_TRAINING)
 
 
 def _was_created_for(training_job: Manifest, monitor: Manifest) -> bool:
-    return bool(_at(training_job, "spec", "trigger", "ref", "uid") == monitor["metadata"]["uid"])
+    return bool(at(training_job, "spec", "trigger", "ref", "uid") == monitor["metadata"]["uid"])
 
 
 def _watched_by(deployment: Manifest, monitor: Manifest) -> bool:
-    return bool(_at(monitor, "spec", "deploymentRef", "name") == deployment["metadata"]["name"])
+    return bool(at(monitor, "spec", "deploymentRef", "name") == deployment["metadata"]["name"])
 
 
 def _retrains_with(feature_set: Manifest, monitor: Manifest) -> bool:
-    return _joins(feature_set, _at(monitor, "spec", "retrain", "template", "spec"))
+    return _joins(feature_set, at(monitor, "spec", "retrain", "template", "spec"))
 
 
 DEPENDENCIES: tuple[Dependency, ...] = (

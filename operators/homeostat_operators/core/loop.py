@@ -5,7 +5,7 @@ one with an outdated view, gets a conflict and does nothing. The number of a chi
 created, and the next reconciliation repairs a crash between any two steps because it asks for the same again.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -27,6 +27,7 @@ from homeostat.reconcile.errors import (
     PlatformError,
 )
 from homeostat.reconcile.events import events_between
+from homeostat.reconcile.stored import parsed
 from homeostat_operators.core.actions import perform
 from homeostat_operators.core.clients import Clients
 from homeostat_operators.core.plan import Plan
@@ -128,7 +129,7 @@ def reconcile(operator: AnyOperator, clients: Clients, key: Key, now: datetime) 
 
 def _reconcile(operator: AnyOperator, clients: Clients, manifest: Manifest, now: datetime) -> ReconcileResult:
     try:
-        resource = _parsed(operator.resource, manifest)
+        resource = parsed(operator.resource, manifest)
         plan = operator.plan(resource, operator.observe(resource, clients, now), now)
         status = _document(plan.status)
         manifest = record(clients, manifest, status, now)
@@ -160,26 +161,6 @@ def _document(status: BaseModel) -> Manifest:
     """A status as it is written: valid by its own schema, messages cut."""
     valid = type(status).model_validate(status.model_dump())
     return valid.model_dump(mode="json", by_alias=True, exclude_none=True)
-
-
-def _parsed(kind: type[ResourceT], manifest: Manifest) -> ResourceT:
-    try:
-        return kind.model_validate(manifest)
-    except ValidationError as error:
-        faults = [fault for fault in error.errors() if fault["loc"][:1] != ("status",)]
-        if not faults:
-            raise  # the operators alone write status: a bug, not the user's mistake
-        raise InvalidSpec("; ".join(_fault(fault) for fault in faults[:5])) from error
-
-
-def _fault(fault: Mapping[str, Any]) -> str:
-    where = ".".join(str(part) for part in fault["loc"])
-    message = str(fault["msg"]).removeprefix("Value error, ")
-    if fault["type"] == "extra_forbidden":
-        return f"{where}: unknown field; remove it or correct its name"
-    if fault["type"] == "value_error":
-        return f"{where}: {message}"
-    return f"{where}: {fault['input']!r} is not valid: {message}; correct it"
 
 
 def record(clients: Clients, manifest: Manifest, status: Manifest, now: datetime) -> Manifest:

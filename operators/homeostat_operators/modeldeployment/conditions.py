@@ -14,6 +14,7 @@ from homeostat.api.v1alpha1.modeldeployment import (
 )
 from homeostat.engines.serving import Serving
 from homeostat.reconcile.conditions import put, ready, reconciling, stalled
+from homeostat.reconcile.stored import note
 from homeostat_operators.core import versions
 from homeostat_operators.modeldeployment import candidates, inputs, rollout
 from homeostat_operators.modeldeployment.observed import ModelDeploymentObservation
@@ -55,17 +56,20 @@ def _kstatus(
     generation = resource.metadata.generation
     moving = _on_its_way(resource, status, observed)
     ended = _ambiguous(resource, status, observed) or _ended(resource, status, observed)
-    old = status.conditions
+    old, left_out = status.conditions, note(observed.unreadable)
     if status.stable is None:
+        reason, message = moving or ended or _waiting(resource)
+        message = f"{message} {left_out}".rstrip()
         if moving is None and ended is not None:
-            return stalled(old, *ended, generation, now)
-        return reconciling(old, *(moving or _waiting(resource)), generation, now)
+            return stalled(old, reason, message, generation, now)
+        return reconciling(old, reason, message, generation, now)
     champion = observed.servings.get(status.stable.version)
     if champion is None or champion.ready == 0:
         suffix = f": {champion.failure_message}" if champion and champion.failure_message else ""
         message = f"Version {status.stable.version} has no ready pod{suffix}."
         return reconciling(old, ModelDeploymentReason.UNAVAILABLE, message, generation, now)
     reason, message = moving or ended or (ModelDeploymentReason.SERVING, "")
+    message = f"{message} {left_out}".strip()
     serves = f"Version {status.stable.version} serves with {_pods(champion)}."
     serves += _unregistered(status.stable, observed)
     new = ready(old, reason, f"{serves} {message}".strip(), generation, now)

@@ -17,11 +17,13 @@ from homeostat.engines.serving import children_of, predictor, unexplained
 from homeostat.engines.serving.table import serving_engine
 from homeostat.enums import FeatureMode
 from homeostat.reconcile.errors import EngineUnavailable, InvalidData, PlatformError
+from homeostat.reconcile.stored import Unreadable, read_all
 from homeostat.runs import EvaluateResult, FeatureSource
 from homeostat.signals import counter_increase
 from homeostat.signals.shadow import ShadowComparison
 from homeostat_operators.core import versions
 from homeostat_operators.core.clients import Clients
+from homeostat_operators.core.dependencies import MODEL_OF_TRAINING, at
 from homeostat_operators.core.runs import RunObservation, observe_run
 from homeostat_operators.modeldeployment import children
 from homeostat_operators.modeldeployment.engine import engine_name
@@ -54,7 +56,8 @@ def observe(resource: ModelDeployment, clients: Clients, now: datetime) -> Model
     events = warnings_about(clients.cluster.list, namespace, unexplained(manifests, engine))
     manifests = {**manifests, "Event": events}
     alias, answers, registered = _registry(resource, clients)
-    recorded = _available(resource, clients)
+    recorded, unreadable = _available(resource, clients)
+    champion_sources, without = _champion_sources(resource, clients, recorded)
     installation = Installation(
         bucket=settings.bucket,
         services_image=settings.services_image,
@@ -71,21 +74,27 @@ def observe(resource: ModelDeployment, clients: Clients, now: datetime) -> Model
         servings=engine.servings(manifests),
         children=tuple(children_of(manifests, engine)),
         new_inputs=_new_inputs(resource, clients),
-        champion_sources=_champion_sources(resource, clients, recorded),
+        champion_sources=champion_sources,
         evaluation=_evaluation(resource, clients),
         step=_step(resource, clients, now),
         shadow=_shadow(resource, clients),
         champion_alias=alias,
         registry_answers=answers,
         registered=registered,
+        unreadable=(*unreadable, *without),
     )
 
 
-def _available(resource: ModelDeployment, clients: Clients) -> tuple[Available, ...]:
+def _available(resource: ModelDeployment, clients: Clients) -> tuple[tuple[Available, ...], list[Unreadable]]:
+    """The versions of the model, and its TrainingJobs that cannot be read."""
     namespace = resource.metadata.namespace
     model = f"{namespace}.{resource.spec.registered.name}"
-    jobs = [TrainingJob.model_validate(one) for one in clients.cluster.list(API_VERSION, TrainingJob.KIND, namespace)]
-    return tuple(
+    manifests = clients.cluster.list(API_VERSION, TrainingJob.KIND, namespace)
+    jobs, unreadable = read_all(TrainingJob, manifests)
+    trains = {
+        one["metadata"]["name"] for one in manifests if at(one, *MODEL_OF_TRAINING) == resource.spec.registered.name
+    }
+    available = tuple(
         Available(
             version=job.status.model.version,
             digest=job.status.model.digest,
@@ -102,6 +111,7 @@ def _available(resource: ModelDeployment, clients: Clients) -> tuple[Available, 
         and job.status.model.version
         and job.status.completion_time is not None
     )
+    return available, [one for one in unreadable if one.name in trains]
 
 
 def _new_inputs(resource: ModelDeployment, clients: Clients) -> tuple[str, ...] | None:
@@ -126,17 +136,21 @@ def _inputs(clients: Clients, version: ServedVersion) -> list[str]:
 
 def _champion_sources(
     resource: ModelDeployment, clients: Clients, recorded: tuple[Available, ...]
-) -> tuple[FeatureSource, ...]:
-    """Materialised FeatureSets of the champion, for the gate; by its TrainingJob, or the one that status has without it."""
+) -> tuple[tuple[FeatureSource, ...], list[Unreadable]]:
+    """Materialised FeatureSets of the champion, for the gate, and those that cannot be read.
+
+    They are those of its TrainingJob, or the one that status has without it.
+    """
     stable, candidate = resource.status.stable, resource.status.candidate
     if stable is None or (candidate is not None and candidate.gate_passed):
-        return ()
+        return (), []
     trained = next((one for one in recorded if versions.is_same(one, stable)), None)
     names = trained.feature_sets if trained else (stable.feature_set,)
     namespace = resource.metadata.namespace
     manifests = (clients.cluster.get(API_VERSION, FeatureSet.KIND, namespace, name) for name in names if name)
-    sources = (feature_source(FeatureSet.model_validate(manifest)) for manifest in manifests if manifest)
-    return tuple(source for source in sources if source.snapshot_uri)
+    feature_sets, unreadable = read_all(FeatureSet, (manifest for manifest in manifests if manifest))
+    sources = (feature_source(one) for one in feature_sets)
+    return tuple(source for source in sources if source.snapshot_uri), unreadable
 
 
 def _evaluation(resource: ModelDeployment, clients: Clients) -> RunObservation[EvaluateResult]:

@@ -7,6 +7,7 @@ from homeostat.api.v1alpha1.pods import PodOptions
 from homeostat.artifacts.bundle import BundleRef
 from homeostat.engines.serving import Child, Serving
 from homeostat.pod_settings import EVALUATION, PREDICTOR
+from homeostat.reconcile.stored import Unreadable
 from homeostat.runs import EvaluateResult, FeatureSource
 from homeostat.signals.shadow import ShadowComparison
 from homeostat_operators.core.runs import RunObservation
@@ -87,6 +88,8 @@ class ModelDeploymentObservation:
     registry_answers: bool = False
     registered: dict[str, str | None] = field(default_factory=dict)
     """Digest that the registry has for a version, None where it has no such version; only of versions that were looked up."""
+    unreadable: tuple[Unreadable, ...] = ()
+    """TrainingJobs of the model, and FeatureSets of the champion, that this release cannot read."""
 
     def numbered(self, version: str) -> tuple[Available, ...]:
         """The versions of that number; several where a registry counted anew."""

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from homeostat.api.common import format_time, parse_duration
+from homeostat.api.v1alpha1.featureset import FeatureSet
 from homeostat.api.v1alpha1.model_source import Follow
 from homeostat.api.v1alpha1.modeldeployment import ModelDeployment
 from homeostat.api.v1alpha1.monitor import (
@@ -16,6 +17,7 @@ from homeostat.api.v1alpha1.monitor import (
 )
 from homeostat.api.v1alpha1.trainingjob import TrainingJob
 from homeostat.artifacts.outcomes import LabelGain
+from homeostat.reconcile.stored import find
 from homeostat_operators.core import versions
 from homeostat_operators.core.freshness import renewal
 from homeostat_operators.monitor.observed import MonitorObservation, is_finished, is_own
@@ -86,7 +88,9 @@ def _concurrent_job(case: Case) -> Ruling | None:
         names.append(pending.name)
     if not names:
         return None
-    return _wait(MonitorReason.CONCURRENT_JOB, f"TrainingJob {names[0]} for model {model} is not finished.")
+    unreadable = find(case.observed.unreadable, TrainingJob, names[0])
+    message = str(unreadable) if unreadable else f"TrainingJob {names[0]} for model {model} is not finished."
+    return _wait(MonitorReason.CONCURRENT_JOB, message)
 
 
 @dataclass(frozen=True)
@@ -207,7 +211,9 @@ def _features(case: Case) -> Ruling | None:
     template = case.monitor.spec.retrain.template
     for ref in template.spec.dataset.feature_sets if template else []:
         if ref.name not in case.observed.materialized:
-            return _wait(MonitorReason.WAITING_FOR_FEATURES, f"FeatureSet {ref.name} does not exist; create it.")
+            unreadable = find(case.observed.unreadable, FeatureSet, ref.name)
+            missing = str(unreadable) if unreadable else f"FeatureSet {ref.name} does not exist; create it."
+            return _wait(MonitorReason.WAITING_FOR_FEATURES, missing)
         through = case.observed.materialized[ref.name]
         if through is None or through < case.since:
             state = f"is materialised through {format_time(through)}" if through else "is not materialised"

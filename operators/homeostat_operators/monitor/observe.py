@@ -16,7 +16,9 @@ from homeostat.artifacts.storage import fetch
 from homeostat.engines.metrics import Series
 from homeostat.engines.objects import ObjectStore
 from homeostat.enums import FeatureMode
-from homeostat.reconcile.errors import EngineUnavailable, InvalidData, InvalidSpec, ObjectNotFound
+from homeostat.reconcile import stored
+from homeostat.reconcile.errors import EngineUnavailable, InvalidData, InvalidSpec, NotReadyYet, ObjectNotFound
+from homeostat.reconcile.stored import Unreadable, read_all
 from homeostat.signals import Baseline, Moments, Window, counter_increase, sub_window_counts
 from homeostat.signals.histogram import NULL, UNSEEN
 from homeostat.signals.units import ABOVE, BELOW, SQUARE
@@ -33,25 +35,31 @@ from homeostat_operators.monitor.observed import (
     WindowData,
 )
 
+UNREADABLE_RETRY = timedelta(seconds=60)
+"""Delay before another look at a ModelDeployment that this release cannot read; its correction is seen at once."""
+
 BEFORE = timedelta(seconds=30)
 """At least this far before a window a counter's last value is looked for, to count from."""
 
 
 def observe(resource: Monitor, clients: Clients, now: datetime) -> MonitorObservation:
-    """Everything that the plan depends on."""
+    """Everything that the plan depends on.
+
+    Raises:
+        NotReadyYet: The ModelDeployment cannot be read.
+        EngineUnavailable: Kubernetes does not answer.
+    """
     namespace, name = resource.metadata.namespace, resource.spec.deployment_ref.name
-    manifest = clients.cluster.get(API_VERSION, ModelDeployment.KIND, namespace, name)
-    deployment = ModelDeployment.model_validate(manifest) if manifest is not None else None
-    feature_sets = _feature_sets(namespace, clients)
+    deployment = _deployment(namespace, name, clients)
+    feature_sets, lost_sets = read_all(FeatureSet, clients.cluster.list(API_VERSION, FeatureSet.KIND, namespace))
+    jobs, lost_jobs = read_all(TrainingJob, clients.cluster.list(API_VERSION, TrainingJob.KIND, namespace))
     read = _signals(resource, deployment, clients, now)
     labels, silence = _labels(resource, clients, now)
     silent = [data.unavailable for data in read.values() if data.unavailable and not (data.mistaken or data.damaged)]
     return MonitorObservation(
         deployment=deployment,
         signals=read,
-        jobs=tuple(
-            TrainingJob.model_validate(job) for job in clients.cluster.list(API_VERSION, TrainingJob.KIND, namespace)
-        ),
+        jobs=tuple(jobs),
         materialized={f.metadata.name: _through(f) for f in feature_sets},
         next_materialized={f.metadata.name: f.status.next_run_time for f in feature_sets},
         stale=_stale(deployment, feature_sets, now),
@@ -59,11 +67,17 @@ def observe(resource: Monitor, clients: Clients, now: datetime) -> MonitorObserv
         outages=tuple(dict.fromkeys([*silent, *silence])),
         mistakes=tuple(data.unavailable for data in read.values() if data.mistaken),
         damages=tuple(dict.fromkeys(data.unavailable for data in read.values() if data.damaged)),
+        unreadable=(*lost_sets, *lost_jobs),
     )
 
 
-def _feature_sets(namespace: str, clients: Clients) -> list[FeatureSet]:
-    return [FeatureSet.model_validate(one) for one in clients.cluster.list(API_VERSION, FeatureSet.KIND, namespace)]
+def _deployment(namespace: str, name: str, clients: Clients) -> ModelDeployment | None:
+    manifest = clients.cluster.get(API_VERSION, ModelDeployment.KIND, namespace, name)
+    deployment = stored.read(ModelDeployment, manifest) if manifest is not None else None
+    if isinstance(deployment, Unreadable):
+        # Not as if there were none: what the Monitor remembers of its signals stays for when it can be read again.
+        raise NotReadyYet(str(deployment), UNREADABLE_RETRY)
+    return deployment
 
 
 def _through(feature_set: FeatureSet) -> datetime | None:

@@ -6,6 +6,7 @@ from datetime import datetime
 from homeostat.api.v1alpha1.modeldeployment import ModelDeployment
 from homeostat.api.v1alpha1.trainingjob import TrainingJob
 from homeostat.artifacts.outcomes import LabelGain
+from homeostat.reconcile.stored import Unreadable
 from homeostat.signals import Baseline, CohortCounts, Moments, Window
 
 
@@ -80,7 +81,7 @@ class MonitorObservation:
     deployment: ModelDeployment | None = None
     signals: dict[str, SignalData] = field(default_factory=dict)
     jobs: tuple[TrainingJob, ...] = ()
-    """Every TrainingJob of the namespace."""
+    """Every TrainingJob of the namespace that can be read."""
     materialized: dict[str, datetime | None] = field(default_factory=dict)
     """Through which time each FeatureSet is materialised; absent when there is no such FeatureSet."""
     next_materialized: dict[str, datetime | None] = field(default_factory=dict)
@@ -94,6 +95,8 @@ class MonitorObservation:
     """What engines refused of the spec, as sentences."""
     damages: tuple[str, ...] = ()
     """Files of the model in service that are gone or changed, as sentences."""
+    unreadable: tuple[Unreadable, ...] = ()
+    """TrainingJobs and FeatureSets of the namespace that this release cannot read."""
 
     def job(self, name: str) -> TrainingJob | None:
         """The TrainingJob of that name."""

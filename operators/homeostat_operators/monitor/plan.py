@@ -195,10 +195,10 @@ def _reserved(
 ) -> MonitorStatus:
     """Status with the next free number: larger than any reserved before and any that a TrainingJob bears."""
     name = resource.metadata.name
-    numbers = [number_of(job.metadata.name) or 0 for job in observed.jobs]
-    taken = [
-        n for n, job in zip(numbers, observed.jobs, strict=True) if children.retrain_name(name, n) == job.metadata.name
-    ]
+    # The name of one that cannot be read is taken all the same; FeatureSets among them bear no such name.
+    names = [job.metadata.name for job in observed.jobs] + [one.name for one in observed.unreadable]
+    numbers = [number_of(each) or 0 for each in names]
+    taken = [n for n, each in zip(numbers, names, strict=True) if children.retrain_name(name, n) == each]
     number = next_number(status.retrains, *taken)
     record = Retraining(
         number=number,

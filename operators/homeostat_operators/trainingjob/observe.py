@@ -7,6 +7,7 @@ from homeostat.api.common import API_VERSION
 from homeostat.api.v1alpha1 import FeatureSet, ModelDeployment, TrainingJob
 from homeostat.engines.runs import TRAIN, PackageRequest
 from homeostat.reconcile.errors import EngineUnavailable, InvalidSpec, ObjectNotFound
+from homeostat.reconcile.stored import read_all
 from homeostat.runs import TrainResult
 from homeostat_operators.core.clients import Clients
 from homeostat_operators.core.runs import RunObservation, observe_run
@@ -68,12 +69,15 @@ def _with_inputs(
 ) -> TrainingJobObservation:
     namespace, dataset = resource.metadata.namespace, resource.spec.dataset
     names = [reference.name for reference in dataset.feature_sets]
-    manifests = {name: clients.cluster.get(API_VERSION, FeatureSet.KIND, namespace, name) for name in names}
+    manifests = [clients.cluster.get(API_VERSION, FeatureSet.KIND, namespace, name) for name in names]
+    found, unreadable = read_all(FeatureSet, (manifest for manifest in manifests if manifest))
+    by_name = {feature_set.metadata.name: feature_set for feature_set in found}
     sources = {source.outcomes_of for source in dataset.labels if source.outcomes_of}
     kind = ModelDeployment.KIND
     return replace(
         observation,
-        features={name: FeatureSet.model_validate(raw) if raw else None for name, raw in manifests.items()},
+        features={name: by_name.get(name) for name in names},
+        unreadable=tuple(unreadable),
         deployments=frozenset(name for name in sources if clients.cluster.get(API_VERSION, kind, namespace, name)),
     )
 

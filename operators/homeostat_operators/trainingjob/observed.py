@@ -7,6 +7,7 @@ from homeostat.api.v1alpha1.pods import PodOptions
 from homeostat.engines.runs.packages import Package
 from homeostat.pod_settings import TRAINING, NodePool
 from homeostat.reconcile.errors import InvalidSpec, ObjectNotFound, PlatformError
+from homeostat.reconcile.stored import Unreadable
 from homeostat.runs import TrainResult
 from homeostat_operators.core.runs import RunObservation
 
@@ -41,7 +42,8 @@ class TrainingJobObservation:
         pods: The platform's defaults for the pods of trainings.
         package: The pipeline; None where nothing is to be launched, or where it cannot be read.
         package_failure: Why it cannot be read.
-        features: The FeatureSets that are joined, by name; None for one that does not exist.
+        features: The FeatureSets that are joined, by name; None for one that does not exist or cannot be read.
+        unreadable: Those that this release cannot read.
         deployments: Names of the ModelDeployments that exist, of those whose outcomes are labels.
         attempts: Runs of the attempts, and what the current one left behind.
         version: Version in the registry that was made for this object.
@@ -59,3 +61,4 @@ class TrainingJobObservation:
     deployments: frozenset[str] = frozenset()
     attempts: RunObservation[TrainResult] = field(default_factory=RunObservation)
     version: str | None = None
+    unreadable: tuple[Unreadable, ...] = ()

@@ -22,6 +22,7 @@ from homeostat.artifacts.features import schema_hash
 from homeostat.engines.runs import DEADLINE_EXCEEDED, TRAIN, RunState, run_name
 from homeostat.reconcile.errors import InvalidSpec, ObjectNotFound, PlatformError
 from homeostat.reconcile.pods import OUT_OF_MEMORY
+from homeostat.reconcile.stored import find
 from homeostat.runs import FailureReason, RunProgress
 from homeostat_operators.core.actions import Action, Launch, Stop
 from homeostat_operators.core.freshness import renewal
@@ -333,9 +334,9 @@ def _create(resource: TrainingJob, status: TrainingJobStatus, observed: Training
 def _missing(resource: TrainingJob, observed: TrainingJobObservation) -> ConditionUpdate | None:
     for name, feature_set in observed.features.items():
         if feature_set is None:
-            return ConditionUpdate(
-                TrainingJobReason.WAITING_FOR_FEATURES, f"FeatureSet {name!r} does not exist; create it."
-            )
+            unreadable = find(observed.unreadable, FeatureSet, name)
+            message = str(unreadable) if unreadable else f"FeatureSet {name!r} does not exist; create it."
+            return ConditionUpdate(TrainingJobReason.WAITING_FOR_FEATURES, message)
         if not _is_current(feature_set):
             how = renewal(resource.metadata.namespace, name, feature_set.status.next_run_time)
             message = f"FeatureSet {name!r} has no snapshot of its current features yet. {how}"

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Header, Query, Request
 
 from homeostat.api.v1alpha1 import Monitor
 from homeostat.cluster import ClusterAccess, Manifest
+from homeostat.reconcile.stored import Unreadable, read
 from homeostat.views.overview import overview
 from homeostat.views.snapshot import Snapshot
 from homeostat_services.access import Access, Caller, Forbidden, Guard, Refused, bearer_token
@@ -26,6 +27,12 @@ class NotYet(Refused):
     """There is nothing to answer with yet."""
 
     status = 404
+
+
+class CannotBeRead(Refused):
+    """The stored object is not valid in this release."""
+
+    status = 409
 
 
 async def reader(request: Request) -> Caller:
@@ -59,7 +66,9 @@ def api_routes(cluster: ClusterAccess, state: State, guard: Guard) -> APIRouter:
     async def decision(namespace: str, name: str, caller: Reader) -> dict[str, Any]:
         """Why the last decision of a Monitor was made: cause, action, reason, message, values, and the signals now."""
         await guard.require(caller, Access("get", "monitors", namespace, name=name))
-        monitor = Monitor.model_validate(await asyncio.to_thread(objects.get, cluster, "monitors", namespace, name))
+        monitor = read(Monitor, await asyncio.to_thread(objects.get, cluster, "monitors", namespace, name))
+        if isinstance(monitor, Unreadable):
+            raise CannotBeRead(str(monitor))
         if monitor.status.last_decision is None:
             raise NotYet(f"Monitor {name!r} has made no decision yet; its first window has not ended")
         shown = monitor.status.model_dump(mode="json", by_alias=True, exclude_none=True)

@@ -11,6 +11,7 @@ import structlog
 from homeostat.api.v1alpha1 import Monitor
 from homeostat.cluster import ClusterAccess
 from homeostat.reconcile.errors import PlatformError
+from homeostat.reconcile.stored import read_all
 from homeostat.views.monitors import Window, judged_windows
 from homeostat.views.snapshot import Snapshot, read_snapshot
 
@@ -48,7 +49,7 @@ class State:
             self._news.notify_all()
 
     def _gather(self, snapshot: Snapshot) -> None:
-        newest = judged_windows(Monitor.model_validate(o) for o in snapshot.objects.get(Monitor.PLURAL, []))
+        newest = judged_windows(read_all(Monitor, snapshot.objects.get(Monitor.PLURAL, []))[0])
         for key, window in newest.items():
             gathered = self.windows.setdefault(key, deque(maxlen=HISTORY))
             if not gathered or gathered[-1][0] != window[0]:

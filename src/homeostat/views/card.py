@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from homeostat.api.v1alpha1.trainingjob import SUCCEEDED
+from homeostat.reconcile.stored import Unreadable
 
 GOOD, BUSY, BAD, IDLE = "good", "busy", "bad", "idle"
 """Tones: what a person may ignore, wait for, must look at, and what has nothing to say."""
@@ -35,6 +36,11 @@ def condition_of(resource: Any, kind: str = "Ready") -> tuple[str, str, str]:
     wrong = stalled is not None and stalled.status == "True"
     final = kind == SUCCEEDED and condition.status == "False"
     return (BAD if wrong or final else BUSY), condition.reason, condition.message
+
+
+def unreadable_card(o: Unreadable) -> Card:
+    """An object that this release cannot read, and why."""
+    return Card(o.name, BAD, "Unreadable", str(o))
 
 
 def time_text(moment: datetime | None) -> str:

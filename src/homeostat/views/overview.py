@@ -1,10 +1,12 @@
 """The whole loop of one namespace, as far as a caller may list it."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from homeostat.api.v1alpha1 import KINDS, FeatureSet, ModelDeployment, Monitor, TrainingJob
 from homeostat.cluster import Manifest
-from homeostat.views.card import Card
+from homeostat.reconcile.stored import Unreadable, read_all
+from homeostat.views.card import Card, unreadable_card
 from homeostat.views.feature_sets import feature_set_card
 from homeostat.views.model_deployments import RolloutView, model_deployment_card, rollout_view
 from homeostat.views.monitors import DecisionView, SignalView, Windows, decision_view, monitor_card, signal_views
@@ -57,15 +59,15 @@ def overview(snapshot: Snapshot, namespace: str, allowed: frozenset[str], window
     def objects(plural: str) -> list[Manifest]:
         return snapshot.of(plural, namespace) if plural in allowed else []
 
-    sets = [FeatureSet.model_validate(o) for o in objects("featuresets")]
-    jobs = [TrainingJob.model_validate(o) for o in objects("trainingjobs")]
-    deployments = [ModelDeployment.model_validate(o) for o in objects("modeldeployments")]
-    monitors = [Monitor.model_validate(o) for o in objects("monitors")]
+    sets, lost_sets = read_all(FeatureSet, objects("featuresets"))
+    jobs, lost_jobs = read_all(TrainingJob, objects("trainingjobs"))
+    deployments, lost_deployments = read_all(ModelDeployment, objects("modeldeployments"))
+    monitors, lost_monitors = read_all(Monitor, objects("monitors"))
     cards = {
-        "featuresets": tuple(feature_set_card(o) for o in sets),
-        "trainingjobs": tuple(training_job_card(o) for o in reversed(jobs)),
-        "modeldeployments": tuple(model_deployment_card(o) for o in deployments),
-        "monitors": tuple(monitor_card(o) for o in monitors),
+        "featuresets": _cards(lost_sets, (feature_set_card(o) for o in sets)),
+        "trainingjobs": _cards(lost_jobs, (training_job_card(o) for o in reversed(jobs))),
+        "modeldeployments": _cards(lost_deployments, (model_deployment_card(o) for o in deployments)),
+        "monitors": _cards(lost_monitors, (monitor_card(o) for o in monitors)),
     }
     kinds = {kind.PLURAL: kind.KIND for kind in KINDS}
     return Overview(
@@ -80,3 +82,8 @@ def overview(snapshot: Snapshot, namespace: str, allowed: frozenset[str], window
         timeline=timeline_of(snapshot.events, namespace, {kinds[plural] for plural in allowed}, monitors, deployments),
         hidden=tuple(kinds[plural] for plural in cards if plural not in allowed),
     )
+
+
+def _cards(unreadable: Iterable[Unreadable], readable: Iterable[Card]) -> tuple[Card, ...]:
+    """Those that somebody must look at come first."""
+    return (*map(unreadable_card, unreadable), *readable)

@@ -6,6 +6,7 @@ from datetime import timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from homeostat.reconcile.stored import Unreadable
 from homeostat.testing.builders import a_training_job
 from homeostat_operators.monitor.plan import plan
 from unit.operators.monitor.world import MINUTE, START, World, shifted
@@ -61,6 +62,14 @@ def test_a_monitor_made_anew_goes_on_counting_after_the_jobs_of_its_predecessor(
     world.jobs["churn-retrain-4"] = a_training_job("churn-retrain-4", status={"completion_time": START})
     world.live(9 * MINUTE)
     assert world.made == ["churn-retrain-5"]
+
+
+def test_the_name_of_a_training_that_cannot_be_read_is_taken() -> None:
+    world = at_admission()
+    bad = (Unreadable("TrainingJob", "churn-retrain-4", "spec.seed: no"), Unreadable("TrainingJob", "x-9", "no"))
+    decided = plan(world.monitor, replace(world.observed(), unreadable=bad), world.now)
+    assert decided.status.retraining is not None
+    assert decided.status.retraining.name == "churn-retrain-5"
 
 
 def test_the_training_job_names_its_monitor_and_has_no_owner() -> None:

@@ -10,6 +10,7 @@ from homeostat.api.v1alpha1.modeldeployment import ModelDeployment
 from homeostat.api.v1alpha1.monitor import Monitor
 from homeostat.api.v1alpha1.trainingjob import TrainingJob
 from homeostat.artifacts.outcomes import LabelGain
+from homeostat.reconcile.stored import Unreadable
 from homeostat.testing.builders import a_model_deployment, a_monitor, a_training_job
 from homeostat_operators.monitor.admission import Case, admit, eligible_from, own_times, untried_version
 from homeostat_operators.monitor.observed import LabelCount, MonitorObservation
@@ -154,6 +155,17 @@ def test_features_that_are_late_are_reported_with_their_next_run_and_those_that_
     assert told(replace(case, observed=planned))[2].endswith(f"Its next run is at 2026-01-05T12:00:00Z; {START_NOW}")
     nowhere = told(replace(case, observed=replace(case.observed, materialized={})))
     assert nowhere[1:] == ("WaitingForFeatures", "FeatureSet customers does not exist; create it.")
+
+
+def test_features_that_cannot_be_read_do_not_count_as_missing() -> None:
+    case, bad = a_case(), Unreadable("FeatureSet", "customers", "spec.features: no")
+    observed = replace(case.observed, materialized={}, unreadable=(bad,))
+    assert told(replace(case, observed=observed))[1:] == ("WaitingForFeatures", str(bad))
+
+
+def test_a_training_that_was_reserved_and_cannot_be_read_is_what_the_monitor_waits_for() -> None:
+    case, bad = a_case(status=record(SINCE, uid="")), Unreadable("TrainingJob", "churn-retrain-1", "spec.seed: no")
+    assert told(replace(case, observed=replace(case.observed, unreadable=(bad,))))[1:] == ("ConcurrentJob", str(bad))
 
 
 @pytest.mark.parametrize(("into", "reason"), [(899, "Cooldown"), (900, "Admitted")])

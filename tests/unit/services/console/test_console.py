@@ -1,5 +1,6 @@
 import asyncio
 import html as html_module
+from copy import deepcopy
 from datetime import UTC, datetime
 from typing import Any
 
@@ -291,3 +292,37 @@ def test_a_card_shows_what_a_training_left_out(snapshot: Snapshot) -> None:
     text = html_module.unescape("".join(render_sections(overview(snapshot, "churn", ALL), None).values()))
     assert "1 warning about the data" in text
     assert "is not trained on: its values are missing in all 3,102 rows." in text
+
+
+def spoiled(snapshot: Snapshot) -> None:
+    snapshot.objects["trainingjobs"][0]["spec"]["dataset"]["window"] = {"last": "0s"}
+    snapshot.objects["monitors"].append(deepcopy(snapshot.objects["monitors"][0]))
+    snapshot.objects["monitors"][1]["metadata"]["name"] = "spoiled"
+    snapshot.objects["monitors"][1]["spec"]["signals"][0]["window"] = "0s"
+
+
+def test_an_object_that_cannot_be_read_is_shown_with_the_reason_beside_all_the_others(snapshot: Snapshot) -> None:
+    spoiled(snapshot)
+    page = overview(snapshot, "churn", ALL)
+    bad, good = next(stage for stage in page.stages if stage.plural == "trainingjobs").cards
+    assert (bad.name, bad.tone, bad.state) == ("churn-first", "bad", "Unreadable")
+    assert "spec.dataset.window.last: '0s' must be more than 0s" in bad.message
+    assert good.name == "churn-retrain-1"
+    assert "cannot be read and is left out until it is corrected or deleted" in "".join(
+        render_sections(page, None).values()
+    )
+    assert len(page.decisions) == 1
+
+
+async def test_a_monitor_that_cannot_be_read_stops_neither_the_page_nor_the_history_of_the_others(
+    snapshot: Snapshot, client: httpx.AsyncClient, cluster: MemoryCluster
+) -> None:
+    spoiled(snapshot)
+    cluster.put(snapshot.objects["monitors"][1])
+    state = client.app.state.loop  # type: ignore[attr-defined]
+    await state.refresh()
+    assert state.outage is None
+    assert {monitor for _, monitor, _ in state.windows} == {"churn"}
+    answer = await client.get("/api/v1/namespaces/churn/monitors/spoiled/decision", headers=ADA)
+    assert answer.status_code == 409
+    assert "Monitor spoiled cannot be read" in answer.text
