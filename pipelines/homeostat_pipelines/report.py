@@ -5,12 +5,15 @@ from contextlib import contextmanager
 
 import structlog
 
+from homeostat.api.common import truncated
 from homeostat.documents import TolerantDocument
 from homeostat.engines.objects import ObjectStore
 from homeostat.reconcile.errors import EngineUnavailable, InvalidData, InvalidSpec, PlatformError
 from homeostat.runs import FAILURE, PROGRESS, RESULT, FailureReason, RunFailure, RunProgress
 
 log = structlog.get_logger()
+QUOTED = 600
+"""Characters of an unexpected error, so that what to do about it is not cut from the condition."""
 
 
 class Report:
@@ -42,7 +45,7 @@ class Report:
 
     def failure(self, error: BaseException) -> None:
         """Says why the run ends without result."""
-        self._write(FAILURE, RunFailure(reason=reason_of(error), message=str(error) or type(error).__name__))
+        self._write(FAILURE, RunFailure(reason=reason_of(error), message=_message(error)))
 
     @contextmanager
     def failures(self) -> Iterator[None]:
@@ -60,6 +63,14 @@ class Report:
 
     def _write(self, name: str, document: TolerantDocument) -> None:
         self._objects.write(f"{self._output}{name}", document.model_dump_json(by_alias=True).encode())
+
+
+def _message(error: BaseException) -> str:
+    """The text of an error that was written for people; of any other, what a reader of the condition can do about it."""
+    if isinstance(error, PlatformError) and str(error):
+        return str(error)
+    text = truncated(": ".join(filter(None, (type(error).__name__, str(error)))), QUOTED)
+    return f"unexpected {text}; this is a defect of Homeostat, please report it; the run's log has the traceback"
 
 
 def reason_of(error: BaseException) -> FailureReason:

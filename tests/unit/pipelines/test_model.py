@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from typing import Any
@@ -11,13 +12,14 @@ import onnxruntime
 import pyarrow as pa
 import pytest
 
+from homeostat.api.common import MESSAGE_LIMIT
 from homeostat.artifacts import storage
 from homeostat.artifacts.bundle import BundleRef
 from homeostat.artifacts.dataset import HOLDOUT, LABEL, TRAIN
 from homeostat.engines.objects.memory import MemoryObjects
 from homeostat.engines.runs.packages import bundled
 from homeostat.engines.runs.parameters import arguments
-from homeostat.reconcile.errors import EngineUnavailable, InvalidData, InvalidSpec
+from homeostat.reconcile.errors import EngineUnavailable, InvalidData, InvalidSpec, PlatformError
 from homeostat.runs import EvaluateInput, EvaluateResult, FailureReason, RunFailure, TrainResult
 from homeostat.signals.gate import Verdict
 from homeostat.signals.histogram import Baseline
@@ -208,18 +210,28 @@ def test_a_gate_without_a_row_that_neither_model_has_seen_says_what_may_not_grow
 
 
 @pytest.mark.parametrize(
-    ("error", "reason"),
+    ("error", "reason", "message"),
     [
-        (InvalidData("x"), FailureReason.INVALID_DATA),
-        (EngineUnavailable("x"), FailureReason.SOURCE_UNAVAILABLE),
-        (ZeroDivisionError("x"), FailureReason.ERROR),
+        (InvalidData("x"), FailureReason.INVALID_DATA, "^x$"),
+        (EngineUnavailable("x"), FailureReason.SOURCE_UNAVAILABLE, "^x$"),
+        (PlatformError("x"), FailureReason.ERROR, "^x$"),
+        (ZeroDivisionError("by zero"), FailureReason.ERROR, "^unexpected ZeroDivisionError: by zero; this is a defect"),
+        (KeyError(), FailureReason.ERROR, "^unexpected KeyError; this is a defect"),
+        (
+            ValueError("x" * 2_000),
+            FailureReason.ERROR,
+            "^unexpected ValueError: x+…; .* the run's log has the traceback",
+        ),
     ],
 )
-def test_a_failure_says_who_must_act(error: Exception, reason: FailureReason) -> None:
+def test_a_failure_says_who_must_act(error: Exception, reason: FailureReason, message: str) -> None:
     objects = MemoryObjects()
     with pytest.raises(type(error)), Report(objects, OUTPUT).failures():
         raise error
-    assert RunFailure.model_validate_json(objects.read(f"{OUTPUT}failure.json")).reason is reason
+    failure = RunFailure.model_validate_json(objects.read(f"{OUTPUT}failure.json"))
+    assert failure.reason is reason
+    assert re.search(message, failure.message)
+    assert len(failure.message) < MESSAGE_LIMIT
 
 
 class Flaky(MemoryObjects):
