@@ -10,11 +10,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from homeostat.api.common import MESSAGE_LIMIT
 from homeostat.api.v1alpha1.featureset import EntityType, FeatureType
 from homeostat.engines.objects.memory import MemoryObjects
 from homeostat.reconcile.errors import InvalidData
 from homeostat_pipelines import columns
-from homeostat_pipelines.data_warnings import DataWarnings
+from homeostat_pipelines.data_warnings import DataWarnings, bounded
 from homeostat_pipelines.signature import feeds, signature_of
 from homeostat_pipelines.values import AnyType, ColumnType
 from support.tables import parquet, train_input
@@ -194,14 +195,31 @@ def test_a_model_is_fed_a_missing_value_where_an_older_dataset_has_an_infinite_o
     assert [str(value) for value in fed["charge"][:, 0]] == ["nan", "nan", "2.0"]
 
 
-def test_no_more_sentences_are_listed_than_a_status_has_room_for() -> None:
+def test_no_more_sentences_are_listed_than_a_status_has_room_for_and_no_kind_of_them_is_lost() -> None:
     warnings = DataWarnings()
     for number in range(20):
-        warnings.add(f"Column {number}: {{count}}.", 1_000)
+        warnings.add(f"Column 'c{number}': NUL characters removed from texts: {{count}}.", 1_000 + number)
+        warnings.add(f"Labels in s3://b/{number} left out because entity, time or value is missing: {{count}}.", 3)
+    warnings.add("Labels left out because their entity has a newer one: {count} of 7.", 1)
     warnings.add("nothing: {count}", 0)
-    listed = warnings.listed()
-    assert (len(listed), listed[0], listed[-1]) == (
-        16,
-        "Column 0: 1,000.",
-        "There are 5 more; the run's log has them.",
-    )
+    tail = "14 more; the run's log has them."
+    uris = ", ".join(f"s3://b/{number}" for number in range(1, 6))
+    likewise = "Likewise, each with its own numbers, of"
+    assert warnings.listed() == [
+        f"Column 'c0': NUL characters removed from texts: 1,000. {likewise} 'c1', 'c2', 'c3', 'c4', 'c5', {tail}",
+        f"Labels in s3://b/0 left out because entity, time or value is missing: 3. {likewise} {uris}, {tail}",
+        "Labels left out because their entity has a newer one: 1 of 7.",
+    ]
+
+
+def test_more_kinds_of_sentences_than_a_status_has_room_for_are_counted() -> None:
+    listed = bounded([f"Kind {letter}." for letter in "abcdefghijklmnopqrst"])
+    assert (len(listed), listed[-1]) == (16, "There are 5 more kinds of warnings; the run's log has them.")
+
+
+def test_sixteen_sentences_stay_as_they_are_and_a_long_name_does_not_crowd_out_the_sentence() -> None:
+    sentences = [f"Column {'n' * 900 + str(number)!r}: 1." for number in range(17)]
+    assert bounded(sentences[:16]) == sentences[:16]
+    (merged,) = bounded(sentences)
+    assert merged.endswith("11 more; the run's log has them.")
+    assert len(merged) == MESSAGE_LIMIT
