@@ -59,6 +59,16 @@ securityContext:
 {{- if .Values.prometheus.embedded }}http://homeostat-prometheus.{{ .Release.Namespace }}.svc:9090{{ else }}{{ required "prometheus.url: give the address of your Prometheus, or set prometheus.embedded to true" .Values.prometheus.url }}{{ end -}}
 {{- end }}
 
+{{/* What is reached without a proxy: this cluster, and what the values name. */}}
+{{- define "homeostat.noProxy" -}}
+{{- if or .Values.proxy.http .Values.proxy.https -}}
+{{- $hosts := list "localhost" "127.0.0.1" ".svc" ".svc.cluster.local" -}}
+{{- if .Values.kubeflow.url }}{{ $hosts = append $hosts (printf ".%s" .Values.kubeflow.namespace) }}{{ end -}}
+{{- with .Values.proxy.noProxy }}{{ $hosts = append $hosts . }}{{ end -}}
+{{- join "," $hosts -}}
+{{- end -}}
+{{- end }}
+
 {{/* A credential: as given, else as installed before, else made up now. */}}
 {{- define "homeostat.credential" -}}
 {{- $given := .given -}}
@@ -71,7 +81,7 @@ securityContext:
 
 {{/* Pods start anew when the addresses or credentials that they read at their start were changed in the values. */}}
 {{- define "homeostat.checksum" -}}
-{{- list .Values.s3 .Values.valkey .Values.postgres .Values.prometheus.url .Values.mlflow.url | toJson | sha256sum | trunc 16 -}}
+{{- list .Values.proxy .Values.s3 .Values.valkey .Values.postgres .Values.prometheus.url .Values.mlflow.url | toJson | sha256sum | trunc 16 -}}
 {{- end }}
 
 {{/* A Service that can be given a node port. */}}

@@ -30,7 +30,7 @@ class Connection:
         key: PEM of its key.
         verify: Whether the server's certificate is checked.
         server_name: Name in the server's certificate, when it is not that of the URL.
-        proxy: URL of a proxy.
+        proxy: URL of a proxy; None: that of the environment, empty: none.
         as_user: User to impersonate.
     """
 
@@ -88,6 +88,7 @@ def _in_cluster(as_user: str) -> Connection:
         authority=(SERVICE_ACCOUNT / "ca.crt").read_text(),
         as_user=as_user,
         credentials=TokenFile(SERVICE_ACCOUNT / "token"),
+        proxy="",  # that of the environment leads out of the cluster, and NO_PROXY seldom has this address
     )
 
 
@@ -114,7 +115,7 @@ def _from_kubeconfig(paths: str, context: str | None, as_user: str) -> Connectio
         key=_text(user, "client-key"),
         verify=not cluster.get("insecure-skip-tls-verify", False),
         server_name=cluster.get("tls-server-name"),
-        proxy=cluster.get("proxy-url"),
+        proxy=cluster.get("proxy-url") or None,
         as_user=as_user or user.get("as", ""),
         credentials=_credentials(user, cluster),
     )

@@ -228,7 +228,9 @@ def _pool(connection: Connection) -> urllib3.HTTPConnectionPool:
         options["cert_reqs"] = "CERT_REQUIRED" if connection.verify else "CERT_NONE"
         if connection.server_name:
             options["server_hostname"] = connection.server_name
-    proxy = connection.proxy or _proxy_of_environment(url.scheme, url.hostname or "")
+    proxy = connection.proxy
+    if proxy is None:
+        proxy = _proxy_of_environment(url.scheme, url.hostname or "")
     manager = urllib3.ProxyManager(proxy, **options) if proxy else urllib3.PoolManager(**options)
     return manager.connection_from_url(connection.server)
 

@@ -1,10 +1,13 @@
 """What the chart grants and hands out, as it is rendered."""
 
 from typing import Any
+from urllib.request import proxy_bypass
 
+import httpx
 import pytest
 import yaml
 
+from homeostat.conventions import PROXY_VARIABLES
 from homeostat.engines.runs.kubeflow.manifests import SECRET_KEYS
 from homeostat.pod_settings import PodSettings
 from homeostat.settings import Encryption, S3Settings, load
@@ -148,6 +151,32 @@ def test_every_value_of_the_object_store_reaches_the_pods(monkeypatch: pytest.Mo
     assert {name for name, field in S3Settings.model_fields.items() if getattr(got, name) == field.default} == {
         "bucket"
     }
+
+
+def test_a_proxy_reaches_every_pod_that_reaches_outside_and_spares_what_is_inside() -> None:
+    assert {name: platform_secret()[name] for name in PROXY_VARIABLES} == dict.fromkeys(PROXY_VARIABLES, "")
+    through = ("proxy.https=http://proxy.example.org:3128", r"proxy.noProxy=s3.example.org\,10.0.0.1")
+    secret = platform_secret(*through, "kubeflow.url=http://kfp.example.org")
+    assert secret["HTTPS_PROXY"] == "http://proxy.example.org:3128"
+    assert secret["NO_PROXY"] == "localhost,127.0.0.1,.svc,.svc.cluster.local,.kubeflow,s3.example.org,10.0.0.1"
+
+
+@pytest.mark.parametrize(
+    ("host", "direct"),
+    [("homeostat-mlflow.homeostat-system.svc", True), ("minio-service.kubeflow", True), ("s3.example.org", False)],
+)
+def test_every_client_understands_what_is_reached_without_the_proxy(
+    monkeypatch: pytest.MonkeyPatch, host: str, direct: bool
+) -> None:
+    for name in ("http_proxy", "https_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    secret = platform_secret("proxy.http=http://proxy.example.org:3128", "kubeflow.url=http://kfp.example.org")
+    for name in PROXY_VARIABLES:
+        monkeypatch.setenv(name, secret[name])
+    assert bool(proxy_bypass(host)) is direct
+    with httpx.Client() as client:
+        plain = client._transport_for_url(httpx.URL(f"http://{host}")) is client._transport
+    assert plain is direct
 
 
 def operator_variables(kind: str, *words: str) -> dict[str, str]:

@@ -17,6 +17,13 @@ from homeostat.reconcile.errors import EngineUnavailable, PlatformError
 from homeostat.settings import AddressingStyle, Encryption, S3Settings
 from tools.cluster.certificates import Identity, issue, make_authority
 
+TEMPORARY_KEYS = """
+<AssumeRoleWithWebIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><AssumeRoleWithWebIdentityResult>
+<Credentials><AccessKeyId>exchanged</AccessKeyId><SecretAccessKey>hush</SecretAccessKey><SessionToken>temporary</SessionToken>
+<Expiration>2099-01-01T00:00:00Z</Expiration></Credentials>
+</AssumeRoleWithWebIdentityResult></AssumeRoleWithWebIdentityResponse>
+"""
+
 
 @dataclass
 class Server:
@@ -52,6 +59,14 @@ def server() -> Iterator[Server]:
             self.wfile.write(body)
 
         do_PUT = do_GET  # noqa: N815 - the name that http.server calls
+
+        def do_POST(self) -> None:
+            state.requests.append((self.path, dict(self.headers)))
+            body = TEMPORARY_KEYS.encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
 
         def log_message(self, *_: object) -> None:
             """Nothing."""
@@ -129,6 +144,55 @@ def test_without_keys_the_identity_of_the_pod_signs(server: Server, monkeypatch:
         objects.read("s3://homeostat/a")
     (_, headers), *_ = server.requests
     assert "Credential=ambient/" in headers["Authorization"]
+
+
+@pytest.fixture
+def proxy(server: Server, monkeypatch: pytest.MonkeyPatch) -> Server:
+    """The server, as proxy of this process for everything."""
+    for name in ("http_proxy", "https_proxy", "no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{server.port}")
+    return server
+
+
+def test_the_proxy_of_the_environment_is_used(proxy: Server) -> None:
+    with (
+        closing(proxy.objects(endpoint="http://s3.example.org")) as objects,
+        pytest.raises(PlatformError, match="refused"),
+    ):
+        objects.read("s3://homeostat/a")
+    assert [path for path, _ in proxy.requests] == ["http://s3.example.org/homeostat/a"]
+
+
+def test_an_object_store_that_needs_no_proxy_is_reached_without_it(
+    proxy: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NO_PROXY", ".svc,127.0.0.1")
+    with closing(proxy.objects()) as objects, pytest.raises(PlatformError, match="refused"):
+        objects.read("s3://homeostat/a")
+    assert [path for path, _ in proxy.requests] == ["/homeostat/a"]
+
+
+def test_a_web_identity_is_exchanged_for_keys_through_the_proxy(
+    proxy: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "token").write_text("signed-by-the-cluster")
+    monkeypatch.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", str(tmp_path / "token"))
+    monkeypatch.setenv("AWS_ROLE_ARN", "arn:aws:iam::1:role/homeostat")
+    monkeypatch.setenv("AWS_ENDPOINT_URL_STS", "http://sts.example.org")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    identity = proxy.objects(endpoint="http://s3.example.org", access_key="", secret_key=SecretStr(""))
+    with closing(identity) as objects, pytest.raises(PlatformError, match="refused"):
+        objects.read("s3://homeostat/a")
+    (exchange, _), (path, headers) = proxy.requests
+    assert exchange.startswith("http://sts.example.org?")
+    assert {"WebIdentityToken=signed-by-the-cluster", "RoleArn=arn%3Aaws%3Aiam%3A%3A1%3Arole%2Fhomeostat"} <= set(
+        exchange.partition("?")[2].split("&")
+    )
+    assert path == "http://s3.example.org/homeostat/a"
+    assert "Credential=exchanged/" in headers["Authorization"]
+    assert {name.lower(): value for name, value in headers.items()}["x-amz-security-token"] == "temporary"
 
 
 @pytest.fixture

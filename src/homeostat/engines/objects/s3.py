@@ -1,6 +1,7 @@
 """Objects in any S3, through the minio client."""
 
 import io
+import os
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -155,15 +156,19 @@ class S3Objects:
 
 
 def _pool(settings: S3Settings) -> urllib3.PoolManager:
-    """Connections, through the proxy of the environment where it asks for one."""
     options: dict[str, Any] = {
         "maxsize": 8,  # the operators' workers ask at the same time
         "timeout": urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS),
         "retries": urllib3.Retry(total=2, backoff_factor=0.2, status_forcelist=[500, 502, 503, 504]),
     }
-    url = urlsplit(settings.endpoint)
     if settings.ca_bundle:
         options["ssl_context"] = ssl.create_default_context(cadata=settings.ca_bundle)
+    return _connections(settings.endpoint, options)
+
+
+def _connections(address: str, options: dict[str, Any]) -> urllib3.PoolManager:
+    """Connections to an address, through the proxy of the environment where it asks for one."""
+    url = urlsplit(address)
     proxy = getproxies().get(url.scheme)
     if proxy and not proxy_bypass(url.hostname or ""):
         return urllib3.ProxyManager(proxy, **options)
@@ -174,9 +179,18 @@ def _credentials(settings: S3Settings) -> Provider:
     if settings.access_key:
         token = settings.session_token.get_secret_value() or None
         return StaticProvider(settings.access_key, settings.secret_key.get_secret_value(), token)
-    # Without a client of its own it would wait five minutes for an instance's metadata where there is none.
-    impatient = urllib3.PoolManager(timeout=urllib3.Timeout(connect=1, read=5), retries=urllib3.Retry(total=1))
-    return ChainedProvider([EnvAWSProvider(), IamAwsProvider(http_client=impatient, region=settings.region)])
+    return ChainedProvider([EnvAWSProvider(), _identity(settings.region)])
+
+
+def _identity(region: str) -> Provider:
+    """Keys for the identity of the pod: from a token service for a web identity token, else from the node."""
+    # With the client of its own it would wait five minutes for an instance's metadata where there is none.
+    impatient: dict[str, Any] = {"timeout": urllib3.Timeout(connect=1, read=5), "retries": urllib3.Retry(total=1)}
+    if not os.environ.get("AWS_WEB_IDENTITY_TOKEN_FILE"):
+        return IamAwsProvider(http_client=urllib3.PoolManager(**impatient), region=region)  # no proxy reaches the node
+    own = os.environ.get("AWS_ENDPOINT_URL_STS") or None
+    client = _connections(own or "https://sts.amazonaws.com", impatient)
+    return IamAwsProvider(http_client=client, region=region, custom_endpoint=own)
 
 
 def _encryption(settings: S3Settings) -> Sse | None:

@@ -3,6 +3,7 @@
 import base64
 import os
 import stat
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from homeostat.cluster import connection
+from homeostat.cluster import connection, kubernetes
 from homeostat.cluster.connection import load_connection
 from homeostat.reconcile.errors import EngineUnavailable, InvalidSettings
 
@@ -89,18 +90,34 @@ def test_what_cannot_be_used_is_refused_with_the_remedy(tmp_path: Path) -> None:
         load_connection(str(kubeconfig(tmp_path / "c", {"auth-provider": {"name": "gcp"}})))
 
 
-def test_a_pod_uses_its_service_account_unless_a_kubeconfig_is_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def in_a_pod(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of a pod's ServiceAccount."""
     for name, text in (("token", "pod"), ("ca.crt", "CA"), ("namespace", "churn\n")):
         (tmp_path / name).write_text(text)
     monkeypatch.setattr(connection, "SERVICE_ACCOUNT", tmp_path)
     monkeypatch.delenv("KUBECONFIG", raising=False)
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "fd00::1")
     monkeypatch.setenv("KUBERNETES_SERVICE_PORT", "6443")
+    return tmp_path
+
+
+@pytest.mark.usefixtures("in_a_pod")
+def test_a_pod_reaches_its_api_server_without_the_proxy_that_leads_out_of_the_cluster(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example.org:3128")
+    inside = replace(load_connection(), authority=None)
+    assert kubernetes._pool(inside).proxy is None
+    assert kubernetes._pool(replace(inside, proxy=None)).proxy is not None
+
+
+def test_a_pod_uses_its_service_account_unless_a_kubeconfig_is_named(
+    in_a_pod: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     found = load_connection()
     assert (found.server, found.namespace, found.authority) == ("https://[fd00::1]:6443", "churn", "CA")
-    (tmp_path / "token").write_text("replaced")
+    (in_a_pod / "token").write_text("replaced")
     assert found.credentials.token() == "replaced"
-    monkeypatch.setenv("KUBECONFIG", str(kubeconfig(tmp_path / "c", {"token": "named"})))
+    monkeypatch.setenv("KUBECONFIG", str(kubeconfig(in_a_pod / "c", {"token": "named"})))
     assert load_connection().credentials.token() == "named"

@@ -8,7 +8,7 @@ import yaml
 
 from homeostat.api.v1alpha1.pods import PodTemplate
 from homeostat.api.v1alpha1.trainingjob import Placement
-from homeostat.conventions import PLATFORM_SECRET
+from homeostat.conventions import PLATFORM_SECRET, PROXY_VARIABLES
 from homeostat.engines.runs import RunShape
 from homeostat.engines.runs.packages import Package
 from homeostat.pod_settings import NodePool
@@ -16,10 +16,13 @@ from homeostat.reconcile.errors import InvalidSpec
 from homeostat.reconcile.quantity import parse_quantity
 from homeostat.settings import FeastSettings, OnlineStoreSettings, S3Settings, variable
 
-SECRET_KEYS = tuple(
-    variable(settings, field)
-    for settings in (S3Settings, OnlineStoreSettings, FeastSettings)
-    for field in settings.model_fields
+SECRET_KEYS = (
+    *(
+        variable(settings, field)
+        for settings in (S3Settings, OnlineStoreSettings, FeastSettings)
+        for field in settings.model_fields
+    ),
+    *PROXY_VARIABLES,
 )
 """What the steps need to know of the platform. The chart's Secret has every key, empty where there is nothing to say: version
 2.0 of the backend knows no optional key, and a step that demands an absent one never starts."""
