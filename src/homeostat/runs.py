@@ -1,7 +1,8 @@
 """The result contract: documents that operators hand to runs and runs hand back, the same for every engine.
 
 A run reads its input as JSON from the file that ``--input`` names, or without it from the environment variable
-``HOMEOSTAT_INPUT``, and writes under its ``output`` prefix in the object store: ``progress.json`` while it works, then either ``failure.json`` or, last of all, ``result.json``.
+``HOMEOSTAT_INPUT``, and writes under its ``output`` prefix in the object store: ``progress.json`` while it works, then either
+``failure.json`` or, last of all, ``result.json``.
 """
 
 from datetime import datetime
@@ -14,6 +15,7 @@ from homeostat.api.v1alpha1.featureset import Entity, Expectation, Feature
 from homeostat.api.v1alpha1.gate import Gate
 from homeostat.artifacts.bundle import BundleRef
 from homeostat.documents import TolerantDocument
+from homeostat.reconcile.errors import InvalidSpec
 from homeostat.signals.gate import GateReport
 
 INPUT_VARIABLE = "HOMEOSTAT_INPUT"
@@ -25,9 +27,24 @@ and Linux limits one to 128 KiB.
 """
 
 INPUT_LIMIT = 200 * 1024
-"""Bytes of a run's input; Kubernetes limits all annotations of an object to 256 KiB together."""
+"""Bytes of a run's input, whatever its engine; Kubernetes limits all annotations of an object to 256 KiB together."""
 
 PROGRESS, FAILURE, RESULT = "progress.json", "failure.json", "result.json"
+
+
+def input_text(document: TolerantDocument) -> str:
+    """A run's input as it is handed over.
+
+    Raises:
+        InvalidSpec: It is longer than `INPUT_LIMIT`.
+    """
+    text = document.model_dump_json(by_alias=True)
+    if (size := len(text.encode())) > INPUT_LIMIT:
+        raise InvalidSpec(
+            f"the input of a run, made from spec, has {size} bytes and the limit is {INPUT_LIMIT}; shorten what is "
+            "longest in spec, such as values of expectations"
+        )
+    return text
 
 
 def run_prefix(bucket: str, namespace: str, uid: str, number: int, purpose: str) -> str:

@@ -19,11 +19,13 @@ from contract.engines.conftest import forwarded, kubectl
 from contract.engines.runs import Place
 from homeostat.api.common import GROUP, VERSION
 from homeostat.api.v1alpha1 import TrainingJob
+from homeostat.api.v1alpha1.pods import Resources
+from homeostat.cluster.kubernetes import KubernetesCluster
 from homeostat.engines.runs import EVALUATE, MATERIALIZE, TRAIN, RunRequest, RunState
 from homeostat.reconcile.errors import InvalidSpec
-from homeostat.runs import TrainInput
+from homeostat.runs import INPUT_LIMIT, TrainInput
 from homeostat.testing.builders import a_training_job
-from support.runs import a_request, package_of
+from support.runs import a_request, a_train_input, package_of
 from tools.waiting import until
 
 FINALIZER = "homeostat.dev/contract"
@@ -158,6 +160,35 @@ def test_runs_of_another_purpose_have_numbers_of_their_own(place: Place, run: Ru
     assert [each.uid for each in place.engine.runs(owner, purpose)] == [other.uid]
 
 
+def with_an_input_of(size: int, request: RunRequest) -> RunRequest:
+    return replace(request, document=a_train_input(datasets=f"s3://homeostat/{'x' * size}/"))
+
+
+@pytest.mark.parametrize("size", [130 * 1024, INPUT_LIMIT - 1024])
+def test_an_input_beyond_what_a_variable_can_hold_arrives_whole(
+    place: Place, training_job: TrainingJobs, request: pytest.FixtureRequest, size: int
+) -> None:
+    if request.node.callspec.params["place"] == "kubeflow":
+        pytest.skip("its database and its launcher have limits of their own, which differ by version")
+    owner = training_job()
+    large = with_an_input_of(size, a_run_of(place, owner))
+    place.engine.submit(large)
+    seen = found(place, owner)
+    assert TrainInput.model_validate_json(seen.document) == large.document
+    place.engine.stop(seen)
+
+
+def test_an_input_beyond_the_limit_is_refused_with_its_size_and_the_remedy(
+    place: Place, training_job: TrainingJobs
+) -> None:
+    owner = training_job()
+    with pytest.raises(
+        InvalidSpec, match=rf"has 20\d{{4}} bytes and the limit is {INPUT_LIMIT}; shorten what is longest"
+    ):
+        place.engine.submit(with_an_input_of(INPUT_LIMIT, a_run_of(place, owner)))
+    assert place.engine.runs(owner, TRAIN) == ()
+
+
 def test_a_run_without_a_package_runs_or_is_refused_with_the_remedy(place: Place, training_job: TrainingJobs) -> None:
     owner = training_job()
     request = replace(a_run_of(place, owner, purpose=EVALUATE), package=None)
@@ -190,6 +221,85 @@ def test_a_run_that_can_have_no_pod_passes_on_the_words_of_the_api_server(place:
 
     told = until("the reason is shown", reason, lambda words: "homeostat-run" in words, 30)
     assert "has no pod yet: Error creating: pods " in told
+
+
+@pytest.fixture
+def core(kubernetes_client: client.ApiClient, namespace: str) -> client.CoreV1Api:
+    """The API server, with the ServiceAccount of runs in the test's namespace."""
+    api = client.CoreV1Api(kubernetes_client)
+    account = client.V1ServiceAccount(metadata=client.V1ObjectMeta(name="homeostat-run"))
+    api.create_namespaced_service_account(namespace, account)
+    return api
+
+
+@pytest.fixture
+def guarded(
+    real: KubernetesCluster, crds: list[Any], kubernetes_client: client.ApiClient, namespace: str
+) -> Iterator[Callable[[], Run]]:
+    """Starts a run of 64 MiB in the test's namespace."""
+    assert crds
+    place = runs.local(real)
+    with owners(client.CustomObjectsApi(kubernetes_client), namespace) as make:
+
+        def start() -> Run:
+            owner = make()
+            amounts = {"cpu": "10m", "memory": "64Mi"}
+            resources = Resources(requests=amounts, limits=amounts)
+            request = a_request(owner, image="localhost/homeostat/nowhere:1", resources=resources)
+            place.engine.submit(request)
+            return owner, found(place, owner)
+
+        yield start
+
+
+def shown(real: KubernetesCluster, owner: TrainingJob) -> str:
+    """Why a run has no pod, once that is known."""
+    place = runs.local(real)
+    told = until("the reason is shown", lambda: found(place, owner).failure_message, lambda words: ": " in words, 30)
+    place.engine.stop(found(place, owner))
+    return told
+
+
+def test_a_run_beyond_the_quota_of_its_namespace_says_which_quota(
+    real: KubernetesCluster, core: client.CoreV1Api, guarded: Callable[[], Run], namespace: str
+) -> None:
+    spec = client.V1ResourceQuotaSpec(hard={"pods": "0"})
+    quota = client.V1ResourceQuota(metadata=client.V1ObjectMeta(name="few"), spec=spec)
+    core.create_namespaced_resource_quota(namespace, quota)
+
+    def counts() -> bool:
+        status = core.read_namespaced_resource_quota("few", namespace).status
+        return status is not None and bool(status.hard)
+
+    until("the controller has counted, before which every pod is refused in other words", counts, bool, 30)
+    owner, _ = guarded()
+    told = shown(real, owner)
+    assert "has no pod yet: Error creating: pods " in told
+    assert "exceeded quota: few, requested: pods=1, used: pods=0, limited: pods=0" in told
+
+
+def test_a_run_larger_than_its_namespace_allows_says_what_the_limit_is(
+    real: KubernetesCluster, core: client.CoreV1Api, guarded: Callable[[], Run], namespace: str
+) -> None:
+    limits = client.V1LimitRangeSpec(limits=[client.V1LimitRangeItem(type="Container", max={"memory": "32Mi"})])
+    item = client.V1LimitRange(metadata=client.V1ObjectMeta(name="small"), spec=limits)
+    core.create_namespaced_limit_range(namespace, item)
+    owner, _ = guarded()
+    told = shown(real, owner)
+    assert "has no pod yet: Error creating: pods " in told
+    assert "maximum memory usage per Container is 32Mi, but limit is 64Mi" in told
+
+
+def test_the_strictest_pod_security_of_a_namespace_admits_the_pod_of_a_run(
+    real: KubernetesCluster, core: client.CoreV1Api, guarded: Callable[[], Run], namespace: str
+) -> None:
+    strict = {"metadata": {"labels": {"pod-security.kubernetes.io/enforce": "restricted"}}}
+    core.patch_namespace(namespace, strict)
+    owner, seen = guarded()
+    pods = until("the pod is made", lambda: core.list_namespaced_pod(namespace).items, bool, 30)
+    assert [pod.spec.service_account_name for pod in pods if pod.spec] == ["homeostat-run"]
+    runs.local(real).engine.stop(seen)
+    assert owner.metadata.namespace == namespace
 
 
 def test_the_runs_of_another_training_are_not_its_own(place: Place, run: Run, training_job: TrainingJobs) -> None:

@@ -14,10 +14,10 @@ from homeostat.documents import TolerantDocument
 from homeostat.engines.objects import ObjectStore
 from homeostat.engines.runs import RunRequest, RunState, SinglePod
 from homeostat.reconcile import pods
-from homeostat.reconcile.errors import InvalidSpec, ObjectNotFound
+from homeostat.reconcile.errors import ObjectNotFound
 from homeostat.reconcile.names import labels_for, number_of, owner_reference
 from homeostat.reconcile.pod_templates import applied
-from homeostat.runs import INPUT_ANNOTATION, INPUT_LIMIT, INPUT_VARIABLE, FailureReason, RunFailure
+from homeostat.runs import INPUT_ANNOTATION, INPUT_VARIABLE, FailureReason, RunFailure, input_text
 
 JOB = ("batch/v1", "Job")
 POD = ("v1", "Pod")
@@ -53,22 +53,12 @@ def run_job(request: RunRequest) -> Manifest:
             "template": applied(
                 shape.pod_template,
                 {
-                    "metadata": {"labels": labels, "annotations": {INPUT_ANNOTATION: _input(request)}},
+                    "metadata": {"labels": labels, "annotations": {INPUT_ANNOTATION: input_text(request.document)}},
                     "spec": _pod(request),
                 },
             ),
         },
     }
-
-
-def _input(request: RunRequest) -> str:
-    text = request.document.model_dump_json(by_alias=True)
-    if (size := len(text.encode())) > INPUT_LIMIT:
-        raise InvalidSpec(
-            f"the input of a run, made from spec, has {size} bytes and the limit is {INPUT_LIMIT}; shorten what is "
-            "longest in spec, such as values of expectations"
-        )
-    return text
 
 
 def _pod(request: RunRequest) -> Manifest:

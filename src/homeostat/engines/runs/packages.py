@@ -15,6 +15,7 @@ from homeostat.documents import TolerantDocument
 from homeostat.engines.objects import ObjectStore
 from homeostat.engines.runs import parameters
 from homeostat.reconcile.errors import InvalidSpec, ObjectNotFound
+from homeostat.runs import input_text
 
 GetObject = Callable[[str, str, str, str], dict[str, Any] | None]
 """Object by apiVersion, kind, namespace and name."""
@@ -55,9 +56,10 @@ class Package:
             given: Parameters by name, as texts.
 
         Raises:
-            InvalidSpec: A parameter is unknown, its text is not of its type, or one that it needs is not given.
+            InvalidSpec: The document is too long, a parameter is unknown, its text is not of its type, or one that it needs
+                is not given.
         """
-        own: dict[str, parameters.Value] = {JOB: document.model_dump_json(by_alias=True)}
+        own: dict[str, parameters.Value] = {JOB: input_text(document)}
         if DIGEST in self.declared:
             own[DIGEST] = self.digest
         return {**own, **parameters.arguments(self.declared, given)}
