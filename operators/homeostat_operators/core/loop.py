@@ -42,6 +42,10 @@ REFUSED_RETRY = timedelta(seconds=60)
 REFUSED = "Refused"
 """Reason of a condition: neither the user nor time corrects it, such as a missing permission."""
 
+_NAMED = (InvalidSpec, InvalidData, NotReadyYet, EngineUnavailable, InternalError)
+REASONS = (*(kind.__name__ for kind in _NAMED), REFUSED)
+"""Every reason that this loop gives by itself, whatever the kind of the object."""
+
 CONDITIONS: TypeAdapter[list[Condition]] = TypeAdapter(list[Condition])
 
 log = structlog.get_logger(__name__)
@@ -271,8 +275,7 @@ def _with_error(
 
 
 def _reason(error: PlatformError) -> str:
-    named = (InvalidSpec, InvalidData, NotReadyYet, EngineUnavailable, InternalError)
-    return next((kind.__name__ for kind in named if isinstance(error, kind)), REFUSED)
+    return next((kind.__name__ for kind in _NAMED if isinstance(error, kind)), REFUSED)
 
 
 def clock() -> datetime:

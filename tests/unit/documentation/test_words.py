@@ -10,6 +10,7 @@ from homeostat.api.v1alpha1.modeldeployment import ModelDeploymentReason
 from homeostat.api.v1alpha1.monitor import MonitorReason
 from homeostat.api.v1alpha1.trainingjob import TrainingJobReason
 from homeostat.signals import Cause
+from homeostat_operators.core.loop import REASONS
 
 DOCS = Path(__file__).parents[3] / "docs"
 
@@ -28,3 +29,10 @@ def test_every_reason_and_cause_is_explained(words: type[StrEnum], pages: tuple[
     told = "".join((DOCS / page).read_text() for page in pages)
 
     assert [word.value for word in words if f"`{word}`" not in told] == []
+
+
+def test_every_reason_that_the_loop_itself_gives_is_explained_for_every_kind() -> None:
+    text = (DOCS / "conditions.md").read_text()
+    every_kind = text[: text.index("\n## ")]
+
+    assert [reason for reason in REASONS if f"| `{reason}` |" not in every_kind] == []
