@@ -229,3 +229,40 @@ def test_an_invalid_object_is_reported_with_field_value_and_remedy(spec: dict[st
     found = get(conditions, ConditionType.STALLED)
     assert found is not None
     assert words in found.message
+
+
+@pytest.mark.parametrize("where", ["observe", "plan"])
+def test_an_unexpected_error_is_the_condition_of_its_object_alone(where: str) -> None:
+    stage = Stage()
+    stage.cluster.put(a_feature_set("orders").model_dump(mode="json", by_alias=True, exclude_none=True))
+
+    def stumble(resource: FeatureSet, at: str) -> None:
+        if (resource.metadata.name, at) == ("customers", where):
+            raise KeyError("tenure")
+
+    def observe(resource: FeatureSet, _clients: Clients, _now: datetime) -> None:
+        stumble(resource, "observe")
+
+    def plan(resource: FeatureSet, observed: None, now: datetime) -> Plan[FeatureSetStatus]:
+        stumble(resource, "plan")
+        return stage.plan(resource, observed, now)
+
+    operator = Operator(FeatureSet, observe, plan)
+    with pytest.raises(KeyError):
+        reconcile(operator, stage.clients, Key("churn", "customers"), NOW)
+    assert reconcile(operator, stage.clients, Key("churn", "orders"), NOW).outcome is ReconcileOutcome.PLANNED
+    found = get(stage.status().conditions, ConditionType.READY)
+    assert found is not None
+    assert (found.status.value, found.reason) == ("False", "InternalError")
+    assert found.message.startswith("unexpected KeyError: 'tenure'. The operator retries with back-off")
+    assert is_true(FeatureSet.model_validate(stage.cluster.objects[(*OWN[:3], "orders")]).status.conditions, "Ready")
+
+
+def test_an_unexpected_error_that_cannot_be_recorded_either_is_the_one_that_passes_through() -> None:
+    def around(moment: str) -> None:
+        if moment == "before status":
+            raise RuntimeError("second")
+
+    stage = Stage(error=ZeroDivisionError("first"), cluster=MemoryCluster(around))  # type: ignore[arg-type]
+    with pytest.raises(ZeroDivisionError, match="first"):
+        stage.turn()
