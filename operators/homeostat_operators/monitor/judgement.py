@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import assert_never
 
-from homeostat.api.common import parse_duration
+from homeostat.api.common import parse_duration, truncated
 from homeostat.api.v1alpha1 import monitor as api
 from homeostat.api.v1alpha1.modeldeployment import ServedVersion
 from homeostat.signals import (
@@ -268,7 +268,7 @@ def _after(
         "windows_within_bounds": streak.calm,
         "unjudged_features": [
             api.UnjudgedFeature(
-                feature=one.feature, reason=one.reason[:256], effective_samples=int(one.effective_samples)
+                feature=one.feature, reason=truncated(one.reason, 256), effective_samples=int(one.effective_samples)
             )
             for one in verdict.unjudged[:MAX_UNJUDGED]
         ],

@@ -8,7 +8,7 @@ stopped anywhere, and nothing is created twice.
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from homeostat.api.common import parse_duration
+from homeostat.api.common import parse_duration, truncated
 from homeostat.api.v1alpha1.modeldeployment import ModelDeployment, ServedVersion
 from homeostat.api.v1alpha1.monitor import (
     Decision,
@@ -130,7 +130,9 @@ def _decided(
         action=finding.ruling.action,
         reason=finding.ruling.reason.value,
         message=finding.message,
-        values=[NamedValue(name=k[:128], value=v[:256]) for k, v in finding.values.items()][:MAX_VALUES],
+        values=[NamedValue(name=truncated(k, 128), value=truncated(v, 256)) for k, v in finding.values.items()][
+            :MAX_VALUES
+        ],
         training_job=job,
         time=now,
     )

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import assert_never
 
+from homeostat.api.common import truncated
 from homeostat.api.v1alpha1 import FeatureSet, TrainingJob, TrainingJobStatus
 from homeostat.api.v1alpha1.trainingjob import (
     Completion,
@@ -232,9 +233,12 @@ def _running(resource: TrainingJob, observed: TrainingJobObservation, job: RunSt
 def _progress(reported: RunProgress | None, job: RunState) -> Progress | None:
     """How far a run is, as it says itself; else as its engine does, which does not know how many steps there will be."""
     if reported is not None:
-        summary = f"{min(100, 100 * reported.done // max(reported.total, 1))}% {reported.step}"[:160]
+        summary = f"{min(100, 100 * reported.done // max(reported.total, 1))}% {reported.step}"
         return Progress(
-            current_step=reported.step[:128], completed_steps=reported.done, total_steps=reported.total, summary=summary
+            current_step=truncated(reported.step, 128),
+            completed_steps=reported.done,
+            total_steps=reported.total,
+            summary=truncated(summary, 160),
         )
     done = sum(step.state in {StepState.SUCCEEDED, StepState.SKIPPED} for step in job.steps)
     current = next((step.name for step in job.steps if step.state is StepState.RUNNING), "")

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
-from homeostat.api.common import API_VERSION, NAME_PATTERN, ResourceName
+from homeostat.api.common import API_VERSION, NAME_PATTERN, ResourceName, truncated
 from homeostat.api.v1alpha1 import TrainingJob
 from homeostat.cluster import Manifest
 from homeostat.documents import StrictDocument
@@ -71,7 +71,7 @@ def training_job(request: TrainingRequest, spec: dict[str, Any], caller: Caller,
             "labels": {"homeostat.dev/trigger": "api"},
             "annotations": {REQUESTED_BY: caller.name, REQUEST: request.digest()},
         },
-        "spec": kept | {"trigger": {"type": "API", "message": f"{message} (by {caller.name})"[:1024]}},
+        "spec": kept | {"trigger": {"type": "API", "message": truncated(f"{message} (by {caller.name})")}},
     }
 
 

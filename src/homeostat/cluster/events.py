@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Protocol
 
-from homeostat.api.common import format_time
+from homeostat.api.common import format_time, truncated
 from homeostat.cluster import Labels, Manifest
 
 EVENT = ("v1", "Event")
@@ -70,7 +70,7 @@ def event_manifest(
         },
         "type": type_,
         "reason": reason,
-        "message": message[:1024],  # the API server's own limit
+        "message": truncated(message),  # the API server refuses a longer one
         "source": {"component": component},
         "firstTimestamp": format_time(now),
         "lastTimestamp": format_time(now),

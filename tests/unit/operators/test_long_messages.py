@@ -6,13 +6,14 @@ from collections import deque
 import pytest
 
 from homeostat.api.common import LONG_MESSAGE_LIMIT, MESSAGE_LIMIT, truncated
+from homeostat.cluster.events import event_manifest
 from homeostat.reconcile.conditions import get
 from homeostat.runs import FAILURE, FailureReason, RunFailure
 from homeostat.testing.builders import a_training_job
 from homeostat_operators.trainingjob.wiring import OPERATOR as TRAINING_JOBS
 from support.replay import replaying
 from support.trainings import put_features
-from support.world import Fate, World
+from support.world import START, Fate, World
 
 LONG = "The column 'plan' has no values. " * 1250
 
@@ -43,3 +44,9 @@ def test_a_training_whose_failure_fills_forty_thousand_characters_ends_with_the_
 )
 def test_a_text_is_cut_only_beyond_its_limit_and_shows_it(text: str, cut: str) -> None:
     assert truncated(text, 5) == cut
+
+
+def test_an_event_shows_where_its_message_is_cut() -> None:
+    manifest = a_training_job().model_dump(mode="json", by_alias=True)
+    event = event_manifest(manifest, "Warning", "Failed", LONG, START, "homeostat")
+    assert (len(event["message"]), event["message"][-1]) == (MESSAGE_LIMIT, "…")

@@ -200,8 +200,8 @@ def test_progress_is_never_more_than_all_and_long_names_are_cut() -> None:
     seen = ready(run=a_job(), runs=(a_job(),), progress=reported)
     progress = plan(a_training_job(status=running()), seen, NOW).status.progress
     assert progress is not None
-    assert progress.summary == ("100% " + "s" * 300)[:160]
-    assert progress.current_step == "s" * 128
+    assert progress.summary == ("100% " + "s" * 300)[:159] + "…"
+    assert progress.current_step == "s" * 127 + "…"
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,9 @@ from homeostat.cluster.memory import MemoryCluster
 from homeostat.views.model_deployments import ShareView
 from homeostat.views.overview import overview
 from homeostat.views.snapshot import Snapshot
+from homeostat_services.access import Caller
 from homeostat_services.console.pages import Viewer, render_sections
+from homeostat_services.console.trigger import TrainingRequest, training_job
 
 ALL = frozenset(kind.PLURAL for kind in KINDS)
 ADA = {"Authorization": "Bearer token-ada"}
@@ -326,3 +328,12 @@ async def test_a_monitor_that_cannot_be_read_stops_neither_the_page_nor_the_hist
     answer = await client.get("/api/v1/namespaces/churn/monitors/spoiled/decision", headers=ADA)
     assert answer.status_code == 409
     assert "Monitor spoiled cannot be read" in answer.text
+
+
+def test_a_caller_whose_name_does_not_fit_beside_the_message_is_cut_visibly() -> None:
+    caller = Caller("ada" * 500)
+    made = training_job(
+        TrainingRequest.model_validate({"namespace": "churn", "from": "churn-first"}), {}, caller, "monday"
+    )
+    message = made["spec"]["trigger"]["message"]
+    assert (len(message), message[-1]) == (1024, "…")
