@@ -5,7 +5,8 @@ from datetime import datetime
 from homeostat.api.common import Condition
 from homeostat.api.v1alpha1.monitor import Monitor, MonitorReason, MonitorStatus
 from homeostat.reconcile.conditions import put, ready, reconciling, stalled
-from homeostat.signals import Cause
+from homeostat.signals import Cause, note_of_unjudged
+from homeostat_operators.monitor.diagnosis import unjudged_of
 from homeostat_operators.monitor.observed import MonitorObservation
 
 BREACHED = "Breached"
@@ -63,6 +64,10 @@ def _with_decision(
     message = f"Decision {decision.id}: {decision.message}"
     # Two conditions, so that an Event follows from a new cause and from a new reason alike.
     breached = "True" if status.breached else "False"
-    new = put(conditions, BREACHED, breached, _CAUSES.get(decision.cause, decision.cause), message, generation, now)
+    cause = _CAUSES.get(decision.cause, decision.cause)
+    # A decision stands while figures change: what it left open is not what the newest windows leave open.
+    left_open = note_of_unjudged(unjudged_of(status.signals))
+    known = message if status.breached or left_open in message else f"{message} {left_open}"
+    new = put(conditions, BREACHED, breached, cause, known, generation, now)
     admitted = "True" if decision.training_job else "False"
     return put(new, RETRAINING_ADMITTED, admitted, decision.reason, message, generation, now)

@@ -36,6 +36,7 @@ def gather_evidence(pairs: Sequence[Pair], stale: tuple[str, ...]) -> Evidence:
         business=combined([status.state for signal, status in pairs if signal.type is SignalType.BUSINESS]),
         moved=_union(status.drifted_features for status in breached),
         null=_union(status.features_with_nulls for status in breached),
+        unjudged=unjudged_of(status for _, status in drift),
         stale_feature_sets=stale,
         traffic_stopped=any(status.traffic_stopped for _, status in drift),
         unit_change=next((status.unit_change for status in breached if status.unit_change), ""),
@@ -46,6 +47,12 @@ def gather_evidence(pairs: Sequence[Pair], stale: tuple[str, ...]) -> Evidence:
 
 def _union(lists: Iterable[list[str]]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for names in lists for name in names))
+
+
+def unjudged_of(statuses: Iterable[SignalStatus]) -> tuple[str, ...]:
+    """Features that the newest windows leave open; a signal without data is no partial judgement."""
+    judged = {SignalState.WITHIN_BOUNDS, SignalState.BREACHED}
+    return _union([one.feature for one in s.unjudged_features] for s in statuses if s.state in judged)
 
 
 def _coverage_fell(status: SignalStatus) -> bool:

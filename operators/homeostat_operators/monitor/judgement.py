@@ -28,6 +28,7 @@ from homeostat.signals import (
     resume,
     unit_change,
 )
+from homeostat.signals.blindness import blindness
 from homeostat_operators.monitor.observed import CohortWindow, DriftWindow, SignalData, ValueWindow, WindowData
 
 SETTLE = timedelta(seconds=10)
@@ -125,7 +126,8 @@ def _drift(signal: api.Signal, data: DriftWindow) -> Judged:
         return Judged(SignalState.NO_DATA, f"{error}.")
     if data.idle:
         return Judged(SignalState.NO_DATA, "No requests arrived in this window.", idle=True)
-    judgement = judge(features, float(signal.threshold.value), signal.min_samples)
+    blind = {one.name: blindness(one, len(selected)) for one in selected}
+    judgement = judge(features, float(signal.threshold.value), signal.min_samples, blind=blind)
     if judgement.state is SignalState.NO_DATA:
         return Judged(
             judgement.state, judgement.sentence + note, samples=judgement.samples, unjudged=judgement.unjudged

@@ -6,7 +6,7 @@ formulas with their sources and the measured error rates.
 
 from homeostat.enums import Metric, Operator, SignalState
 from homeostat.signals.binning import fit
-from homeostat.signals.causes import Cause, Diagnosis, Evidence, diagnose
+from homeostat.signals.causes import Cause, Diagnosis, Evidence, diagnose, note_of_unjudged
 from homeostat.signals.drift import (
     DriftEstimate,
     FeatureDrift,
@@ -90,6 +90,7 @@ __all__ = [
     "judge_value",
     "merge",
     "next_window",
+    "note_of_unjudged",
     "paired_bootstrap",
     "resume",
     "sub_window_counts",

@@ -3,7 +3,7 @@
 The first row that fits decides. Rows about a candidate in rollout and about seasons are decided elsewhere or not at all.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -16,6 +16,10 @@ BREACHED, WITHIN_BOUNDS, OUTCOMES_PENDING, NO_DATA = (
     SignalState.OUTCOMES_PENDING,
     SignalState.NO_DATA,
 )
+
+
+NAMED_FEATURES = 5
+"""Features without a judgement that a sentence names."""
 
 
 class Cause(StrEnum):
@@ -46,6 +50,8 @@ class Evidence:
     """Features that moved, the unseen kind included."""
     null: tuple[str, ...] = ()
     """Features with more missing values than in training."""
+    unjudged: tuple[str, ...] = ()
+    """Features that the windows of the drift signals leave open."""
     stale_feature_sets: tuple[str, ...] = ()
     """FeatureSets that are not Fresh."""
     traffic_stopped: bool = False
@@ -67,7 +73,16 @@ class Diagnosis(TolerantDocument):
 def diagnose(evidence: Evidence) -> Diagnosis:
     """The first row of the table that fits; total, because the last row always does."""
     cause, sentence = next((row.cause, row.sentence) for row in TABLE if row.fits(evidence))
-    return Diagnosis(cause=cause, reason=sentence(evidence), values=evidence.values)
+    reason = f"{sentence(evidence)} {note_of_unjudged(evidence.unjudged)}".strip()
+    return Diagnosis(cause=cause, reason=reason, values=evidence.values)
+
+
+def note_of_unjudged(features: Sequence[str]) -> str:
+    """The sentence that a calm or a cause holds for some features only; empty if it holds for all."""
+    if not features:
+        return ""
+    more = f" and {len(features) - NAMED_FEATURES} more" if len(features) > NAMED_FEATURES else ""
+    return f"Not judged for drift: {', '.join(features[:NAMED_FEATURES])}{more}."
 
 
 @dataclass(frozen=True)

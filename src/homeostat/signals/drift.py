@@ -243,7 +243,7 @@ class DriftEstimate:
     unseen: tuple[str, ...]
     """Features with values of a kind that training has not seen: new categories, or numbers beyond its range."""
     unjudged: tuple[Unjudged, ...]
-    """Features that cannot be judged, neither by their regular bins nor because a special share breaches."""
+    """Features that cannot or hardly be judged, by regular bins or special shares, and do not breach."""
     sentence: str
 
 
@@ -254,27 +254,38 @@ def judge(
     *,
     alpha: float = ALPHA,
     tolerance: float = TOLERANCE,
+    blind: Mapping[str, str] | None = None,
 ) -> DriftEstimate:
     """The state of the inputs in one window.
 
     A feature breaches by effect *and* significance: its excess is above the threshold and its p-value below alpha over
     the number of features; or a special share rose by more than `tolerance` at its lower bound. A feature that cannot be
     judged is listed with its reason, and the others decide; with no feature that can be judged the state is NoData.
+
+    Args:
+        features: The features of the window.
+        threshold: Excess above which the regular bins of a feature moved.
+        min_samples: Least effective sample.
+        alpha: Level of all tests of the window together.
+        tolerance: Rise of a special share that is no breach.
+        blind: Why the training of a feature leaves hardly any drift to be seen, by feature (`blindness`). Such a feature
+            breaches like any other, and is listed with this reason where it does not.
     """
     number = max(1, len(features))
-    obstacles = {f.feature: f.obstacle(min_samples) for f in features}
-    enough = [f for f in features if not obstacles[f.feature]]
     raised = _raised(features, min_samples, alpha / (number * len(SPECIAL_LABELS)), tolerance)
-    breaching = {feature for feature, _ in raised}
-    unjudged = tuple(
-        Unjudged(f.feature, obstacles[f.feature], min(f.effective_samples, f.regular_samples))
-        for f in features
-        if obstacles[f.feature] and f.feature not in breaching
-    )
-    if not enough and not raised:
-        return _without_data(features, unjudged, min_samples)
-    by_excess = sorted(enough, key=lambda f: f.excess, reverse=True)
+    by_excess = sorted((f for f in features if not f.obstacle(min_samples)), key=lambda f: f.excess, reverse=True)
     moved = tuple(f.feature for f in by_excess if f.excess > threshold and f.p_value < alpha / number)
+    breaching = {*moved, *(feature for feature, _ in raised)}
+    reasons = {f.feature: f.obstacle(min_samples) or (blind or {}).get(f.feature, "") for f in features}
+    unjudged = tuple(
+        Unjudged(f.feature, reasons[f.feature], min(f.effective_samples, f.regular_samples))
+        for f in features
+        if reasons[f.feature] and f.feature not in breaching
+    )
+    # The figures of a feature that is not judged are shown only where it is what breaches.
+    by_excess = [f for f in by_excess if f.feature in breaching or not reasons[f.feature]]
+    if not by_excess and not raised:
+        return _without_data(features, unjudged, min_samples)
     null = tuple(feature for feature, label in raised if label == NULL)
     unseen = tuple(dict.fromkeys(feature for feature, label in raised if label in {BELOW, ABOVE, UNSEEN}))
     worst = by_excess[0] if moved or not raised else next(f for f in features if f.feature == next(iter(raised))[0])

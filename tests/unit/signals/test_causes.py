@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homeostat.signals import Cause, Evidence, SignalState, diagnose
+from homeostat.signals import Cause, Evidence, SignalState, diagnose, note_of_unjudged
 from homeostat.signals.causes import TABLE
 
 WITHIN_BOUNDS, BREACHED, OUTCOMES_PENDING, NO_DATA = (
@@ -168,3 +168,18 @@ def test_a_change_of_unit_needs_a_breach_of_drift_by_at_most_one_feature(
     drift: SignalState | None, moved: tuple[str, ...], cause: Cause
 ) -> None:
     assert diagnose(Evidence(drift, moved=moved, unit_change="bytes is multiplied by 1024")).cause is cause
+
+
+@pytest.mark.parametrize(
+    ("features", "note"),
+    [
+        ((), ""),
+        (("age",), "Not judged for drift: age."),
+        (tuple("abcde"), "Not judged for drift: a, b, c, d, e."),
+        (tuple("abcdefg"), "Not judged for drift: a, b, c, d, e and 2 more."),
+    ],
+)
+def test_a_calm_for_some_features_says_which_are_left_out(features: tuple[str, ...], note: str) -> None:
+    assert note_of_unjudged(features) == note
+    assert diagnose(Evidence(WITHIN_BOUNDS, unjudged=features)).reason == f"No signal is in breach. {note}".strip()
+    assert diagnose(Evidence(WITHIN_BOUNDS, BREACHED, unjudged=features)).reason.endswith(f"outcomes. {note}".strip())

@@ -1,6 +1,7 @@
 """Features that a window cannot judge: which they are, why, and what the others then say."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -89,3 +90,35 @@ def test_without_any_feature_to_judge_the_reason_is_the_effective_sample_or_else
 ) -> None:
     seen = judge([NEW], 0.1, least)
     assert (seen.state, seen.sentence) == (SignalState.NO_DATA, sentence)
+
+
+BLIND = {"blind": "it has one value in training"}
+FLAT = replace(CALM, feature="blind", excess=0.05)
+
+
+def test_a_feature_whose_training_shows_no_drift_is_listed_and_its_figures_are_not_those_of_the_window() -> None:
+    seen = judge([CALM, FLAT], 0.1, 200, blind=BLIND)
+    assert (seen.state, seen.feature, seen.value) == (SignalState.WITHIN_BOUNDS, "calm", 0.01)
+    assert [(one.feature, one.reason) for one in seen.unjudged] == [("blind", "it has one value in training")]
+    assert seen.sentence.endswith(" 1 of 2 features cannot be judged: blind, because it has one value in training.")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"excess": 2.0, "p_value": 0.0}, {"specials": (SpecialShare(UNSEEN, 0.9, 0.1, 300, 1000, 0),)}],
+    ids=["regular bins", "special share"],
+)
+def test_a_drift_that_shows_all_the_same_is_a_breach_and_no_gap(changes: dict[str, Any]) -> None:
+    seen = judge([CALM, replace(FLAT, **changes)], 0.1, 200, blind=BLIND)
+    assert (seen.state, seen.feature, seen.unjudged) == (SignalState.BREACHED, "blind", ())
+
+
+def test_a_window_in_which_training_lets_nothing_be_seen_has_no_data() -> None:
+    seen = judge([FLAT], 0.1, 200, blind=BLIND)
+    assert (seen.state, seen.value) == (SignalState.NO_DATA, None)
+    assert seen.sentence == "1 of 1 features cannot be judged: blind, because it has one value in training."
+
+
+def test_what_the_window_lacks_is_named_before_what_training_lacks() -> None:
+    few = replace(FLAT, effective_samples=40)
+    assert judge([CALM, few], 0.1, 200, blind=BLIND).unjudged[0].reason.startswith("its effective sample is 40")

@@ -4,9 +4,13 @@ import pytest
 
 from homeostat.api.v1alpha1.monitor import FeatureSelection
 from homeostat.enums import SignalState
+from homeostat.reconcile.conditions import get
 from homeostat.signals import FeatureKind, fit
+from homeostat.testing.builders import a_monitor
 from homeostat_operators.monitor import judgement
-from homeostat_operators.monitor.observed import DriftWindow
+from homeostat_operators.monitor.conditions import conditions_of
+from homeostat_operators.monitor.diagnosis import gather_evidence
+from homeostat_operators.monitor.observed import DriftWindow, MonitorObservation
 from unit.operators.monitor.judging import DRIFT, FIRST, SECOND, after
 from unit.operators.monitor.world import STILL
 
@@ -67,3 +71,44 @@ def test_the_most_frequent_new_values_of_what_drifted_by_them_are_named() -> Non
         DRIFT, DriftWindow(FIRST, TWO, {name: [STILL] * 12 for name in counts}, new_values=new), None
     )
     assert "New values" not in calm.sentence
+
+
+def test_a_feature_whose_training_has_one_value_is_not_called_calm() -> None:
+    one = {"internet": ["dsl", "none"] * 2000, "month": ["dsl"] * 4000}
+    baseline = fit(one, dict.fromkeys(one, FeatureKind.CATEGORICAL))
+    counts = {"internet": [STILL] * 12, "month": [{"dsl": 60.0}] * 12}
+    status = after(DRIFT, DriftWindow(FIRST, baseline, counts))
+    assert status.state is SignalState.WITHIN_BOUNDS
+    assert [(each.feature, each.reason) for each in status.unjudged_features] == [
+        ("month", "it has one value in training: only the share of other values is judged")
+    ]
+    other = {**counts, "month": [{"dsl": 30.0, "__unseen__": 30.0}] * 12}
+    moved = after(DRIFT, DriftWindow(SECOND, baseline, other), old=status)
+    assert (moved.unjudged_features, moved.feature) == ([], "month")
+
+
+def breached_condition(*names: str, said: str, breached: str = "", state: str = "WithinBounds") -> str:
+    features = [{"feature": name, "reason": "it is new"} for name in names]
+    signal = {"name": "drift", "state": state, "version": "1", "unjudged_features": features}
+    decision = {
+        "id": "1", "cause": "None", "action": "None", "reason": "WithinBounds", "message": said, "time": FIRST.end,
+    }  # fmt: skip
+    monitor = a_monitor(status={"signals": [signal], "last_decision": decision, "breached": breached})
+    found = get(conditions_of(monitor, monitor.status, MonitorObservation(), FIRST.end), "Breached")
+    assert found is not None
+    return found.message
+
+
+def test_a_calm_names_the_features_that_the_newest_windows_leave_open() -> None:
+    calm, gap = "No signal is in breach.", "Not judged for drift: month."
+    assert breached_condition(said=calm) == f"Decision 1: {calm}"
+    assert breached_condition("month", said=calm) == f"Decision 1: {calm} {gap}"
+    assert breached_condition("month", said=f"{calm} {gap}") == f"Decision 1: {calm} {gap}"
+    assert breached_condition("month", said=calm, breached="drift") == f"Decision 1: {calm}"
+    assert breached_condition("month", said=calm, state="NoData") == f"Decision 1: {calm}"
+
+
+def test_a_decision_names_the_features_that_are_not_judged() -> None:
+    status = after(DRIFT, DriftWindow(FIRST, TWO, {"internet": [STILL] * 12, "month": [{"dsl": 1.0}] * 12}))
+    evidence = gather_evidence([(DRIFT, status)], ())
+    assert evidence.unjudged == ("month",)
