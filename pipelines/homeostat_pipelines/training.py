@@ -12,7 +12,6 @@ from homeostat.engines.runs.packages import Package, bundled
 from homeostat.engines.runs.parameters import RESERVED, arguments
 from homeostat.runs import TrainInput
 from homeostat_pipelines import steps
-from homeostat_pipelines.report import Report
 
 _IN_WHEEL, _IN_CHECKOUT = Path(__file__).parent / "compiled", Path(__file__).parents[1] / "compiled"
 COMPILED = _IN_WHEEL if _IN_WHEEL.is_dir() else _IN_CHECKOUT
@@ -29,8 +28,6 @@ def run(job: TrainInput, objects: ObjectStore) -> None:
     """
     chosen = bundled(COMPILED, job.pipeline)
     parameters = {**_defaults(chosen), **arguments(chosen.declared, job.parameters)}
-    # The first step imports Feast, which takes seconds.
-    Report(objects, job.output).progress(steps.STEPS[0], 0, len(steps.STEPS))
     PIPELINES[job.pipeline](job, parameters, chosen.digest, objects)
 
 

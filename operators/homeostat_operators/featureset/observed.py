@@ -7,9 +7,6 @@ from homeostat.pod_settings import MATERIALIZATION
 from homeostat.runs import MaterializeResult
 from homeostat_operators.core.runs import RunObservation
 
-PURPOSE = "materialize"
-"""Purpose of a run that materialises."""
-
 
 @dataclass(frozen=True)
 class FeatureSetObservation:

@@ -49,7 +49,13 @@ Writer = Annotated[Caller, Depends(authenticated)]
 def api_routes(cluster: ClusterAccess, state: State, guard: Guard) -> APIRouter:
     """The routes under /api/v1."""
     routes = APIRouter(prefix="/api/v1")
+    _add_objects(routes, cluster, guard)
+    _add_overview(routes, state, guard)
+    _add_trigger(routes, cluster, guard)
+    return routes
 
+
+def _add_objects(routes: APIRouter, cluster: ClusterAccess, guard: Guard) -> None:
     @routes.get("/namespaces/{namespace}/{plural}")
     async def several(namespace: str, plural: Plural, caller: Reader) -> Manifest:
         """The objects of a kind."""
@@ -74,6 +80,8 @@ def api_routes(cluster: ClusterAccess, state: State, guard: Guard) -> APIRouter:
         shown = monitor.status.model_dump(mode="json", by_alias=True, exclude_none=True)
         return {field: shown.get(field) for field in ("lastDecision", "breachSince", "labels", "signals")}
 
+
+def _add_overview(routes: APIRouter, state: State, guard: Guard) -> None:
     @routes.get("/overview")
     async def loop(namespace: Annotated[str, Query(max_length=63)], caller: Reader) -> dict[str, Any]:
         """The whole loop of a namespace, as the page shows it, without the kinds that the caller may not list."""
@@ -83,6 +91,8 @@ def api_routes(cluster: ClusterAccess, state: State, guard: Guard) -> APIRouter:
         shown = overview(state.snapshot or Snapshot(), namespace, allowed, state.windows)
         return asdict(shown)
 
+
+def _add_trigger(routes: APIRouter, cluster: ClusterAccess, guard: Guard) -> None:
     @routes.post("/trainingjobs", status_code=201)
     async def train(
         request: TrainingRequest,
@@ -98,5 +108,3 @@ def api_routes(cluster: ClusterAccess, state: State, guard: Guard) -> APIRouter:
             spec = (await asyncio.to_thread(objects.get, cluster, "trainingjobs", request.namespace, source))["spec"]
         document = training_job(request, spec, caller, key or secrets.token_hex(16))
         return await asyncio.to_thread(objects.create_once, cluster, document, retried=key is not None)
-
-    return routes

@@ -120,8 +120,12 @@ def _same_site(request: Request) -> None:
 def page_routes(state: State, guard: Guard) -> APIRouter:
     """The routes for browsers."""
     routes = APIRouter(include_in_schema=False)
-    viewer = Viewer(state, guard)
+    _add_pages(routes, Viewer(state, guard), guard)
+    _add_session(routes, guard)
+    return routes
 
+
+def _add_pages(routes: APIRouter, viewer: Viewer, guard: Guard) -> None:
     @routes.get("/")
     async def page(request: Request, namespace: str = "") -> Response:
         """The page of a namespace, or of the first that the caller may list."""
@@ -141,6 +145,8 @@ def page_routes(state: State, guard: Guard) -> APIRouter:
         token = request.cookies.get(COOKIE, "")
         return StreamingResponse(viewer.stream(token, namespace), media_type="text/event-stream")
 
+
+def _add_session(routes: APIRouter, guard: Guard) -> None:
     @routes.get("/login")
     async def login_page() -> HTMLResponse:
         """The form that takes a Kubernetes token."""
@@ -168,5 +174,3 @@ def page_routes(state: State, guard: Guard) -> APIRouter:
         answer = RedirectResponse("/login", 303)
         answer.delete_cookie(COOKIE, httponly=True, samesite="strict")
         return answer
-
-    return routes

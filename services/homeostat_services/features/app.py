@@ -75,7 +75,12 @@ def create_app(reader: FeatureReader, guard: Guard, clock: Callable[[], float] =
     )
     app.state.guard = guard
     prepare(app, registry, lambda: None, BODY_LIMIT)
+    _add_refusals(app)
+    _add_lookup(app, reader, guard, rows, clock)
+    return app
 
+
+def _add_refusals(app: FastAPI) -> None:
     @app.exception_handler(EngineUnavailable)
     async def store_down(_request: Request, error: EngineUnavailable) -> JSONResponse:
         return refusal(503, str(error))
@@ -84,6 +89,8 @@ def create_app(reader: FeatureReader, guard: Guard, clock: Callable[[], float] =
     async def never_materialised(_request: Request, error: ObjectNotFound) -> JSONResponse:
         return refusal(404, str(error))
 
+
+def _add_lookup(app: FastAPI, reader: FeatureReader, guard: Guard, rows: Counter, clock: Callable[[], float]) -> None:
     @app.post("/v1/features/lookup")
     async def lookup(request: Lookup, caller: Annotated[Caller, Depends(authenticated)]) -> LookupAnswer:
         """Online features of entities."""
@@ -109,5 +116,3 @@ def create_app(reader: FeatureReader, guard: Guard, clock: Callable[[], float] =
                 for entity, row in zip(request.entities, stored, strict=True)
             ],
         )
-
-    return app
