@@ -102,7 +102,7 @@ class _Recorded:
     completed: datetime | None
 
 
-def untried_version(deployment: ModelDeployment, jobs: tuple[TrainingJob, ...]) -> str | None:
+def untried_version(deployment: ModelDeployment, jobs: tuple[TrainingJob, ...]) -> versions.Recorded | None:
     """A recorded version that a following deployment has not yet taken up, or None.
 
     One that the deployment cannot take up, because it has the number of the version that serves, is none: another training
@@ -120,7 +120,7 @@ def untried_version(deployment: ModelDeployment, jobs: tuple[TrainingJob, ...]) 
     if newest is None or versions.takes_number(newest, stable) or not versions.is_newer(newest, stable, recorded):
         return None
     tried = any(versions.is_same(entry, newest) for entry in deployment.status.history)
-    return None if tried else newest.version
+    return None if tried else newest
 
 
 def _candidate_in_flight(case: Case) -> Ruling | None:
@@ -130,7 +130,9 @@ def _candidate_in_flight(case: Case) -> Ruling | None:
         return _wait(MonitorReason.CANDIDATE_IN_FLIGHT, f"Version {candidate.version} {doing}.")
     untried = untried_version(case.deployment, case.observed.jobs)
     if untried is not None:
-        return _wait(MonitorReason.CANDIDATE_IN_FLIGHT, f"Version {untried} has not been evaluated by the gate yet.")
+        return _wait(
+            MonitorReason.CANDIDATE_IN_FLIGHT, f"Version {untried.version} has not been evaluated by the gate yet."
+        )
     windows = [parse_duration(s.window) for s in case.monitor.spec.signals if s.type is SignalType.PERFORMANCE]
     delay = case.deployment.spec.outcome_delay
     if stable is not None:

@@ -23,6 +23,7 @@ from homeostat.api.v1alpha1.monitor import (
 from homeostat.enums import SignalState
 from homeostat.reconcile.names import number_of
 from homeostat.signals import diagnose
+from homeostat_operators.core import versions
 from homeostat_operators.core.actions import Action, CreateOnce
 from homeostat_operators.core.plan import Plan
 from homeostat_operators.core.runs import Claim, claim, next_number
@@ -183,13 +184,14 @@ def _retraining_is_under_way(status: MonitorStatus, observed: MonitorObservation
         return not record.uid
     if not is_finished(job):
         return True
-    version = job.status.model.version if job.status.model else ""
-    candidate = deployment.status.candidate
-    if not version:
-        return False
-    return (candidate is not None and candidate.version == version) or (
-        admission.untried_version(deployment, observed.jobs) == version
+    made, on_its_way = (
+        job.status.model,
+        (
+            deployment.status.candidate,
+            admission.untried_version(deployment, observed.jobs),
+        ),
     )
+    return made is not None and any(one is not None and versions.is_same(one, made) for one in on_its_way)
 
 
 def _reserved(

@@ -3,13 +3,14 @@
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from homeostat.reconcile.stored import Unreadable
 from homeostat.testing.builders import a_training_job
 from homeostat_operators.monitor.plan import plan
-from unit.operators.monitor.world import MINUTE, START, World, shifted
+from unit.operators.monitor.world import DIGEST, MINUTE, START, World, a_deployment, shifted
 
 
 def at_admission() -> World:
@@ -70,6 +71,26 @@ def test_the_name_of_a_training_that_cannot_be_read_is_taken() -> None:
     decided = plan(world.monitor, replace(world.observed(), unreadable=bad), world.now)
     assert decided.status.retraining is not None
     assert decided.status.retraining.name == "churn-retrain-5"
+
+
+@pytest.mark.parametrize(
+    ("digest", "reason"),
+    [(DIGEST, "Admitted"), (f"sha256:{'7' * 64}", "CandidateInFlight")],
+    ids=["its own", "another"],
+)
+def test_a_decision_stands_while_the_version_that_it_made_is_rolled_out_and_no_other_of_that_number(
+    digest: str, reason: str
+) -> None:
+    world = at_admission().turn().turn()
+    world.now += 2 * MINUTE
+    world.train()
+    rolling = a_deployment("1", START, candidate="2", held="2")
+    candidate = rolling.status.candidate
+    assert candidate is not None
+    changed = {"candidate": candidate.model_copy(update={"digest": digest})}
+    world.deployment = rolling.model_copy(update={"status": rolling.status.model_copy(update=changed)})
+    world.turn()
+    assert world.decision[2] == reason
 
 
 def test_the_training_job_names_its_monitor_and_has_no_owner() -> None:

@@ -12,7 +12,8 @@ from homeostat.api.v1alpha1.trainingjob import TrainingJob
 from homeostat.artifacts.outcomes import LabelGain
 from homeostat.reconcile.stored import Unreadable
 from homeostat.testing.builders import a_model_deployment, a_monitor, a_training_job
-from homeostat_operators.monitor.admission import Case, admit, eligible_from, own_times, untried_version
+from homeostat_operators.monitor import admission
+from homeostat_operators.monitor.admission import Case, admit, eligible_from, own_times
 from homeostat_operators.monitor.observed import LabelCount, MonitorObservation
 from unit.operators.monitor.world import DIGEST, START, a_deployment, retrain
 
@@ -45,6 +46,11 @@ def a_case(
     labels = LabelCount(SINCE, gain or LabelGain(rows=rows))
     observed = MonitorObservation(jobs=jobs, labels=labels, materialized={"customers": through})
     return Case(monitor, deployment or a_deployment("1", START), monitor.status, observed, SINCE, now)
+
+
+def untried_version(deployment: ModelDeployment, jobs: tuple[TrainingJob, ...]) -> str | None:
+    found = admission.untried_version(deployment, jobs)
+    return found.version if found else None
 
 
 def told(case: Case) -> tuple[str, str, str]:
