@@ -158,6 +158,7 @@ def _write_online(
         features=[feature.name for feature in source.features],
         types=[feature.type.value for feature in source.features],
         ttl=timedelta(seconds=ttl_seconds),
+        entity_type=source.entities[0].type.value,
     )
     written = writer.write(_rows(newest, source))
     writer.finish(through.timestamp())

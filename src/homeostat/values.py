@@ -4,6 +4,8 @@ Models compute in single precision and take text; what they cannot tell apart fr
 `docs/values.md` has the whole policy, with the boundary at which each rule is applied.
 """
 
+import re
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,6 +14,8 @@ LARGEST = float(np.finfo(np.float32).max)
 
 INTEGER_LIMIT = 2**63
 """Whole numbers are at least its negative and less than it."""
+
+_INTEGER_TEXT = re.compile(r"0|-?[1-9][0-9]{0,18}", re.ASCII)
 
 EXACT = {4: 2**24, 8: 2**53}
 """Beyond it a floating-point number skips whole numbers, by its size in bytes."""
@@ -55,3 +59,8 @@ def distinct(numbers: NDArray[np.generic]) -> tuple[int, int]:
     """
     different = np.unique(numbers)
     return different.size, np.unique(different.astype(np.float32)).size
+
+
+def is_integer_id(text: str) -> bool:
+    """Whether a text is the key of an Int64 entity, in the one spelling that it has: "007" would be another key than 7."""
+    return bool(_INTEGER_TEXT.fullmatch(text)) and -INTEGER_LIMIT <= int(text) < INTEGER_LIMIT

@@ -1,7 +1,7 @@
 """The HTTP interface of the features service; a lookup needs the right to get the FeatureSet."""
 
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Annotated
 
@@ -12,11 +12,14 @@ from pydantic import Field, StringConstraints
 
 from homeostat import telemetry
 from homeostat.api.common import NAME_PATTERN, FieldName, ResourceName
+from homeostat.api.v1alpha1.featureset import EntityType
 from homeostat.documents import StrictDocument
-from homeostat.engines.features.layout import Value
+from homeostat.engines.features.layout import Metadata, Value
 from homeostat.engines.features.reader import FeatureReader
 from homeostat.reconcile.errors import EngineUnavailable, ObjectNotFound
+from homeostat.values import is_integer_id
 from homeostat_services.access import Access, Caller, Guard, Refused
+from homeostat_services.shortened import shortened
 from homeostat_services.web import authenticated, prepare, refusal
 
 BODY_LIMIT = 1024 * 1024
@@ -51,6 +54,12 @@ class LookupAnswer(StrictDocument):
 
 class UnknownFeature(Refused):
     """A feature that the FeatureSet does not have."""
+
+    status = 422
+
+
+class WrongEntity(Refused):
+    """An entity id that the key of the FeatureSet cannot have."""
 
     status = 422
 
@@ -102,6 +111,7 @@ def _add_lookup(app: FastAPI, reader: FeatureReader, guard: Guard, rows: Counter
                 f"features: {unknown} are not in feature set {request.feature_set!r}; "
                 f"it has {', '.join(described.features)}"
             )
+        _check_entities(request.entities, described)
         stored = await reader.lookup(request.namespace, request.feature_set, request.entities)
         present = sum(row is not None for row in stored)
         rows.labels(request.namespace, request.feature_set, "true").inc(present)
@@ -116,3 +126,19 @@ def _add_lookup(app: FastAPI, reader: FeatureReader, guard: Guard, rows: Counter
                 for entity, row in zip(request.entities, stored, strict=True)
             ],
         )
+
+
+def _check_entities(entities: Sequence[str], described: Metadata) -> None:
+    """Refuses ids that are no keys, which would look like entities without features.
+
+    Raises:
+        WrongEntity: For the first one.
+    """
+    if described.entity_type != EntityType.INT64:
+        return
+    for position, entity in enumerate(entities):
+        if not is_integer_id(entity):
+            raise WrongEntity(
+                f"entities[{position}] is {shortened(entity)}; an entity id is an integer of at most 64 bits without leading "
+                "zeros, since the key of this entity is an Int64"
+            )

@@ -5,7 +5,6 @@ column with a gap as floating-point numbers, whatever its type.
 """
 
 import math
-import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -13,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from homeostat.artifacts.signature import Datatype
-from homeostat.values import EXACT, INTEGER_LIMIT, LARGEST, NUL, usable, without_nul
+from homeostat.values import EXACT, INTEGER_LIMIT, LARGEST, NUL, is_integer_id, usable, without_nul
 from homeostat_services.predictor.errors import InvalidRequest
 from homeostat_services.shortened import shortened
 
@@ -21,7 +20,6 @@ MAX_ENTITY = 256
 """Characters of an entity id; the observer takes no longer ones."""
 
 _NONE = type(None)
-_INTEGER_TEXT = re.compile(r"0|-?[1-9][0-9]{0,18}", re.ASCII)
 
 
 class _UnusableError(Exception):
@@ -168,8 +166,7 @@ def _any_id(value: Any) -> str:
 
 
 def _integer_id(value: Any) -> str:
-    # As text only in the one spelling that the key has everywhere else: "007" would be another key than 7.
-    if type(value) is str and _INTEGER_TEXT.fullmatch(value):
+    if type(value) is str and is_integer_id(value):
         value = int(value)
     return str(_integer(value))
 

@@ -9,13 +9,14 @@ import uuid
 from datetime import timedelta
 from pathlib import Path
 
+import msgspec
 import pyarrow as pa
 import pytest
 from feast import FileSource
 from redis import Redis
 
 from homeostat.documents import TolerantDocument
-from homeostat.engines.features.layout import Value
+from homeostat.engines.features.layout import Metadata, Value
 from homeostat.engines.features.reader import FeatureReader
 from homeostat.engines.objects.s3 import S3Objects
 from homeostat.engines.runs.packages import bundled
@@ -93,6 +94,8 @@ def test_the_services_reader_reads_what_a_materialisation_wrote(world: World, re
     expected = customers(20).select(["contract", "tenure", "charge", "paperless"]).to_pylist()
     assert world.lookup("c0000", "c0007", "nobody") == [expected[0], expected[7], None]
     assert 0 < redis.ttl(f"homeostat:{world.namespace}:customers:c0000") <= 3600
+    described = msgspec.msgpack.decode(redis.get(f"homeostat:{world.namespace}:customers"), type=Metadata)  # type: ignore[arg-type]  # of the synchronous client
+    assert described.entity_type == "String"
 
 
 def test_feast_reads_online_and_names_the_snapshot(world: World, tmp_path: Path) -> None:

@@ -27,6 +27,8 @@ class Metadata(msgspec.Struct, frozen=True):
     """Source data known up to this time (Unix seconds) are materialised."""
     earlier: dict[str, int] = msgspec.field(name="old", default_factory=dict)
     """Hash of each earlier schema whose rows are still right, with its number of features."""
+    entity_type: str = msgspec.field(name="e", default="")
+    """Type of the entity's key, as in the spec; empty where the rows were written before it was recorded."""
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -48,16 +50,20 @@ def row_key(namespace: str, feature_set: str, entity: str) -> str:
     return f"homeostat:{namespace}:{feature_set}:{entity}"
 
 
-def succeed(previous: Metadata | None, schema: str, features: list[str], types: list[str]) -> Metadata:
+def succeed(
+    previous: Metadata | None, schema: str, features: list[str], types: list[str], entity_type: str = ""
+) -> Metadata:
     """Metadata of a schema that takes the place of another; earlier rows stay readable when features were only appended."""
     if previous is None:
-        return Metadata(schema, features, types)
+        return Metadata(schema, features, types, entity_type=entity_type)
     if previous.schema == schema:
-        return previous
+        if entity_type in ("", previous.entity_type):
+            return previous
+        return msgspec.structs.replace(previous, entity_type=entity_type)
     size = len(previous.features)
     appended = features[:size] == previous.features and types[:size] == previous.types
     earlier = {**previous.earlier, previous.schema: size} if appended else {}
-    return Metadata(schema, features, types, through=previous.through, earlier=earlier)
+    return Metadata(schema, features, types, through=previous.through, earlier=earlier, entity_type=entity_type)
 
 
 def named(metadata: Metadata, row: Row) -> dict[str, Value] | None:

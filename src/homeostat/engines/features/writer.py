@@ -27,6 +27,7 @@ class FeatureWriter:
         features: Names of the features, in order.
         types: Their types, as in the spec.
         ttl: How long a row is served.
+        entity_type: Type of the entity's key, as in the spec; empty: not known to the writer.
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class FeatureWriter:
         features: Sequence[str],
         types: Sequence[str],
         ttl: timedelta,
+        entity_type: str = "",
     ) -> None:
         self._client = client
         self._namespace = namespace
@@ -47,6 +49,7 @@ class FeatureWriter:
         self._features = list(features)
         self._types = list(types)
         self._ttl = ttl
+        self._entity_type = entity_type
 
     def write(self, rows: Iterable[tuple[str, float, Sequence[Value]]]) -> int:
         """Puts rows of (entity key as text, event time in Unix seconds, values in feature order); their number.
@@ -84,7 +87,7 @@ class FeatureWriter:
         key = metadata_key(self._namespace, self._feature_set)
         stored = self._client.get(key)
         previous = msgspec.msgpack.decode(stored, type=Metadata) if isinstance(stored, bytes) else None
-        metadata = succeed(previous, self._schema, self._features, self._types)
+        metadata = succeed(previous, self._schema, self._features, self._types, self._entity_type)
         if through is not None:
             metadata = msgspec.structs.replace(metadata, through=through)
         if metadata != previous:

@@ -1,3 +1,4 @@
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -79,6 +80,31 @@ async def test_only_the_features_asked_for_are_answered_and_an_unknown_one_is_na
     wrong = await client.post("/v1/features/lookup", json=wanted(features=["plans"]), headers=ADA)
     assert wrong.status_code == 422
     assert "['plans'] are not in feature set 'customers'; it has tenure, plan" in wrong.json()["error"]
+
+
+@pytest.mark.parametrize("entity", ["007", "7.0", "+7", "-0", "seven", "9223372036854775808"])
+async def test_an_id_that_is_no_key_of_an_integer_entity_is_refused_by_its_place(
+    client: httpx.AsyncClient, redis: MemoryRedis, entity: str
+) -> None:
+    metadata = Metadata("s1", ["tenure"], ["Int64"], entity_type="Int64")
+    redis.content[metadata_key("churn", "customers")] = msgspec.msgpack.encode(metadata)
+    redis.content[row_key("churn", "customers", "7")] = msgspec.msgpack.encode(Row("s1", 900.0, [12]))
+    right = await client.post("/v1/features/lookup", json=wanted(entities=["7", "-9223372036854775808"]), headers=ADA)
+    assert [row["found"] for row in right.json()["rows"]] == [True, False]
+    wrong = await client.post("/v1/features/lookup", json=wanted(entities=["7", entity]), headers=ADA)
+    assert wrong.status_code == 422
+    assert re.search(rf"entities\[1\] is .{re.escape(entity)}.*; an entity id is an integer", wrong.json()["error"])
+
+
+@pytest.mark.parametrize("entity_type", ["", "String"])
+async def test_any_text_is_an_id_of_a_text_entity_or_of_one_whose_type_is_not_recorded(
+    client: httpx.AsyncClient, redis: MemoryRedis, entity_type: str
+) -> None:
+    metadata = Metadata("s1", ["tenure"], ["Int64"], entity_type=entity_type)
+    redis.content[metadata_key("churn", "customers")] = msgspec.msgpack.encode(metadata)
+    redis.content[row_key("churn", "customers", "007")] = msgspec.msgpack.encode(Row("s1", 900.0, [12]))
+    answer = await client.post("/v1/features/lookup", json=wanted(entities=["007"]), headers=ADA)
+    assert answer.json()["rows"][0]["found"] is True
 
 
 async def test_a_lookup_needs_the_right_to_get_the_feature_set(client: httpx.AsyncClient) -> None:
