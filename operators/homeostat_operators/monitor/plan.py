@@ -184,13 +184,8 @@ def _retraining_is_under_way(status: MonitorStatus, observed: MonitorObservation
         return not record.uid
     if not is_finished(job):
         return True
-    made, on_its_way = (
-        job.status.model,
-        (
-            deployment.status.candidate,
-            admission.untried_version(deployment, observed.jobs),
-        ),
-    )
+    made = job.status.model
+    on_its_way = (deployment.status.candidate, admission.untried_version(deployment, observed.jobs))
     return made is not None and any(one is not None and versions.is_same(one, made) for one in on_its_way)
 
 
