@@ -29,6 +29,7 @@ from homeostat.signals import (
     unit_change,
 )
 from homeostat.signals.blindness import blindness
+from homeostat.signals.windows import mixes_times_of_day
 from homeostat_operators.monitor.observed import CohortWindow, DriftWindow, SignalData, ValueWindow, WindowData
 
 SETTLE = timedelta(seconds=10)
@@ -120,8 +121,9 @@ def _drift(signal: api.Signal, data: DriftWindow) -> Judged:
     selected, note = _selected(signal, data.baseline)
     if not selected:
         return Judged(SignalState.NO_DATA, f"There is no feature to judge.{note}")
+    mixed_times = mixes_times_of_day((data.window.end - data.window.start).total_seconds())
     try:
-        features = [feature_drift(one, data.counts.get(one.name, [])) for one in selected]
+        features = [feature_drift(one, data.counts.get(one.name, []), mixed_times=mixed_times) for one in selected]
     except ValueError as error:
         return Judged(SignalState.NO_DATA, f"{error}.")
     if data.idle:

@@ -66,6 +66,10 @@ def sub_window_counts(
     return counts
 
 
+WHOLE_DAYS = "; its parts are different times of day: give it a window of whole days, at least four (96h)"
+"""Remedy where the parts of a window cannot tell what follows the time of day from batches."""
+
+
 @dataclass(frozen=True)
 class SpecialShare:
     """Share of a window's rows outside the regular bins, beside the baseline's."""
@@ -108,6 +112,12 @@ class FeatureDrift:
     """Share of the training rows in regular bins."""
     regular_samples: float = math.inf
     """Effective sample of the window's rows in regular bins."""
+    mixed_times: bool = False
+    """Whether the parts of the window cover different times of the day (`mixes_times_of_day`)."""
+
+    def remedy(self, min_samples: int) -> str:
+        """What makes more of the rows of a window that has enough of them; empty if nothing does."""
+        return WHOLE_DAYS if self.mixed_times and self.samples >= min_samples else ""
 
     def obstacle(self, min_samples: int) -> str:
         """Why the distribution over the regular bins cannot be judged; empty if it can."""
@@ -115,7 +125,10 @@ class FeatureDrift:
             return "it has no values in training"
         if self.effective_samples < min_samples:
             clustered = f" of {self.samples:.0f} rows that arrive in batches" if self.design_effect > 1 else ""
-            return f"its effective sample is {self.effective_samples:.0f}{clustered}, below minSamples of {min_samples}"
+            reason = (
+                f"its effective sample is {self.effective_samples:.0f}{clustered}, below minSamples of {min_samples}"
+            )
+            return reason + self.remedy(min_samples)
         if self.regular_samples < min_samples * self.trained_share:
             return (
                 f"the effective sample of values that training has seen is {self.regular_samples:.0f}, below minSamples of "
@@ -124,12 +137,15 @@ class FeatureDrift:
         return ""
 
 
-def feature_drift(baseline: FeatureBaseline, sub_windows: Sequence[Mapping[str, float]]) -> FeatureDrift:
+def feature_drift(
+    baseline: FeatureBaseline, sub_windows: Sequence[Mapping[str, float]], *, mixed_times: bool = False
+) -> FeatureDrift:
     """Drift of one feature between training and a window.
 
     Args:
         baseline: The feature as the stable version was trained on it.
         sub_windows: Counts by bin label in each part of the window; absent labels are 0.
+        mixed_times: Whether the parts of the window cover different times of the day.
 
     Raises:
         ValueError: A label that the baseline does not have.
@@ -159,6 +175,7 @@ def feature_drift(baseline: FeatureBaseline, sub_windows: Sequence[Mapping[str, 
         specials=_specials(baseline, counts),
         trained_share=sum(baseline.counts) / baseline.n if baseline.n else 0.0,
         regular_samples=float(regular.sum()) / cluster.effect,
+        mixed_times=mixed_times,
     )
 
 
@@ -363,7 +380,8 @@ def _without_data(features: Sequence[FeatureDrift], unjudged: tuple[Unjudged, ..
     best = max(features, key=lambda f: f.effective_samples, default=None)
     samples = best.effective_samples if best else 0.0
     why = f" ({best.samples:.0f} rows, design effect {best.design_effect:.1f})" if best else ""
-    sentence = f"The effective sample is {samples:.0f}{why}, below minSamples of {min_samples}."
+    remedy = best.remedy(min_samples) if best else ""
+    sentence = f"The effective sample is {samples:.0f}{why}, below minSamples of {min_samples}{remedy}."
     if best and best.effective_samples >= min_samples:
         sentence = _of_unjudged(unjudged, len(features)).strip()
     return DriftEstimate(SignalState.NO_DATA, "", None, None, None, samples, (), (), (), unjudged, sentence)

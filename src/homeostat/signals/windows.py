@@ -15,7 +15,9 @@ from homeostat.enums import SignalState
 SUB_WINDOWS = 12
 """Parts of a window between which the design effect is estimated; scrape at least twice in each."""
 
-CYCLES = (7 * 86_400.0, 86_400.0)
+DAY = 86_400.0
+
+CYCLES = (7 * DAY, DAY)
 """Seconds of the cycles that traffic has, the longest first: weeks and days."""
 
 FEWEST_CYCLES = 4
@@ -115,10 +117,22 @@ def parts_of(width: float) -> int:
     The hours of a day and the days of a week differ every time, which is no clustering: parts that cut a cycle would make
     such features look as if few independent rows had arrived.
     """
-    for cycle in CYCLES:
-        if width >= FEWEST_CYCLES * cycle and width % cycle == 0:
-            return int(width // cycle)
-    return SUB_WINDOWS
+    cycle = _cycle_of(width)
+    return SUB_WINDOWS if cycle is None else int(width // cycle)
+
+
+def mixes_times_of_day(width: float) -> bool:
+    """Whether the parts of a window of `width` seconds cover different times of the day, although it lasts a day or more.
+
+    What follows the time of day then looks as if it arrived in batches. One to three days do not show how much days differ
+    from each other, and other lengths do not consist of days.
+    """
+    return width >= DAY and _cycle_of(width) is None
+
+
+def _cycle_of(width: float) -> float | None:
+    """Seconds of the longest cycle that a window consists of, as often as `FEWEST_CYCLES` at least."""
+    return next((c for c in CYCLES if width >= FEWEST_CYCLES * c and width % c == 0), None)
 
 
 def split(start: float, end: float, parts: int | None = None) -> list[tuple[float, float]]:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from homeostat.signals import SignalState, Streak, Window, advance, due_windows, next_window, resume
-from homeostat.signals.windows import parts_of, split
+from homeostat.signals.windows import DAY, mixes_times_of_day, parts_of, split
 
 SINCE = datetime(2026, 1, 1, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -128,9 +128,6 @@ def test_a_window_is_split_into_twelve_equal_parts_that_end_exactly_at_its_end()
     ]
 
 
-DAY = 86_400.0
-
-
 @pytest.mark.parametrize(
     ("width", "parts"),
     [(60.0, 12), (DAY, 12), (3 * DAY, 12), (4 * DAY, 4), (4.5 * DAY, 12), (7 * DAY, 7), (28 * DAY, 4), (30 * DAY, 30)],
@@ -139,3 +136,16 @@ def test_parts_of_a_window_are_whole_weeks_or_days_where_it_has_four_of_them(wid
     assert len(split(0, width)) == parts_of(width) == parts
     assert split(0, width)[-1][1] == width
     assert len(split(DAY, DAY + width)) == parts, "the width counts, wherever the window lies"
+
+
+@pytest.mark.parametrize(
+    ("width", "mixed"),
+    [
+        (60.0, False), (DAY - 1, False), (DAY, True), (25 * 3600.0, True), (3 * DAY, True), (4 * DAY, False),
+        (4.5 * DAY, True), (7 * DAY, False),
+    ],
+)  # fmt: skip
+def test_a_window_of_a_day_or_more_mixes_times_of_day_unless_its_parts_are_days_or_weeks(
+    width: float, mixed: bool
+) -> None:
+    assert mixes_times_of_day(width) is mixed

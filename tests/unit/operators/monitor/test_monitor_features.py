@@ -1,18 +1,21 @@
 """Which features a drift signal judges, and whose figures it shows."""
 
+from datetime import timedelta
+
 import pytest
 
 from homeostat.api.v1alpha1.monitor import FeatureSelection
 from homeostat.enums import SignalState
 from homeostat.reconcile.conditions import get
-from homeostat.signals import FeatureKind, fit
+from homeostat.signals import FeatureKind, Window, fit
+from homeostat.signals.windows import split
 from homeostat.testing.builders import a_monitor
 from homeostat_operators.monitor import judgement
 from homeostat_operators.monitor.conditions import conditions_of
 from homeostat_operators.monitor.diagnosis import gather_evidence
 from homeostat_operators.monitor.observed import DriftWindow, MonitorObservation
 from unit.operators.monitor.judging import DRIFT, FIRST, SECOND, after
-from unit.operators.monitor.world import STILL
+from unit.operators.monitor.world import BASELINE, STILL
 
 TWO = fit(
     {name: ["dsl", "none"] * 2000 for name in ("internet", "month")},
@@ -112,3 +115,38 @@ def test_a_decision_names_the_features_that_are_not_judged() -> None:
     status = after(DRIFT, DriftWindow(FIRST, TWO, {"internet": [STILL] * 12, "month": [{"dsl": 1.0}] * 12}))
     evidence = gather_evidence([(DRIFT, status)], ())
     assert evidence.unjudged == ("month",)
+
+
+def by_day_and_night(width: timedelta) -> judgement.Judged:
+    """A feature that is one thing by day and another by night, as in training, and never drifts."""
+    window = Window(FIRST.start, FIRST.start + width)
+    parts = split(0.0, width.total_seconds())
+
+    def share_of_day(start: float, end: float) -> float:
+        hours = [hour % 24 for hour in range(int(start // 3600), int(end // 3600))]
+        return sum(6 <= hour < 18 for hour in hours) / len(hours)
+
+    counts = [{"dsl": 600 * share_of_day(*part), "none": 600 * (1 - share_of_day(*part))} for part in parts]
+    return judgement.judged(DRIFT, DriftWindow(window, BASELINE, {"internet": counts}), None)
+
+
+@pytest.mark.parametrize("hours", [24, 48, 72])
+def test_a_feature_that_follows_the_time_of_day_asks_for_whole_days_in_a_window_of_fewer_than_four(hours: int) -> None:
+    verdict = by_day_and_night(timedelta(hours=hours))
+    assert verdict.state is SignalState.NO_DATA
+    (one,) = verdict.unjudged
+    assert one.reason.endswith("different times of day: give it a window of whole days, at least four (96h)")
+    assert len(one.reason) <= 256
+    assert verdict.sentence.endswith("give it a window of whole days, at least four (96h).")
+
+
+def test_in_a_window_of_four_days_it_is_within_bounds() -> None:
+    assert by_day_and_night(timedelta(hours=96)).state is SignalState.WITHIN_BOUNDS
+
+
+def test_a_feature_with_too_few_rows_is_not_sent_to_another_window() -> None:
+    window = Window(FIRST.start, FIRST.start + timedelta(days=1))
+    verdict = judgement.judged(
+        DRIFT, DriftWindow(window, BASELINE, {"internet": [{"dsl": 1.0, "none": 1.0}] * 12}), None
+    )
+    assert [one.reason for one in verdict.unjudged] == ["its effective sample is 24, below minSamples of 200"]
