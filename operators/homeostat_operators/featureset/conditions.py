@@ -28,6 +28,9 @@ def conditions_of(resource: FeatureSet, status: FeatureSetStatus, now: datetime)
 
 
 def _renewal(resource: FeatureSet, status: FeatureSetStatus) -> str:
+    schedule = resource.spec.materialization
+    if schedule is not None and schedule.suspend:
+        return "It is suspended; set spec.materialization.suspend to false to start the next run."
     return renewal(resource.metadata.namespace, resource.metadata.name, status.next_run_time)
 
 
@@ -70,5 +73,6 @@ def _newest_run(status: FeatureSetStatus) -> tuple[FeatureSetReason, str, bool]:
         case RunOutcome.FAILED:
             source = run.reason == FailureReason.SOURCE_UNAVAILABLE
             reason = FeatureSetReason.SOURCE_UNAVAILABLE if source else FeatureSetReason.RUN_FAILED
-            end = "it is retried on the next slot, change or request" if run.permanent else "it is retried"
-            return reason, f"Run {run.number} failed, {end}: {run.message}", not run.permanent
+            again = None if run.permanent else status.next_run_time
+            end = f" and is retried at {format_time(again)}" if again else ""
+            return reason, f"Run {run.number} failed{end}: {run.message.rstrip('.')}.", again is not None

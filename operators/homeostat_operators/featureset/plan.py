@@ -55,7 +55,7 @@ def plan(resource: FeatureSet, observed: FeatureSetObservation, now: datetime) -
     status = status.model_copy(
         update={
             "observed_generation": resource.metadata.generation,
-            "next_run_time": None if _suspended(resource) else slot,
+            "next_run_time": _next_run_time(resource, status, slot),
         }
     )
     status = status.model_copy(update={"conditions": conditions.conditions_of(resource, status, now)})
@@ -185,6 +185,13 @@ def _retry_time(status: FeatureSetStatus) -> datetime | None:
     return run.completion_time + POLICY.pause(status.failures)
 
 
+def _next_run_time(resource: FeatureSet, status: FeatureSetStatus, slot: datetime | None) -> datetime | None:
+    """The next slot, or the retry of a failed run where that comes first; None: a run starts only for a change or a request."""
+    if _suspended(resource):
+        return None
+    return min((time for time in (slot, _retry_time(status)) if time is not None), default=None)
+
+
 def _reserved(resource: FeatureSet, status: FeatureSetStatus, number: int, now: datetime) -> MaterializationRun:
     """The next run; it answers every reason that there is for one."""
     since = status.run.start_time if status.run else now
@@ -222,8 +229,6 @@ def _requeue_after(
         times.append(RUN_POLL_INTERVAL + now)
     if status.next_run_time is not None:
         times.append(status.next_run_time)
-    if (retry := _retry_time(status)) is not None and not _suspended(resource):
-        times.append(retry)
     if (last := status.last_materialization) is not None and resource.spec.freshness is not None:
         times.append(last.time + parse_duration(resource.spec.freshness.max_age))
     # Jobs and changes queue the object by themselves; what is past already has been acted on or waits for those.

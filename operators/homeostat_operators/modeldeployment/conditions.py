@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from homeostat.api.common import Condition, ConditionStatus, ConditionType
+from homeostat.api.common import Condition, ConditionStatus, ConditionType, format_time
 from homeostat.api.v1alpha1.modeldeployment import (
     Candidate,
     HistoryEntry,
@@ -16,7 +16,7 @@ from homeostat.engines.serving import Serving
 from homeostat.reconcile.conditions import put, ready, reconciling, stalled
 from homeostat.reconcile.stored import note
 from homeostat_operators.core import versions
-from homeostat_operators.modeldeployment import candidates, inputs, rollout
+from homeostat_operators.modeldeployment import candidates, evaluation, inputs, rollout
 from homeostat_operators.modeldeployment.observed import ModelDeploymentObservation
 
 ConditionUpdate = tuple[ModelDeploymentReason, str]
@@ -114,9 +114,9 @@ def _candidate(
         against = "the champion" if candidate.champion_digest else "the gate's minimum"
         state = observed.evaluation.state
         obstacle = observed.evaluation.outage or (state.failure_message if state and not state.finished else "")
-        failure = candidate.last_evaluation_failure
-        if failure is not None and candidate.evaluation == 0 and not obstacle:
-            obstacle = f"It starts after a pause, because the last attempt failed: {failure.message}"
+        failure, again = candidate.last_evaluation_failure, evaluation.retry_time(candidate)
+        if failure is not None and again is not None and candidate.evaluation == 0 and not obstacle:
+            obstacle = f"It starts at {format_time(again)}, because the last attempt failed: {failure.message}"
         message = f"Version {version} is evaluated against {against} on the holdout{attempt}.{f' {obstacle}' if obstacle else ''}"
         return ModelDeploymentReason.EVALUATING, message
     pods = _pods(serving) if serving else f"0 of {resource.spec.realtime.replicas} pods ready"

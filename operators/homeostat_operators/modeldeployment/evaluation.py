@@ -41,7 +41,6 @@ REMEDIES = {
 POLICY = RunPolicy(
     deadline=timedelta(seconds=children.EVALUATE_DEADLINE_SECONDS),
     attempts=3,
-    permanent=frozenset(),
     remedies=REMEDIES,
 )
 
@@ -90,8 +89,13 @@ def _due(candidate: Candidate | None, now: datetime) -> datetime | None:
     """When the next evaluation may start; None: none is needed."""
     if candidate is None or candidate.gate_passed:
         return None
+    return retry_time(candidate) or now
+
+
+def retry_time(candidate: Candidate) -> datetime | None:
+    """When an evaluation that failed is tried again; None: none failed."""
     failure = candidate.last_evaluation_failure
-    return now if failure is None else failure.time + POLICY.pause(candidate.evaluation_failures)
+    return None if failure is None else failure.time + POLICY.pause(candidate.evaluation_failures)
 
 
 def recorded_evaluation(resource: ModelDeployment, status: ModelDeploymentStatus) -> RecordedRun:
@@ -155,8 +159,10 @@ def _failed(
 ) -> ModelDeploymentStatus:
     """Status after a failed evaluation: the next one follows after a pause, or the rollout ends."""
     failures = candidate.evaluation_failures + 1
+    if failed.permanent:
+        return finish(resource, status, Outcome.EVALUATION_FAILED, f"{failed.message}.", now)
     if failed.exhausted:
-        reason = f"{failures} evaluations of version {candidate.version} failed, the last one: {failed.message}"
+        reason = f"{failures} evaluations of version {candidate.version} failed, the last one: {failed.message}."
         return finish(resource, status, Outcome.EVALUATION_FAILED, reason, now)
     failure = EvaluationFailure(reason=failed.reason[:63], message=failed.message, time=now)
     ended = {"evaluation": 0, "evaluation_uid": "", "evaluation_failures": failures, "last_evaluation_failure": failure}

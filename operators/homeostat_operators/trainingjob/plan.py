@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import assert_never
 
-from homeostat.api.common import truncated
+from homeostat.api.common import format_time, truncated
 from homeostat.api.v1alpha1 import FeatureSet, TrainingJob, TrainingJobStatus
 from homeostat.api.v1alpha1.trainingjob import (
     Completion,
@@ -167,7 +167,7 @@ def _idle(status: TrainingJobStatus, until: datetime | None, now: datetime) -> S
     if until is None:
         return Step(status, ConditionUpdate.suspended())
     why = status.run.message if status.run else ""
-    text = f"Attempt {status.attempt} failed and is retried: {why}"
+    text = f"Attempt {status.attempt} failed and is retried at {format_time(until)}: {why}"
     return Step(status, ConditionUpdate(TrainingJobReason.RETRYING, text), requeue_after=until - now)
 
 
@@ -274,8 +274,11 @@ def _failed(resource: TrainingJob, observed: TrainingJobObservation, failed: Fai
     if failed.reason == FailureReason.INVALID_DATA:
         return _final(status, ConditionUpdate.failure(TrainingJobReason.INVALID_DATA, failed.message), now)
     if not failed.exhausted:
-        text = f"Attempt {status.attempt} failed and is retried ({failures} of {limit} retries used): {failed.message}"
         pause = _policy(resource, status, now).pause(failures)
+        text = (
+            f"Attempt {status.attempt} failed and is retried at {format_time(now + pause)} "
+            f"({failures} of {limit} retries used): {failed.message}"
+        )
         return Step(status, ConditionUpdate(TrainingJobReason.RETRYING, text), requeue_after=pause)
     text = f"All {failures} attempts failed; the last one: {failed.message}"
     if failed.reason == DEADLINE_EXCEEDED:

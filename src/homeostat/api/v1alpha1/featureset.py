@@ -300,7 +300,9 @@ class FeatureSetStatus(StatusModel):
     run: Annotated[MaterializationRun | None, Field(description="Newest run.")] = None
     failures: Annotated[int, Field(description="Number of failed runs since the last successful one.", ge=0)] = 0
     last_materialization: Annotated[LastMaterialization | None, Field(description="Last successful run.")] = None
-    next_run_time: Annotated[datetime | None, Field(description="Time of the next scheduled run.")] = None
+    next_run_time: Annotated[
+        datetime | None, Field(description="Time of the next run: by the schedule, or of the retry after a failure.")
+    ] = None
     conditions: Conditions = Field(default_factory=list)
 
 

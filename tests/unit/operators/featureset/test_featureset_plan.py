@@ -137,7 +137,12 @@ def test_a_source_that_is_away_is_reported_by_its_own_reason() -> None:
 def test_data_that_contradict_the_spec_are_not_read_again_before_the_next_slot() -> None:
     failure = RunFailure(reason=FailureReason.INVALID_DATA, message="no column tenure")
     failed = plan(a_feature_set(status={"run": a_run()}), seen(failure=failure), NOW)
-    assert is_true(failed.status.conditions, ConditionType.STALLED)
+    stalled = get(failed.status.conditions, ConditionType.STALLED)
+    assert stalled is not None
+    assert stalled.status == "True"
+    assert stalled.message.startswith(
+        "Run 1 failed: InvalidData: no column tenure. Its next run is at 2026-01-05T09:00:00Z; to start one now: "
+    )
     assert created(plan(a_feature_set(status=failed.status), NOTHING, NOW + timedelta(minutes=20))) == []
     assert created(plan(a_feature_set(status=failed.status), NOTHING, NOW + timedelta(minutes=30))) != []
 

@@ -9,7 +9,7 @@ import pytest
 from homeostat.api.common import ConditionType
 from homeostat.api.v1alpha1.featureset import RunOutcome
 from homeostat.artifacts.features import schema_hash
-from homeostat.reconcile.conditions import get
+from homeostat.reconcile.conditions import get, is_true
 from homeostat.runs import FailureReason, RunFailure
 from homeostat.testing.builders import a_feature_set
 from homeostat_operators.core.actions import Stop
@@ -58,6 +58,45 @@ def test_a_suspended_feature_set_waits_for_staleness_alone() -> None:
     assert decided.status.next_run_time is None
     assert decided.requeue_after == timedelta(minutes=116)
     assert wait(materialization=SUSPENDED, freshness=None, status=failed) is None
+
+
+def test_a_failed_run_says_when_it_is_retried_and_that_is_the_next_run() -> None:
+    failure = RunFailure(reason=FailureReason.SOURCE_UNAVAILABLE, message="s3 does not answer")
+    decided = plan(a_feature_set(status=in_service(run=a_run(2))), seen(2, failure=failure), NOW)
+    again = NOW + timedelta(seconds=10)
+    assert (decided.status.next_run_time, decided.requeue_after) == (again, timedelta(seconds=10))
+    reconciling = get(decided.status.conditions, ConditionType.RECONCILING)
+    assert reconciling is not None
+    assert reconciling.message == (
+        "Run 2 failed and is retried at 2026-01-05T08:30:10Z: SourceUnavailable: s3 does not answer."
+    )
+
+
+def test_a_slot_before_the_retry_of_a_failed_run_is_the_next_run() -> None:
+    failed = in_service(run=a_failed_run(2), failures=20)
+    decided = plan(a_feature_set(status=failed), NOTHING, NOW + timedelta(minutes=5))
+    assert decided.status.next_run_time == NOW + timedelta(minutes=10)
+    late = in_service(run=a_failed_run(2, completion_time=NOW + timedelta(minutes=25)), failures=20)
+    decided = plan(a_feature_set(status=late), NOTHING, NOW + timedelta(minutes=26))
+    assert decided.status.next_run_time == NOW + timedelta(minutes=30)
+
+
+def test_without_a_schedule_the_retry_of_a_failed_run_is_the_next_run_and_then_none_is_known() -> None:
+    failed = a_feature_set(materialization=None, status=in_service(run=a_failed_run(2), failures=1))
+    assert plan(failed, NOTHING, NOW).status.next_run_time == NOW + timedelta(seconds=10)
+    done = a_feature_set(materialization=None, status=in_service())
+    assert plan(done, NOTHING, NOW).status.next_run_time is None
+
+
+def test_a_suspended_feature_set_promises_no_retry_and_says_what_ends_the_suspension() -> None:
+    failed = in_service(run=a_failed_run(2, message="Error: boom"), failures=1)
+    status = plan(a_feature_set(materialization=SUSPENDED, status=failed), NOTHING, NOW).status
+    ready = get(status.conditions, ConditionType.READY)
+    assert ready is not None
+    assert ready.message.endswith(
+        "Run 2 failed: Error: boom. It is suspended; set spec.materialization.suspend to false to start the next run."
+    )
+    assert not is_true(status.conditions, ConditionType.RECONCILING)
 
 
 def test_a_run_is_looked_at_every_ten_seconds_until_it_has_ended() -> None:

@@ -140,6 +140,15 @@ def test_an_evaluation_that_fails_uses_up_one_of_three_tries_and_the_next_has_an
     assert world.status.history[0].message.startswith("3 evaluations of version 1 failed, the last one: ")
 
 
+def test_data_that_no_evaluation_can_score_end_the_rollout_at_the_first_attempt() -> None:
+    lacking = "the champion, version 1, needs feature 'plan' of FeatureSet accounts"
+    failure = RunFailure(reason=FailureReason.INVALID_DATA, message=lacking)
+    world, _ = with_a_late_list(challenged(), failure=failure)
+    assert (world.status.candidate, world.status.history[0].outcome) == (None, Outcome.EVALUATION_FAILED)
+    assert world.status.history[0].message == f"{lacking}."
+    assert world.turns(3, 60).status.candidate is None
+
+
 @pytest.mark.parametrize("failures", PAUSES)
 def test_a_failed_evaluation_is_repeated_after_a_pause_that_doubles_and_not_a_second_before(failures: int) -> None:
     world = World(failure="no rows").turn()
@@ -154,7 +163,9 @@ def test_during_the_pause_the_condition_names_the_attempt_and_why_the_last_one_f
     world = World(failure="no rows").turns(2)
     message = world.condition("Reconciling").message
     assert message.startswith("Version 1 is evaluated against the gate's minimum on the holdout, attempt 2. ")
-    assert message.endswith("It starts after a pause, because the last attempt failed: Run churn-evaluate-1: no rows")
+    assert message.endswith(
+        "It starts at 2026-01-05T09:00:12Z, because the last attempt failed: Run churn-evaluate-1: no rows"
+    )
 
 
 def test_a_held_version_lists_the_rules_that_failed_or_were_not_shown_and_no_others() -> None:
@@ -315,8 +326,9 @@ def test_an_evaluation_with_a_verdict_is_left_to_end_by_itself_for_a_minute_so_t
     assert (stopped, stopped_after(world, 59, 1), stopped_after(world, 60, 1)) == ([], [], [1])
 
 
-def test_a_failed_evaluation_is_left_to_end_by_itself_for_a_minute_so_that_its_log_stays() -> None:
-    failure = RunFailure(reason=FailureReason.INVALID_DATA, message="no rows")
+@pytest.mark.parametrize("reason", [FailureReason.ERROR, FailureReason.INVALID_DATA])
+def test_a_failed_evaluation_is_left_to_end_by_itself_for_a_minute_so_that_its_log_stays(reason: FailureReason) -> None:
+    failure = RunFailure(reason=reason, message="no rows")
     world, stopped = with_a_late_list(World(verdict=None).turn(), failure=failure)
     assert (stopped, stopped_after(world, 59, 1), stopped_after(world, 60, 1)) == ([], [], [1])
 
@@ -325,7 +337,7 @@ def test_the_last_of_three_failed_evaluations_is_left_to_end_by_itself_too() -> 
     world = World(failure="no rows").turn()
     for failures in (1, 2):
         world.turn(PAUSES[failures]).turn()
-    world, stopped = with_a_late_list(world, failure=RunFailure(reason=FailureReason.INVALID_DATA, message="no rows"))
+    world, stopped = with_a_late_list(world, failure=RunFailure(reason=FailureReason.ERROR, message="no rows"))
     assert world.status.history[0].outcome is Outcome.EVALUATION_FAILED
     assert (stopped, stopped_after(world, 59, 3), stopped_after(world, 60, 3)) == ([], [], [3])
 

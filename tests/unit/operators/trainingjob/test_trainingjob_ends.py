@@ -96,7 +96,7 @@ def test_conditions_of_an_end_that_was_recorded_without_a_completion_stay() -> N
 
 def test_a_back_off_reports_the_attempt_and_why_it_failed() -> None:
     decided = plan(a_training_job(status=failed()), READY, NOW + timedelta(seconds=1))
-    assert message(decided.status) == "Attempt 1 failed and is retried: out of memory"
+    assert message(decided.status) == "Attempt 1 failed and is retried at 2026-01-05T09:00:10Z: out of memory"
     early = plan(a_training_job(status=failed()), READY, NOW + timedelta(seconds=9))
     assert created(early) == []
     assert created(plan(a_training_job(status=failed()), READY, NOW + timedelta(seconds=10))) == ["churn-first-train-2"]
@@ -126,7 +126,7 @@ def test_a_limit_of_two_retries_allows_three_attempts(failures: int, ends: bool)
         assert said(status) == ("False", TrainingJobReason.RETRIES_EXHAUSTED)
         assert message(status).startswith("All 3 attempts failed; the last one: ")
     else:
-        assert f"({failures + 1} of 2 retries used)" in message(status)
+        assert f"at 2026-01-05T09:00:{10 * 2**failures}Z ({failures + 1} of 2 retries used)" in message(status)
 
 
 @pytest.mark.parametrize(("reason", "recorded"), [("OOMKilled", "OOMKilled"), ("", "Failed"), ("x" * 80, "x" * 63)])
