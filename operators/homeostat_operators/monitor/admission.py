@@ -7,14 +7,8 @@ from homeostat.api.common import format_time, parse_duration
 from homeostat.api.v1alpha1.featureset import FeatureSet
 from homeostat.api.v1alpha1.model_source import Follow
 from homeostat.api.v1alpha1.modeldeployment import ModelDeployment
-from homeostat.api.v1alpha1.monitor import (
-    DecisionAction,
-    Monitor,
-    MonitorReason,
-    MonitorStatus,
-    RetrainAction,
-    SignalType,
-)
+from homeostat.api.v1alpha1.monitor import DecisionAction, Monitor, MonitorReason, MonitorStatus, RetrainAction
+from homeostat.api.v1alpha1.signals import SignalType
 from homeostat.api.v1alpha1.trainingjob import TrainingJob
 from homeostat.artifacts.outcomes import LabelGain
 from homeostat.reconcile.stored import find

@@ -4,14 +4,8 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from homeostat.api.common import format_time
-from homeostat.api.v1alpha1.monitor import (
-    DecisionAction,
-    MonitorReason,
-    NoDataPolicy,
-    Signal,
-    SignalStatus,
-    SignalType,
-)
+from homeostat.api.v1alpha1.monitor import DecisionAction, MonitorReason
+from homeostat.api.v1alpha1.signals import NoDataPolicy, Signal, SignalStatus, SignalType
 from homeostat.enums import SignalState
 from homeostat.signals import Cause, Evidence, combined
 from homeostat_operators.monitor.admission import Ruling

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import assert_never
 
 from homeostat.api.common import parse_duration, truncated
-from homeostat.api.v1alpha1 import monitor as api
+from homeostat.api.v1alpha1 import signals as api
 from homeostat.api.v1alpha1.modeldeployment import ServedVersion
 from homeostat.signals import (
     Baseline,

@@ -8,7 +8,8 @@ from homeostat import telemetry
 from homeostat.api.common import API_VERSION, parse_duration
 from homeostat.api.v1alpha1.featureset import FeatureSet
 from homeostat.api.v1alpha1.modeldeployment import ModelDeployment, ServedVersion
-from homeostat.api.v1alpha1.monitor import Monitor, Signal, SignalType
+from homeostat.api.v1alpha1.monitor import Monitor
+from homeostat.api.v1alpha1.signals import Signal, SignalType
 from homeostat.api.v1alpha1.trainingjob import TrainingJob
 from homeostat.artifacts import model
 from homeostat.artifacts.bundle import BundleRef

@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from homeostat.api.v1alpha1 import Monitor
-from homeostat.api.v1alpha1.monitor import Decision, LabelProgress, Signal, SignalStatus, UnjudgedFeature
+from homeostat.api.v1alpha1.monitor import Decision, LabelProgress
+from homeostat.api.v1alpha1.signals import Signal, SignalStatus, UnjudgedFeature
 from homeostat.enums import Operator, SignalState
 from homeostat.views.card import BAD, BUSY, GOOD, IDLE, Card, condition_of, facts_of, time_text
 

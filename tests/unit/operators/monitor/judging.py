@@ -3,7 +3,7 @@
 from typing import Any
 
 from homeostat.api.v1alpha1.modeldeployment import ServedVersion
-from homeostat.api.v1alpha1.monitor import Signal, SignalStatus
+from homeostat.api.v1alpha1.signals import Signal, SignalStatus
 from homeostat.signals import Window
 from homeostat.testing.builders import a_monitor
 from homeostat_operators.monitor import judgement

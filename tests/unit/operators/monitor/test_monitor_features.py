@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from homeostat.api.v1alpha1.monitor import FeatureSelection
+from homeostat.api.v1alpha1.signals import FeatureSelection
 from homeostat.enums import SignalState
 from homeostat.reconcile.conditions import get
 from homeostat.signals import FeatureKind, Window, fit

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from homeostat.api.v1alpha1.monitor import Monitor, Signal
+from homeostat.api.v1alpha1.monitor import Monitor
+from homeostat.api.v1alpha1.signals import Signal
 from homeostat.artifacts.outcomes import LabelGain
 from homeostat.enums import SignalState
 from homeostat.signals import CohortCounts, Metric, Window, count_cohort

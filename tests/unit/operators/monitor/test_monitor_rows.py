@@ -5,7 +5,8 @@ from itertools import pairwise
 
 import pytest
 
-from homeostat.api.v1alpha1.monitor import DecisionAction, NoDataPolicy, SignalStatus
+from homeostat.api.v1alpha1.monitor import DecisionAction
+from homeostat.api.v1alpha1.signals import NoDataPolicy, SignalStatus
 from homeostat.enums import SignalState
 from homeostat.signals import Cause
 from homeostat.testing.builders import a_monitor

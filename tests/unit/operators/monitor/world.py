@@ -7,7 +7,8 @@ from typing import Any
 
 from homeostat.api.common import parse_duration
 from homeostat.api.v1alpha1.modeldeployment import ModelDeployment
-from homeostat.api.v1alpha1.monitor import Decision, Monitor, SignalType
+from homeostat.api.v1alpha1.monitor import Decision, Monitor
+from homeostat.api.v1alpha1.signals import SignalType
 from homeostat.api.v1alpha1.trainingjob import TrainingJob
 from homeostat.artifacts.outcomes import LabelGain
 from homeostat.reconcile.conditions import get
