@@ -8,8 +8,7 @@ import pytest
 import yaml
 
 from homeostat.api.v1alpha1.pods import Resources
-from homeostat.cluster import Labels
-from homeostat.cluster.events import ListObjects
+from homeostat.cluster import Labels, ListObjects
 from homeostat.conventions import PLATFORM_SECRET
 from homeostat.engines.objects.memory import MemoryObjects
 from homeostat.engines.runs import RunRequest

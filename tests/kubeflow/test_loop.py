@@ -18,7 +18,7 @@ from pydantic import SecretStr
 from homeostat.api.v1alpha1 import TrainingJob
 from homeostat.api.v1alpha1.trainingjob import SUCCEEDED, StepState
 from homeostat.artifacts.features import schema_hash
-from homeostat.cluster.events import ListObjects
+from homeostat.cluster import ListObjects
 from homeostat.cluster.memory import MemoryCluster
 from homeostat.conventions import PLATFORM_SECRET
 from homeostat.engines.metrics.memory import MemoryMetrics

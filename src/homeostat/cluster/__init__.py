@@ -64,6 +64,22 @@ class WatchEvent:
     manifest: Manifest
 
 
+class ListObjects(Protocol):
+    """Reads the objects of a kind."""
+
+    def __call__(
+        self,
+        api_version: str,
+        kind: str,
+        namespace: str | None,
+        labels: Labels | None = None,
+        /,
+        fields: Mapping[str, str] | None = None,
+    ) -> list[Manifest]:
+        """Objects of a namespace (None: of all) that match the labels, and the fields by their dotted paths."""
+        ...
+
+
 class ClusterAccess(Protocol):
     """The Kubernetes API; objects are plain manifests, and every method may be called from any thread.
 
@@ -76,15 +92,9 @@ class ClusterAccess(Protocol):
         """The object, or None; the namespace of a cluster-scoped object is empty."""
         ...
 
-    def list(
-        self,
-        api_version: str,
-        kind: str,
-        namespace: str | None,
-        labels: Labels | None = None,
-        fields: Mapping[str, str] | None = None,
-    ) -> list[Manifest]:
-        """Objects of a namespace (None: of all) that match the labels, and the fields by their dotted paths."""
+    @property
+    def list(self) -> ListObjects:
+        """Lists objects; what needs no more of the API than this takes the bare function."""
         ...
 
     def listing(self, api_version: str, kind: str, namespace: str | None, labels: Labels | None = None) -> Listing:

@@ -1,30 +1,13 @@
 """Kubernetes Events as manifests."""
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime
-from typing import Protocol
 
 from homeostat.api.common import format_time, truncated
-from homeostat.cluster import Labels, Manifest
+from homeostat.cluster import ListObjects, Manifest
 
 EVENT = ("v1", "Event")
-
-
-class ListObjects(Protocol):
-    """`ClusterAccess.list`."""
-
-    def __call__(
-        self,
-        api_version: str,
-        kind: str,
-        namespace: str | None,
-        labels: Labels | None = None,
-        /,
-        fields: Mapping[str, str] | None = None,
-    ) -> list[Manifest]:
-        """Objects that match labels and fields."""
-        ...
 
 
 def warnings_about(objects: ListObjects, namespace: str, uids: Iterable[str]) -> list[Manifest]:

@@ -20,7 +20,8 @@ from typing import Any
 import httpx
 import structlog
 
-from homeostat.cluster.events import ListObjects, warnings_about
+from homeostat.cluster import ListObjects
+from homeostat.cluster.events import warnings_about
 from homeostat.engines.http import Engine, Failed, Refused, ServiceAccountToken
 from homeostat.engines.runs import Owner, PackageRequest, RunRequest, RunState
 from homeostat.engines.runs.kubeflow import manifests, records
