@@ -1,29 +1,21 @@
-"""What is decided about a TrainingJob."""
+"""What is decided about the attempts of a TrainingJob and what they leave behind."""
 
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
-from homeostat.api.common import ConditionType
-from homeostat.api.v1alpha1 import FeatureSet
 from homeostat.api.v1alpha1.trainingjob import SUCCEEDED, Step, StepState, TrainingJobReason
-from homeostat.artifacts.features import schema_hash
-from homeostat.engines.runs.jobs import run_job
-from homeostat.reconcile.conditions import get, is_true, put
+from homeostat.reconcile.conditions import get, put
 from homeostat.reconcile.errors import InvalidSpec
 from homeostat.runs import FailureReason, RunFailure, RunProgress
-from homeostat.testing.builders import DIGEST, a_feature_set, a_training_job
-from homeostat_operators.core.actions import Launch, Register
+from homeostat.testing.builders import DIGEST, a_training_job
+from homeostat_operators.core.actions import Register
 from homeostat_operators.trainingjob.children import train_input
-from homeostat_operators.trainingjob.observed import PackageFailure
 from homeostat_operators.trainingjob.plan import plan, refused
 from unit.operators.trainingjob.attempts import (
     EARLIER,
-    NAME,
     NOW,
-    PACKAGE,
     READY,
     RESULT,
     UID,
@@ -35,77 +27,7 @@ from unit.operators.trainingjob.attempts import (
     ready,
     running,
     said,
-    told,
 )
-
-
-def test_an_attempt_is_reserved_and_its_job_created_once_the_features_are_there() -> None:
-    decided = plan(a_training_job(), READY, NOW)
-    assert decided.status.attempt == 1
-    assert created(decided) == ["churn-first-train-1"]
-    assert told(decided).feature_sets[0].snapshot_digest == DIGEST
-
-
-@pytest.mark.parametrize("feature_set", [None, a_feature_set(), features(schema_hash="of fewer features")])
-def test_a_training_waits_for_a_snapshot_of_the_present_features(feature_set: FeatureSet | None) -> None:
-    decided = plan(a_training_job(), replace(READY, features={"customers": feature_set}), NOW)
-    assert decided.actions == ()
-    assert decided.status.attempt == 0
-    assert said(decided.status) == ("Unknown", TrainingJobReason.WAITING_FOR_FEATURES)
-    succeeded = get(decided.status.conditions, "Succeeded")
-    assert succeeded is not None
-    remedy = "create it." if feature_set is None else "No run is scheduled; to start one now: kubectl -n churn annotate"
-    assert remedy in succeeded.message
-
-
-def test_outcomes_of_a_deployment_that_does_not_exist_are_waited_for() -> None:
-    dataset = {
-        "feature_sets": [{"name": "customers"}],
-        "labels": [{"outcomes_of": "churn"}],
-        "holdout": {"percent": 20},
-    }
-    job = a_training_job(dataset=dataset)
-    assert created(plan(job, READY, NOW)) == []
-    decided = plan(job, replace(READY, deployments=frozenset({"churn"})), NOW)
-    (labels,) = told(decided).labels
-    assert labels.uri == "s3://homeostat/churn/outcomes/churn/"
-    assert (labels.entity_field, labels.field, labels.timestamp_field) == ("entity", "label", "predicted_at")
-
-
-@pytest.mark.parametrize(
-    ("spec", "words"),
-    [
-        ({"placement": {"node_pool": "h100"}}, "'h100' is unknown; use one of gpu-a100"),
-        ({"pipeline": {"name": NAME, "parameters": [{"name": "rate", "value": "1"}]}}, "'rate' is unknown"),
-    ],
-)
-def test_what_the_platform_does_not_have_is_named_with_what_it_has(spec: dict[str, Any], words: str) -> None:
-    status = plan(a_training_job(**spec), replace(READY, features={"customers": None}), NOW).status
-    assert said(status) == ("False", TrainingJobReason.INVALID_SPEC)
-    assert is_true(status.conditions, ConditionType.STALLED)
-    condition = get(status.conditions, SUCCEEDED)
-    assert condition is not None
-    assert words in condition.message
-
-
-def test_a_pipeline_that_is_wrong_ends_the_training_with_the_reason() -> None:
-    status = plan(a_training_job(), replace(READY, package_failure=PackageFailure("it is not valid YAML")), NOW).status
-    assert said(status) == ("False", TrainingJobReason.INVALID_SPEC)
-    assert (status.attempt, status.run) == (0, None), "nothing was ever launched"
-    assert status.completion_time == NOW
-
-
-def test_what_an_engine_refused_to_launch_has_ended_for_good() -> None:
-    started = plan(a_training_job(), READY, NOW).status
-    refusal = "Kubeflow Pipelines refuses the run: parameter depth is not an input"
-    ended = refused(a_training_job(status=started), InvalidSpec(refusal), NOW)
-    assert ended is not None
-    assert (ended.completion.outcome, ended.completion.message) == ("Failed", refusal)  # type: ignore[union-attr]
-    assert ended.run.completion_time == NOW  # type: ignore[union-attr]
-    decided = plan(a_training_job(status=ended), READY, NOW + timedelta(hours=1))
-    assert (decided.actions, decided.status.completion_time) == ((), NOW)
-    assert said(decided.status) == ("False", TrainingJobReason.INVALID_SPEC)
-    assert get(decided.status.conditions, SUCCEEDED).message == refusal  # type: ignore[union-attr]
 
 
 def test_an_end_is_read_from_the_status_and_never_from_a_condition() -> None:
@@ -119,65 +41,6 @@ def test_an_end_is_read_from_the_status_and_never_from_a_condition() -> None:
 def test_a_refused_registration_does_not_throw_the_trained_model_away() -> None:
     trained = plan(a_training_job(status=running()), ready(result=RESULT), NOW).status
     assert refused(a_training_job(status=trained), InvalidSpec("no such model"), NOW) is None
-
-
-def test_a_pipeline_that_is_not_there_yet_is_waited_for() -> None:
-    decided = plan(
-        a_training_job(),
-        replace(READY, package_failure=PackageFailure("it is not there; put it there", missing=True)),
-        NOW,
-    )
-    assert said(decided.status) == ("Unknown", TrainingJobReason.PENDING)
-    assert (decided.actions, decided.status.attempt) == ((), 0)
-    assert decided.requeue_after is not None
-
-
-def test_the_digest_of_the_pipeline_is_known_from_the_start_and_stays_where_the_run_does_not_report_it() -> None:
-    started = plan(a_training_job(), READY, NOW).status
-    assert started.provenance is not None
-    assert started.provenance.pipeline_digest == PACKAGE.digest
-    result = RESULT.model_copy(update={"pipeline_digest": ""})
-    ended = plan(a_training_job(status=started), ready(run=a_job(finished=True), result=result), NOW).status
-    assert ended.provenance is not None
-    assert ended.provenance.pipeline_digest == PACKAGE.digest
-
-
-def test_feature_sets_of_different_entities_cannot_be_joined() -> None:
-    dataset = a_training_job().spec.dataset.model_dump() | {"feature_sets": [{"name": "customers"}, {"name": "shops"}]}
-    shops = features().model_copy(
-        update={
-            "metadata": a_feature_set("shops").metadata,
-            "spec": a_feature_set("shops", entities=[{"name": "shop", "type": "String"}]).spec,
-        }
-    )
-    shops = shops.model_copy(update={"status": shops.status.model_copy(update={"schema_hash": schema_hash(shops)})})
-    seen = replace(READY, features={"customers": features(), "shops": shops})
-    assert said(plan(a_training_job(dataset=dataset), seen, NOW).status) == ("False", TrainingJobReason.INVALID_SPEC)
-
-
-def test_a_node_pool_gives_selector_tolerations_and_the_name_of_its_gpus() -> None:
-    decided = plan(a_training_job(placement={"node_pool": "gpu-a100", "gpus_per_node": 2}), READY, NOW)
-    (action,) = (action for action in decided.actions if isinstance(action, Launch))
-    pod = run_job(action.request)["spec"]["template"]["spec"]
-    assert pod["nodeSelector"] == {"pool": "a100"}
-    assert pod["tolerations"] == [{"key": "gpu", "operator": "Exists"}]
-    assert pod["containers"][0]["resources"]["limits"]["a/gpu"] == "2"
-
-
-def test_a_node_selector_that_contradicts_the_node_pool_is_refused_by_label() -> None:
-    contradiction = {"node_pool": "gpu-a100", "pod_template": {"spec": {"node_selector": {"pool": "t4"}}}}
-    status = plan(a_training_job(placement=contradiction), READY, NOW).status
-    assert said(status) == ("False", TrainingJobReason.INVALID_SPEC)
-    assert status.completion is not None
-    assert "has pool: t4, and node pool 'gpu-a100' has pool: a100" in status.completion.message
-
-
-def test_a_user_who_asks_for_more_memory_than_the_default_limit_gets_it() -> None:
-    placement = {"resources": {"requests": {"memory": "8Gi"}}}
-    (action,) = (
-        action for action in plan(a_training_job(placement=placement), READY, NOW).actions if isinstance(action, Launch)
-    )
-    assert action.request.shape.resources.model_dump() == {"requests": {"cpu": "250m", "memory": "8Gi"}, "limits": {}}
 
 
 def test_progress_is_shown_while_the_job_runs() -> None:
@@ -343,21 +206,6 @@ def test_an_engine_that_was_away_before_the_start_costs_an_attempt_none_of_its_t
     assert plan(spec, seen, late + timedelta(seconds=91)).status.failures == 1
 
 
-def test_an_engine_that_the_platform_lacks_is_refused_with_those_it_has() -> None:
-    decided = plan(a_training_job(engine="Kubeflow"), replace(READY, engine="Kubeflow"), NOW)
-    assert said(decided.status) == ("False", TrainingJobReason.INVALID_SPEC)
-    assert "use one of Local" in get(decided.status.conditions, SUCCEEDED).message  # type: ignore[union-attr]
-
-
-def test_the_engine_of_an_attempt_is_written_down_with_its_number() -> None:
-    seen = replace(READY, engine="Kubeflow", engines=frozenset({"Local", "Kubeflow"}))
-    decided = plan(a_training_job(), seen, NOW)
-    assert decided.status.run
-    assert decided.status.run.engine == "Kubeflow"
-    assert [action.engine for action in decided.actions if isinstance(action, Launch)] == ["Kubeflow"]
-    assert decided.requeue_after == timedelta(seconds=3), "nobody tells when a run at Kubeflow begins"
-
-
 def test_a_lost_job_counts_as_a_failed_attempt() -> None:
     assert plan(a_training_job(status=running()), READY, NOW).status.failures == 1
 
@@ -411,12 +259,3 @@ def test_a_back_off_is_reported_as_a_retry() -> None:
     decided = plan(a_training_job(status=failed()), READY, NOW + timedelta(seconds=1))
     assert said(decided.status) == ("Unknown", TrainingJobReason.RETRYING)
     assert decided.requeue_after == timedelta(seconds=9)
-
-
-@pytest.mark.parametrize(("field", "time"), [("customer_id", "predicted_at"), ("churned", "customer_id")])
-def test_a_label_column_that_is_the_entity_is_refused_before_a_run_starts(field: str, time: str) -> None:
-    source = {"parquet": {"uri": "s3://homeostat/labels/"}, "field": field, "timestampField": time}
-    dataset = {"featureSets": [{"name": "customers"}], "labels": [source], "holdout": {"percent": 20}}
-    decided = plan(a_training_job(dataset=dataset), READY, NOW)
-    assert created(decided) == []
-    assert said(decided.status) == ("False", TrainingJobReason.INVALID_SPEC)
