@@ -16,6 +16,8 @@ BLOCK = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 @dataclass(frozen=True)
 class Block:
     page: str
+    line: int
+    """Of its first line in the page."""
     language: str
     text: str
 
@@ -24,13 +26,14 @@ def name(page: Path) -> str:
     return str(page.relative_to(REPOSITORY))
 
 
+def blocks_of(page: str, text: str) -> list[Block]:
+    return [Block(page, text.count("\n", 0, found.start(3)) + 1, found[2], found[3]) for found in BLOCK.finditer(text)]
+
+
 def blocks(*languages: str) -> list[Block]:
-    return [
-        Block(name(page), found[2], found[3])
-        for page in PAGES
-        for found in BLOCK.finditer(page.read_text())
-        if found[2] in languages
-    ]
+    """Blocks of all pages in one of the languages; without one: all."""
+    found = [block for page in PAGES for block in blocks_of(name(page), page.read_text())]
+    return [block for block in found if not languages or block.language in languages]
 
 
 def prose() -> dict[str, str]:
@@ -48,22 +51,3 @@ def rows(page: str) -> list[str]:
         elif item := re.match(r"^(?:- |\d+\. )\*\*(.+?)\*\*", line):
             found.append(item[1].rstrip("."))
     return found
-
-
-def commands(block: Block) -> str:
-    """What a reader types: lines after `$ ` and their continuations, or all of a block without a prompt."""
-    lines = block.text.splitlines()
-    if not any(line.startswith("$ ") for line in lines):
-        return block.text
-    typed: list[str] = []
-    for line in lines:
-        if line.startswith("$ "):
-            typed.append(line[2:])
-        elif typed and (typed[-1].endswith("\\") or typed[-1].count("'") % 2 or _open(typed)):
-            typed.append(line)
-    return "\n".join(typed) + "\n"
-
-
-def _open(typed: list[str]) -> bool:
-    """Whether a quoted text of the last command goes on."""
-    return "\n".join(typed).count("'") % 2 == 1
