@@ -143,10 +143,12 @@ def _step(resource: ModelDeployment, candidate: Candidate, observed: ModelDeploy
     if continues and observed.step is None and rollout.needs_metrics(resource, candidate):
         return f"{message}; the step does not advance because Prometheus does not answer."
     counted = (
-        f", {observed.step.requests:.0f} of {step.min_requests} requests" if observed.step and step.min_requests else ""
+        f", {observed.step.requests:.0f} of {step.spec.min_requests} requests"
+        if observed.step and step.spec.min_requests
+        else ""
     )
     compared = _compared(candidate, observed) if continues and candidate.mirror else ""
-    return f"{message}, for at least {step.min_duration}{counted}. {compared}".rstrip()
+    return f"{message}, for at least {step.spec.min_duration}{counted}. {compared}".rstrip()
 
 
 def _compared(candidate: Candidate, observed: ModelDeploymentObservation) -> str:

@@ -6,15 +6,16 @@ status, so that a reconciliation which is repeated, or stopped half way, asks fo
 
 from datetime import datetime, timedelta
 
-from homeostat.api.common import parse_duration
-from homeostat.api.v1alpha1.modeldeployment import Candidate, ModelDeployment, ModelDeploymentStatus, ServedVersion
+from homeostat.api.v1alpha1.gate import GateRecord
+from homeostat.api.v1alpha1.modeldeployment import Candidate, ModelDeployment, ModelDeploymentStatus
 from homeostat.engines.runs import local
 from homeostat_operators.core.actions import Action, Apply, Delete, Launch, SetAlias, Stop, TagVersion
 from homeostat_operators.core.plan import Plan
 from homeostat_operators.core.runs import LaunchRun, ending, strays
+from homeostat_operators.core.versions import Identified
 from homeostat_operators.modeldeployment import candidates, children, conditions, evaluation, inputs, mirroring, rollout
 from homeostat_operators.modeldeployment.engine import engine_of
-from homeostat_operators.modeldeployment.observed import ModelDeploymentObservation
+from homeostat_operators.modeldeployment.observed import Available, ModelDeploymentObservation
 
 ROLLOUT_POLL_INTERVAL = timedelta(seconds=2)
 """Between two observations of a rollout."""
@@ -78,16 +79,18 @@ def _evaluate(
     resource: ModelDeployment, status: ModelDeploymentStatus, observed: ModelDeploymentObservation, now: datetime
 ) -> tuple[Action, ...]:
     """Evaluations that nobody waits for any more are stopped, and the reserved one is launched after them."""
-    candidate, recorded = status.candidate, evaluation.recorded_evaluation(resource, status)
+    recorded = evaluation.recorded_evaluation(resource, status)
     doomed = strays(recorded, observed.evaluation, ending(recorded, now))
     stops = tuple(Stop(local.NAME, run) for run in doomed if not run.deleting)
-    if candidate is None or not isinstance(evaluation.decision_on(resource, status, observed, now), LaunchRun):
-        return stops
-    available = observed.available(candidate.version, candidate.digest)
-    if available is None:
-        return stops
-    request = children.evaluation(resource, candidate, status.stable, available, observed)
-    return (*stops, Launch(local.NAME, request))
+    match status.candidate, evaluation.decision_on(resource, status, observed, now):
+        case Candidate() as candidate, LaunchRun():
+            available = observed.available(candidate.version, candidate.digest)
+            if available is None:
+                return stops
+            request = children.evaluation(resource, candidate, status.stable, available, observed)
+            return (*stops, Launch(local.NAME, request))
+        case _:
+            return stops
 
 
 def _update_registry(
@@ -98,29 +101,27 @@ def _update_registry(
         return ()
     model = f"{resource.metadata.namespace}.{resource.spec.registered.name}"
     actions: list[Action] = []
-    record, judged = status.gate, _judged(resource, status)
-    if (
-        record is not None
-        and record != resource.status.gate
-        and judged is not None
-        and _is_registered(judged, observed)
-    ):
-        available = observed.available(judged.version, judged.digest)
-        dataset = available.dataset.digest if available else ""
-        champion = evaluation.champion_of(resource.status)  # the version itself may have taken its place since
-        actions.append(TagVersion(model, record.version, *evaluation.verdict_tag(resource, record, dataset, champion)))
+    is_new = status.gate != resource.status.gate
+    match status.gate, _judged(resource, status, observed):
+        case (GateRecord() as record, Available() as judged) if is_new and _is_registered(judged, observed):
+            champion = evaluation.champion_of(resource.status)  # the version itself may have taken its place since
+            tag = evaluation.verdict_tag(resource, record, judged.dataset.digest, champion)
+            actions.append(TagVersion(model, record.version, *tag))
     stable = status.stable
     if stable is not None and observed.champion_alias != stable.version and _is_registered(stable, observed):
         actions.append(SetAlias(model, children.champion_alias(resource), stable.version))
     return tuple(actions)
 
 
-def _judged(resource: ModelDeployment, status: ModelDeploymentStatus) -> Candidate | None:
+def _judged(
+    resource: ModelDeployment, status: ModelDeploymentStatus, observed: ModelDeploymentObservation
+) -> Available | None:
     """The version of the newest verdict; the same reconciliation may have ended its rollout."""
-    return status.candidate or resource.status.candidate
+    candidate = status.candidate or resource.status.candidate
+    return observed.available(candidate.version, candidate.digest) if candidate else None
 
 
-def _is_registered(version: ServedVersion, observed: ModelDeploymentObservation) -> bool:
+def _is_registered(version: Identified, observed: ModelDeploymentObservation) -> bool:
     """Whether the registry has these files under this number, as far as it was asked: it may have been restored."""
     return observed.registered.get(version.version, version.digest) == version.digest
 
@@ -137,9 +138,6 @@ def _requeue_after(
 
 def _candidate_poll_interval(resource: ModelDeployment, candidate: Candidate, now: datetime) -> timedelta:
     step = rollout.step_of(resource, candidate)
-    if step is None or candidate.step_start_time is None:
+    if step is None:
         return ROLLOUT_POLL_INTERVAL
-    return min(
-        ROLLOUT_POLL_INTERVAL,
-        max(candidate.step_start_time + parse_duration(step.min_duration) - now, timedelta(seconds=1)),
-    )
+    return min(ROLLOUT_POLL_INTERVAL, max(step.end - now, timedelta(seconds=1)))

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
+from typing import NamedTuple
 
 from homeostat.api.common import format_duration, parse_duration
 from homeostat.api.v1alpha1.modeldeployment import (
@@ -45,7 +46,7 @@ def advance(
     if serving is None or not serving.complete or inputs.are_unknown(resource, status, observed):
         return status
     steps = resource.spec.rollout.steps if status.stable else []
-    if candidate.step_start_time is not None and not _step_is_over(resource, candidate, observed, now):
+    if not _step_is_over(resource, candidate, observed, now):
         return status
     following = 0 if candidate.step_start_time is None else candidate.step + 1
     if following >= len(steps):
@@ -55,10 +56,20 @@ def advance(
     return status.model_copy(update={"candidate": candidate.model_copy(update=update)})
 
 
-def step_of(resource: ModelDeployment, candidate: Candidate) -> RolloutStep | None:
+class CurrentStep(NamedTuple):
+    """The step that a candidate is on, and its earliest end."""
+
+    spec: RolloutStep
+    end: datetime
+
+
+def step_of(resource: ModelDeployment, candidate: Candidate) -> CurrentStep | None:
     """The step that the candidate is on; None before the first, or when the spec has fewer steps by now."""
-    steps = resource.spec.rollout.steps
-    return steps[candidate.step] if candidate.step_start_time is not None and candidate.step < len(steps) else None
+    start, steps = candidate.step_start_time, resource.spec.rollout.steps
+    if start is None or candidate.step >= len(steps):
+        return None
+    spec = steps[candidate.step]
+    return CurrentStep(spec, start + parse_duration(spec.min_duration))
 
 
 def _success(resource: ModelDeployment, candidate: Candidate) -> str:
@@ -80,7 +91,7 @@ def _readiness_problem(resource: ModelDeployment, candidate: Candidate, serving:
     if serving is None or ready == 0:
         return f"lost its last ready pod with {candidate.share}{suffix}."
     step = step_of(resource, candidate)
-    patience = deadline + (parse_duration(step.min_duration) if step else timedelta())
+    patience = deadline + (parse_duration(step.spec.min_duration) if step else timedelta())
     if not serving.complete and now - candidate.step_start_time > patience:
         return f"has {ready} of {desired} pods ready on step {candidate.step + 1} after {format_duration(patience)}{suffix}."
     return ""
@@ -118,21 +129,21 @@ def _counted(answered: Answered) -> str:
 def needs_metrics(resource: ModelDeployment, candidate: Candidate) -> bool:
     """Whether the present step cannot end without figures from Prometheus."""
     step = step_of(resource, candidate)
-    return step is not None and (step.min_requests > 0 or RollbackTrigger.ERROR_RATE in resource.spec.rollback.on)
+    return step is not None and (step.spec.min_requests > 0 or RollbackTrigger.ERROR_RATE in resource.spec.rollback.on)
 
 
 def _step_is_over(
     resource: ModelDeployment, candidate: Candidate, observed: ModelDeploymentObservation, now: datetime
 ) -> bool:
     step = step_of(resource, candidate)
-    if step is None or candidate.step_start_time is None:
+    if step is None:
         return True
-    if now - candidate.step_start_time < parse_duration(step.min_duration):
+    if now < step.end:
         return False
     if observed.step is None:
         # Going on without knowing how the candidate fares would be a rollout without a canary.
         return not needs_metrics(resource, candidate)
-    return observed.step.requests >= step.min_requests
+    return observed.step.requests >= step.spec.min_requests
 
 
 def traffic(

@@ -1,11 +1,14 @@
 """A version that needs an input which its champion does not have, in the mode in which callers send them."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from homeostat.api.v1alpha1.modeldeployment import Outcome
+from homeostat.signals.gate import Verdict
 from homeostat.testing.builders import a_model_deployment
+from homeostat_operators.modeldeployment.inputs import hold
 from unit.operators.modeldeployment.world import World, digest, serving_one
 
 REQUEST = {"replicas": 2, "features": "Request"}
@@ -43,10 +46,27 @@ def test_a_person_who_asks_for_it_by_its_digest_has_it_rolled_out() -> None:
     assert world.shares == {"1": 75, "2": 25}
 
 
+def test_the_gate_judges_it_before_its_inputs_do() -> None:
+    world = serving_one(resource=a_model_deployment(realtime=REQUEST), new_inputs=("basket_value",))
+    world.versions.append("2")
+    world.verdict = None
+    world.turns(3)
+    assert (world.status.candidate.version, world.jobs) == ("2", ["churn-evaluate-1", "churn-evaluate-2"])
+    world.verdict = Verdict.HOLD
+    assert "Every request needs" not in world.turn().status.history[0].message
+
+
+def test_a_version_on_a_step_is_not_held_for_inputs_that_are_observed_all_the_same() -> None:
+    world = challenged()
+    assert world.status.candidate.step_start_time is not None
+    observed = replace(world.observed(), new_inputs=("basket_value",))
+    assert hold(world.resource, world.status, observed, world.now) == world.status
+
+
 def test_without_new_inputs_and_without_a_champion_nothing_is_held() -> None:
     assert challenged().shares == {"1": 75, "2": 25}
-    first = World(resource=a_model_deployment(realtime=REQUEST), new_inputs=("basket_value",)).turns(6)
-    assert first.shares == {"1": 100}
+    for inputs in (("basket_value",), None):
+        assert World(resource=a_model_deployment(realtime=REQUEST), new_inputs=inputs).turns(6).shares == {"1": 100}
 
 
 def test_an_open_gate_holds_it_as_well() -> None:
