@@ -9,10 +9,16 @@ REQUEST_ANNOTATION = "homeostat.dev/materialize"
 """Of a FeatureSet: any value that it did not have before asks for one run."""
 
 
-def renewal(namespace: str, name: str, next_run: datetime | None) -> str:
-    """When a FeatureSet is materialised next, and the command that does not wait for it; it works each time it is given."""
+def renewal(feature_set: FeatureSet) -> str:
+    """What leads to the next run of a FeatureSet: its time and the command that does not wait for it, or the end of a pause."""
+    metadata, schedule = feature_set.metadata, feature_set.spec.materialization
+    if schedule is not None and schedule.suspend:
+        return f"FeatureSet {metadata.name} is suspended; set its spec.materialization.suspend to false."
+    next_run = feature_set.status.next_run_time
     when = f"Its next run is at {format_time(next_run)}" if next_run else "No run is scheduled"
-    command = f'kubectl -n {namespace} annotate featureset {name} --overwrite {REQUEST_ANNOTATION}="$(date +%s)"'
+    # The command works each time it is given.
+    key = f'{REQUEST_ANNOTATION}="$(date +%s)"'
+    command = f"kubectl -n {metadata.namespace} annotate featureset {metadata.name} --overwrite {key}"
     return f"{when}; to start one now: {command}"
 
 

@@ -16,22 +16,16 @@ def conditions_of(resource: FeatureSet, status: FeatureSetStatus, now: datetime)
     """Ready, Reconciling, Stalled, and Fresh where the spec bounds the age of what is there."""
     generation = resource.metadata.generation
     updated = _state(resource, status, now)
-    until = fresh_until(resource.model_copy(update={"status": status}))
+    decided = resource.model_copy(update={"status": status})
+    until = fresh_until(decided)
     freshness, last = resource.spec.freshness, status.last_materialization
     if until is None or freshness is None or last is None:
         return [condition for condition in updated if condition.type != FRESH]
     if now < until:
         message = f"Materialised through {format_time(last.through)}."
         return put(updated, FRESH, "True", FeatureSetReason.MATERIALIZED, message, generation, now)
-    message = f"The last good materialisation ended at {format_time(last.time)}, longer than {freshness.max_age} ago. {_renewal(resource, status)}"
+    message = f"The last good materialisation ended at {format_time(last.time)}, longer than {freshness.max_age} ago. {renewal(decided)}"
     return put(updated, FRESH, "False", FeatureSetReason.STALE, message, generation, now)
-
-
-def _renewal(resource: FeatureSet, status: FeatureSetStatus) -> str:
-    schedule = resource.spec.materialization
-    if schedule is not None and schedule.suspend:
-        return "It is suspended; set spec.materialization.suspend to false to start the next run."
-    return renewal(resource.metadata.namespace, resource.metadata.name, status.next_run_time)
 
 
 def _state(resource: FeatureSet, status: FeatureSetStatus, now: datetime) -> list[Condition]:
@@ -43,7 +37,7 @@ def _state(resource: FeatureSet, status: FeatureSetStatus, now: datetime) -> lis
         return put(updated, ConditionType.RECONCILING, "False", FeatureSetReason.SUSPENDED, "", generation, now)
     reason, message, moving = _newest_run(status)
     if not moving and run.outcome is not RunOutcome.MATERIALIZED:
-        message = f"{message} {_renewal(resource, status)}"
+        message = f"{message} {renewal(resource.model_copy(update={'status': status}))}"
     if snapshot is None:
         set_state = reconciling if moving else stalled
         return set_state(old, reason, message, generation, now)

@@ -13,7 +13,6 @@ from homeostat.api.v1alpha1.trainingjob import TrainingJob
 from homeostat.artifacts.outcomes import LabelGain
 from homeostat.reconcile.stored import find
 from homeostat_operators.core import versions
-from homeostat_operators.core.freshness import renewal
 from homeostat_operators.monitor.observed import MonitorObservation, is_finished, is_own
 
 HARDLY_ANY = 100
@@ -213,8 +212,7 @@ def _features(case: Case) -> Ruling | None:
         through = case.observed.materialized[ref.name]
         if through is None or through < case.since:
             state = f"is materialised through {format_time(through)}" if through else "is not materialised"
-            next_run = case.observed.next_materialized.get(ref.name)
-            how = renewal(case.monitor.metadata.namespace, ref.name, next_run)
+            how = case.observed.renewals[ref.name]
             message = f"FeatureSet {ref.name} {state}; the breach began at {format_time(case.since)}. {how}"
             return _wait(MonitorReason.WAITING_FOR_FEATURES, message)
     return None

@@ -24,7 +24,7 @@ from homeostat.signals import Baseline, Moments, Window, counter_increase, sub_w
 from homeostat.signals.histogram import NULL, UNSEEN
 from homeostat.signals.units import ABOVE, BELOW, SQUARE
 from homeostat_operators.core.clients import Clients
-from homeostat_operators.core.freshness import fresh_until
+from homeostat_operators.core.freshness import fresh_until, renewal
 from homeostat_operators.monitor import judgement
 from homeostat_operators.monitor.observed import (
     CohortWindow,
@@ -62,7 +62,7 @@ def observe(resource: Monitor, clients: Clients, now: datetime) -> MonitorObserv
         signals=read,
         jobs=tuple(jobs),
         materialized={f.metadata.name: _through(f) for f in feature_sets},
-        next_materialized={f.metadata.name: f.status.next_run_time for f in feature_sets},
+        renewals={f.metadata.name: renewal(f) for f in feature_sets},
         stale=_stale(deployment, feature_sets, now),
         labels=labels,
         outages=tuple(dict.fromkeys([*silent, *silence])),

@@ -84,8 +84,8 @@ class MonitorObservation:
     """Every TrainingJob of the namespace that can be read."""
     materialized: dict[str, datetime | None] = field(default_factory=dict)
     """Through which time each FeatureSet is materialised; absent when there is no such FeatureSet."""
-    next_materialized: dict[str, datetime | None] = field(default_factory=dict)
-    """When each FeatureSet's next run is scheduled; None: it is not."""
+    renewals: dict[str, str] = field(default_factory=dict)
+    """What leads to the next run of each of these FeatureSets."""
     stale: tuple[str, ...] = ()
     """FeatureSets that serve the deployment and are not fresh."""
     labels: LabelCount | None = None

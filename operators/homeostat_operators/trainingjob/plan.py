@@ -345,8 +345,7 @@ def _missing(resource: TrainingJob, observed: TrainingJobObservation) -> Conditi
             message = str(unreadable) if unreadable else f"FeatureSet {name!r} does not exist; create it."
             return ConditionUpdate(TrainingJobReason.WAITING_FOR_FEATURES, message)
         if not _is_current(feature_set):
-            how = renewal(resource.metadata.namespace, name, feature_set.status.next_run_time)
-            message = f"FeatureSet {name!r} has no snapshot of its current features yet. {how}"
+            message = f"FeatureSet {name!r} has no snapshot of its current features yet. {renewal(feature_set)}"
             return ConditionUpdate(TrainingJobReason.WAITING_FOR_FEATURES, message)
     for source in resource.spec.dataset.labels:
         if source.outcomes_of and source.outcomes_of not in observed.deployments:

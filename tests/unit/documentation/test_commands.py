@@ -2,6 +2,7 @@
 
 import pytest
 
+from homeostat.testing.builders import a_feature_set
 from homeostat_operators.core.freshness import renewal
 from homeostat_services.access import Access, Caller
 from homeostat_services.access.ports import grant
@@ -114,7 +115,7 @@ def test_each_command_of_a_pipe_and_of_a_list_is_validated() -> None:
 
 
 PRINTED = {
-    "the command that materialises": renewal("churn", "customers", None).partition("start one now: ")[2],
+    "the command that materialises": renewal(a_feature_set()).partition("start one now: ")[2],
     "the commands that grant a right": grant(
         Caller("system:serviceaccount:churn:web"), Access("create", "modeldeployments", "churn", "outcomes", "churn")
     ),

@@ -94,7 +94,7 @@ def test_a_suspended_feature_set_promises_no_retry_and_says_what_ends_the_suspen
     ready = get(status.conditions, ConditionType.READY)
     assert ready is not None
     assert ready.message.endswith(
-        "Run 2 failed: Error: boom. It is suspended; set spec.materialization.suspend to false to start the next run."
+        "Run 2 failed: Error: boom. FeatureSet customers is suspended; set its spec.materialization.suspend to false."
     )
     assert not is_true(status.conditions, ConditionType.RECONCILING)
 

@@ -135,6 +135,7 @@ class World:
             signals=self.read(),
             jobs=tuple(self.jobs.values()),
             materialized={"customers": self.through},
+            renewals={"customers": "It is renewed."},
             labels=labels,
             outages=(self.down,) if self.down else (),
         )
