@@ -17,7 +17,7 @@ def test_a_step_whose_image_cannot_be_had_is_named_although_the_backend_says_run
     kubeflow, attempt = engine(server), an_attempt()
     kubeflow.submit(attempt)
     waiting = {"name": "main", "state": {"waiting": {"reason": "ErrImagePull", "message": "not found"}}}
-    node = {"workflows.argoproj.io/node-name": "tabular-abc.root.train.executor"}
+    node = {"workflows.argoproj.io/node-name": EXECUTOR["name"]}
     labels = {"pipeline/runid": server.objects["runs"][0]["run_id"]}
     pod = {
         "metadata": {"name": "tabular-abc-1", "annotations": node, "labels": labels},
@@ -139,10 +139,14 @@ def test_an_unknown_state_is_taken_for_going_on() -> None:
     assert not found(kubeflow, attempt).finished
 
 
+EXECUTOR: dict[str, Any] = {"name": "tabular-abc.root.train.executor", "displayName": "executor", "children": None}
+"""The node of the pod of step train, as Argo has it."""
+
+
 def a_pending_step(server: KubeflowServer, **status: Any) -> dict[str, Any]:
     """A pod of the first run's step train."""
     labels = {"pipeline/runid": server.objects["runs"][0]["run_id"]}
-    node = {"workflows.argoproj.io/node-name": "tabular-abc.root.train.executor"}
+    node = {"workflows.argoproj.io/node-name": EXECUTOR["name"]}
     metadata = {"name": "tabular-abc-1", "uid": "pod-uid", "annotations": node, "labels": labels}
     return {"kind": "Pod", "metadata": metadata, "status": {"phase": "Pending", **status}}
 
@@ -154,8 +158,18 @@ def test_a_step_that_may_get_no_pod_passes_on_the_words_of_the_api_server() -> N
     server = KubeflowServer()
     kubeflow, attempt = engine(server), an_attempt()
     kubeflow.submit(attempt)
-    server.workflows[0]["status"]["nodes"] = {"1": {"displayName": "train", "phase": "Pending", "message": QUOTA}}
+    server.workflows[0]["status"]["nodes"] = {"1": {**EXECUTOR, "phase": "Pending", "message": QUOTA}}
     assert found(kubeflow, attempt).failure_message == f"step train cannot start: {QUOTA}"
+
+
+def test_a_step_whose_pod_only_starts_is_no_obstacle_although_its_workflow_repeats_the_pods_state() -> None:
+    server = KubeflowServer()
+    kubeflow, attempt = engine(server), an_attempt()
+    kubeflow.submit(attempt)
+    creating = {"name": "main", "state": {"waiting": {"reason": "PodInitializing"}}}
+    server.pods.append(a_pending_step(server, startTime="2026-01-05T09:00:00Z", containerStatuses=[creating]))
+    server.workflows[0]["status"]["nodes"] = {"1": {**EXECUTOR, "phase": "Pending", "message": "PodInitializing"}}
+    assert found(kubeflow, attempt).failure_message == ""
 
 
 def test_a_step_whose_volume_cannot_be_mounted_passes_on_the_words_of_the_kubelet() -> None:
@@ -174,8 +188,9 @@ def test_a_step_that_failed_passes_on_why_its_pod_did() -> None:
     server = KubeflowServer()
     kubeflow, attempt = engine(server), an_attempt()
     kubeflow.submit(attempt)
-    node = {"displayName": "train", "phase": "Failed", "message": "OOMKilled (exit code 137)", "children": None}
-    server.workflows[0]["status"]["nodes"] = {"1": node}
+    step = {"name": "tabular-abc.root.train", "displayName": "train", "phase": "Failed", "children": ["2"]}
+    pod = {**EXECUTOR, "phase": "Failed", "message": "OOMKilled (exit code 137)"}
+    server.workflows[0]["status"]["nodes"] = {"1": step, "2": pod}
     server.ends(server.objects["runs"][0]["run_id"], "Failed", reported=False)
     message = found(kubeflow, attempt).message
     assert message.startswith("step train failed: OOMKilled (exit code 137); see kubectl logs")

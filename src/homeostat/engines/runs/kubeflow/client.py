@@ -83,18 +83,25 @@ class KubeflowRuns:
 
     def find(self, owner: Owner, purpose: str, number: int) -> RunState | None:
         """See RunEngine."""
-        found = next((run for run in self.runs(owner, purpose) if run.number == number), None)
-        if found is None:
-            return None
-        if not found.finished:
-            steps = self._of_run("v1", "Pod", found)
-            unexplained = [pod["metadata"]["uid"] for pod in steps if is_unexplained(pod)]
-            return records.with_pods(found, steps, self._warnings(unexplained))
+        found = next((run for run in self._recorded(owner, purpose) if run.number == number), None)
         # The backend's record of a run that was terminated may say no more than FAILED.
-        return self._bridged(found) if found.reason == "Failed" else found
+        if found is None or (found.finished and found.reason != "Failed"):
+            return found
+        workflow = self._workflow(found)
+        run = records.with_workflow(found, workflow)
+        if run.finished:
+            return run
+        steps = self._of_run("v1", "Pod", run)
+        unexplained = [pod["metadata"]["uid"] for pod in steps if is_unexplained(pod)]
+        return records.with_pods(run, steps, self._warnings(unexplained), workflow)
 
     def runs(self, owner: Owner, purpose: str) -> tuple[RunState, ...]:
         """See RunEngine."""
+        recorded = self._recorded(owner, purpose)
+        return tuple(run if run.finished else records.with_workflow(run, self._workflow(run)) for run in recorded)
+
+    def _recorded(self, owner: Owner, purpose: str) -> list[RunState]:
+        """The runs of an owner for a purpose as the backend's record has them."""
         raw = self._listed("runs", _contains("display_name", f" {owner.metadata.uid}/"))
         seen: dict[int, str] = {}
         runs = []
@@ -104,8 +111,8 @@ class KubeflowRuns:
             run = records.run_state(one, self._settings)
             if seen.setdefault(run.number, run.uid) != run.uid:
                 run = replace(run, number=0)
-            runs.append(run if run.finished else self._bridged(run))
-        return tuple(runs)
+            runs.append(run)
+        return runs
 
     def active_runs(self) -> tuple[RunState, ...]:
         """See RunEngine; asked all the time, and so where a new version of the backend is noticed."""
@@ -229,9 +236,9 @@ class KubeflowRuns:
                     LOST_RUN_POLL_INTERVAL,
                 )
 
-    def _bridged(self, run: RunState) -> RunState:
-        found = self._of_run(*WORKFLOW, run)
-        return records.with_workflow(run, found[0]) if found else run
+    def _workflow(self, run: RunState) -> dict[str, Any]:
+        """The Workflow of a run; empty where there is none to be read."""
+        return next(iter(self._of_run(*WORKFLOW, run)), {})
 
     def _of_run(self, api_version: str, kind: str, run: RunState) -> list[dict[str, Any]]:
         return self._readable(api_version, kind, {RUN_LABEL: run.uid})

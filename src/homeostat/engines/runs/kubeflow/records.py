@@ -77,35 +77,53 @@ def run_state(run: Mapping[str, Any], settings: KubeflowSettings) -> RunState:
 
 
 def with_workflow(run: RunState, workflow: Mapping[str, Any]) -> RunState:
-    """The run with what its Workflow knows already, while the backend's own record of it lags."""
+    """The run with what its Workflow, if it has one, knows already, while the backend's own record of it lags."""
     status = workflow.get("status", {})
     phase = status.get("phase", "")
     nodes = status.get("nodes", {}).values()
-    run = replace(run, steps=_steps(map(_task, nodes)) or run.steps, failure_message=_without_pod(nodes))
+    run = replace(run, steps=_steps(map(_task, nodes)) or run.steps)
     canceled = workflow.get("spec", {}).get("activeDeadlineSeconds") == 0  # how the backend terminates
     if phase not in {"Succeeded", "Failed", "Error"}:
         return replace(run, deleting=True) if canceled and not run.finished else run
-    ended = replace(run, failure_message="")
     why = _messages(nodes, "Failed", "Error")
-    return _ended(ended, run.end or _time(status.get("finishedAt")), _failure_reason(phase, canceled=canceled), why)
+    return _ended(run, run.end or _time(status.get("finishedAt")), _failure_reason(phase, canceled=canceled), why)
 
 
-def _without_pod(nodes: Iterable[Mapping[str, Any]]) -> str:
-    """Which step has no pod yet, and why: a quota, a policy or a webhook."""
-    obstacles = _messages(nodes, "Pending")
+def _without_pod(workflow: Mapping[str, Any], found: Iterable[Mapping[str, Any]]) -> str:
+    """Which step has no pod yet, and why: a quota, a policy or a webhook.
+
+    Of a step that has a pod, Argo repeats the pod's own state, which is no obstacle while it only starts.
+    """
+    have = set(map(_node_name, found))
+    nodes = workflow.get("status", {}).get("nodes", {}).values()
+    obstacles = _messages((node for node in nodes if node.get("name") not in have), "Pending")
     return next((f"step {step} cannot start: {message}" for step, message in obstacles.items()), "")
 
 
 def _messages(nodes: Iterable[Mapping[str, Any]], *phases: str) -> dict[str, str]:
     """Messages of a Workflow's nodes in these phases, by the step's name."""
-    found = ((node.get("displayName", ""), str(node.get("message", "")).rstrip("."), node) for node in nodes)
+    found = ((_step_name(node.get("name", "")), str(node.get("message", "")).rstrip("."), node) for node in nodes)
     return {step: message for step, message, node in found if message and node.get("phase") in phases}
 
 
+def _node_name(pod: Mapping[str, Any]) -> str:
+    return str(pod["metadata"].get("annotations", {}).get(STEP_ANNOTATION, ""))
+
+
+def _step_name(node: str) -> str:
+    """The step of a node, by the node's full name: `tabular-x1.root.train.executor` is the pod of `train`."""
+    return node.removesuffix(".executor").rpartition(".")[2]
+
+
 def with_pods(
-    run: RunState, found: Iterable[Mapping[str, Any]], warnings: Iterable[Mapping[str, Any]] = ()
+    run: RunState,
+    found: Iterable[Mapping[str, Any]],
+    warnings: Iterable[Mapping[str, Any]],
+    workflow: Mapping[str, Any],
 ) -> RunState:
     """The run with what its pods show: a step that cannot start, and the time that its steps waited for nodes.
+
+    Its Workflow shows which step may get no pod at all.
 
     That time does not count against the deadline, and while a step waits the deadline stands still. Steps that wait side by
     side count each for itself, so that a deadline is rather late than early.
@@ -114,7 +132,7 @@ def with_pods(
     waited = timedelta(seconds=sum(map(pods.seconds_unscheduled, ours)))
     return replace(
         run,
-        failure_message=failure_message(ours, list(warnings)) or run.failure_message,
+        failure_message=failure_message(ours, list(warnings)) or _without_pod(workflow, ours),
         waiting=any(map(pods.is_waiting, ours)),
         start=run.start + waited if run.start else None,
     )
@@ -125,8 +143,7 @@ def failure_message(found: Iterable[Mapping[str, Any]], warnings: Iterable[Mappi
     for pod in found:
         message = pods.failure_message(pod, warnings) if pod.get("status", {}).get("phase") == "Pending" else ""
         if message:
-            path = pod["metadata"].get("annotations", {}).get(STEP_ANNOTATION, "").removesuffix(".executor")
-            step = path.rpartition(".")[2]
+            step = _step_name(_node_name(pod))
             return f"step {step or pod['metadata']['name']} cannot start: {message}"
     return ""
 
