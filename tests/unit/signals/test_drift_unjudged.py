@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from homeostat.enums import SignalState
-from homeostat.signals.drift import FeatureDrift, SpecialShare, feature_drift, judge
+from homeostat.signals.drift import WHOLE_DAYS, FeatureDrift, SpecialShare, feature_drift, judge
 from homeostat.signals.histogram import NULL, UNSEEN, FeatureBaseline, FeatureKind, SpecialCounts
 
 CALM = FeatureDrift(
@@ -122,3 +122,17 @@ def test_a_window_in_which_training_lets_nothing_be_seen_has_no_data() -> None:
 def test_what_the_window_lacks_is_named_before_what_training_lacks() -> None:
     few = replace(FLAT, effective_samples=40)
     assert judge([CALM, few], 0.1, 200, blind=BLIND).unjudged[0].reason.startswith("its effective sample is 40")
+
+
+@pytest.mark.parametrize(
+    ("mixed", "samples", "remedy"),
+    [(True, 200, WHOLE_DAYS), (True, 199, ""), (False, 200, "")],
+    ids=["enough rows", "too few rows", "whole days"],
+)
+def test_another_window_is_the_remedy_only_where_the_rows_are_enough_and_their_times_mixed(
+    mixed: bool, samples: float, remedy: str
+) -> None:
+    few = replace(FEW, samples=samples, mixed_times=mixed)
+    assert few.remedy(200) == remedy
+    assert few.obstacle(200).endswith(f"below minSamples of 200{remedy}")
+    assert judge([few], 0.1, 200).sentence.endswith(f"below minSamples of 200{remedy}.")
