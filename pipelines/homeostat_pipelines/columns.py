@@ -1,6 +1,8 @@
 """Parquet in, columns of the types that a spec promises out."""
 
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from urllib.parse import unquote
 
 import pyarrow as pa
@@ -10,7 +12,8 @@ from homeostat.control_groups import memory_limit
 from homeostat.engines.objects import ObjectStore
 from homeostat.reconcile.errors import InvalidData
 from homeostat_pipelines.data_warnings import DataWarnings
-from homeostat_pipelines.values import ARROW, AnyType, ColumnType, canonical
+from homeostat_pipelines.pieces import rows_per_piece
+from homeostat_pipelines.values import ARROW, AnyType, ColumnType, Place, canonical
 
 _ROW_BYTES = {"String": 16, "Bool": 1, "Label": 1}
 """Memory of one value in Arrow; of the other types it is 8 bytes."""
@@ -75,21 +78,25 @@ def read(objects: ObjectStore, uris: list[str], wanted: Mapping[str, AnyType], w
         InvalidData: A file is not Parquet, a column is missing, twice there or of another type, a value cannot be taken,
             or the rows would not fit into the memory of the run.
     """
-    parts, needed = [], _OVERHEAD
-    for uri in uris:
-        file = _opened(uri, objects.read(uri))
-        _check_names(uri, file.schema_arrow.names, wanted)
-        needed += _COPIES * file.metadata.num_rows * sum(_ROW_BYTES.get(kind.value, 8) for kind in wanted.values())
-        _check_memory(uri, file.metadata.num_rows, needed)
-        parts.append(_conformed(uri, file, wanted, warnings))
+    parts: list[pa.Table] = []
+    needed = _OVERHEAD
+    with tempfile.TemporaryDirectory() as folder:
+        for uri in uris:
+            path = Path(folder) / "source.parquet"
+            objects.download(uri, path)
+            file = _opened(uri, path)
+            _check_names(uri, file.schema_arrow.names, wanted)
+            needed += _COPIES * file.metadata.num_rows * sum(_ROW_BYTES.get(kind.value, 8) for kind in wanted.values())
+            _check_memory(uri, file.metadata.num_rows, needed)
+            parts.extend(_conformed(uri, file, wanted, warnings))
     empty = pa.table({name: pa.array([], ARROW[kind.value]) for name, kind in wanted.items()})
-    return pa.concat_tables([empty, *parts]).combine_chunks()
+    return pa.concat_tables([empty, *parts])
 
 
-def _opened(uri: str, content: bytes) -> pq.ParquetFile:
+def _opened(uri: str, path: Path) -> pq.ParquetFile:
     try:
         # Spark's old form of times, whose nanoseconds by default end in the year 2262.
-        return pq.ParquetFile(pa.BufferReader(content), coerce_int96_timestamp_unit="us")
+        return pq.ParquetFile(path, memory_map=True, coerce_int96_timestamp_unit="us")
     except (pa.ArrowException, OSError) as error:
         raise _unreadable(uri, error) from error
 
@@ -107,18 +114,30 @@ def _check_memory(uri: str, rows: int, needed: int) -> None:
         )
 
 
-def _conformed(uri: str, file: pq.ParquetFile, wanted: Mapping[str, AnyType], warnings: DataWarnings) -> pa.Table:
+def _conformed(
+    uri: str, file: pq.ParquetFile, wanted: Mapping[str, AnyType], warnings: DataWarnings
+) -> Iterator[pa.Table]:
     names = set(file.schema_arrow.names)
+    partitions, first = _partitions(uri), 0
+    for rows, table in _pieces(uri, file, [name for name in wanted if name in names]):
+        columns = {}
+        for name, kind in wanted.items():
+            column = table.column(name) if name in names else _constant(uri, name, partitions[name], kind, rows)
+            columns[name] = canonical(Place(uri, name, first), column, kind, warnings)
+        yield pa.table(columns)
+        first += rows
+
+
+def _pieces(uri: str, file: pq.ParquetFile, names: list[str]) -> Iterator[tuple[int, pa.Table]]:
+    """The rows with the number of them, a piece at a time; of a file without rows one piece, whose types are checked, too."""
+    if not file.metadata.num_rows or not names:
+        yield file.metadata.num_rows, file.schema_arrow.empty_table()
+        return
     try:
-        table = file.read(columns=[name for name in wanted if name in names])
+        for batch in file.iter_batches(rows_per_piece(len(names)), columns=names):
+            yield batch.num_rows, pa.Table.from_batches([batch])
     except (pa.ArrowException, OSError) as error:
         raise _unreadable(uri, error) from error
-    partitions, rows = _partitions(uri), file.metadata.num_rows
-    columns = {}
-    for name, kind in wanted.items():
-        column = table.column(name) if name in names else _constant(uri, name, partitions[name], kind, rows)
-        columns[name] = canonical(uri, name, column, kind, warnings)
-    return pa.table(columns)
 
 
 def _check_names(uri: str, names: list[str], wanted: Mapping[str, AnyType]) -> None:

@@ -1,7 +1,10 @@
 """Datasets: labels joined with features, split into rows to train on and rows that no version ever trains on."""
 
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
-from typing import cast
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -12,7 +15,7 @@ from homeostat.artifacts.bundle import BundleRef
 from homeostat.artifacts.dataset import HOLDOUT, LABEL, TIME, TRAIN
 from homeostat.artifacts.holdout import held_out
 from homeostat.artifacts.signature import Datatype, Signature
-from homeostat.artifacts.storage import fetch, store
+from homeostat.artifacts.storage import fetch_file, store
 from homeostat.engines.objects import ObjectStore
 from homeostat.reconcile.errors import InvalidData
 from homeostat.runs import StoredDataset, TrainInput
@@ -20,8 +23,8 @@ from homeostat.values import distinct
 from homeostat_pipelines import labels
 from homeostat_pipelines.data_warnings import DataWarnings
 from homeostat_pipelines.join import join
+from homeostat_pipelines.pieces import Rows
 from homeostat_pipelines.signature import signature_of
-from homeostat_pipelines.snapshots import parquet_bytes
 
 LEAST_TRAIN, LEAST_HOLDOUT = 50, 10
 """Fewer rows than these make no model, and no judgement of one."""
@@ -48,24 +51,45 @@ def build(job: TrainInput, objects: ObjectStore) -> StoredDataset:
     since = labels.window_start(job.window_seconds, datetime.now(UTC))
     warnings = DataWarnings()
     labelled = labels.union(objects, job.labels, job.feature_sets[0].entities[0], warnings, since)
-    table = join(objects, job.feature_sets, labelled, warnings)
-    train, holdout = split(table, signature.model, signature.entity, job.holdout_percent)
-    for name, rows, least in (("training", train, LEAST_TRAIN), ("holdout", holdout, LEAST_HOLDOUT)):
-        _check(name, rows, least)
-    _warn(train, signature, warnings)
-    stored = store(objects, job.datasets, {TRAIN: parquet_bytes(train), HOLDOUT: parquet_bytes(holdout)})
+    joined = join(objects, job.feature_sets, labelled, warnings)
+    with tempfile.TemporaryDirectory() as folder:
+        paths = {name: Path(folder) / name for name in (TRAIN, HOLDOUT)}
+        watermark = _write(joined, paths, signature, job.holdout_percent)
+        train, holdout = (Rows(path) for path in paths.values())
+        for name, rows, least in (("training", train, LEAST_TRAIN), ("holdout", holdout, LEAST_HOLDOUT)):
+            _check(name, rows, least)
+        _warn(train, signature, warnings)
+        stored = store(objects, job.datasets, paths)
     log.info("dataset stored", uri=stored.uri, rows=train.num_rows, holdout=holdout.num_rows)
     return StoredDataset(
         uri=stored.uri,
         digest=stored.digest,
         rows=train.num_rows,
         holdout_rows=holdout.num_rows,
-        watermark=cast("datetime", pc.max(table.column(TIME)).as_py()),
+        watermark=watermark,
         warnings=warnings.listed(),
     )
 
 
-def _warn(train: pa.Table, signature: Signature, warnings: DataWarnings) -> None:
+def _write(tables: Iterable[pa.Table], paths: dict[str, Path], signature: Signature, percent: int) -> datetime:
+    """Writes the rows to train on and the holdout into files; the time of the newest row."""
+    newest: list[datetime] = []
+    with ExitStack() as opened:
+        writers: dict[str, pq.ParquetWriter] = {}
+        for table in tables:
+            if not writers:
+                for name, path in paths.items():
+                    writer = pq.ParquetWriter(path, table.schema, compression="zstd")
+                    writers[name] = opened.enter_context(writer)
+            parts = split(table, signature.model, signature.entity, percent)
+            for name, part in zip(paths, parts, strict=True):
+                writers[name].write_table(part)
+            if table.num_rows:
+                newest.append(pc.max(table.column(TIME)).as_py())
+    return max(newest)
+
+
+def _warn(train: Rows, signature: Signature, warnings: DataWarnings) -> None:
     """Says what a model cannot learn from these rows."""
     for each in signature.inputs:
         column = train.column(each.name).drop_null()
@@ -86,11 +110,20 @@ def _warn(train: pa.Table, signature: Signature, warnings: DataWarnings) -> None
 
 def read(objects: ObjectStore, stored: BundleRef, name: str) -> pa.Table:
     """A part of a stored dataset, checked against its digest."""
-    content = fetch(objects, stored, [name])[name]
-    return pq.read_table(pa.BufferReader(content))
+    with opened(objects, stored, name) as rows:
+        return rows.read()
 
 
-def _check(name: str, table: pa.Table, least: int) -> None:
+@contextmanager
+def opened(objects: ObjectStore, stored: BundleRef, name: str) -> Iterator[Rows]:
+    """A part of a stored dataset as a file of this process, checked against its digest."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / name
+        fetch_file(objects, stored, name, path)
+        yield Rows(path)
+
+
+def _check(name: str, table: Rows, least: int) -> None:
     if table.num_rows < least:
         raise InvalidData(
             f"the {name} part has {table.num_rows} labelled rows with features, at least {least} are required; "

@@ -20,6 +20,7 @@ from homeostat.runs import EvaluateInput, EvaluateResult, FeatureSource
 from homeostat.signals.gate import GateRule, RuleKind, judge_gate
 from homeostat_pipelines import dataset, signature
 from homeostat_pipelines.join import features_at
+from homeostat_pipelines.pieces import rows_per_piece
 from homeostat_pipelines.report import Report
 from homeostat_pipelines.values import ARROW
 
@@ -114,7 +115,9 @@ class _Model:
         self._content = files[MODEL]
 
     def scores(self, rows: pa.Table) -> NDArray[np.float64]:
-        return signature.score(self._content, signature.feeds(rows, self.signature.inputs))
+        size = rows_per_piece(len(self.signature.inputs))
+        pieces = (rows.slice(start, size) for start in range(0, rows.num_rows, size))
+        return signature.score_all(self._content, pieces, self.signature.inputs)
 
 
 def _unseen(holdout: pa.Table, models: list[_Model]) -> pa.Table:

@@ -5,7 +5,10 @@ the entity that is not later. So of two rows of one time the one with the greate
 and a value counts before a missing one: the order of the source's files plays no part.
 """
 
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable
 from datetime import datetime
+from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -13,9 +16,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 Integers = NDArray[np.int64]
-
-_ROOM = 2**62
-"""Composite keys below it fit into 64 bits with room to spare."""
+Column: TypeAlias = pa.Array | pa.ChunkedArray
 
 
 class NotOrdered(ValueError):  # noqa: N818 - a state of the rows
@@ -23,38 +24,46 @@ class NotOrdered(ValueError):  # noqa: N818 - a state of the rows
 
 
 class History:
-    """Entities and times of the rows of a snapshot.
+    """Entities and times of the rows of a snapshot; 8 bytes of memory a row, and each entity once.
 
     Args:
-        keys: Entity of each row.
-        times: Time of each row, timestamps in microseconds.
+        rows: Number of rows.
+        pieces: Entities and times, timestamps in microseconds, of the rows: one piece after the other.
 
     Raises:
         NotOrdered: The rows are not ordered.
     """
 
-    def __init__(self, keys: pa.ChunkedArray, times: pa.ChunkedArray) -> None:
-        self._times = _microseconds(times)
-        column = keys.combine_chunks() if isinstance(keys, pa.ChunkedArray) else keys
-        first = np.ones(len(column), dtype=bool)
-        if len(column) > 1:
-            first[1:] = pc.not_equal(column.slice(1), column.slice(0, len(column) - 1)).to_numpy(zero_copy_only=False)
-        starts = np.flatnonzero(first)
-        self._entities = column.take(pa.array(starts))
-        self._codes: Integers = np.cumsum(first, dtype=np.int64) - 1
-        same = ~first[1:]
-        if np.any(np.diff(self._times)[same] < 0) or pc.count_distinct(self._entities).as_py() != len(starts):
-            raise NotOrdered
+    def __init__(self, rows: int, pieces: Iterable[tuple[Column, Column]]) -> None:
+        # After the last row comes one that is later than all times.
+        self._times: Integers = np.full(rows + 1, np.iinfo(np.int64).max)
+        entities: list[pa.Array] = []
+        starts: list[Integers] = []
+        before: list[pa.Array] = []
+        end = 0
+        for keys, times in pieces:
+            self._times[end : end + len(keys)] = _microseconds(times)
+            column = pa.concat_arrays([*before, _whole(keys)])
+            begin, end = end - len(before), end + len(keys)
+            one, next_one = column.slice(0, len(column) - 1), column.slice(1)
+            grown, same = _truths(pc.less(one, next_one)), _truths(pc.equal(one, next_one))
+            if not np.all(grown | (same & (np.diff(self._times[begin:end]) >= 0))):
+                raise NotOrdered
+            new = np.flatnonzero(grown) + 1 if before else np.append(0, np.flatnonzero(grown) + 1)
+            entities.append(column.take(pa.array(new)))
+            starts.append(new + begin)
+            before = [column.slice(len(column) - 1)]
+        self._entities = pa.chunked_array(entities, None if entities else pa.string())
+        self._starts: Integers = np.concatenate([np.array([], dtype=np.int64), *starts])
+        self._ends: Integers = np.append(self._starts, rows)[1:]
 
     def known_at(self, time: datetime) -> pa.Array:
         """Index of the row of each entity that was known at one time; entities without any are left out."""
-        past = np.flatnonzero(self._times <= round(time.timestamp() * 1_000_000))
-        codes = self._codes[past]
-        last = np.ones(past.size, dtype=bool)
-        last[:-1] = codes[1:] != codes[:-1]
-        return pa.array(past[last])
+        codes = np.arange(self._starts.size)
+        found = self._last(codes, np.full(codes.size, round(time.timestamp() * 1_000_000)))
+        return pa.array(found[found >= 0])
 
-    def rows_at(self, keys: pa.ChunkedArray, times: pa.ChunkedArray, ttl_seconds: int) -> pa.Array:
+    def rows_at(self, keys: Column, times: Column, ttl_seconds: int) -> pa.Array:
         """Index of the row of each entity that was known at each time.
 
         Args:
@@ -65,30 +74,45 @@ class History:
         Returns:
             One index per entity; null where no row is known.
         """
-        if self._codes.size == 0:
-            return pa.nulls(len(keys), pa.int64())
-        wanted = _microseconds(times)
-        found = pc.index_in(keys, value_set=self._entities)
-        codes = pc.fill_null(found, -1).to_numpy().astype(np.int64)
-        ordered, asked = self._composite(codes, wanted)
-        position = np.searchsorted(ordered, asked, side="right") - 1
-        row = np.maximum(position, 0)
-        known = (codes >= 0) & (position >= 0) & (self._codes[row] == codes)
-        known &= wanted - self._times[row] <= ttl_seconds * 1_000_000
-        return pa.array(row, mask=~known)
+        rows: Integers = np.full(len(keys), -1)
+        codes = self._codes(keys)
+        asked = np.flatnonzero(codes >= 0)
+        wanted = _microseconds(times)[asked]
+        found = self._last(codes[asked], wanted)
+        fresh = (found >= 0) & (wanted - self._times[found] <= ttl_seconds * 1_000_000)
+        rows[asked[fresh]] = found[fresh]
+        return pa.array(rows, mask=rows < 0)
 
-    def _composite(self, codes: Integers, wanted: Integers) -> tuple[Integers, Integers]:
-        """Entity and time as one number that grows with both: of the rows, and of what is asked for."""
-        least, span = int(self._times.min()), int(self._times.max()) - int(self._times.min()) + 1
-        if (int(self._codes[-1]) + 1) * span < _ROOM:
-            own = self._codes * span + (self._times - least)
-            return own, codes * span + np.clip(wanted - least, -1, span - 1)
-        # Too many entities over too long a time: the rank of a time takes its place.
-        distinct = np.unique(self._times)
-        own = self._codes * distinct.size + np.searchsorted(distinct, self._times)
-        return own, codes * distinct.size + np.searchsorted(distinct, wanted, side="right") - 1
+    def _codes(self, keys: Column) -> Integers:
+        """Number of each entity, -1 where it has no row. Only those between the least and the greatest key are looked through."""
+        if not len(keys):
+            return np.array([], dtype=np.int64)
+        span, numbers = pc.min_max(keys).as_py(), range(len(self._entities))
+        first = bisect_left(numbers, span["min"], key=lambda number: self._entities[number].as_py())
+        end = bisect_right(numbers, span["max"], key=lambda number: self._entities[number].as_py())
+        found = pc.index_in(keys, value_set=self._entities.slice(first, end - first).cast(keys.type)).cast(pa.int64())
+        codes: Integers = pc.fill_null(pc.add(found, first), -1).to_numpy()
+        return codes
+
+    def _last(self, codes: Integers, wanted: Integers) -> Integers:
+        """The last row of each entity that is not later than the time wanted, -1 where there is none: a binary search."""
+        first = self._starts[codes]
+        low, high = first, self._ends[codes]
+        while (searched := low < high).any():
+            middle = (low + high) // 2
+            past = searched & (self._times[middle] <= wanted)
+            low, high = np.where(past, middle + 1, low), np.where(past, high, middle)
+        return np.where(low > first, low - 1, -1)
 
 
-def _microseconds(times: pa.ChunkedArray) -> Integers:
+def _whole(column: Column) -> pa.Array:
+    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+
+
+def _truths(column: pa.Array) -> NDArray[np.bool_]:
+    return np.asarray(column.to_numpy(zero_copy_only=False), dtype=bool)
+
+
+def _microseconds(times: Column) -> Integers:
     integers: Integers = times.cast(pa.timestamp("us", tz="UTC")).cast(pa.int64()).to_numpy()
     return integers

@@ -50,17 +50,15 @@ def union(
         raise InvalidData(
             f"there is no label{window} in {', '.join(s.uri for s in sources)}; wait for labels or add a source"
         )
-    # Stable order, so that of two labels of one time the one of the later source wins.
-    number = pa.array(range(table.num_rows))
-    table = table.append_column("number", number)
-    table = table.sort_by([(entity.name, "ascending"), (TIME, "ascending"), ("number", "ascending")])
-    keys = table.column(entity.name).combine_chunks()
+    # The order is stable, so that of two labels of one time the one of the later source wins.
+    order = pc.sort_indices(table, sort_keys=[(entity.name, "ascending"), (TIME, "ascending")])
+    keys = table.column(entity.name).take(order).combine_chunks()
     last = pc.not_equal(keys.slice(0, len(keys) - 1), keys.slice(1))
-    newest = table.filter(pa.concat_arrays([last, pa.array([True])]))
+    newest = table.take(order.filter(pa.concat_arrays([last, pa.array([True])]))).combine_chunks()
     log.info("labels read", rows=table.num_rows, entities=newest.num_rows)
     text = f"Labels left out because their entity has a newer one: {{count}} of {table.num_rows:,}."
     warnings.add(text, table.num_rows - newest.num_rows)
-    return newest.drop_columns(["number"]).combine_chunks()
+    return newest
 
 
 def window_start(seconds: int | None, now: datetime) -> datetime | None:

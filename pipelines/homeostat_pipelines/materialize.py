@@ -146,7 +146,8 @@ def _write_online(
 ) -> int:
     """Writes the row of each entity that is known now; their number. A row of the future waits for a later run."""
     times = table.column(source.timestamp_field)
-    newest = table.take(History(table.column(source.entities[0].name), times).known_at(through))
+    history = History(table.num_rows, [(table.column(source.entities[0].name), times)])
+    newest = table.take(history.known_at(through))
     ahead = pc.sum(pc.greater(times, pa.scalar(through, TIME))).as_py()
     text = f"Column {source.timestamp_field!r}: rows of the future, which are not online before that time: {{count}}."
     warnings.add(text, ahead)

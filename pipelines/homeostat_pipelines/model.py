@@ -1,13 +1,14 @@
 """The model: gradient boosting over one-hot categories and raw numbers, as one ONNX graph from raw features to score."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import reduce
 from typing import Any, cast
 
 import numpy as np
 import onnx
 import pandas as pd
-import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -25,13 +26,15 @@ from homeostat.artifacts.signature import PROBABILITY, Signature
 from homeostat.reconcile.errors import InvalidData, PlatformError
 from homeostat.signals import fit
 from homeostat.signals.histogram import FeatureKind
-from homeostat_pipelines.signature import feeds, of_known, score
+from homeostat.values import NO_TEXT
+from homeostat_pipelines.pieces import Rows, rows_per_piece
+from homeostat_pipelines.signature import doubles, feeds, of_known, scorer, texts
 
 TOLERANCE = 1e-5
 """Largest difference between graph and estimator: the graph computes in single precision."""
 
 OPSET = {"": 18, "ai.onnx.ml": 3}
-EXAMPLE_ROWS = 8
+EXAMPLE_ROWS, GAP_ROWS = 8, 2
 
 _PREFIX = "homeostat."
 """Of names in the graph that are not its inputs or its output; names of features have no dot."""
@@ -62,32 +65,88 @@ def hyperparameters(values: dict[str, object]) -> Hyperparameters:
         raise InvalidData(f"{wrong}; correct spec.pipeline.parameters") from error
 
 
-def train(table: pa.Table, signature: Signature, parameters: Hyperparameters, seed: int) -> dict[str, bytes]:
+def train(rows: Rows, signature: Signature, parameters: Hyperparameters, seed: int) -> dict[str, bytes]:
     """Files of the model trained on these rows.
 
-    A feature without a value in any row is left out.
+    A feature without a value in any row is left out. Of the rows only the matrix that the trees grow on is in memory as a
+    whole, everything else a piece or a column at a time.
 
     Raises:
         InvalidData: No feature has a value.
         PlatformError: The graph does not score as the estimator does.
     """
-    signature = of_known(signature, table)
-    fed = feeds(table, signature.inputs)
-    frame = _frame(fed)
+    signature = of_known(signature, rows)
     estimator = _estimator(signature, parameters, seed)
-    estimator.fit(frame, table.column(LABEL).to_numpy())
-    _make_single_precision(estimator.named_steps["boosting"])
-    graph = _graph(estimator, signature)
-    scores = score(graph, fed)
-    expected = estimator.predict_proba(frame)[:, 1]
-    if (off := float(np.abs(scores - expected).max())) > TOLERANCE:
-        raise PlatformError(f"the ONNX graph is off by {off:.2g} from scikit-learn; this is a defect, please report it")
+    graph, scores = _fitted(estimator, signature, rows)
     return {
         MODEL: graph,
-        BASELINE: _baseline(table, signature, scores),
+        BASELINE: _baseline(rows, signature, scores),
         SIGNATURE: canonical(signature.model_dump(mode="json", by_alias=True)),
-        EXAMPLES: canonical(_examples(table, signature, scores)),
+        EXAMPLES: canonical(_examples(rows, signature, scores)),
     }
+
+
+def _fitted(estimator: Pipeline, signature: Signature, rows: Rows) -> tuple[bytes, NDArray[np.float64]]:
+    """The graph of an estimator that is fitted to these rows, and its scores of them.
+
+    As `estimator.fit` of all rows at once, which would hold them as objects, in single and in double precision.
+    """
+    columns, boosting = estimator.named_steps["columns"], estimator.named_steps["boosting"]
+    categories = [_categories(rows, i.name) for i in signature.inputs if i.textual]
+    if categories:
+        columns.set_params(categories__categories=categories)
+    width = len(signature.inputs) - len(categories) + sum(map(len, categories))
+    # What the trees compute with; another type would be copied, and of another order the sample that decides on the bins.
+    matrix, start = np.empty((rows.num_rows, width), dtype=np.float64, order="C"), 0
+    for fed in _feeds(rows, signature, width):
+        frame = _frame(fed)
+        if not start:
+            columns.fit(frame)
+        matrix[start : start + len(frame)] = columns.transform(frame)
+        start += len(frame)
+    boosting.fit(matrix, rows.column(LABEL).to_numpy())
+    _make_single_precision(boosting)
+    graph = _graph(estimator, signature)
+    return graph, _verified_scores(graph, boosting, matrix, _feeds(rows, signature, width))
+
+
+def _categories(rows: Rows, name: str) -> list[str]:
+    found: set[str] = set()
+    for piece in rows.pieces([name]):
+        found.update(pc.unique(pc.fill_null(piece.column(name), NO_TEXT)).to_pylist())
+    return sorted(found)
+
+
+def _feeds(rows: Rows, signature: Signature, width: int) -> Iterator[dict[str, NDArray[np.generic]]]:
+    """All rows as the graph takes them, in pieces that are small as matrices so wide, too."""
+    for piece in rows.pieces([i.name for i in signature.inputs], rows_per_piece(width)):
+        yield feeds(piece, signature.inputs)
+
+
+def _verified_scores(
+    graph: bytes,
+    boosting: HistGradientBoostingClassifier,
+    matrix: NDArray[np.float64],
+    pieces: Iterable[dict[str, NDArray[np.generic]]],
+) -> NDArray[np.float64]:
+    """The scores of the graph.
+
+    Raises:
+        PlatformError: They are not those of the estimator.
+    """
+    scores: NDArray[np.float64] = np.empty(len(matrix))
+    score_piece, start = scorer(graph), 0
+    for fed in pieces:
+        found = score_piece(fed)
+        place = slice(start, start + found.size)
+        expected = boosting.predict_proba(matrix[place])[:, 1]
+        if (off := float(np.abs(found - expected).max())) > TOLERANCE:
+            raise PlatformError(
+                f"the ONNX graph is off by {off:.2g} from scikit-learn; this is a defect, please report it"
+            )
+        scores[place] = found
+        start = place.stop
+    return scores
 
 
 def _frame(fed: Mapping[str, NDArray[np.generic]]) -> pd.DataFrame:
@@ -166,17 +225,42 @@ def _rename(graph: onnx.GraphProto, features: Sequence[str]) -> None:
     del graph.value_info[:]  # shapes of tensors by their former names
 
 
-def _baseline(table: pa.Table, signature: Signature, scores: NDArray[np.float64]) -> bytes:
+def _baseline(rows: Rows, signature: Signature, scores: NDArray[np.float64]) -> bytes:
     kinds = {i.name: FeatureKind.CATEGORICAL if i.textual else FeatureKind.NUMERIC for i in signature.inputs}
-    values = {name: table.column(name).to_pylist() for name in kinds}
-    baseline = fit(values, kinds, scores=scores.tolist())
+    baseline = fit(_Columns(rows, signature), kinds, scores=scores)
     return canonical(json.loads(baseline.model_dump_json(by_alias=True)))
 
 
-def _examples(table: pa.Table, signature: Signature, scores: NDArray[np.float64]) -> list[dict[str, Any]]:
+class _Columns(Mapping[str, Sequence[object] | NDArray[np.float64]]):
+    """Values of features by name, each read when it is asked for."""
+
+    def __init__(self, rows: Rows, signature: Signature) -> None:
+        self._rows = rows
+        self._textual = {i.name: i.textual for i in signature.inputs}
+
+    def __getitem__(self, name: str) -> Sequence[object] | NDArray[np.float64]:
+        column = self._rows.column(name)
+        return cast("list[object]", texts(column).tolist()) if self._textual[name] else doubles(column)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._textual)
+
+    def __len__(self) -> int:
+        return len(self._textual)
+
+
+def _examples(rows: Rows, signature: Signature, scores: NDArray[np.float64]) -> list[dict[str, Any]]:
     """Rows with the score that a server must give for them: the first ones, and some with missing values."""
-    names = [i.name for i in signature.inputs]
-    rows = table.select(names).to_pylist()
-    gaps = [index for index, row in enumerate(rows) if None in row.values()][:2]
-    chosen = sorted({*range(min(EXAMPLE_ROWS, len(rows))), *gaps})
-    return [Example(inputs=rows[index], probability=float(scores[index])).model_dump() for index in chosen]
+    names, start, gaps = [i.name for i in signature.inputs], 0, 0
+    examples = []
+    for piece in rows.pieces(names):
+        missing = reduce(pc.or_, (pc.is_null(piece.column(name)) for name in names))
+        found = np.flatnonzero(missing.to_numpy())[: GAP_ROWS - gaps]
+        first = range(min(max(0, EXAMPLE_ROWS - start), piece.num_rows))
+        for index in sorted({*first, *found.tolist()}):
+            (inputs,) = piece.slice(index, 1).to_pylist()
+            examples.append(Example(inputs=inputs, probability=float(scores[start + index])).model_dump())
+        start, gaps = start + piece.num_rows, gaps + found.size
+        if gaps == GAP_ROWS and start >= EXAMPLE_ROWS:
+            break
+    return examples

@@ -1,6 +1,6 @@
 """The signature of a training, and the ONNX feeds that follow from it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Literal
 
 import numpy as np
@@ -15,6 +15,7 @@ from homeostat.artifacts.signature import PROBABILITY, Datatype, ModelInput, Sig
 from homeostat.reconcile.errors import InvalidData
 from homeostat.runs import TrainInput
 from homeostat.values import NO_TEXT, single
+from homeostat_pipelines.pieces import Rows
 
 DATATYPES = {
     FeatureType.STRING: Datatype.BYTES,
@@ -63,7 +64,7 @@ def signature_of(job: TrainInput) -> Signature:
     )
 
 
-def of_known(signature: Signature, rows: pa.Table) -> Signature:
+def of_known(signature: Signature, rows: Rows) -> Signature:
     """The signature without the features of which no row has a value: nothing can be learnt from them.
 
     Raises:
@@ -93,22 +94,50 @@ def feeds(table: pa.Table, inputs: Sequence[ModelInput]) -> dict[str, NDArray[np
 
 def _feed(column: pa.ChunkedArray, *, textual: bool) -> NDArray[np.generic]:
     if textual:
-        return np.asarray(pc.fill_null(column, NO_TEXT).to_numpy(zero_copy_only=False), dtype=object)
+        return texts(pc.fill_null(column, NO_TEXT))
+    return single(doubles(column))
+
+
+def texts(column: pa.ChunkedArray) -> NDArray[np.object_]:
+    """Texts, None for missing; equal ones are one object, which takes less memory and time."""
+    encoded = column.combine_chunks().dictionary_encode()
+    different: NDArray[np.object_] = np.array([*encoded.dictionary.to_pylist(), None], dtype=object)
+    positions: NDArray[np.int64] = pc.fill_null(encoded.indices, len(different) - 1).to_numpy()
+    return different[positions]
+
+
+def doubles(column: pa.ChunkedArray) -> NDArray[np.float64]:
+    """Numbers or booleans in double precision, NaN for missing."""
     numbers = (
         column.cast(pa.float64(), safe=False)
         if not pa.types.is_boolean(column.type)
         else column.cast(pa.int8()).cast(pa.float64())
     )
-    return single(np.asarray(pc.fill_null(numbers, float("nan")).to_numpy()))
+    return np.asarray(pc.fill_null(numbers, float("nan")).to_numpy())
 
 
 def score(model: bytes, fed: dict[str, NDArray[np.generic]]) -> NDArray[np.float64]:
     """Probability of the positive class of each row."""
+    return scorer(model)(fed)
+
+
+def score_all(model: bytes, pieces: Iterable[pa.Table], inputs: Sequence[ModelInput]) -> NDArray[np.float64]:
+    """Probability of the positive class of each row of all pieces."""
+    score_piece = scorer(model)
+    return np.concatenate([score_piece(feeds(piece, inputs)) for piece in pieces])
+
+
+def scorer(model: bytes) -> Callable[[dict[str, NDArray[np.generic]]], NDArray[np.float64]]:
+    """A function from feeds to the probability of the positive class of each row."""
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     # Threads would add up the trees in an order of their own: one thread gives the same scores, and so the same digest of a
     # model, under every CPU limit; and none spins while it waits, which would use up the CPU quota of the pod.
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    (found,) = session.run([PROBABILITY], fed)
-    return np.asarray(found, dtype=np.float64).reshape(-1)
+
+    def probabilities(fed: dict[str, NDArray[np.generic]]) -> NDArray[np.float64]:
+        (found,) = session.run([PROBABILITY], fed)
+        return np.asarray(found, dtype=np.float64).reshape(-1)
+
+    return probabilities

@@ -41,10 +41,10 @@ def train(job_json: str, dataset_json: str, parameters: dict[str, object], objec
         from homeostat_pipelines.signature import signature_of  # noqa: PLC0415 - as above
 
         chosen = model.hyperparameters(parameters)
-        rows = dataset.read(objects, _bundle(dataset_json), TRAIN)
-        files = model.train(rows, signature_of(job), chosen, job.seed)
-        stored = store(objects, job.models, files)
-        log.info("model stored", uri=stored.uri, rows=rows.num_rows)
+        with dataset.opened(objects, _bundle(dataset_json), TRAIN) as rows:
+            files = model.train(rows, signature_of(job), chosen, job.seed)
+            stored = store(objects, job.models, files)
+            log.info("model stored", uri=stored.uri, rows=rows.num_rows)
         return stored.model_dump_json(by_alias=True)
 
 
@@ -84,13 +84,13 @@ def measure(objects: ObjectStore, data: BundleRef, model: BundleRef) -> dict[str
     from homeostat.signals import gate  # noqa: PLC0415 - keeps the other steps' start short
     from homeostat_pipelines import signature  # noqa: PLC0415 - as above
 
-    holdout = dataset.read(objects, data, HOLDOUT)
     files = fetch(objects, model, [MODEL, SIGNATURE])
     inputs = signature_in(files).inputs
-    scores = signature.score(files[MODEL], signature.feeds(holdout, inputs))
-    compared = gate.paired_bootstrap(holdout.column(LABEL).to_numpy(), scores, None)
-    metrics = {metric.name.value: metric.challenger for metric in compared if metric.challenger is not None}
-    log.info("model tested", rows=holdout.num_rows, **metrics)
+    with dataset.opened(objects, data, HOLDOUT) as holdout:
+        scores = signature.score_all(files[MODEL], holdout.pieces([i.name for i in inputs]), inputs)
+        compared = gate.paired_bootstrap(holdout.column(LABEL).to_numpy(), scores, None)
+        metrics = {metric.name.value: metric.challenger for metric in compared if metric.challenger is not None}
+        log.info("model tested", rows=holdout.num_rows, **metrics)
     return metrics
 
 

@@ -5,6 +5,7 @@ take is a missing value and counted; what may be wrong is refused with file, col
 """
 
 from enum import Enum
+from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -49,12 +50,27 @@ _TICKS = {"s": 1, "ms": 1_000, "us": 1_000_000}
 _DAY = 86_400
 
 
-def canonical(uri: str, name: str, column: pa.ChunkedArray, kind: AnyType, warnings: DataWarnings) -> pa.ChunkedArray:
+class Place(NamedTuple):
+    """Where values come from, for messages."""
+
+    uri: str
+    column: str
+    first: int = 0
+    """Number of the first of the rows in the file."""
+
+    def __str__(self) -> str:
+        return f"column {self.column!r} of {self.uri}"
+
+    def row(self, index: int) -> str:
+        """The row of a value, as people find it in the file."""
+        return f"row {self.first + index}"
+
+
+def canonical(place: Place, column: pa.ChunkedArray, kind: AnyType, warnings: DataWarnings) -> pa.ChunkedArray:
     """The column as its canonical type; equal values are the same, and every number is one that a model can take.
 
     Args:
-        uri: File of the column, for messages.
-        name: Name of the column.
+        place: Where the values come from.
         column: As the file has it.
         kind: What the spec promises.
         warnings: Receives what is taken as missing or changed.
@@ -62,21 +78,21 @@ def canonical(uri: str, name: str, column: pa.ChunkedArray, kind: AnyType, warni
     Raises:
         InvalidData: The column is of another type, or a value is not what it should be.
     """
-    target, place = ARROW[kind.value], f"column {name!r} of {uri}"
+    target = ARROW[kind.value]
     column = _plain(column)
     if pt.is_null(column.type):
         return column.cast(target)
     if not _fits(column.type, kind.value):
         raise InvalidData(f"{place} is {column.type}, expected {kind.value}; {_REMEDY[kind.value]}")
     if kind.value == "String":
-        return _text(place, name, column, kind, warnings)
+        return _text(place, column, kind, warnings)
     if kind is ColumnType.TIME:
         return _times(place, column)
     if kind is FeatureType.FLOAT64:
         # Whole numbers beyond 2^53 are rounded: the model rounds to single precision in any case.
-        return _finite(name, column.cast(target, safe=False), warnings)
+        return _finite(place, column.cast(target, safe=False), warnings)
     if pt.is_floating(column.type):
-        column = _finite(name, column, warnings)
+        column = _finite(place, column, warnings)
     return _whole(place, column, kind)
 
 
@@ -107,7 +123,7 @@ def _fits(found: pa.DataType, kind: str) -> bool:
             return bool(pt.is_timestamp(found) or pt.is_date(found))
 
 
-def _text(place: str, name: str, column: pa.ChunkedArray, kind: AnyType, warnings: DataWarnings) -> pa.ChunkedArray:
+def _text(place: Place, column: pa.ChunkedArray, kind: AnyType, warnings: DataWarnings) -> pa.ChunkedArray:
     binary = pt.is_binary(column.type) or pt.is_large_binary(column.type) or pt.is_binary_view(column.type)
     if not (binary or pt.is_fixed_size_binary(column.type)):
         # Arrow does not look at the bytes of a file's text before they become Python's.
@@ -118,8 +134,10 @@ def _text(place: str, name: str, column: pa.ChunkedArray, kind: AnyType, warning
         return _without_empty(text) if isinstance(kind, EntityType) else text
     if isinstance(kind, EntityType):
         row = pc.index(padded, value=True).as_py()
-        raise InvalidData(f"{place} has {text[row].as_py()!r} in row {row}; write entity ids without NUL characters")
-    warnings.add(f"Column {name!r}: NUL characters removed from texts: {{count}}.", count)
+        raise InvalidData(
+            f"{place} has {text[row].as_py()!r} in {place.row(row)}; write entity ids without NUL characters"
+        )
+    warnings.add(f"Column {place.column!r}: NUL characters removed from texts: {{count}}.", count)
     return pc.replace_substring(text, NUL, "")
 
 
@@ -128,17 +146,19 @@ def _without_empty(ids: pa.ChunkedArray) -> pa.ChunkedArray:
     return pc.if_else(pc.equal(ids, ""), pa.scalar(None, pa.string()), ids)
 
 
-def _finite(name: str, column: pa.ChunkedArray, warnings: DataWarnings) -> pa.ChunkedArray:
+def _finite(place: Place, column: pa.ChunkedArray, warnings: DataWarnings) -> pa.ChunkedArray:
     """NaN, infinite numbers and those beyond single precision become null, and -0.0 becomes 0.0."""
     beyond = pc.greater(pc.abs(column.cast(pa.float64())), LARGEST)
     if count := pc.sum(beyond).as_py() or 0:
-        text = f"Column {name!r}: values taken as missing because they are infinite or beyond 3.4e38: {{count}}."
+        text = (
+            f"Column {place.column!r}: values taken as missing because they are infinite or beyond 3.4e38: {{count}}."
+        )
         warnings.add(text, count)
     none = pa.scalar(None, column.type)
     return pc.if_else(pc.or_(beyond, pc.is_nan(column)), none, pc.add(column, pa.scalar(0, column.type)))
 
 
-def _whole(place: str, column: pa.ChunkedArray, kind: AnyType) -> pa.ChunkedArray:
+def _whole(place: Place, column: pa.ChunkedArray, kind: AnyType) -> pa.ChunkedArray:
     """Whole numbers, booleans and labels."""
     if pt.is_boolean(column.type):
         return column.cast(ARROW[kind.value])
@@ -154,7 +174,7 @@ def _whole(place: str, column: pa.ChunkedArray, kind: AnyType) -> pa.ChunkedArra
     return _cast(place, column, kind.value)
 
 
-def _times(place: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
+def _times(place: Place, column: pa.ChunkedArray) -> pa.ChunkedArray:
     """Times in UTC; one without a zone is taken as UTC, and a finer one is cut to microseconds."""
     if pt.is_date32(column.type):
         ticks, per_second = pc.multiply(column.cast(pa.int32()).cast(pa.int64()), _DAY), 1
@@ -166,25 +186,25 @@ def _times(place: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
         wrong = pc.or_(pc.less(ticks, first), pc.greater(ticks, last))
         if pc.any(wrong).as_py():
             row = pc.index(wrong, value=True).as_py()
-            raise InvalidData(f"{place} has a time beyond the years 1 to 9999 in row {row}; {_REMEDY['Time']}")
+            raise InvalidData(f"{place} has a time beyond the years 1 to 9999 in {place.row(row)}; {_REMEDY['Time']}")
     return column.cast(TIME, safe=False)
 
 
-def _refuse(place: str, column: pa.ChunkedArray, wrong: pa.ChunkedArray, why: str, kind: str) -> None:
+def _refuse(place: Place, column: pa.ChunkedArray, wrong: pa.ChunkedArray, why: str, kind: str) -> None:
     if pc.any(wrong).as_py():
         row = pc.index(wrong, value=True).as_py()
         raise InvalidData(
-            f"{place} is {column.type} and has {column[row].as_py()} in row {row}, {why}; {_REMEDY[kind]}"
+            f"{place} is {column.type} and has {column[row].as_py()} in {place.row(row)}, {why}; {_REMEDY[kind]}"
         )
 
 
-def _cast(place: str, column: pa.ChunkedArray, kind: str) -> pa.ChunkedArray:
+def _cast(place: Place, column: pa.ChunkedArray, kind: str) -> pa.ChunkedArray:
     try:
         return column.cast(ARROW[kind])
     except pa.ArrowInvalid as error:
         row = _first_failing(column, ARROW[kind])
         raise InvalidData(
-            f"{place} is {column.type} and has {column[row].as_py()!r} in row {row}, expected {kind}; {_REMEDY[kind]}"
+            f"{place} is {column.type} and has {column[row].as_py()!r} in {place.row(row)}, expected {kind}; {_REMEDY[kind]}"
         ) from error
 
 

@@ -45,7 +45,7 @@ asked = table(labels, label=pa.array(draw.integers(0, 2, labels), pa.int8())).so
 pq.write_table(asked, folder / "labels.parquet")
 """
 OURS = """
-import pyarrow.parquet as pq, pyarrow.compute as pc
+import pyarrow as pa, pyarrow.parquet as pq, pyarrow.compute as pc
 from homeostat.artifacts.dataset import LABEL, TIME
 from homeostat_pipelines.data_warnings import DataWarnings
 from homeostat_pipelines.join import join
@@ -59,7 +59,7 @@ source = FeatureSource.model_validate({
     "features": [{"name": f"f{i}", "type": "Float64"} for i in range(10)],
     "ttl_seconds": 864_000, "online_ttl_seconds": None, "schema_hash": "x", "snapshot_uri": "s3://b/k"})
 labels = pq.read_table(folder / "labels.parquet").rename_columns(["key", TIME, LABEL])
-found = join(Files(), [source], labels, DataWarnings())
+found = pa.concat_tables(join(Files(), [source], labels, DataWarnings()))
 total = round(float(pc.sum(found.column("f0")).as_py()), 6)
 """
 IMPORTED = """

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 
 from homeostat.engines.objects.memory import MemoryObjects
 from homeostat.runs import FeatureSource, LabelInput, MaterializeInput, MaterializeResult, TrainInput
+from homeostat_pipelines.pieces import Rows
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 SOURCE, LABELS = "s3://homeostat/raw/customers/", "s3://homeostat/raw/labels/"
@@ -21,6 +22,11 @@ def parquet(table: pa.Table) -> bytes:
     sink = io.BytesIO()
     pq.write_table(table, sink)
     return sink.getvalue()
+
+
+def rows_of(table: pa.Table) -> Rows:
+    """The table as rows of a file."""
+    return Rows(io.BytesIO(parquet(table)))
 
 
 def customers(count: int = 400, seed: int = 0, **columns: Any) -> pa.Table:

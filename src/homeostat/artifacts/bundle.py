@@ -6,6 +6,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TypeVar
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
@@ -32,8 +33,11 @@ class BundleManifest(TolerantDocument):
     """Digest of each file by its name."""
 
 
-def digest_of(content: bytes) -> str:
-    """``sha256:<hex>`` of bytes."""
+def digest_of(content: bytes | Path) -> str:
+    """``sha256:<hex>`` of bytes, or of those of a file."""
+    if isinstance(content, Path):
+        with content.open("rb") as file:
+            return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
     return f"sha256:{hashlib.sha256(content).hexdigest()}"
 
 
@@ -47,12 +51,12 @@ def folder(prefix: str, digest: str) -> str:
     return f"{prefix.rstrip('/')}/{digest.removeprefix('sha256:')}"
 
 
-def manifest_of(files: Mapping[str, bytes]) -> bytes:
+def manifest_of(files: Mapping[str, bytes | Path]) -> bytes:
     """``manifest.json`` of these files."""
     return canonical({"files": {name: digest_of(content) for name, content in files.items()}})
 
 
-def verify(where: str, content: bytes, digest: str) -> None:
+def verify(where: str, content: bytes | Path, digest: str) -> None:
     """Compare content with its recorded digest.
 
     Raises:

@@ -23,6 +23,9 @@ from homeostat.signals.histogram import (
 )
 from homeostat.values import is_missing, usable
 
+Values = Sequence[object] | NDArray[np.float64]
+"""Values of a column, one per row."""
+
 ROWS_PER_POINT = 10
 """Training rows that a value needs for a bin of its own; with fewer it may be one of a continuous quantity."""
 
@@ -38,10 +41,10 @@ KNOWN_CHARACTERS = 500_000
 
 
 def fit(
-    columns: Mapping[str, Sequence[object]],
+    columns: Mapping[str, Values],
     kinds: Mapping[str, FeatureKind],
     *,
-    scores: Sequence[float] | None = None,
+    scores: Values | None = None,
     max_bins: int = 10,
     max_categories: int = 20,
 ) -> Baseline:
@@ -69,7 +72,7 @@ def fit(
     return Baseline(features=features, score=None if scores is None else _numeric(SCORE, scores, max_bins))
 
 
-def _numeric(name: str, values: Sequence[object], max_bins: int) -> FeatureBaseline:
+def _numeric(name: str, values: Values, max_bins: int) -> FeatureBaseline:
     column: NDArray[np.float64] = np.array(values, dtype=np.float64)  # None becomes NaN
     column = usable(column)
     finite = column[np.isfinite(column)]
@@ -129,7 +132,7 @@ def _edges(
     return (least, *inner.tolist(), most)
 
 
-def _categorical(name: str, values: Sequence[object], max_categories: int) -> FeatureBaseline:
+def _categorical(name: str, values: Values, max_categories: int) -> FeatureBaseline:
     texts = Counter(category_text(value) for value in values if not is_missing(value))
     ranked = sorted(((t, c) for t, c in texts.items() if t not in RESERVED_LABELS), key=lambda tc: (-tc[1], tc[0]))
     known = ranked[: _known(ranked)]

@@ -133,3 +133,13 @@ def test_rows_of_all_files_count_together(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_customers_fit_into_the_memory_of_this_machine() -> None:
     assert materialize.read_source(materialize_input(), a_store(customers(5_000)), DataWarnings()).num_rows == 5_000
+
+
+def test_a_row_that_is_refused_is_numbered_within_its_file_although_it_is_read_in_pieces(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(columns, "rows_per_piece", lambda _: 3)
+    numbers = [*range(7), 2.5]
+    objects = MemoryObjects({"s3://b/p.parquet": parquet(pa.table({"x": pa.array(numbers, pa.float64())}))})
+    with pytest.raises(InvalidData, match=r"column 'x' of s3://b/p\.parquet is double and has 2\.5 in row 7"):
+        columns.read(objects, ["s3://b/p.parquet"], {"x": FeatureType.INT64}, DataWarnings())

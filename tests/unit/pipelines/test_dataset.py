@@ -5,6 +5,8 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from homeostat.api.v1alpha1.featureset import Entity
 from homeostat.artifacts import storage
@@ -42,6 +44,25 @@ def test_the_newest_label_of_an_entity_wins_over_all_parts() -> None:
         "a": 1,
         "b": 1,
     }
+
+
+@given(
+    st.lists(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 2), st.integers(0, 1)), max_size=4), max_size=4)
+)
+def test_of_labels_of_one_time_the_one_of_the_later_file_and_row_wins(parts: list[list[tuple[str, int, int]]]) -> None:
+    given_rows = [row for part in parts for row in part]
+    files = [
+        labelled(*((key, NOON + timedelta(hours=hour), value) for key, hour, value in part)) for part in parts if part
+    ]
+    if not files:
+        return
+    expected: dict[str, tuple[int, int]] = {}
+    for key, hour, value in given_rows:
+        if key not in expected or hour >= expected[key][0]:
+            expected[key] = (hour, value)
+    found = union_of(*files)
+    assert found == {key: value for key, (_, value) in expected.items()}
+    assert list(found) == sorted(found)
 
 
 def test_labels_before_the_window_are_left_out() -> None:
@@ -112,7 +133,8 @@ def test_a_feature_row_later_than_the_prediction_is_not_used() -> None:
         ENTITY,
         DataWarnings(),
     )
-    assert join(objects, [feature_source()], asked, DataWarnings()).column("tenure").to_pylist() == [2]
+    found = pa.concat_tables(join(objects, [feature_source()], asked, DataWarnings()))
+    assert found.column("tenure").to_pylist() == [2]
 
 
 @third_party
@@ -128,7 +150,8 @@ def test_labels_without_features_within_ttl_are_left_out_and_types_are_kept() ->
         ENTITY,
         DataWarnings(),
     )
-    found = join(MemoryObjects({SNAPSHOT: parquet(rows)}), [feature_source()], asked, DataWarnings())
+    objects = MemoryObjects({SNAPSHOT: parquet(rows)})
+    found = pa.concat_tables(join(objects, [feature_source()], asked, DataWarnings()))
     assert found.column("customer_id").to_pylist() == ["c0001", "c0002"]
     assert found.column("tenure").to_pylist() == [2, None]
     assert found.schema.field("tenure").type == pa.int64()

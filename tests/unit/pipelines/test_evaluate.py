@@ -29,8 +29,9 @@ def trained(objects: MemoryObjects, source: FeatureSource) -> Trained:
     job = train_input(feature_sets=[source])
     record = dataset.build(job, objects)
     stored = BundleRef(uri=record.uri, digest=record.digest)
-    rows = dataset.read(objects, stored, "train.parquet")
-    return stored, storage.store(objects, job.models, model.train(rows, signature_of(job), QUICK, seed=1))
+    with dataset.opened(objects, stored, "train.parquet") as rows:
+        files = model.train(rows, signature_of(job), QUICK, seed=1)
+    return stored, storage.store(objects, job.models, files)
 
 
 def clients(names: list[str], table: pa.Table | None = None) -> tuple[FeatureSource, bytes]:

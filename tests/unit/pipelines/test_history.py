@@ -1,9 +1,12 @@
 """The row of an entity known at a time, against a search through all rows."""
 
+import io
 from datetime import timedelta
 from typing import Any
+from unittest import mock
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -62,6 +65,16 @@ def label_rows(asked: list[tuple[str, int]]) -> pa.Table:
     return pa.table({"customer_id": list(keys), TIME: times, LABEL: pa.array([1] * len(asked), pa.int8())})
 
 
+def joined(objects: MemoryObjects, labels: pa.Table, **source: Any) -> pa.Table:
+    return pa.concat_tables(join(objects, [feature_source(**source)], labels, DataWarnings()))
+
+
+def history_of(table: pa.Table, size: int = 1_000) -> History:
+    """The history of rows that come so many at a time."""
+    batches = table.to_batches(max_chunksize=size)
+    return History(table.num_rows, [(batch.column("customer_id"), batch.column("observed_at")) for batch in batches])
+
+
 @given(st.lists(ROW, min_size=1, max_size=20), ASKED)
 def test_the_join_finds_what_a_search_through_all_rows_finds_in_whichever_order_files_hold_them(
     rows: list[Row], asked: list[tuple[str, int]]
@@ -71,9 +84,9 @@ def test_the_join_finds_what_a_search_through_all_rows_finds_in_whichever_order_
     features = {key: row[2:] for key, row in expected.items() if row is not None and row[2:] != (None, None)}
     if not features:
         with pytest.raises(InvalidData, match="labels has features known"):
-            join(objects, [feature_source(**SHORT)], label_rows(asked), DataWarnings())
+            joined(objects, label_rows(asked), **SHORT)
         return
-    table = join(objects, [feature_source(**SHORT)], label_rows(asked), DataWarnings())
+    table = joined(objects, label_rows(asked), **SHORT)
     found = zip(*(table.column(name).to_pylist() for name in ("customer_id", "contract", "tenure")), strict=True)
     assert {key: tuple(values) for key, *values in found} == features
 
@@ -81,7 +94,7 @@ def test_the_join_finds_what_a_search_through_all_rows_finds_in_whichever_order_
 @given(st.lists(ROW, min_size=1, max_size=20), st.integers(-1, 10))
 def test_training_and_online_store_take_the_same_row_of_an_entity_at_any_time(rows: list[Row], second: int) -> None:
     table = snapshots.ordered(a_table(rows))
-    history = History(table.column("customer_id"), table.column("observed_at"))
+    history = history_of(table)
     online = {
         key: (time, *values)
         for key, time, values in _rows(table.take(history.known_at(NOON + timedelta(seconds=second))), feature_source())
@@ -92,39 +105,87 @@ def test_training_and_online_store_take_the_same_row_of_an_entity_at_any_time(ro
     assert online == {key: (time, *values) for key, time, values in _rows(trained, feature_source())}
 
 
-@given(st.lists(ROW, min_size=1, max_size=12), ASKED)
-def test_times_too_far_apart_for_one_number_give_the_same_rows(rows: list[Row], asked: list[tuple[str, int]]) -> None:
-    table, labels = snapshots.ordered(a_table(rows)), label_rows(asked)
-    near = History(table.column("customer_id"), table.column("observed_at"))
-    # Nine seconds become 114,000 years, and two entities over that time have no room in one number.
-    scaled, wanted = (
-        pa.chunked_array([pa.array(column.cast(pa.int64()).to_numpy() * factor, pa.int64()).cast(MOMENT)])
-        for column, factor in (
-            (_since_noon(table.column("observed_at")), 4 * 10**11),
-            (_since_noon(labels.column(TIME)), 4 * 10**11),
-        )
-    )
-    far = History(table.column("customer_id"), scaled)
-    keys = labels.column("customer_id")
-    assert far.rows_at(keys, wanted, 9 * 10**12) == near.rows_at(keys, labels.column(TIME), 9 * 10**12)
-
-
-def _since_noon(times: pa.ChunkedArray) -> pa.ChunkedArray:
-    micros = times.cast(pa.int64()).to_numpy() - int(NOON.timestamp() * 1_000_000)
-    return pa.chunked_array([pa.array(micros)])
-
-
 @pytest.mark.parametrize("order", [[1, 0, 2], [0, 2, 1]])
 def test_rows_that_are_not_ordered_by_entity_and_time_are_refused(order: list[int]) -> None:
     table = snapshots.ordered(a_table([("a", 0, None, 1), ("a", 1, None, 1), ("b", 0, None, 1)])).take(pa.array(order))
     with pytest.raises(NotOrdered):
-        History(table.column("customer_id"), table.column("observed_at"))
+        history_of(table)
     objects = MemoryObjects({SNAPSHOT: parquet(table)})
     with pytest.raises(InvalidData, match=r"is not ordered by entity and time.*materialise it again"):
-        join(objects, [feature_source()], label_rows([("a", 5)]), DataWarnings())
+        joined(objects, label_rows([("a", 5)]))
 
 
 def test_a_snapshot_without_a_feature_of_the_spec_is_named_with_the_feature() -> None:
     objects = MemoryObjects({SNAPSHOT: parquet(a_table([("a", 0, None, 1)]).drop_columns(["charge"]))})
     with pytest.raises(InvalidData, match=r"feature set customers has no column 'charge'; materialise it again"):
-        join(objects, [feature_source()], label_rows([("a", 5)]), DataWarnings())
+        joined(objects, label_rows([("a", 5)]))
+
+
+@given(st.lists(ROW, min_size=1, max_size=20), ASKED, st.integers(1, 5))
+def test_rows_that_come_in_pieces_have_the_history_of_all_together(
+    rows: list[Row], asked: list[tuple[str, int]], size: int
+) -> None:
+    table, labels = snapshots.ordered(a_table(rows)), label_rows(asked)
+    keys, times = labels.column("customer_id"), labels.column(TIME)
+    assert history_of(table, size).rows_at(keys, times, 5) == history_of(table).rows_at(keys, times, 5)
+
+
+@pytest.mark.parametrize("order", [[1, 0, 2], [0, 2, 1], [2, 0, 1]])
+def test_rows_in_pieces_that_are_not_ordered_are_refused(order: list[int]) -> None:
+    table = snapshots.ordered(a_table([("a", 0, None, 1), ("a", 1, None, 1), ("b", 0, None, 1)])).take(pa.array(order))
+    with pytest.raises(NotOrdered):
+        history_of(table, 1)
+
+
+@given(st.lists(ROW, min_size=1, max_size=20), ASKED, st.integers(1, 4), st.integers(1, 4))
+def test_pieces_and_row_groups_of_any_size_make_the_same_join(
+    rows: list[Row], asked: list[tuple[str, int]], piece: int, group: int
+) -> None:
+    table = snapshots.ordered(a_table(rows)).set_column(4, "charge", pa.array([float(i) for i in range(len(rows))]))
+    sink = io.BytesIO()
+    pq.write_table(table, sink, row_group_size=group)
+    labels = label_rows([("a", 20), *asked])
+    answers = []
+    for content, size in ((parquet(table), 1_000), (sink.getvalue(), piece)):
+        with mock.patch("homeostat_pipelines.join.rows_per_piece", lambda _, size=size: size):
+            try:
+                answers.append(joined(MemoryObjects({SNAPSHOT: content}), labels).to_pylist())
+            except InvalidData as error:
+                answers.append([{"refused": str(error)}])
+    assert answers[0] == answers[1]
+
+
+def test_labels_of_integer_entities_beyond_those_of_the_snapshot_have_no_row() -> None:
+    history = History(3, [(pa.array([5, 5, 9]), pa.array([1, 2, 1], MOMENT))])
+    keys, times = pa.array([4, 5, 7, 9, 10]), pa.array([5] * 5, MOMENT)
+    assert history.rows_at(keys, times, 60).to_pylist() == [None, 1, None, 2, None]
+    assert history.rows_at(pa.array([], pa.int64()), pa.array([], MOMENT), 60).to_pylist() == []
+
+
+def test_without_rows_nothing_is_known() -> None:
+    keys, times = pa.array([4, 5]), pa.array([5] * 2, MOMENT)
+    assert History(0, []).rows_at(keys, times, 60).to_pylist() == [None, None]
+    assert History(0, []).known_at(NOON).to_pylist() == []
+
+
+@pytest.mark.parametrize(("age", "row"), [(5_000_000, 0), (5_000_001, None)])
+def test_a_row_is_known_for_its_ttl_to_the_microsecond(age: int, row: int | None) -> None:
+    history = History(1, [(pa.array(["a"]), pa.array([7], MOMENT))])
+    assert history.rows_at(pa.array(["a"]), pa.array([7 + age], MOMENT), 5).to_pylist() == [row]
+
+
+def test_the_rows_of_the_answer_are_bounded_by_the_labels_with_a_row_in_one_of_the_snapshots() -> None:
+    one = feature_source(features=[{"name": "tenure", "type": "Int64"}])
+    other = feature_source(
+        name="clients", snapshot_uri=f"{SNAPSHOT}.2", features=[{"name": "contract", "type": "String"}]
+    )
+    objects = MemoryObjects(
+        {
+            one.snapshot_uri: parquet(a_table([("a", 0, None, 1), ("b", 0, None, None)])),
+            other.snapshot_uri: parquet(a_table([("b", 0, None, 1), ("c", 0, "year", 1)])),
+        }
+    )
+    labels, bounds = label_rows([("a", 1), ("b", 1), ("c", 1), ("d", 1)]), list[int]()
+    found = pa.concat_tables(join(objects, [one, other], labels, DataWarnings(), bounds.append))
+    assert bounds == [3]
+    assert found.column("customer_id").to_pylist() == ["a", "c"]

@@ -142,9 +142,8 @@ def test_the_newest_row_of_each_entity_goes_online() -> None:
     rows = pa.concat_tables([customers(3), customers(3, seed=9)])
     times = pa.array([10, 20, 30, 30, 10, 20], pa.timestamp("s", tz="UTC"))
     table = snapshots.ordered(a_table(rows.set_column(1, "observed_at", times)))
-    newest = table.take(
-        History(table.column("customer_id"), table.column("observed_at")).known_at(datetime.fromtimestamp(30, UTC))
-    )
+    history = History(table.num_rows, [(table.column("customer_id"), table.column("observed_at"))])
+    newest = table.take(history.known_at(datetime.fromtimestamp(30, UTC)))
     assert newest.column("customer_id").to_pylist() == ["c0000", "c0001", "c0002"]
     assert [t.timestamp() for t in newest.column("observed_at").to_pylist()] == [30, 20, 30]
 

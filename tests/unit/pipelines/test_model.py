@@ -24,13 +24,13 @@ from homeostat.runs import EvaluateInput, EvaluateResult, FailureReason, RunFail
 from homeostat.signals.gate import Verdict
 from homeostat.signals.histogram import Baseline
 from homeostat_pipelines import compile as compiling
-from homeostat_pipelines import dataset, evaluate, model, steps
+from homeostat_pipelines import dataset, evaluate, model, pieces, steps
 from homeostat_pipelines.objects import PatientObjects
 from homeostat_pipelines.report import Report
 from homeostat_pipelines.signature import feeds, score, signature_of
 from homeostat_pipelines.snapshots import parquet_bytes
 from homeostat_pipelines.training import COMPILED
-from support.tables import OUTPUT, customers, feature_source, labels, train_input
+from support.tables import OUTPUT, customers, feature_source, labels, rows_of, train_input
 
 QUICK = model.Hyperparameters(max_iter=20)
 SIGNATURE = signature_of(train_input())
@@ -43,7 +43,7 @@ def rows(count: int = 400, seed: int = 0) -> pa.Table:
 
 @pytest.fixture(scope="module")
 def files() -> dict[str, bytes]:
-    return model.train(rows(), SIGNATURE, QUICK, seed=42)
+    return model.train(rows_of(rows()), SIGNATURE, QUICK, seed=42)
 
 
 def test_the_graph_scores_as_the_estimator_does_on_rows_it_was_not_trained_on(files: dict[str, bytes]) -> None:
@@ -65,13 +65,22 @@ def test_an_unseen_category_and_missing_values_are_scored(files: dict[str, bytes
 
 
 def test_the_same_rows_parameters_and_seed_give_the_same_files(files: dict[str, bytes]) -> None:
-    assert model.train(rows(), SIGNATURE, QUICK, seed=42) == files
+    assert model.train(rows_of(rows()), SIGNATURE, QUICK, seed=42) == files
+
+
+@pytest.mark.parametrize("size", [1, 7, 150])
+def test_rows_that_are_read_in_pieces_give_the_same_files(
+    files: dict[str, bytes], monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    monkeypatch.setattr(pieces, "rows_per_piece", lambda _: size)
+    monkeypatch.setattr(model, "rows_per_piece", lambda _: size)
+    assert model.train(rows_of(rows()), SIGNATURE, QUICK, seed=42) == files
 
 
 def test_the_files_are_the_same_under_every_number_of_threads(files: dict[str, bytes]) -> None:
     script = (
         "from unit.pipelines.test_model import *\n"
-        "print(storage.store(MemoryObjects(), 's3://b/m', model.train(rows(), SIGNATURE, QUICK, seed=42)).digest)"
+        "print(storage.store(MemoryObjects(), 's3://b/m', model.train(rows_of(rows()), SIGNATURE, QUICK, seed=42)).digest)"
     )
     variables = {**os.environ, "OMP_NUM_THREADS": "3", "PYTHONPATH": os.pathsep.join(map(str, sys.path))}
     shown = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True, env=variables)
@@ -186,7 +195,9 @@ def test_a_gate_judges_no_model_on_rows_that_it_was_trained_on_although_the_hold
     train, holdout = dataset.split(rows(), "churn.churn", "customer_id", grown)
     stored = storage.store(objects, "s3://homeostat/churn/datasets", {HOLDOUT: parquet_bytes(holdout)})
     wider = signature_of(train_input(holdout_percent=grown))
-    challenger = storage.store(objects, "s3://homeostat/churn/models", model.train(train, wider, QUICK, seed=1))
+    challenger = storage.store(
+        objects, "s3://homeostat/churn/models", model.train(rows_of(train), wider, QUICK, seed=1)
+    )
     job = {
         "namespace": "churn", "challenger": challenger, "champion": json.loads(trained), "seed": 1, "output": OUTPUT,
         "dataset": {"uri": stored.uri, "digest": stored.digest}, "gate": {"mustBeat": [{"metric": "logloss"}]},
@@ -275,7 +286,7 @@ def test_a_feature_can_have_any_name_that_the_graph_s_converter_uses_itself() ->
         source.column(["contract", "tenure", "charge", "paperless"][index % 4]) for index in range(len(INTERNAL))
     ]
     table = pa.table(dict(zip(INTERNAL, columns, strict=True))).append_column(LABEL, source.column(LABEL))
-    files = model.train(table, signature, QUICK, seed=42)
+    files = model.train(rows_of(table), signature, QUICK, seed=42)
     scores = score(files["model.onnx"], feeds(table, signature.inputs))
     assert np.abs(scores - scores.mean()).max() > 0.1
     session = onnxruntime.InferenceSession(files["model.onnx"])
