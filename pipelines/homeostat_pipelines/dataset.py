@@ -20,7 +20,7 @@ from homeostat.engines.objects import ObjectStore
 from homeostat.reconcile.errors import InvalidData
 from homeostat.runs import StoredDataset, TrainInput
 from homeostat.values import distinct
-from homeostat_pipelines import labels
+from homeostat_pipelines import labels, memory
 from homeostat_pipelines.data_warnings import DataWarnings
 from homeostat_pipelines.join import join
 from homeostat_pipelines.pieces import Rows
@@ -51,7 +51,12 @@ def build(job: TrainInput, objects: ObjectStore) -> StoredDataset:
     since = labels.window_start(job.window_seconds, datetime.now(UTC))
     warnings = DataWarnings()
     labelled = labels.union(objects, job.labels, job.feature_sets[0].entities[0], warnings, since)
-    joined = join(objects, job.feature_sets, labelled, warnings)
+
+    def admit(rows: int) -> None:
+        # A text is at least one column; how many categories it has is known when the training reads it.
+        memory.check_training(rows * (100 - job.holdout_percent) // 100, len(signature.inputs))
+
+    joined = join(objects, job.feature_sets, labelled, warnings, admit)
     with tempfile.TemporaryDirectory() as folder:
         paths = {name: Path(folder) / name for name in (TRAIN, HOLDOUT)}
         watermark = _write(joined, paths, signature, job.holdout_percent)

@@ -27,6 +27,7 @@ from homeostat.reconcile.errors import InvalidData, PlatformError
 from homeostat.signals import fit
 from homeostat.signals.histogram import FeatureKind
 from homeostat.values import NO_TEXT
+from homeostat_pipelines import memory
 from homeostat_pipelines.pieces import Rows, rows_per_piece
 from homeostat_pipelines.signature import doubles, feeds, of_known, scorer, texts
 
@@ -96,6 +97,7 @@ def _fitted(estimator: Pipeline, signature: Signature, rows: Rows) -> tuple[byte
     if categories:
         columns.set_params(categories__categories=categories)
     width = len(signature.inputs) - len(categories) + sum(map(len, categories))
+    memory.check_training(rows.num_rows, width)
     # What the trees compute with; another type would be copied, and of another order the sample that decides on the bins.
     matrix, start = np.empty((rows.num_rows, width), dtype=np.float64, order="C"), 0
     for fed in _feeds(rows, signature, width):
