@@ -1,7 +1,7 @@
 """The row of an entity known at a time, against a search through all rows."""
 
 import io
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from unittest import mock
 
@@ -189,3 +189,30 @@ def test_the_rows_of_the_answer_are_bounded_by_the_labels_with_a_row_in_one_of_t
     found = pa.concat_tables(join(objects, [one, other], labels, DataWarnings(), bounds.append))
     assert bounds == [3]
     assert found.column("customer_id").to_pylist() == ["a", "c"]
+
+
+def a_history(*rows: tuple[str, int]) -> History:
+    """Of entities and times in microseconds since 1970."""
+    keys, times = zip(*rows, strict=True)
+    return History(len(rows), [(pa.array(keys, pa.string()), moments(*times))])
+
+
+def moments(*micros: int) -> pa.Array:
+    return pa.array(micros, pa.int64()).cast(MOMENT)
+
+
+def test_at_one_time_each_entity_has_one_row() -> None:
+    history = a_history(("a", 0), ("a", 1), ("a", 2), ("b", 0), ("b", 1), ("c", 0), ("c", 5))
+    assert history.known_at(datetime.fromtimestamp(2e-6, UTC)).to_pylist() == [2, 4, 5]
+
+
+def test_a_row_is_known_until_exactly_its_ttl() -> None:
+    rows = a_history(("a", 0)).rows_at(pa.array(["a", "a"]), moments(5_000_000, 5_000_001), 5)
+    assert rows.to_pylist() == [0, None]
+
+
+def test_rows_of_before_1970_are_found_among_later_ones() -> None:
+    history = a_history(("a", -10), ("a", 10), ("b", -10), ("b", 10))
+    asked = [(key, at) for key in "ab" for at in (-11, -10, 9, 10)]
+    rows = history.rows_at(pa.array([key for key, _ in asked]), moments(*(at for _, at in asked)), 60)
+    assert rows.to_pylist() == [None, 0, 0, 1, None, 2, 2, 3]
