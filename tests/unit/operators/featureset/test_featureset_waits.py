@@ -88,6 +88,11 @@ def test_without_a_schedule_the_retry_of_a_failed_run_is_the_next_run_and_then_n
     assert plan(done, NOTHING, NOW).status.next_run_time is None
 
 
+def test_while_a_run_of_a_lost_status_ends_the_next_run_is_that_of_the_schedule() -> None:
+    decided = plan(a_feature_set(), seen(6, runs=(a_job(6),)), NOW)
+    assert (decided.status.run, decided.status.next_run_time) == (None, NOW + timedelta(minutes=30))
+
+
 def test_a_suspended_feature_set_promises_no_retry_and_says_what_ends_the_suspension() -> None:
     failed = in_service(run=a_failed_run(2, message="Error: boom"), failures=1)
     status = plan(a_feature_set(materialization=SUSPENDED, status=failed), NOTHING, NOW).status
