@@ -9,6 +9,7 @@ PLATFORM := .venv/platform
 PIPELINES := .venv/pipelines
 SELDON := .venv/seldon
 CLIENTS := .venv/clients
+PEERS := .venv/benchmarks
 UV := .venv/uv/bin/uv
 PYTHON := $(PLATFORM)/bin/python
 TOOLS := $(PYTHON)
@@ -119,12 +120,19 @@ $(CLIENTS)/.stamp: requirements/clients.txt | $(UV)
 	@$(UV) pip sync --quiet --python $(CLIENTS)/bin/python --require-hashes requirements/clients.txt
 	@touch $@
 
+# What benchmarks compare with, created only on demand as well.
+$(PEERS)/.stamp: requirements/benchmarks.txt | $(UV)
+	@echo "virtual environment $(PEERS)"
+	@[[ -x $(PEERS)/bin/python ]] || $(UV) venv --quiet --python python3 $(PEERS)
+	@$(UV) pip sync --quiet --python $(PEERS)/bin/python --require-hashes requirements/benchmarks.txt
+	@touch $@
+
 .PHONY: venv
 venv: $(PLATFORM)/.stamp $(PIPELINES)/.stamp ## Create the two virtual environments from the lock files
 
 .PHONY: lock
 lock: $(UV) ## Update the lock files from requirements/*.in
-	@cd requirements && for room in platform pipelines pipelines-dev seldon clients; do ../$(LOCK) $$room.in -o $$room.txt; done
+	@cd requirements && for room in platform pipelines pipelines-dev seldon clients benchmarks; do ../$(LOCK) $$room.in -o $$room.txt; done
 	@cd requirements && for room in operators services; do ../$(LOCK) -c platform.txt $$room.in -o $$room.txt; done
 
 .PHONY: generate
@@ -212,5 +220,5 @@ release: $(UV) ## Set version and changelog from the commits since the last tag,
 	@$(CZ) bump --yes
 
 .PHONY: bench
-bench: venv ## Compare speed with named peers, interleaved; print ratios with intervals
+bench: venv $(PEERS)/.stamp ## Compare speed with named peers, interleaved; print ratios with intervals
 	@for each in tests/benchmarks/*.py; do echo "== $$each"; PYTHONPATH=.:tests $(PYTHON) "$$each"; done
