@@ -19,6 +19,7 @@ from homeostat.artifacts.storage import fetch_file, store
 from homeostat.engines.objects import ObjectStore
 from homeostat.reconcile.errors import InvalidData
 from homeostat.runs import StoredDataset, TrainInput
+from homeostat.tasks import Task
 from homeostat.values import distinct
 from homeostat_pipelines import labels, memory
 from homeostat_pipelines.data_warnings import DataWarnings
@@ -62,7 +63,7 @@ def build(job: TrainInput, objects: ObjectStore) -> StoredDataset:
         watermark = _write(joined, paths, signature, job.holdout_percent)
         train, holdout = (Rows(path) for path in paths.values())
         for name, rows, least in (("training", train, LEAST_TRAIN), ("holdout", holdout, LEAST_HOLDOUT)):
-            _check(name, rows, least)
+            _check(signature.predicts, name, rows, least)
         _warn(train, signature, warnings)
         stored = store(objects, job.datasets, paths)
     log.info("dataset stored", uri=stored.uri, rows=train.num_rows, holdout=holdout.num_rows)
@@ -128,15 +129,11 @@ def opened(objects: ObjectStore, stored: BundleRef, name: str) -> Iterator[Rows]
         yield Rows(path)
 
 
-def _check(name: str, table: Rows, least: int) -> None:
+def _check(task: Task, name: str, table: Rows, least: int) -> None:
     if table.num_rows < least:
         raise InvalidData(
             f"the {name} part has {table.num_rows} labelled rows with features, at least {least} are required; "
             "wait for more labels or widen spec.dataset.window"
         )
-    classes = pc.unique(table.column(LABEL)).to_pylist()
-    if len(classes) < 2:
-        raise InvalidData(
-            f"all {table.num_rows} rows of the {name} part have label {classes[0]}; "
-            "a classifier needs both classes: add labels of the other one"
-        )
+    if why := task.unlearnable(table.column(LABEL).to_numpy()):
+        raise InvalidData(f"all {table.num_rows} rows of the {name} part {why}")

@@ -14,7 +14,6 @@ from homeostat.artifacts.model import signature as signature_in
 from homeostat.artifacts.signature import Signature
 from homeostat.artifacts.storage import fetch
 from homeostat.engines.objects import ObjectStore
-from homeostat.enums import Metric
 from homeostat.reconcile.errors import InvalidData
 from homeostat.runs import EvaluateInput, EvaluateResult, FeatureSource
 from homeostat.signals.gate import GateRule, RuleKind, judge_gate
@@ -43,6 +42,7 @@ def run(job: EvaluateInput, objects: ObjectStore) -> None:
     report.progress("judge", 1, len(STEPS))
     verdict = judge_gate(
         rules_of(job.gate),
+        challenger.signature.predicts,
         holdout.column(LABEL).to_numpy(),
         *scores,
         holdout.column(challenger.signature.entity).to_pylist(),
@@ -102,7 +102,7 @@ def rules_of(gate: Gate) -> list[GateRule]:
     return [*minimum, *beat, *no_worse]
 
 
-def _rule(kind: RuleKind, metric: Metric, bound: str | None) -> GateRule:
+def _rule(kind: RuleKind, metric: str, bound: str | None) -> GateRule:
     return GateRule(kind=kind, metric=metric, bound=None if bound is None else float(Decimal(bound)))
 
 

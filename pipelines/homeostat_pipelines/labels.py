@@ -13,6 +13,7 @@ from homeostat.artifacts.dataset import LABEL, TIME
 from homeostat.engines.objects import ObjectStore
 from homeostat.reconcile.errors import InvalidData
 from homeostat.runs import LabelInput
+from homeostat.tasks import UNNAMED
 from homeostat.values import INTEGER_LIMIT
 from homeostat_pipelines import columns
 from homeostat_pipelines.data_warnings import DataWarnings
@@ -39,7 +40,7 @@ def union(
         since: Labels of earlier predictions are left out.
 
     Raises:
-        InvalidData: A label is not 0 or 1, or there is no label at all.
+        InvalidData: A label is none of the task, or there is no label at all.
     """
     tables = [_source(objects, source, entity, warnings) for source in sources]
     table = pa.concat_tables(tables)
@@ -88,10 +89,11 @@ def _source(objects: ObjectStore, source: LabelInput, entity: Entity, warnings: 
     table = columns.read(objects, uris, wanted, warnings)
     table = table.rename_columns([entity.name, TIME, LABEL])
     labels = table.column(LABEL)
-    wrong = pc.and_not(pc.is_valid(labels), pc.is_in(labels, value_set=pa.array([0, 1], ARROW["Label"])))
-    if pc.any(wrong).as_py():
-        value = labels[pc.index(wrong, True).as_py()].as_py()
-        raise InvalidData(f"label {source.field!r} of {source.uri} has the value {value}; write 0 and 1, or booleans")
+    known = labels.drop_null().to_numpy()
+    if (wrong := UNNAMED.wrong_label(known)) is not None:
+        raise InvalidData(
+            f"label {source.field!r} of {source.uri} has the value {known[wrong]}; write {UNNAMED.label_form}"
+        )
     complete = table.drop_null()
     text = f"Labels in {source.uri} left out because entity, time or value is missing: {{count}}."
     warnings.add(text, table.num_rows - complete.num_rows)

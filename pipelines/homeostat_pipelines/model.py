@@ -22,7 +22,7 @@ from sklearn.preprocessing import OneHotEncoder
 from homeostat.artifacts.bundle import canonical
 from homeostat.artifacts.dataset import LABEL
 from homeostat.artifacts.model import BASELINE, EXAMPLES, MODEL, SIGNATURE, Example
-from homeostat.artifacts.signature import PROBABILITY, Signature
+from homeostat.artifacts.signature import Signature
 from homeostat.reconcile.errors import InvalidData, PlatformError
 from homeostat.signals import fit
 from homeostat.signals.histogram import FeatureKind
@@ -203,9 +203,11 @@ def _graph(estimator: Pipeline, signature: Signature) -> bytes:
     _rename(graph, [i.name for i in signature.inputs])
     positive = f"{_PREFIX}positive"
     graph.initializer.append(helper.make_tensor(positive, TensorProto.INT64, [1], [1]))
-    graph.node.append(helper.make_node("Gather", [scores, positive], [PROBABILITY], name="positive_class", axis=1))
+    graph.node.append(
+        helper.make_node("Gather", [scores, positive], [signature.output.name], name="positive_class", axis=1)
+    )
     del graph.output[:]
-    graph.output.append(helper.make_tensor_value_info(PROBABILITY, TensorProto.FLOAT, [None, 1]))
+    graph.output.append(helper.make_tensor_value_info(signature.output.name, TensorProto.FLOAT, [None, 1]))
     # skl2onnx keeps them in a set, whose order is another one in every process: the digest must not follow it.
     model.opset_import.sort(key=lambda one: one.domain)
     onnx.checker.check_model(model)

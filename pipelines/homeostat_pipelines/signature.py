@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from homeostat.api.v1alpha1.featureset import EntityType, FeatureType
 from homeostat.artifacts.dataset import LABEL, TIME
-from homeostat.artifacts.signature import PROBABILITY, Datatype, ModelInput, Signature
+from homeostat.artifacts.signature import Datatype, ModelInput, Signature
 from homeostat.reconcile.errors import InvalidData
 from homeostat.runs import TrainInput
+from homeostat.tasks import UNNAMED
 from homeostat.values import NO_TEXT, single
 from homeostat_pipelines.pieces import Rows
 
@@ -49,7 +50,7 @@ def signature_of(job: TrainInput) -> Signature:
     names = [i.name for i in inputs]
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise InvalidData(f"feature {twice!r} is in more than one of the featureSets; rename it in one of them")
-    if taken := next((name for name in names if name in {entity, TIME, LABEL, PROBABILITY}), None):
+    if taken := next((name for name in names if name in {entity, TIME, LABEL, UNNAMED.output}), None):
         raise InvalidData(
             f"feature {taken!r} has the name of the entity, of a column of every dataset or of the model's output; rename it"
         )
@@ -117,18 +118,18 @@ def doubles(column: pa.ChunkedArray) -> NDArray[np.float64]:
 
 
 def score(model: bytes, fed: dict[str, NDArray[np.generic]]) -> NDArray[np.float64]:
-    """Probability of the positive class of each row."""
+    """What the model gives for each row."""
     return scorer(model)(fed)
 
 
 def score_all(model: bytes, pieces: Iterable[pa.Table], inputs: Sequence[ModelInput]) -> NDArray[np.float64]:
-    """Probability of the positive class of each row of all pieces."""
+    """What the model gives for each row of all pieces."""
     score_piece = scorer(model)
     return np.concatenate([score_piece(feeds(piece, inputs)) for piece in pieces])
 
 
 def scorer(model: bytes) -> Callable[[dict[str, NDArray[np.generic]]], NDArray[np.float64]]:
-    """A function from feeds to the probability of the positive class of each row."""
+    """A function from feeds to what the model gives for each row."""
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     # Threads would add up the trees in an order of their own: one thread gives the same scores, and so the same digest of a
@@ -137,7 +138,7 @@ def scorer(model: bytes) -> Callable[[dict[str, NDArray[np.generic]]], NDArray[n
     session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
     def probabilities(fed: dict[str, NDArray[np.generic]]) -> NDArray[np.float64]:
-        (found,) = session.run([PROBABILITY], fed)
+        (found,) = session.run([UNNAMED.output], fed)
         return np.asarray(found, dtype=np.float64).reshape(-1)
 
     return probabilities

@@ -81,15 +81,15 @@ def assess(
 
 def measure(objects: ObjectStore, data: BundleRef, model: BundleRef) -> dict[str, float]:
     """Metrics of a stored model on the holdout of a stored dataset."""
-    from homeostat.signals import gate  # noqa: PLC0415 - keeps the other steps' start short
+    from homeostat.signals.comparison import compare  # noqa: PLC0415 - keeps the other steps' start short
     from homeostat_pipelines import signature  # noqa: PLC0415 - as above
 
     files = fetch(objects, model, [MODEL, SIGNATURE])
-    inputs = signature_in(files).inputs
+    of = signature_in(files)
     with dataset.opened(objects, data, HOLDOUT) as holdout:
-        scores = signature.score_all(files[MODEL], holdout.pieces([i.name for i in inputs]), inputs)
-        compared = gate.paired_bootstrap(holdout.column(LABEL).to_numpy(), scores, None)
-        metrics = {metric.name.value: metric.challenger for metric in compared if metric.challenger is not None}
+        scores = signature.score_all(files[MODEL], holdout.pieces([i.name for i in of.inputs]), of.inputs)
+        compared = compare(of.predicts, holdout.column(LABEL).to_numpy(), scores, None)
+        metrics = {metric.name: metric.challenger for metric in compared if metric.challenger is not None}
         log.info("model tested", rows=holdout.num_rows, **metrics)
     return metrics
 

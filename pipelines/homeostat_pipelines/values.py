@@ -13,6 +13,7 @@ import pyarrow.types as pt
 
 from homeostat.api.v1alpha1.featureset import EntityType, FeatureType
 from homeostat.reconcile.errors import InvalidData
+from homeostat.tasks import UNNAMED
 from homeostat.values import EXACT, LARGEST, NUL
 from homeostat_pipelines.data_warnings import DataWarnings
 
@@ -41,7 +42,7 @@ _REMEDY = {
     "Float64": "write numbers, or declare String",
     "Bool": "write booleans, or declare the type that it has",
     "Time": "write timestamps of the years 1 to 9999",
-    "Label": "write 0 and 1, or booleans",
+    "Label": f"write {UNNAMED.label_form}",
 }
 _FIRST_SECOND, _LAST_SECOND = -62_135_596_800, 253_402_300_799
 """The years 1 to 9999 since 1970: all that Python's times, JSON and databases can hold."""

@@ -6,20 +6,6 @@ This module imports none of them: a new API version touches no formula, and a pr
 from enum import StrEnum
 
 
-class Metric(StrEnum):
-    """A measure of a binary classifier against real outcomes."""
-
-    AUC = "auc"
-    LOG_LOSS = "logloss"
-    BRIER = "brier"
-    ACCURACY = "accuracy"
-
-    @property
-    def larger_is_better(self) -> bool:
-        """Whether a rise is an improvement."""
-        return self in {Metric.AUC, Metric.ACCURACY}
-
-
 class Operator(StrEnum):
     """The side of a threshold on which a value is in breach."""
 

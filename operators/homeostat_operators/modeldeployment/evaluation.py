@@ -216,7 +216,7 @@ def _record(status: ModelDeploymentStatus, candidate: Candidate, report: GateRep
         rows=report.rows,
         metrics=[
             MetricComparison(
-                name=metric.name.value,
+                name=metric.name,
                 challenger=decimal(metric.challenger),
                 champion=_optional(metric.champion),
                 difference=_optional(metric.difference),

@@ -11,7 +11,6 @@ from homeostat.api.v1alpha1.modeldeployment import ServedVersion
 from homeostat.signals import (
     Baseline,
     FeatureBaseline,
-    Metric,
     SignalState,
     Streak,
     Threshold,
@@ -180,7 +179,7 @@ def _unit_change(data: DriftWindow, moved: tuple[str, ...]) -> str:
 
 
 def _performance(signal: api.Signal, data: CohortWindow, usual: float | None) -> Judged:
-    metric = signal.metric or Metric.LOG_LOSS
+    metric = signal.metric or data.cohort.PRIMARY
     judgement = judge_performance(metric, _threshold(signal), data.cohort, signal.min_samples, ripe=True)
     share = coverage(data.cohort).value if data.cohort.predictions else None
     if share is not None and usual is not None and coverage_fell(data.cohort, usual):

@@ -7,7 +7,8 @@ from homeostat.api.v1alpha1.modeldeployment import ModelDeployment
 from homeostat.api.v1alpha1.trainingjob import TrainingJob
 from homeostat.artifacts.outcomes import LabelGain
 from homeostat.reconcile.stored import Unreadable
-from homeostat.signals import Baseline, CohortCounts, Moments, Window
+from homeostat.signals import Baseline, Moments, Window
+from homeostat.tasks import AnyCohort
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class CohortWindow:
     """Predictions of one window and their outcomes."""
 
     window: Window
-    cohort: CohortCounts
+    cohort: AnyCohort
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from pydantic import AwareDatetime
 
 from homeostat.artifacts.outcomes import LabelGain
 from homeostat.reconcile.errors import EngineUnavailable
-from homeostat.signals.performance import CohortCounts
 from homeostat.signals.shadow import ShadowComparison
+from homeostat.tasks import AnyCohort
 from homeostat_services.access import Access, Caller, Guard, Refused
 from homeostat_services.observer.export import Exporter
 from homeostat_services.observer.label_gain import label_gain
@@ -145,7 +145,7 @@ def _add_reads(app: FastAPI, store: Store, exporter: Exporter, guard: Guard) -> 
         version: str,
         start: Annotated[AwareDatetime, Query(alias="from")],
         end: Annotated[AwareDatetime, Query(alias="to")],
-    ) -> CohortCounts:
+    ) -> AnyCohort:
         """Predictions made after `from`, up to and including `to`, with the outcomes known of them."""
         await _require(guard, caller, "get", "cohorts", (namespace, deployment))
         return await asyncio.to_thread(store.cohort, namespace, deployment, version, start, end)

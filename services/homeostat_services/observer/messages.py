@@ -2,12 +2,13 @@
 
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
 from pydantic import AwareDatetime, ConfigDict, Field, StringConstraints, model_validator
 
 from homeostat.api.common import ResourceName
 from homeostat.documents import StrictDocument
+from homeostat.tasks import binary
 
 NAMESPACE_PATTERN = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 """A namespace may begin with a digit, names of our kinds may not."""
@@ -41,7 +42,7 @@ class Prediction(Message):
     version: Annotated[str, StringConstraints(min_length=1, max_length=32)]
     entity: EntityKey
     time: Annotated[AwareDatetime, Field(description="When it was answered: RFC 3339, or seconds since 1970.")]
-    score: Annotated[float, Field(ge=0, le=1, description="Probability of the positive class.")]
+    score: binary.Score
     inputs: Annotated[dict[str, Any] | None, Field(description="Feature values, where payloads are logged.")] = None
     mirrored: Annotated[
         bool,
@@ -74,7 +75,7 @@ class Outcome(Message):
             "tolerance; of two equally near ones the earlier."
         ),
     ] = None
-    label: Literal[0, 1]
+    label: binary.Label
     observed_at: AwareDatetime = Field(default_factory=lambda: datetime.now(UTC))
 
     @model_validator(mode="after")

@@ -20,8 +20,8 @@ from alembic.config import Config
 from sqlalchemy.dialects.sqlite import insert
 
 from homeostat.artifacts.holdout import held_out
-from homeostat.signals.performance import CohortCounts, count_cohort
 from homeostat.signals.shadow import NEWEST, ShadowComparison, compare
+from homeostat.tasks import UNNAMED, AnyCohort
 from homeostat_services.observer import outcome_join
 from homeostat_services.observer.messages import (
     BusinessAnswer,
@@ -171,7 +171,7 @@ class Store:
         with self.engine.connect() as connection:
             return [(row[0], row[1], row[2], row[3]) for row in connection.execute(query)]
 
-    def cohort(self, namespace: str, deployment: str, version: str, start: datetime, end: datetime) -> CohortCounts:
+    def cohort(self, namespace: str, deployment: str, version: str, start: datetime, end: datetime) -> AnyCohort:
         """Counts of the predictions made after `start`, up to and including `end`, with the outcomes known now."""
         source = predictions.join(outcomes, outcomes.c.prediction == predictions.c.seq, isouter=True)
         query = (
@@ -190,7 +190,7 @@ class Store:
         # No outcome yet: NaN.
         pairs = np.array([tuple(row) for row in rows], dtype=np.float64).reshape(-1, 2)
         matured = pairs[~np.isnan(pairs[:, 1])]
-        return count_cohort(matured[:, 0], matured[:, 1].astype(bool), len(pairs))
+        return UNNAMED.cohort(matured[:, 0], matured[:, 1], len(pairs))
 
     def shadow(self, namespace: str, deployment: str, version: str, start: datetime) -> ShadowComparison:
         """A version's predictions on the newest mirrored requests after `start`, compared with those returned to callers.

@@ -2,12 +2,11 @@
 
 from enum import StrEnum
 from functools import cached_property
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-PROBABILITY = "probability"
-"""Name of the graph's output: the probability of the positive class."""
+from homeostat import tasks
 
 
 class Datatype(StrEnum):
@@ -39,9 +38,9 @@ class ModelInput(_Part):
 
 
 class ModelOutput(_Part):
-    """The score."""
+    """What the graph gives."""
 
-    name: str = PROBABILITY
+    name: str = tasks.UNNAMED.output
     datatype: Literal["FP64"] = "FP64"
 
 
@@ -50,6 +49,8 @@ class Signature(_Part):
 
     model: str
     """`<namespace>.<model>`."""
+    task: Annotated[str, AfterValidator(lambda name: tasks.named(name).name)] = tasks.UNNAMED.name
+    """What the model predicts, by the name of a task of `homeostat.tasks`; bundles from before 0.2.0 do not record it."""
     entity: str
     """Name of the entity's key."""
     entity_type: Literal[Datatype.BYTES, Datatype.INT64] | None = Field(None, alias="entityType")
@@ -61,6 +62,11 @@ class Signature(_Part):
     """Field of the label; a predictor does without it."""
     holdout_percent: int | None = Field(None, alias="holdoutPercent")
     """Share of entities that the model was not trained on; bundles from before 0.1 do not record it."""
+
+    @property
+    def predicts(self) -> tasks.Task:
+        """What the model predicts."""
+        return tasks.named(self.task)
 
     @cached_property
     def datatypes(self) -> dict[str, Datatype]:

@@ -4,9 +4,11 @@ No I/O and no clock, so that training, serving, monitoring, gate and replay cann
 formulas with their sources and the measured error rates.
 """
 
-from homeostat.enums import Metric, Operator, SignalState
+from homeostat.enums import Operator, SignalState
+from homeostat.intervals import Estimate, difference_lower, wilson
 from homeostat.signals.binning import fit
 from homeostat.signals.causes import Cause, Diagnosis, Evidence, diagnose, note_of_unjudged
+from homeostat.signals.comparison import PairedComparison, compare
 from homeostat.signals.drift import (
     DriftEstimate,
     FeatureDrift,
@@ -16,28 +18,23 @@ from homeostat.signals.drift import (
     judge,
     sub_window_counts,
 )
-from homeostat.signals.estimate import Estimate, Threshold, combined, difference_lower, judge_value, wilson
+from homeostat.signals.estimate import Threshold, combined, judge_value
 from homeostat.signals.gate import (
     GateReport,
     GateRule,
-    PairedComparison,
     RuleKind,
     RuleOutcome,
     RuleResult,
     Verdict,
     decide,
     judge_gate,
-    paired_bootstrap,
 )
 from homeostat.signals.histogram import Baseline, FeatureBaseline, FeatureKind, assign, bin_labels
 from homeostat.signals.performance import (
-    CohortCounts,
     PerformanceEstimate,
-    count_cohort,
     coverage,
     coverage_fell,
     judge_performance,
-    merge,
 )
 from homeostat.signals.units import Moments, UnitChange, unit_change
 from homeostat.signals.windows import Streak, Window, advance, due_windows, next_window, resume
@@ -45,7 +42,6 @@ from homeostat.signals.windows import Streak, Window, advance, due_windows, next
 __all__ = [
     "Baseline",
     "Cause",
-    "CohortCounts",
     "Diagnosis",
     "DriftEstimate",
     "Estimate",
@@ -55,7 +51,6 @@ __all__ = [
     "FeatureKind",
     "GateReport",
     "GateRule",
-    "Metric",
     "Moments",
     "Operator",
     "PairedComparison",
@@ -74,7 +69,7 @@ __all__ = [
     "assign",
     "bin_labels",
     "combined",
-    "count_cohort",
+    "compare",
     "counter_increase",
     "coverage",
     "coverage_fell",
@@ -88,10 +83,8 @@ __all__ = [
     "judge_gate",
     "judge_performance",
     "judge_value",
-    "merge",
     "next_window",
     "note_of_unjudged",
-    "paired_bootstrap",
     "resume",
     "sub_window_counts",
     "unit_change",

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
-from homeostat.signals.estimate import Floats
+from homeostat.intervals import Floats
 
 CHANGE_ALPHA = 0.001
 """Chance that batches are taken for a change within the window, shared among the places at which it may lie."""

@@ -13,8 +13,8 @@ import numpy as np
 from scipy import special
 
 from homeostat.enums import SignalState
+from homeostat.intervals import Floats, Z, difference_lower
 from homeostat.signals.clustering import Clustering, clustering
-from homeostat.signals.estimate import Floats, Z, difference_lower
 from homeostat.signals.histogram import ABOVE, BELOW, NULL, SPECIAL_LABELS, UNSEEN, FeatureBaseline, bin_labels
 from homeostat.signals.windows import split
 

@@ -5,11 +5,10 @@ from collections.abc import Iterable
 from pydantic import Field
 
 from homeostat.documents import TolerantDocument
+from homeostat.tasks.binary import BOUNDARY
 
 NEWEST = 20_000
 """Newest mirrored requests that are compared: more would change no figure and cost time at every poll."""
-BOUNDARY = 0.5
-"""Score from which on a prediction counts as positive, as for accuracy."""
 
 
 class ShadowComparison(TolerantDocument):

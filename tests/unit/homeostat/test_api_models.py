@@ -9,7 +9,6 @@ from homeostat.api.common import format_duration, parse_duration
 from homeostat.api.v1alpha1.dataset import LabelSource
 from homeostat.api.v1alpha1.featureset import RESERVED_NAMES
 from homeostat.artifacts.dataset import LABEL, TIME
-from homeostat.artifacts.signature import PROBABILITY
 from homeostat.testing.builders import a_feature_set, a_model_deployment, a_monitor, a_training_job
 
 
@@ -64,7 +63,7 @@ def test_an_entity_with_a_name_that_is_taken_is_refused_by_name(name: str) -> No
 
 
 def test_reserved_names_are_the_models_output_and_the_columns_of_every_dataset() -> None:
-    assert set(RESERVED_NAMES) == {PROBABILITY, TIME, LABEL}
+    assert set(RESERVED_NAMES) == {"probability", TIME, LABEL}
 
 
 def test_a_label_and_its_time_are_two_columns() -> None:

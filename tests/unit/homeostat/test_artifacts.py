@@ -96,11 +96,11 @@ def test_a_key_of_an_entity_is_text_or_an_integer() -> None:
 
 
 def test_a_signature_of_a_newer_version_is_read() -> None:
-    assert signature_from({**OLD_SIGNATURE, "task": "Regression"}).model == "churn.churn"
+    assert signature_from({**OLD_SIGNATURE, "quantiles": [0.1, 0.9]}).model == "churn.churn"
 
 
 def test_a_signature_is_written_as_it_is_read() -> None:
-    document = {**OLD_SIGNATURE, "holdoutPercent": 20, "entityType": "BYTES"}
+    document = {**OLD_SIGNATURE, "task": "BinaryClassification", "holdoutPercent": 20, "entityType": "BYTES"}
     assert signature_from(document).model_dump(mode="json", by_alias=True) == document
 
 

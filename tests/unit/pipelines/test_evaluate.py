@@ -11,7 +11,7 @@ from homeostat.artifacts.bundle import BundleRef
 from homeostat.engines.objects.memory import MemoryObjects
 from homeostat.reconcile.errors import InvalidData
 from homeostat.runs import EvaluateInput, EvaluateResult, FeatureSource
-from homeostat.signals import GateReport, Metric
+from homeostat.signals import GateReport
 from homeostat.signals.gate import RuleKind
 from homeostat_pipelines import dataset, evaluate, model, steps
 from homeostat_pipelines.signature import signature_of
@@ -65,7 +65,7 @@ def judged() -> Callable[..., tuple[GateReport, float]]:
 
 
 def champions(report: GateReport) -> float | None:
-    return next(metric.champion for metric in report.metrics if metric.name is Metric.AUC)
+    return next(metric.champion for metric in report.metrics if metric.name == "auc")
 
 
 def test_a_champion_with_a_feature_that_its_challenger_lacks_is_scored_on_that_of_its_own_feature_set(

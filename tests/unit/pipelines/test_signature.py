@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from homeostat.artifacts.dataset import LABEL, TIME
-from homeostat.artifacts.signature import PROBABILITY, Datatype
+from homeostat.artifacts.signature import Datatype
 from homeostat.reconcile.errors import InvalidData
 from homeostat_pipelines.signature import signature_of
 from support import tables
@@ -26,7 +26,7 @@ def test_feature_sets_whose_keys_differ_in_type_are_refused_by_name() -> None:
         signature_of(tables.train_input(feature_sets=[keyed("String"), other]))
 
 
-@pytest.mark.parametrize("taken", ["customer_id", TIME, LABEL, PROBABILITY])
+@pytest.mark.parametrize("taken", ["customer_id", TIME, LABEL, "probability"])
 def test_a_feature_with_the_name_of_a_column_of_every_dataset_is_refused_by_name(taken: str) -> None:
     source = tables.feature_source(features=[{"name": taken, "type": "String"}])
     with pytest.raises(InvalidData, match=f"feature '{taken}' has the name of"):

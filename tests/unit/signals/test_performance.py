@@ -7,39 +7,42 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from scipy import stats
 
+from homeostat.intervals import wilson
 from homeostat.signals import (
-    CohortCounts,
-    Metric,
     Operator,
     SignalState,
     Threshold,
     combined,
-    count_cohort,
+    compare,
     coverage,
     coverage_fell,
     judge_performance,
     judge_value,
-    merge,
 )
-from homeostat.signals.estimate import wilson
-from homeostat.signals.gate import paired_bootstrap
-from homeostat.signals.performance import auc_from_bins, calibration_error, estimate
+from homeostat.tasks.binary import (
+    BinaryClassification,
+    BinaryCohort,
+    BinaryMetric,
+    auc_from_bins,
+    calibration_error,
+)
 
+BINARY = BinaryClassification()
 ROWS = st.lists(st.tuples(st.floats(0, 1), st.booleans()), max_size=40)
 ABOVE, BELOW = Operator.GREATER_THAN, Operator.LESS_THAN
 
 
-def cohort(rows: list[tuple[float, bool]]) -> CohortCounts:
-    return count_cohort([score for score, _ in rows], [label for _, label in rows])
+def cohort(rows: list[tuple[float, bool]]) -> BinaryCohort:
+    return BINARY.cohort([score for score, _ in rows], [label for _, label in rows])
 
 
-def a_calibrated_cohort(rows: int, seed: int = 1, **counts: int) -> CohortCounts:
+def a_calibrated_cohort(rows: int, seed: int = 1, **counts: int) -> BinaryCohort:
     rng = np.random.default_rng(seed)
     scores = rng.beta(1, 2, rows)
-    return count_cohort(scores, rng.random(rows) < scores, **counts)
+    return BINARY.cohort(scores, rng.random(rows) < scores, **counts)
 
 
-def same(a: CohortCounts, b: CohortCounts) -> bool:
+def same(a: BinaryCohort, b: BinaryCohort) -> bool:
     left, right = a.model_dump(), b.model_dump()
     return left.pop("score_bins") == right.pop("score_bins") and left == pytest.approx(right)
 
@@ -49,25 +52,25 @@ def test_cohorts_add_up_in_any_grouping_to_the_cohort_of_all_rows(
     a: list[tuple[float, bool]], b: list[tuple[float, bool]], c: list[tuple[float, bool]]
 ) -> None:
     whole = cohort(a + b + c)
-    assert same(merge(merge(cohort(a), cohort(b)), cohort(c)), whole)
-    assert same(merge(cohort(a), merge(cohort(b), cohort(c))), whole)
-    assert merge(whole, CohortCounts()) == whole
+    assert same(cohort(a).plus(cohort(b)).plus(cohort(c)), whole)
+    assert same(cohort(a).plus(cohort(b).plus(cohort(c))), whole)
+    assert whole.plus(BinaryCohort()) == whole
 
 
 def test_estimates_agree_with_the_metrics_on_the_rows_themselves() -> None:
     rng = np.random.default_rng(2)
     scores = np.round(rng.random(2000), 2) * 0.99
     labels = rng.random(2000) < scores
-    seen = count_cohort(scores, labels)
-    values = {metric: figures.value for metric in Metric if (figures := estimate(metric, seen))}
-    truth = {metric.name: metric.challenger for metric in paired_bootstrap(labels, scores, None)}
-    means = (Metric.LOG_LOSS, Metric.BRIER, Metric.ACCURACY)
+    seen = BINARY.cohort(scores, labels)
+    values = {metric: figures.value for metric in BinaryMetric if (figures := seen.estimate(metric))}
+    truth = {metric.name: metric.challenger for metric in compare(BINARY, labels, scores, None)}
+    means = (BinaryMetric.LOG_LOSS, BinaryMetric.BRIER, BinaryMetric.ACCURACY)
     assert [values[metric] for metric in means] == pytest.approx([truth[metric] for metric in means])
-    assert values[Metric.AUC] == pytest.approx(truth[Metric.AUC], abs=2e-3)
+    assert values[BinaryMetric.AUC] == pytest.approx(truth[BinaryMetric.AUC], abs=2e-3)
 
 
 def test_the_standard_error_of_auc_is_that_of_repeated_samples() -> None:
-    samples = [estimate(Metric.AUC, a_calibrated_cohort(400, seed)) for seed in range(300)]
+    samples = [a_calibrated_cohort(400, seed).estimate(BinaryMetric.AUC) for seed in range(300)]
     known = [sample for sample in samples if sample]
     spread = np.std([sample.value for sample in known])
     assert np.mean([sample.standard_error for sample in known]) == pytest.approx(spread, rel=0.15)
@@ -83,7 +86,7 @@ def test_auc_of_equal_scores_is_a_half_and_of_a_single_class_unknown() -> None:
 def test_bounds_of_log_loss_cover_the_truth_as_often_as_they_say() -> None:
     truth = a_calibrated_cohort(200_000)
     value = truth.log_loss_sum / truth.matured
-    seen = [estimate(Metric.LOG_LOSS, a_calibrated_cohort(300, seed)) for seed in range(400)]
+    seen = [a_calibrated_cohort(300, seed).estimate(BinaryMetric.LOG_LOSS) for seed in range(400)]
     assert np.mean([e.lower <= value <= e.upper for e in seen if e]) == pytest.approx(0.95, abs=0.03)
 
 
@@ -97,13 +100,13 @@ def test_wilson_agrees_with_scipy() -> None:
 def test_calibration_error_of_a_calibrated_model_is_not_shown_to_be_above_zero() -> None:
     rng = np.random.default_rng(3)
     scores = rng.random(3000)
-    honest = calibration_error(count_cohort(scores, rng.random(3000) < scores))
-    boasting = calibration_error(count_cohort(scores, rng.random(3000) < scores / 2))
+    honest = calibration_error(BINARY.cohort(scores, rng.random(3000) < scores))
+    boasting = calibration_error(BINARY.cohort(scores, rng.random(3000) < scores / 2))
     assert honest is not None
     assert boasting is not None
     assert honest.lower == 0 < honest.value
     assert boasting.lower > 0.2
-    assert calibration_error(CohortCounts()) is None
+    assert calibration_error(BinaryCohort()) is None
 
 
 @pytest.mark.parametrize(
@@ -119,7 +122,9 @@ def test_calibration_error_of_a_calibrated_model_is_not_shown_to_be_above_zero()
 def test_a_breach_means_that_the_bound_is_on_the_wrong_side(
     operator: Operator, value: float, state: SignalState
 ) -> None:
-    judged = judge_performance(Metric.LOG_LOSS, Threshold(operator, value), a_calibrated_cohort(500), 200, ripe=True)
+    judged = judge_performance(
+        BinaryMetric.LOG_LOSS, Threshold(operator, value), a_calibrated_cohort(500), 200, ripe=True
+    )
     assert judged.state is state
     assert "500 outcomes" in judged.sentence
 
@@ -130,19 +135,19 @@ def test_a_breach_means_that_the_bound_is_on_the_wrong_side(
         (a_calibrated_cohort(500), False, SignalState.OUTCOMES_PENDING),
         (a_calibrated_cohort(100), True, SignalState.OUTCOMES_PENDING),
         (a_calibrated_cohort(100, predictions=500), True, SignalState.NO_DATA),
-        (CohortCounts(), True, SignalState.OUTCOMES_PENDING),
+        (BinaryCohort(), True, SignalState.OUTCOMES_PENDING),
     ],
 )
 def test_outcomes_that_are_not_due_differ_from_outcomes_that_are_missing(
-    seen: CohortCounts, ripe: bool, state: SignalState
+    seen: BinaryCohort, ripe: bool, state: SignalState
 ) -> None:
-    judged = judge_performance(Metric.LOG_LOSS, Threshold(ABOVE, 0.1), seen, 200, ripe=ripe)
+    judged = judge_performance(BinaryMetric.LOG_LOSS, Threshold(ABOVE, 0.1), seen, 200, ripe=ripe)
     assert (judged.state, judged.estimate) == (state, None)
 
 
 def test_auc_of_outcomes_of_a_single_class_is_no_data() -> None:
-    seen = count_cohort([0.5] * 300, [0] * 300)
-    assert judge_performance(Metric.AUC, Threshold(BELOW, 0.7), seen, 200, ripe=True).state is SignalState.NO_DATA
+    seen = BINARY.cohort([0.5] * 300, [0] * 300)
+    assert judge_performance(BinaryMetric.AUC, Threshold(BELOW, 0.7), seen, 200, ripe=True).state is SignalState.NO_DATA
 
 
 def test_a_fall_in_coverage_is_distinguished_from_a_small_sample() -> None:
@@ -150,7 +155,7 @@ def test_a_fall_in_coverage_is_distinguished_from_a_small_sample() -> None:
     assert coverage_fell(a_calibrated_cohort(50, predictions=100), usual=0.9)
     assert not coverage_fell(a_calibrated_cohort(5, predictions=10), usual=0.9)
     assert not coverage_fell(a_calibrated_cohort(85, predictions=100), usual=0.9)
-    assert not coverage_fell(CohortCounts(), usual=0.9)
+    assert not coverage_fell(BinaryCohort(), usual=0.9)
 
 
 @pytest.mark.parametrize(
@@ -158,18 +163,18 @@ def test_a_fall_in_coverage_is_distinguished_from_a_small_sample() -> None:
 )
 def test_an_incoherent_cohort_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
-        CohortCounts.model_validate(wrong)
+        BinaryCohort.model_validate(wrong)
 
 
 def test_a_cohort_survives_the_wire_in_camel_case() -> None:
     seen = a_calibrated_cohort(50)
     assert '"logLossSum"' in seen.model_dump_json(by_alias=True)
-    assert CohortCounts.model_validate_json(seen.model_dump_json(by_alias=True)) == seen
+    assert BinaryCohort.model_validate_json(seen.model_dump_json(by_alias=True)) == seen
 
 
 def test_scores_that_are_no_probabilities_are_refused() -> None:
     with pytest.raises(ValueError, match="probabilities"):
-        count_cohort([1.5], [1])
+        BINARY.cohort([1.5], [1])
 
 
 @pytest.mark.parametrize(

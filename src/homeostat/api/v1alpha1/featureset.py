@@ -25,6 +25,7 @@ from homeostat.api.common import (
     rule,
 )
 from homeostat.api.v1alpha1.pods import PodOptions
+from homeostat.tasks import TASKS
 
 
 class EntityType(StrEnum):
@@ -137,7 +138,7 @@ class Expectation(SpecModel):
     severity: Annotated[Severity, Field(description="Effect of a failure.")] = Severity.BLOCK
 
 
-RESERVED_NAMES = ("probability", "homeostat_time", "homeostat_label")
+RESERVED_NAMES = (*(task.output for task in TASKS.values()), "homeostat_time", "homeostat_label")
 """Names that are neither an entity's nor a feature's: the output of a model, and columns of every dataset."""
 
 _NAMES_MESSAGE = "entity, timestampField and features have different names, none of them " + ", ".join(RESERVED_NAMES)

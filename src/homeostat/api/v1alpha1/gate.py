@@ -6,20 +6,23 @@ from typing import Annotated
 from pydantic import Field
 
 from homeostat.api.common import Decimal, Message, SpecModel, StatusModel, map_list
-from homeostat.enums import Metric
+from homeostat.tasks import UNNAMED, Better
+from homeostat.tasks.binary import BinaryMetric
+
+_FALLING = " and ".join(metric.name for metric in UNNAMED.metrics.values() if metric.better is Better.SMALLER)
 
 
 class Minimum(SpecModel):
     """An absolute bound that the challenger must meet."""
 
-    metric: Annotated[Metric, Field(description="Metric on the holdout.")]
-    value: Annotated[Decimal, Field(description="Minimum value of the metric; for logloss and brier, the maximum.")]
+    metric: Annotated[BinaryMetric, Field(description="Metric on the holdout.")]
+    value: Annotated[Decimal, Field(description=f"Minimum value of the metric; for {_FALLING}, the maximum.")]
 
 
 class Comparison(SpecModel):
     """A bound on the difference between challenger and champion."""
 
-    metric: Annotated[Metric, Field(description="Metric on the holdout.")]
+    metric: Annotated[BinaryMetric, Field(description="Metric on the holdout.")]
     margin: Annotated[Decimal | None, Field(description="Margin in units of the metric; a positive number.")] = None
 
 

@@ -17,7 +17,8 @@ from homeostat.api.common import (
     Text,
     rule,
 )
-from homeostat.enums import Metric, Operator, SignalState
+from homeostat.enums import Operator, SignalState
+from homeostat.tasks.binary import BinaryMetric
 
 
 class SignalType(StrEnum):
@@ -110,7 +111,8 @@ class Signal(SpecModel):
         Field(description="Features that the signal judges, with type DataDrift; absent: all of the model."),
     ] = None
     metric: Annotated[
-        Metric | None, Field(description="Performance metric computed from outcomes; required with type Performance.")
+        BinaryMetric | None,
+        Field(description="Performance metric computed from outcomes; required with type Performance."),
     ] = None
     query: Annotated[
         str | None,

@@ -4,8 +4,8 @@ from datetime import datetime
 from typing import Protocol
 
 from homeostat.artifacts.outcomes import LabelGain
-from homeostat.signals.performance import CohortCounts
 from homeostat.signals.shadow import ShadowComparison
+from homeostat.tasks import AnyCohort
 
 
 class Outcomes(Protocol):
@@ -14,7 +14,7 @@ class Outcomes(Protocol):
     Every method raises EngineUnavailable when the observer does not answer, and PlatformError when it refuses.
     """
 
-    def cohort(self, namespace: str, deployment: str, version: str, start: datetime, end: datetime) -> CohortCounts:
+    def cohort(self, namespace: str, deployment: str, version: str, start: datetime, end: datetime) -> AnyCohort:
         """Predictions of one version made after start, up to and including end, with the outcomes known now."""
         ...
 

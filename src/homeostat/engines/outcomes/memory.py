@@ -6,8 +6,8 @@ from datetime import datetime
 
 from homeostat.artifacts.holdout import held_out
 from homeostat.artifacts.outcomes import LabelGain
-from homeostat.signals.performance import CohortCounts, count_cohort
 from homeostat.signals.shadow import NEWEST, ShadowComparison, compare
+from homeostat.tasks import UNNAMED, AnyCohort
 
 
 @dataclass(frozen=True)
@@ -36,12 +36,12 @@ class MemoryOutcomes:
         """Adds predictions."""
         self._all.setdefault((namespace, deployment), []).extend(predictions)
 
-    def cohort(self, namespace: str, deployment: str, version: str, start: datetime, end: datetime) -> CohortCounts:
+    def cohort(self, namespace: str, deployment: str, version: str, start: datetime, end: datetime) -> AnyCohort:
         """See Outcomes."""
         known = self._answered(namespace, deployment)
         made = [p for p in known if p.version == version and start < p.time <= end]
         matured = [p for p in made if p.label is not None]
-        return count_cohort([p.score for p in matured], [p.label for p in matured if p.label is not None], len(made))
+        return UNNAMED.cohort([p.score for p in matured], [p.label for p in matured if p.label is not None], len(made))
 
     def shadow(self, namespace: str, deployment: str, version: str, since: datetime) -> ShadowComparison:
         """See Outcomes."""

@@ -12,8 +12,8 @@ from homeostat.documents import TolerantDocument
 from homeostat.engines.http import TOKEN_PATH, Engine, ServiceAccountToken
 from homeostat.reconcile.errors import EngineUnavailable
 from homeostat.settings import ObserverSettings
-from homeostat.signals.performance import CohortCounts
 from homeostat.signals.shadow import ShadowComparison
+from homeostat.tasks import UNNAMED, AnyCohort
 
 Counts = TypeVar("Counts", bound=TolerantDocument)
 
@@ -27,11 +27,11 @@ class ObserverOutcomes:
         auth = ServiceAccountToken(token)
         self._engine = Engine("the observer", settings.url, "HOMEOSTAT_OBSERVER_URL", auth=auth, transport=transport)
 
-    def cohort(self, namespace: str, deployment: str, version: str, start: datetime, end: datetime) -> CohortCounts:
+    def cohort(self, namespace: str, deployment: str, version: str, start: datetime, end: datetime) -> AnyCohort:
         """See Outcomes."""
         span = {"from": start.isoformat(), "to": end.isoformat()}
         query = {"namespace": namespace, "deployment": deployment, "version": version, **span}
-        return self._counts(CohortCounts, "/v1/cohorts", query)
+        return self._counts(UNNAMED.cohort_type, "/v1/cohorts", query)
 
     def shadow(self, namespace: str, deployment: str, version: str, since: datetime) -> ShadowComparison:
         """See Outcomes."""

@@ -10,8 +10,8 @@ from homeostat.api.v1alpha1.modeldeployment import Outcome
 from homeostat.artifacts.features import feature_source
 from homeostat.engines.runs import RunState
 from homeostat.runs import EvaluateInput, EvaluateResult, FailureReason, RunFailure
-from homeostat.signals import Metric
-from homeostat.signals.gate import GateReport, PairedComparison, RuleKind, RuleOutcome, RuleResult, Verdict
+from homeostat.signals.comparison import PairedComparison
+from homeostat.signals.gate import GateReport, RuleKind, RuleOutcome, RuleResult, Verdict
 from homeostat.testing.builders import DIGEST, a_feature_set, a_model_deployment
 from homeostat_operators.core.actions import Launch, SetAlias, Stop, TagVersion
 from homeostat_operators.core.runs import Nothing, Reserve, RunObservation
@@ -30,7 +30,7 @@ RULES = {
 
 
 def a_rule(outcome: RuleOutcome, sentence: str) -> RuleResult:
-    return RuleResult(kind=RuleKind.MINIMUM, metric=Metric.AUC, outcome=outcome, sentence=sentence)
+    return RuleResult(kind=RuleKind.MINIMUM, metric="auc", outcome=outcome, sentence=sentence)
 
 
 def reported(verdict: Verdict, *rules: RuleResult, metrics: tuple[PairedComparison, ...] = ()) -> GateReport:
@@ -194,11 +194,9 @@ def test_a_version_that_is_held_without_a_broken_rule_equals_the_champion() -> N
 
 
 def test_the_record_has_the_figures_of_every_metric_that_is_defined_on_the_rows() -> None:
-    full = PairedComparison(
-        name=Metric.AUC, challenger=0.8, champion=0.75, difference=0.05, lower=0.01, upper=0.09, rows=10
-    )
-    alone = PairedComparison(name=Metric.LOG_LOSS, challenger=0.4, rows=10)
-    undefined = PairedComparison(name=Metric.BRIER, challenger=None, rows=10)
+    full = PairedComparison(name="auc", challenger=0.8, champion=0.75, difference=0.05, lower=0.01, upper=0.09, rows=10)
+    alone = PairedComparison(name="logloss", challenger=0.4, rows=10)
+    undefined = PairedComparison(name="brier", challenger=None, rows=10)
     world = challenged()
     world.report = reported(Verdict.PROMOTE, metrics=(full, alone, undefined))
     record = world.turn().status.gate

@@ -10,7 +10,6 @@ from homeostat.engines.runs import RunState
 from homeostat.engines.serving import Child, Serving
 from homeostat.reconcile.conditions import get, is_true
 from homeostat.runs import EvaluateResult
-from homeostat.signals import Metric
 from homeostat.signals.gate import GateReport, RuleKind, RuleOutcome, RuleResult, Verdict
 from homeostat.signals.shadow import ShadowComparison
 from homeostat.testing.builders import a_model_deployment
@@ -50,7 +49,7 @@ def a_version(version: str) -> Available:
 def a_report(verdict: Verdict) -> GateReport:
     outcome = RuleOutcome.PASSED if verdict is Verdict.PROMOTE else RuleOutcome.NOT_SHOWN
     rule = RuleResult(
-        kind=RuleKind.MINIMUM, metric=Metric.AUC, outcome=outcome, sentence="auc is 0.81, at least 0.70 is asked."
+        kind=RuleKind.MINIMUM, metric="auc", outcome=outcome, sentence="auc is 0.81, at least 0.70 is asked."
     )
     return GateReport(verdict=verdict, metrics=(), rules=(rule,), rows=10, entities=10, resamples=0, seed=1)
 

@@ -9,7 +9,9 @@ from homeostat.api.v1alpha1.monitor import Monitor
 from homeostat.api.v1alpha1.signals import Signal
 from homeostat.artifacts.outcomes import LabelGain
 from homeostat.enums import SignalState
-from homeostat.signals import CohortCounts, Metric, Window, count_cohort
+from homeostat.signals import Window
+from homeostat.tasks import AnyCohort
+from homeostat.tasks.binary import BinaryClassification, BinaryMetric
 from homeostat.testing.builders import a_monitor
 from homeostat_operators.monitor import judgement
 from homeostat_operators.monitor.diagnosis import gather_evidence
@@ -37,7 +39,7 @@ from unit.operators.monitor.world import (
 )
 
 
-def performance(cohort: CohortCounts, usual: float | None = None, signal: Signal = LOSS) -> judgement.Judged:
+def performance(cohort: AnyCohort, usual: float | None = None, signal: Signal = LOSS) -> judgement.Judged:
     return judgement.judged(signal, CohortWindow(FIRST, cohort), usual)
 
 
@@ -96,7 +98,7 @@ def test_an_estimate_is_recorded_with_its_bounds_samples_and_coverage() -> None:
 
 
 def test_another_metric_than_log_loss_is_estimated_where_the_signal_names_it() -> None:
-    accuracy = LOSS.model_copy(update={"metric": Metric.ACCURACY})
+    accuracy = LOSS.model_copy(update={"metric": BinaryMetric.ACCURACY})
     assert performance(GOOD, signal=accuracy).value == 1.0
     assert performance(BAD, signal=accuracy).value == 0.5
     unnamed = LOSS.model_copy(update={"metric": None})
@@ -104,16 +106,16 @@ def test_another_metric_than_log_loss_is_estimated_where_the_signal_names_it() -
 
 
 def test_without_an_estimate_the_usual_coverage_stays() -> None:
-    few = count_cohort([0.9, 0.1], [1, 0])
+    few = BinaryClassification().cohort([0.9, 0.1], [1, 0])
     found = performance(few, 0.9)
     assert (found.state, found.value, found.lower, found.upper) == (SignalState.OUTCOMES_PENDING, None, None, None)
     assert (found.coverage, found.baseline_coverage, found.samples) == (1.0, 0.9, 2)
-    none = performance(count_cohort([], []), 0.9)
+    none = performance(BinaryClassification().cohort([], []), 0.9)
     assert (none.coverage, none.baseline_coverage) == (None, 0.9)
 
 
 def test_outcomes_that_stay_away_are_no_data_and_leave_the_usual_coverage() -> None:
-    half = count_cohort([0.9, 0.1] * 150, [0, 1] * 150, predictions=1000)
+    half = BinaryClassification().cohort([0.9, 0.1] * 150, [0, 1] * 150, predictions=1000)
     found = performance(half, 1.0)
     assert (found.state, found.coverage, found.baseline_coverage, found.samples) == (
         SignalState.NO_DATA,

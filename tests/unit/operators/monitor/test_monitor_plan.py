@@ -7,7 +7,8 @@ import pytest
 
 from homeostat.api.common import parse_duration
 from homeostat.reconcile.conditions import get, is_true
-from homeostat.signals import FeatureKind, Moments, Window, count_cohort, fit
+from homeostat.signals import FeatureKind, Moments, Window, fit
+from homeostat.tasks.binary import BinaryClassification
 from homeostat.testing.builders import a_model_deployment, a_monitor
 from homeostat_operators.monitor.observed import DriftWindow, MonitorObservation, SignalData
 from homeostat_operators.monitor.plan import plan
@@ -116,12 +117,12 @@ def test_traffic_that_ends_is_an_outage_and_holds() -> None:
 
 
 def test_traffic_that_never_came_is_not_called_gone() -> None:
-    world = World(counts=lambda _: NOTHING, cohorts=lambda _: count_cohort([], [])).live(10 * MINUTE)
+    world = World(counts=lambda _: NOTHING, cohorts=lambda _: BinaryClassification().cohort([], [])).live(10 * MINUTE)
     assert world.decision == ("Unknown", "Hold", "NoData")
 
 
 def test_a_fall_in_coverage_is_an_outage_not_a_loss_of_accuracy() -> None:
-    half = count_cohort([0.9, 0.1] * 150, [0, 1] * 150, predictions=1000)
+    half = BinaryClassification().cohort([0.9, 0.1] * 150, [0, 1] * 150, predictions=1000)
     world = World(cohorts=lambda w: half if w.start >= START + 5 * MINUTE else GOOD).live(12 * MINUTE)
     assert world.decision == ("DataOutage", "Hold", "NoActionForCause")
     assert world.made == []

@@ -12,7 +12,9 @@ from homeostat.api.v1alpha1.signals import SignalType
 from homeostat.api.v1alpha1.trainingjob import TrainingJob
 from homeostat.artifacts.outcomes import LabelGain
 from homeostat.reconcile.conditions import get
-from homeostat.signals import CohortCounts, FeatureKind, Window, count_cohort, fit
+from homeostat.signals import FeatureKind, Window, fit
+from homeostat.tasks import AnyCohort
+from homeostat.tasks.binary import BinaryClassification
 from homeostat.testing.builders import a_model_deployment, a_monitor, a_training_spec
 from homeostat_operators.core.actions import Action, CreateOnce
 from homeostat_operators.monitor import judgement
@@ -34,8 +36,8 @@ MOVED = {"dsl": 20.0, "none": 20.0, "__unseen__": 20.0}
 NOTHING = {"dsl": 0.0, "none": 0.0}
 MISSING = {"dsl": 20.0, "none": 20.0, "__null__": 20.0}
 ROWS = 500
-GOOD = count_cohort([0.9, 0.1] * (ROWS // 2), [1, 0] * (ROWS // 2))
-BAD = count_cohort([0.9, 0.1] * (ROWS // 2), [1, 0, 0, 1] * (ROWS // 4))
+GOOD = BinaryClassification().cohort([0.9, 0.1] * (ROWS // 2), [1, 0] * (ROWS // 2))
+BAD = BinaryClassification().cohort([0.9, 0.1] * (ROWS // 2), [1, 0, 0, 1] * (ROWS // 4))
 DIGEST = f"sha256:{'ab' * 32}"
 BUSINESS = {
     "name": "retained",
@@ -66,7 +68,7 @@ class World:
     hurts: bool = True
     """Whether the new customers are predicted badly."""
     counts: Callable[[datetime], dict[str, float]] | None = None
-    cohorts: Callable[[Window], CohortCounts] | None = None
+    cohorts: Callable[[Window], AnyCohort] | None = None
     value: float | None = 2.0
     down: str = ""
     """Prometheus does not answer: why."""

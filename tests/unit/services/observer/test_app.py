@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
-from homeostat.signals.performance import CohortCounts, count_cohort
+from homeostat.tasks.binary import BinaryClassification, BinaryCohort
 from homeostat_services.access.memory import MemoryReviews
 
 START = datetime(2027, 1, 15, 8, tzinfo=UTC)
@@ -40,7 +40,7 @@ async def test_a_cohort_counts_predictions_of_a_version_by_time_with_the_outcome
     await client.post("/v1/outcomes", json=body, headers=bearer("seller"))
     window = {"from": (START - timedelta(seconds=1)).isoformat(), "to": (START + timedelta(seconds=10)).isoformat()}
     cohort = await client.get("/v1/cohorts", params=OWNER | window | {"version": "1"}, headers=bearer("monitor"))
-    assert CohortCounts.model_validate(cohort.json()) == count_cohort([0.9, 0.4], [1, 1], 4)
+    assert BinaryCohort.model_validate(cohort.json()) == BinaryClassification().cohort([0.9, 0.4], [1, 1], 4)
 
 
 async def test_a_version_in_shadow_is_compared_with_what_callers_got_to_the_same_requests(
