@@ -1,7 +1,6 @@
 """What drift of a feature cannot be seen, whatever arrives: known at training, from the baseline alone."""
 
-from scipy import special
-
+from homeostat.signals.distributions import chi_square_quantile
 from homeostat.signals.drift import ALPHA, TOLERANCE
 from homeostat.signals.histogram import FeatureBaseline
 
@@ -36,4 +35,4 @@ def least_detectable(feature: FeatureBaseline, number: int) -> float:
     Without drift PSI has the mean (B-1)/N there and is chi-squared in shape (see `drift`).
     """
     freedom, rows = len(feature.counts) - 1, sum(feature.counts)
-    return float(special.chdtri(freedom, ALPHA / number) - freedom) / rows
+    return (chi_square_quantile(freedom, ALPHA / number) - freedom) / rows

@@ -7,9 +7,9 @@ within the window, which is what a window is judged for. docs/signals.md has the
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import special
 
 from homeostat.intervals import Floats
+from homeostat.signals.distributions import f_survival
 
 CHANGE_ALPHA = 0.001
 """Chance that batches are taken for a change within the window, shared among the places at which it may lie."""
@@ -87,7 +87,7 @@ def _changed(counts: Floats) -> Clustering:
         apart = before / before.sum() - after / after.sum()
         distance = before.sum() * after.sum() / rows.sum() * float(np.sum(apart**2 / pooled))
         within = _around(counts, cut)
-        p_value = special.fdtrc(within.rank, within.groups * within.rank, distance / (within.effect * freedom))
+        p_value = f_survival(within.rank, within.groups * within.rank, distance / (within.effect * freedom))
         if p_value < least:
             best, least = within, float(p_value)
     return best

@@ -10,11 +10,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import special
 
 from homeostat.enums import SignalState
 from homeostat.intervals import Floats, Z, difference_lower
 from homeostat.signals.clustering import Clustering, clustering
+from homeostat.signals.distributions import chi_square_survival, f_survival, normal_quantile, t_quantile
 from homeostat.signals.histogram import ABOVE, BELOW, NULL, SPECIAL_LABELS, UNSEEN, FeatureBaseline, bin_labels
 from homeostat.signals.windows import split
 
@@ -86,7 +86,7 @@ class SpecialShare:
 
         As `difference_lower`, with Student's quantile where clustering was estimated.
         """
-        z = float(special.stdtrit(self.groups, 1 - alpha) if self.groups > 0 else special.ndtri(1 - alpha))
+        z = t_quantile(self.groups, 1 - alpha) if self.groups > 0 else normal_quantile(1 - alpha)
         now = self.share * self.effective_samples, self.effective_samples
         then = self.baseline * self.baseline_samples, self.baseline_samples
         return difference_lower(now, then, z)
@@ -198,9 +198,9 @@ def _index(baseline: Floats, window: Floats, cluster: Clustering) -> tuple[float
     excess = psi - freedom * noise
     ratio, rank = psi / (freedom * noise), cluster.rank
     if cluster.groups > 0:
-        p_value = float(special.fdtrc(rank, cluster.groups * rank, ratio))
+        p_value = f_survival(rank, cluster.groups * rank, ratio)
     else:
-        p_value = float(special.chdtrc(freedom, ratio * freedom))
+        p_value = chi_square_survival(freedom, ratio * freedom)
     # Standard error of a noncentral chi-squared with `rank` degrees of freedom, scaled; its noncentrality is the excess.
     half = Z * freedom * noise / rank * math.sqrt(2 * (rank + 2 * max(excess, 0.0) * rank / (freedom * noise)))
     return psi, excess, half, p_value
