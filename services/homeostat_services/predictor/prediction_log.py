@@ -7,9 +7,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
-import httpx
 import msgspec
 import structlog
+import urllib3
 
 from homeostat_services.predictor.counters import Counters
 
@@ -18,12 +18,13 @@ INTERVAL_SECONDS = 0.5
 CAPACITY = 20_000
 RETRY_SECONDS = 2.0
 FLUSH_SECONDS = 5.0
+TIMEOUT_SECONDS = 5.0
 TOKEN = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
 
 _log = structlog.get_logger()
 
 
-class Prediction(msgspec.Struct, omit_defaults=True):
+class Prediction(msgspec.Struct, omit_defaults=True, gc=False):
     """One row that was answered; `mirrored`: for nobody, as the request was a copy."""
 
     id: str
@@ -62,22 +63,25 @@ class ObserverSink:
         self._url = f"{url.rstrip('/')}/v1/predictions"
         self._about = {"namespace": namespace, "deployment": deployment}
         self._token = token
-        self._client = httpx.AsyncClient(timeout=5)
+        self._pool = urllib3.PoolManager(timeout=urllib3.Timeout(total=TIMEOUT_SECONDS), retries=False)
 
     async def send(self, batch: list[Prediction]) -> None:
         """See Sink."""
-        body = msgspec.json.encode({**self._about, "predictions": batch})
+        # The client of the object store, in a thread: a client for event loops would be imported for this alone.
+        await asyncio.to_thread(self._post, msgspec.json.encode({**self._about, "predictions": batch}))
+
+    def _post(self, body: bytes) -> None:
         # The kubelet renews the token's file; a copy kept here would expire.
         token = self._token.read_text().strip() if self._token.exists() else ""
         headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
         try:
-            response = await self._client.post(self._url, content=body, headers=headers)
-        except httpx.HTTPError as error:
+            response = self._pool.request("POST", self._url, body=body, headers=headers)
+        except urllib3.exceptions.HTTPError as error:
             raise DeliveryError(f"{self._url} does not answer ({type(error).__name__})", retryable=True) from error
-        if response.is_error:
-            refused = response.status_code in (400, 404, 413, 422)
-            message = f"{self._url}: {response.status_code} {response.text[:200]}"
-            raise DeliveryError(message, retryable=not refused, split=response.status_code == 422)
+        if response.status >= 400:
+            refused = response.status in (400, 404, 413, 422)
+            message = f"{self._url}: {response.status} {response.data.decode(errors='replace')[:200]}"
+            raise DeliveryError(message, retryable=not refused, split=response.status == 422)
 
 
 def sampled(prediction_id: str, percent: int) -> bool:
@@ -108,14 +112,16 @@ class PredictionLog:
     async def run(self) -> None:
         """Send batches for ever: a full one at once, a smaller one after half a second."""
         while True:
-            await self._news.wait()
             self._news.clear()
+            if not self._queue:
+                await self._news.wait()
+                self._news.clear()
             if len(self._queue) < BATCH:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._news.wait(), INTERVAL_SECONDS)
-            while self._queue:
-                if not await self._send():
-                    await asyncio.sleep(RETRY_SECONDS)
+            # One at a time: what arrived while it was sent waits to be a batch, or each would be followed by a tiny one.
+            if not await self._send():
+                await asyncio.sleep(RETRY_SECONDS)
 
     async def flush(self) -> None:
         """Send what is left, as far as that is possible within five seconds."""
@@ -129,7 +135,11 @@ class PredictionLog:
     async def _send(self) -> bool:
         """Send one batch; False if it, or a part of it, has to be sent again."""
         batch = [self._queue.popleft() for _ in range(min(BATCH, len(self._queue)))]
-        left = await self._deliver(batch)
+        try:
+            left = await self._deliver(batch)
+        except asyncio.CancelledError:  # the end of the process, whose flush sends these first
+            self._queue.extendleft(reversed(batch))
+            raise
         kept = left[max(0, len(left) + len(self._queue) - self._capacity) :]
         self._counters.dropped += len(left) - len(kept)
         self._queue.extendleft(reversed(kept))

@@ -1,10 +1,17 @@
 import asyncio
+import json
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
 
 import pytest
 
 from homeostat.signals.histogram import Baseline
 from homeostat_services.predictor.counters import Counters
-from homeostat_services.predictor.prediction_log import DeliveryError, Prediction, PredictionLog
+from homeostat_services.predictor.prediction_log import DeliveryError, ObserverSink, Prediction, PredictionLog
 from tools.waiting import until_async
 
 
@@ -106,3 +113,120 @@ async def test_a_flush_gives_up_on_an_observer_that_is_down(counters: Counters) 
     log.put([prediction(1)])
     await log.flush()
     assert counters.dropped == 0
+
+
+class Busy(Collected):
+    """A sink during whose work another prediction is made."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.log: PredictionLog | None = None
+
+    async def send(self, batch: list[Prediction]) -> None:
+        assert self.log is not None
+        await super().send(batch)
+        if len(self.batches) == 1:
+            self.log.put([prediction(500)])
+
+
+async def test_what_arrives_while_a_batch_is_sent_waits_to_become_a_batch_too(counters: Counters) -> None:
+    sink = Busy()
+    sink.log = log = PredictionLog(sink, counters)
+    log.put([prediction(number) for number in range(500)])
+    running = asyncio.create_task(log.run())
+    await until_sent(sink, 500)
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert len(sink.batches) == 1
+    await until_sent(sink, 501)
+    running.cancel()
+
+
+class Stuck(Collected):
+    """A sink that does not finish the first batch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun = asyncio.Event()
+
+    async def send(self, batch: list[Prediction]) -> None:
+        if not self.begun.is_set():
+            self.begun.set()
+            await asyncio.Event().wait()
+        await super().send(batch)
+
+
+async def test_a_batch_that_was_being_sent_when_the_process_ends_is_sent_by_its_flush(counters: Counters) -> None:
+    sink = Stuck()
+    log = PredictionLog(sink, counters)
+    log.put([prediction(1), prediction(2)])
+    running = asyncio.create_task(log.run())
+    await sink.begun.wait()
+    log.put([prediction(3)])
+    running.cancel()
+    await asyncio.wait([running])
+    await log.flush()
+    assert [p.id for batch in sink.batches for p in batch] == ["1", "2", "3"]
+
+
+@contextmanager
+def observer(status: int) -> Iterator[tuple[str, list[tuple[str, str, bytes]]]]:
+    """The address of a server that answers with a status, and what it got: path, token, body."""
+    received: list[tuple[str, str, bytes]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            received.append((self.path, self.headers["Authorization"], body))
+            self.send_response(status)
+            self.send_header("Content-Length", "3")
+            self.end_headers()
+            self.wfile.write(b"why")
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        Thread(target=server.serve_forever).start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}", received
+        finally:
+            server.shutdown()
+
+
+async def test_a_batch_reaches_the_observer_with_the_token_of_the_moment(tmp_path: Path) -> None:
+    token = tmp_path / "token"
+    with observer(200) as (url, received):
+        sink = ObserverSink(url, "churn", "of-churn", token)
+        for name in ("first", "second"):
+            token.write_text(f"{name}\n")
+            await sink.send([prediction(1)])
+    assert [(path, authorization) for path, authorization, _ in received] == [
+        ("/v1/predictions", "Bearer first"),
+        ("/v1/predictions", "Bearer second"),
+    ]
+    assert json.loads(received[0][2]) == {
+        "namespace": "churn",
+        "deployment": "of-churn",
+        "predictions": [{"id": "1", "version": "1", "entity": "entity", "time": 0.0, "score": 0.5}],
+    }
+
+
+@pytest.mark.parametrize(
+    ("status", "retryable", "split"),
+    [(401, True, False), (500, True, False), (400, False, False), (413, False, False), (422, False, True)],
+)
+async def test_a_refusal_shows_what_can_be_done_with_the_batch(status: int, retryable: bool, split: bool) -> None:
+    refusal = pytest.raises(DeliveryError, match=f"/v1/predictions: {status} why")
+    with observer(status) as (url, _), refusal as refused:
+        await ObserverSink(url, "churn", "churn").send([prediction(1)])
+    assert (refused.value.retryable, refused.value.split) == (retryable, split)
+
+
+async def test_an_observer_that_is_not_there_gets_the_batch_later() -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        port = closed.getsockname()[1]
+    with pytest.raises(DeliveryError, match="does not answer") as refused:
+        await ObserverSink(f"http://127.0.0.1:{port}", "churn", "churn").send([prediction(1)])
+    assert refused.value.retryable

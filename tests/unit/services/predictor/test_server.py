@@ -3,6 +3,8 @@
 import asyncio
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 
 import httpx
@@ -82,3 +84,10 @@ def test_a_model_that_fails_its_checks_ends_the_process(capfd: pytest.CaptureFix
     printed = capfd.readouterr()
     assert (printed.out + printed.err).count("the model is not served") == 1
     assert "Traceback" not in printed.out + printed.err
+
+
+def test_the_start_imports_no_library_that_only_others_need() -> None:
+    """Each of these takes a tenth of a second or more, in which a new pod serves nothing."""
+    code = "import sys, homeostat_services.predictor.__main__; print(*sys.modules)"
+    names = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split()
+    assert not {"scipy", "httpx", "fastapi", "kubernetes", "redis", "prometheus_client", "pyarrow"} & set(names)
