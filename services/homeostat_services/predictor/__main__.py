@@ -35,7 +35,7 @@ def assemble(
         PlatformError: The model is not to be served; the text says why.
     """
     model = load_model(objects, settings.model_uri, settings.model_digest)
-    counters = Counters(settings.namespace, settings.deployment, settings.version, model.baseline, model.block.names)
+    counters = Counters(settings.namespace, settings.deployment, settings.version, model.baseline, model.block.numbers)
     log = PredictionLog(sink, counters)
     return Application(Predictor(settings, model, counters, online, log.put), log)
 

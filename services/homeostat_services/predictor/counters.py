@@ -3,8 +3,8 @@
 import asyncio
 import math
 from bisect import bisect_left
+from collections import _count_elements  # type: ignore[attr-defined]  # `Counter.update`, less its checks
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
@@ -13,12 +13,16 @@ from numpy.typing import NDArray
 
 from homeostat import telemetry
 from homeostat.signals.histogram import (
+    FAMILIES,
+    TEXTS,
     Baseline,
     FeatureBaseline,
     FeatureKind,
+    bin_index,
     bin_labels,
     count,
     count_numbers,
+    distinct_values,
 )
 from homeostat.signals.units import ABOVE, BELOW, SQUARE
 from homeostat_services.predictor.unseen import UnseenValues
@@ -29,60 +33,71 @@ EXPECTED_CODES = ("200", "400", "404", "413", "429", "500", "503")
 """Exported from the start, so that the first error is an increase like every other."""
 
 BLOCK_ROWS = 1024
-"""Rows that are counted together: a row costs a tenth of what it costs alone."""
+"""Rows whose numbers are counted together: a row costs a tenth of what it costs alone."""
 
 Numbers = NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True)
-class Served:
-    """One request that was answered with predictions.
-
-    Attributes:
-        columns: Values by input name, one per row.
-        scores: The predictions.
-        numbers: The inputs that are no texts, one row per input; the order is that of `Counters`.
-    """
-
-    columns: Mapping[str, Sequence[Any]]
-    scores: Sequence[float]
-    numbers: Numbers | None
 
 
 class FeatureCounts:
     """Counts of one feature's bins and, if it is numeric, sums of distances from its mean in training."""
 
-    def __init__(self, feature: FeatureBaseline, position: int | None) -> None:
+    def __init__(self, feature: FeatureBaseline) -> None:
         self.feature = feature
         self.labels = bin_labels(feature)
         self.counts = np.zeros(len(self.labels), dtype=np.int64)
         self.distances = np.zeros(3)
         self.unseen = UnseenValues(feature) if feature.kind is FeatureKind.CATEGORICAL else None
-        self._position = position if feature.kind is FeatureKind.NUMERIC else None
+        self.tally: dict[Any, int] = {}
+        """Values with their numbers that `fold` will count: texts, or values of one family of types."""
+        self._family = TEXTS
 
-    def add(self, block: Sequence[Served], numbers: Numbers | None) -> None:
-        """Count the rows of a block; `numbers` are those of all its requests side by side, if each has them."""
-        if self._position is not None and numbers is not None:
-            self._add_numbers(numbers[self._position])
+    def add(self, values: Sequence[Any]) -> None:
+        """Count values of any types."""
+        if self.unseen is not None and self._of_one_family(values):
+            _count_elements(self.tally, values)
             return
-        name = self.feature.name
-        values = list(chain.from_iterable([served.columns[name] for served in block if name in served.columns]))
         counts = count(self.feature, values)
         self.counts += counts
         if self.unseen is not None:
-            self.unseen.add(values, int(counts[-1]))
+            self.unseen.add([*distinct_values(values)], int(counts[-1]))
         if self.feature.mean is not None:
             finite = (v for v in values if isinstance(v, int | float | np.number) and math.isfinite(v))
             self._add_distances(np.array([float(v) for v in finite], dtype=np.float64), self.feature.mean)
 
-    def _add_numbers(self, numbers: Numbers) -> None:
+    def _of_one_family(self, values: Sequence[Any]) -> bool:
+        """Whether these can be tallied."""
+        if not self._family.issuperset(map(type, values)):
+            self.fold()
+            self._family = next((f for f in FAMILIES if f.issuperset(map(type, values))), frozenset())
+        return bool(self._family)
+
+    def add_numbers(self, numbers: Numbers) -> None:
+        """Count numbers, NaN where one is missing."""
         self.counts += count_numbers(self.feature, numbers)
         if self.feature.mean is not None:
             self._add_distances(numbers[np.isfinite(numbers)], self.feature.mean)
 
+    def fold(self) -> None:
+        """Count what has been tallied."""
+        tally, self.tally = self.tally, {}
+        unseen_before = int(self.counts[-1])
+        for value, times in tally.items():
+            self.counts[bin_index(self.feature, value)] += times
+        if self.unseen is not None:
+            self.unseen.add(tally.items(), int(self.counts[-1]) - unseen_before)
+
     def _add_distances(self, finite: Numbers, mean: float) -> None:
         distances = finite - mean
-        self.distances += (distances[distances >= 0].sum(), -distances[distances < 0].sum(), distances @ distances)
+        above, below = np.maximum(distances, 0).sum(), -np.minimum(distances, 0).sum()
+        self.distances += (above, below, distances @ distances)
+
+
+class _Block:
+    """Numbers of up to `BLOCK_ROWS` rows, one row per input, and their scores."""
+
+    def __init__(self, inputs: int) -> None:
+        self.rows = 0
+        self.numbers, self.scores = np.empty((inputs, BLOCK_ROWS)), np.empty(BLOCK_ROWS)
 
 
 class Counters:
@@ -100,16 +115,21 @@ class Counters:
         self, namespace: str, deployment: str, version: str, baseline: Baseline, numbers: Sequence[str] = ()
     ) -> None:
         self.labels = {"namespace": namespace, "deployment": deployment, "version": version}
+        self.features = [FeatureCounts(feature) for feature in baseline.features]
+        self.score = None if baseline.score is None else FeatureCounts(baseline.score)
         positions = {name: position for position, name in enumerate(numbers)}
-        self.features = [FeatureCounts(feature, positions.get(feature.name)) for feature in baseline.features]
-        self.score = None if baseline.score is None else FeatureCounts(baseline.score, None)
+        self._numeric = [
+            (positions[f.feature.name], f) for f in self.features if f.unseen is None and f.feature.name in positions
+        ]
+        self._textual = [f for f in self.features if f.unseen is not None and f.feature.name not in positions]
+        apart = {id(f) for f in self._textual} | {id(f) for _, f in self._numeric}
+        self._tallied = [f for f in self.features if f.unseen is not None]
+        self._others = [f for f in self.features if id(f) not in apart]
         self.requests = {(code, copy): 0 for code in EXPECTED_CODES for copy in ("false", "true")}
         self.buckets = [0] * (len(_BUCKETS) + 1)
         self.seconds = 0.0
         self.dropped = 0
-        self._waiting: list[Served] = []
-        self._waiting_rows = 0
-        self._block: list[Served] = []
+        self._filling, self._block = _Block(len(numbers)), _Block(len(numbers))
         self._work: Iterator[None] = iter(())
         self._debt = 0.0
 
@@ -123,37 +143,66 @@ class Counters:
     def served(
         self, columns: Mapping[str, Sequence[Any]], scores: Sequence[float], numbers: Numbers | None = None
     ) -> None:
-        """Count the values of a request that was answered with predictions; they must not be changed afterwards."""
-        self._waiting.append(Served(columns, scores, numbers))
-        self._waiting_rows += len(scores)
-        if self._block:
-            # A block is counted while the next one fills, feature by feature: no request waits for all of it.
-            self._debt += len(scores) * (len(self.features) + 1) / BLOCK_ROWS
-            while self._debt > 0 and self._block:
+        """Count the values of a request that was answered with predictions.
+
+        Args:
+            columns: Values by input name, one per row.
+            scores: The predictions.
+            numbers: The inputs that the constructor names, one row per input.
+        """
+        # Nothing keeps a value: objects of a thousand rows are out of the processor's caches when they are counted.
+        self._tally(columns)
+        given = np.empty((0, len(scores))) if numbers is None else numbers
+        done, block = 0, self._filling
+        while done < len(scores):
+            start, end = block.rows, min(block.rows + len(scores) - done, BLOCK_ROWS)
+            taken = slice(done, done + end - start)
+            block.numbers[:, start:end], block.scores[start:end] = given[:, taken], scores[taken]
+            done, block.rows = taken.stop, end
+            self._work_off(end - start)
+            block = self._filling
+
+    def _tally(self, columns: Mapping[str, Sequence[Any]]) -> None:
+        given = [(each, columns[name]) for each in self._textual if (name := each.feature.name) in columns]
+        if TEXTS.issuperset(map(type, chain.from_iterable([values for _, values in given]))):
+            for each, values in given:
+                _count_elements(each.tally, values)
+        else:
+            for each, values in given:
+                each.add(values)
+        for each in self._others:
+            if each.feature.name in columns:
+                each.add(columns[each.feature.name])
+
+    def _work_off(self, rows: int) -> None:
+        """Count a share of the last block; it is counted while the next one fills, so that no request waits for all of it."""
+        if self._block.rows:
+            self._debt += rows * (len(self.features) + 1) / BLOCK_ROWS
+            while self._debt > 0 and self._block.rows:
                 next(self._work, None)
                 self._debt -= 1
-        if self._waiting_rows >= BLOCK_ROWS:
+        if self._filling.rows == BLOCK_ROWS:
             self._next_block()
 
     def _next_block(self) -> None:
         for _ in self._work:
             pass
-        self._block, self._waiting, self._waiting_rows, self._debt = self._waiting, [], 0, 0.0
-        self._work = self._counting()
+        self._block, self._filling, self._debt = self._filling, self._block, 0.0
+        self._work = self._counting(self._block)
 
-    def _counting(self) -> Iterator[None]:
-        """Count the block, a feature each time that the iterator is advanced."""
-        if not self._block:
+    def _counting(self, block: _Block) -> Iterator[None]:
+        """Count a block, a feature each time that the iterator is advanced."""
+        if not block.rows:
             return
-        known = [served.numbers for served in self._block if served.numbers is not None]
-        numbers = np.concatenate(known, axis=1) if len(known) == len(self._block) else None
-        for feature in self.features:
-            feature.add(self._block, numbers)
+        for position, each in self._numeric:
+            each.add_numbers(block.numbers[position, : block.rows])
+            yield
+        for each in self._tallied:
+            each.fold()
             yield
         if self.score is not None:
-            name = self.score.feature.name
-            self.score.add([Served({name: served.scores}, (), None) for served in self._block], None)
-        self._block = []
+            self.score.add_numbers(block.scores[: block.rows])
+        block.rows = 0
 
     async def settle(self) -> None:
         """Count everything that was served before this call; requests are answered meanwhile."""

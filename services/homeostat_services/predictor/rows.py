@@ -1,23 +1,20 @@
 """Rows of a request, whatever protocol and encoding they came in."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
+import msgspec
 
 from homeostat.artifacts.signature import Signature
 from homeostat.enums import FeatureMode
 from homeostat_services.predictor.errors import InvalidRequest
-from homeostat_services.predictor.values import NumberBlock, check_all_named, column, entity_ids
+from homeostat_services.predictor.values import BlockReader, Blocks, check_all_named, entity_ids
 from homeostat_services.shortened import shortened
 
 MAX_ROWS = 1000
 
 
-@dataclass(frozen=True)
-class Table:
+class Table(msgspec.Struct, frozen=True):
     """What a request gives, checked for its form and not yet for its values.
 
     Attributes:
@@ -33,8 +30,7 @@ class Table:
     place: str
 
 
-@dataclass(frozen=True)
-class Rows:
+class Rows(msgspec.Struct, frozen=True):
     """A request, checked.
 
     Attributes:
@@ -42,14 +38,14 @@ class Rows:
         entities: Entity id per row, empty where the caller gave none.
         place: As in `Table`.
         columns: Values by input name, one per row; empty until they were looked up.
-        numbers: The same of the inputs that are no texts, as `NumberBlock` gives them; None without columns.
+        blocks: The same as the model takes them; None without columns.
     """
 
     count: int
     entities: list[str]
     place: str
     columns: dict[str, list[Any]]
-    numbers: NDArray[np.float64] | None = None
+    blocks: Blocks | None = None
 
 
 class RowReader:
@@ -66,7 +62,7 @@ class RowReader:
         self._entity_field, self._entity_type = entity_field, signature.entity_type
         inputs = signature.datatypes
         self._inputs = {} if mode is FeatureMode.LOOKUP else inputs
-        self._block = NumberBlock(inputs)
+        self._block = BlockReader(inputs)
         self._names = self._inputs.keys() | {entity_field}
         self._entity_needed = mode is FeatureMode.LOOKUP
 
@@ -88,11 +84,9 @@ class RowReader:
         entities = self._entities(table)
         if not self._inputs:
             return Rows(table.count, entities, table.place, {})
-        columns = {
-            name: column(self._given(table, name), datatype, name, table.place)
-            for name, datatype in self._inputs.items()
-        }
-        return Rows(table.count, entities, table.place, columns, self._block.checked(columns, table.place))
+        given = {name: self._given(table, name) for name in self._inputs}
+        columns, blocks = self._block.read(given, table.place)
+        return Rows(table.count, entities, table.place, columns, blocks)
 
     def with_features(self, rows: Rows, columns: dict[str, list[Any]]) -> Rows:
         """The rows with the values that were looked up for them."""

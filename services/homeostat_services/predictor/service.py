@@ -5,8 +5,9 @@ import math
 import os
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from typing import Any, Protocol
+
+import msgspec
 
 from homeostat.enums import FeatureMode
 from homeostat_services.predictor.counters import Counters
@@ -26,8 +27,7 @@ NAMED_UNKNOWN = 10
 """Places of unknown entities that an answer names at most."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """Scores of a request's rows, in their order.
 
     Attributes:
@@ -93,10 +93,10 @@ class Predictor:
         if self.settings.features is FeatureMode.LOOKUP:
             known, unknown = await self._looked_up(rows)
         request_id = given_id or origin.id or os.urandom(16).hex()
-        scores = self.model.scores(known.columns, known.numbers)
+        scores = self.model.scores(known.columns, known.blocks)
         if not origin.mirrored:
             # Nobody is served by the answer to a copy; whoever answered the request itself has counted its values.
-            self.counters.served(known.columns, scores, known.numbers)
+            self.counters.served(known.columns, scores, known.blocks and known.blocks.numbers)
         about = self.about
         if unknown:
             scores, rows = _spread(scores, unknown), _without(rows, unknown)
@@ -159,4 +159,6 @@ def _spread(scores: Sequence[float], unknown: frozenset[int]) -> list[float]:
 
 def _without(rows: Rows, unknown: frozenset[int]) -> Rows:
     """The rows without the entities that are unknown: what was not predicted is not logged."""
-    return replace(rows, entities=["" if row in unknown else entity for row, entity in enumerate(rows.entities)])
+    return msgspec.structs.replace(
+        rows, entities=["" if row in unknown else entity for row, entity in enumerate(rows.entities)]
+    )

@@ -1,7 +1,7 @@
 """The most frequent categories that training has not seen: few, and only those that name a group and not a person."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection
 
 from homeostat.signals.histogram import FeatureBaseline, category_text
 from homeostat.values import is_missing
@@ -28,18 +28,20 @@ class UnseenValues:
         self._known = feature.bin_of_category
         self._served = 0
 
-    def add(self, values: Sequence[object], new: int) -> None:
-        """Count the served values of a block, of which `new` are unseen."""
-        self._served += len(values)
+    def add(self, values: Collection[tuple[object, int]], new: int) -> None:
+        """Count served values, which come with their numbers; `new` of them are unseen."""
+        self._served += sum(times for _, times in values)
         if not new:  # the usual case costs nothing
             return
-        texts = (category_text(value) for value in values if not is_missing(value))
-        for text, number in Counter(text for text in texts if text not in self._known).items():
+        for served, times in values:
+            text = category_text(served)
+            if text in self._known or is_missing(served):
+                continue
             value = text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
             if value in self.shown:
-                self.shown[value] += number
+                self.shown[value] += times
             else:
-                self.counts[value] += number
+                self.counts[value] += times
         self._promote()
 
     def _promote(self) -> None:

@@ -6,13 +6,14 @@ column with a gap as floating-point numbers, whatever its type.
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from itertools import chain
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from homeostat.artifacts.signature import Datatype
-from homeostat.values import EXACT, INTEGER_LIMIT, LARGEST, NUL, is_integer_id, usable, without_nul
+from homeostat.values import EXACT, INTEGER_LIMIT, LARGEST, NO_TEXT, NUL, is_integer_id, usable, without_nul
 from homeostat_services.predictor.errors import InvalidRequest
 from homeostat_services.shortened import shortened
 
@@ -115,48 +116,93 @@ def _converted(values: Sequence[Any], datatype: Datatype, name: str, place: str)
     return taken
 
 
-class NumberBlock:
-    """Number columns as one block, in which they are checked and computed.
+class Blocks(NamedTuple):
+    """Values of a request as a model computes with them: one row per input and one column per row of the request.
+
+    Attributes:
+        numbers: NaN where one is missing.
+        texts: Empty where one is missing.
+    """
+
+    numbers: NDArray[np.float64]
+    texts: NDArray[np.object_]
+
+
+class BlockReader:
+    """Reads the columns of all inputs at once: what a call costs for each of them would be most of a small request.
 
     Args:
-        inputs: Datatype by name; those of text are left out.
+        inputs: Datatype by name.
+
+    Attributes:
+        numbers: Names of the inputs that are no texts, in the order of their block; each datatype's are side by side.
+        texts: Names of the others, in the order of theirs.
     """
 
     def __init__(self, inputs: Mapping[str, Datatype]) -> None:
-        self._inputs = {name: datatype for name, datatype in inputs.items() if datatype is not Datatype.BYTES}
-        limits = [_LIMITS.get(datatype, (math.inf, ""))[0] for datatype in self._inputs.values()]
+        self._inputs = inputs
+        of_type = {d: tuple(n for n, given in inputs.items() if given is d) for d in Datatype}
+        self.texts = of_type.pop(Datatype.BYTES)
+        self.numbers = tuple(chain.from_iterable(of_type.values()))
+        self._types = [(_READERS[datatype][0], len(names)) for datatype, names in of_type.items() if names]
+        limits = [_LIMITS.get(inputs[name], (math.inf, ""))[0] for name in self.numbers]
         self._limits = np.array(limits, dtype=np.float64).reshape(-1, 1)
-        self.names = tuple(self._inputs)
 
-    def of(self, columns: Mapping[str, Sequence[Any]]) -> NDArray[np.float64]:
-        """The values, one row per input and one column per row of the request, NaN where one is missing.
+    def of(self, columns: Mapping[str, Sequence[Any]]) -> Blocks:
+        """Blocks of columns that need no check.
 
         Raises:
             OverflowError: A whole number is larger than any floating-point number.
         """
-        return usable(self._stacked(columns))
+        texts = [NO_TEXT if text is None else text for text in _side_by_side(columns, self.texts)]
+        return Blocks(usable(self._numbers(_side_by_side(columns, self.numbers))), self._texts(texts))
 
-    def _stacked(self, columns: Mapping[str, Sequence[Any]]) -> NDArray[np.float64]:
-        if not self.names:
-            return np.empty((0, 0))
-        block: NDArray[np.float64] = np.array([columns[name] for name in self.names], dtype=np.float64)
-        return block
-
-    def checked(self, columns: dict[str, list[Any]], place: str) -> NDArray[np.float64]:
-        """The same; `place` as for `column`.
+    def read(self, columns: dict[str, list[Any]], place: str) -> tuple[dict[str, list[Any]], Blocks]:
+        """The columns of all inputs, each value in its datatype, and their blocks; `place` as for `column`.
 
         Raises:
-            InvalidRequest: For the first number that is too large for its datatype.
+            InvalidRequest: For the first value that cannot be taken without loss.
         """
+        blocks = self._plain(columns)
+        if blocks is None:
+            columns = {name: column(columns[name], datatype, name, place) for name, datatype in self._inputs.items()}
+            blocks = self._plain(columns)
+        if blocks is None:  # a number of the right type is too large, which costs a look at each to name
+            columns = {n: _converted(columns[n], datatype, n, place) for n, datatype in self._inputs.items()}
+            blocks = self.of(columns)
+        return columns, blocks
+
+    def _plain(self, columns: Mapping[str, Sequence[Any]]) -> Blocks | None:
+        """The blocks of columns whose values are all as the model takes them; else none."""
+        numbers, texts = _side_by_side(columns, self.numbers), _side_by_side(columns, self.texts)
+        start = 0
+        for exact, share in self._types:
+            end = start + share * len(numbers) // len(self.numbers)
+            if not exact.issuperset(map(type, numbers[start:end])):
+                return None
+            start = end
         try:
-            block = self._stacked(columns)
+            if NUL in "".join(texts):
+                return None
+        except TypeError:
+            texts = [NO_TEXT if text is None else text for text in texts]
+            if not {str}.issuperset(map(type, texts)) or NUL in "".join(texts):
+                return None
+        try:
+            block = self._numbers(numbers)
         except OverflowError:
-            block = None
-        if block is None or (len(block) and (np.abs(block) >= self._limits).any()):
-            for name, datatype in self._inputs.items():
-                columns[name] = _converted(columns[name], datatype, name, place)
-            block = self._stacked(columns)
-        return block
+            return None
+        return None if (np.abs(block) >= self._limits).any() else Blocks(block, self._texts(texts))
+
+    def _numbers(self, values: list[Any]) -> NDArray[np.float64]:
+        return np.array(values, dtype=np.float64).reshape(len(self.numbers), -1 if values else 0)
+
+    def _texts(self, values: list[str]) -> NDArray[np.object_]:
+        return np.array(values, dtype=np.object_).reshape(len(self.texts), -1 if values else 0)
+
+
+def _side_by_side(columns: Mapping[str, Sequence[Any]], names: Sequence[str]) -> list[Any]:
+    return list(chain.from_iterable([columns[name] for name in names]))
 
 
 def _any_id(value: Any) -> str:
@@ -209,9 +255,11 @@ def entity_ids(values: Sequence[Any], datatype: Datatype | None, name: str, plac
 
 def _plain_ids(values: Sequence[Any]) -> bool:
     """Whether these are texts that are ids as they are."""
-    if set(map(type, values)) != {str} or "NaN" in values:
+    try:
+        joined = "".join(values)  # the cheapest look at all of them
+    except TypeError:
         return False
-    return len(max(values, key=len)) <= MAX_ENTITY and not _any_nul(values)
+    return NUL not in joined and "NaN" not in values and max(map(len, values), default=0) <= MAX_ENTITY
 
 
 def check_all_named(entities: Sequence[str], name: str, place: str) -> None:

@@ -7,11 +7,11 @@ compared with what *it* learnt from. `homeostat.signals.binning` chooses the bin
 import math
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from functools import cached_property
 from itertools import pairwise
-from typing import Literal, Self
+from typing import Literal, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,8 +38,9 @@ SCORE = "score"
 """Name of the score's own histogram."""
 
 _PLAIN = frozenset({int, float, bool, type(None)})
-_TEXTS, _FLAGS = frozenset({str, type(None)}), frozenset({bool, type(None)})
-_PLAIN_NUMBERS = _PLAIN - {bool}
+TEXTS = frozenset({str, type(None)})
+FAMILIES = (TEXTS, _PLAIN - {bool}, frozenset({bool, type(None)}))
+"""Types whose equal values are one category; 1 and True are equal, and two categories. No text equals any other value."""
 
 
 class FeatureKind(StrEnum):
@@ -60,6 +61,20 @@ class SpecialCounts(TolerantDocument):
     def by_label(self) -> dict[str, int]:
         """The counts under their exported labels."""
         return {NULL: self.null, BELOW: self.below, ABOVE: self.above, UNSEEN: self.unseen}
+
+
+class Cuts(NamedTuple):
+    """Where a feature's bins begin and end among ascending numbers.
+
+    Attributes:
+        left: The least known number, the least of training, the inner edges, the points.
+        right: The greatest known number, the greatest of training, the points.
+        moves: By point and bin: 1 where numbers equal to the point are counted, -1 where their neighbours are.
+    """
+
+    left: NDArray[np.float64]
+    right: NDArray[np.float64]
+    moves: NDArray[np.int64]
 
 
 class FeatureBaseline(TolerantDocument):
@@ -139,12 +154,27 @@ class FeatureBaseline(TolerantDocument):
         return rounded | {point: index for index, point in enumerate(self.points, self.intervals)}
 
     @cached_property
+    def cuts(self) -> Cuts:
+        """The bounds of the bins, for counting."""
+        return _cuts(self)
+
+    @cached_property
     def bin_of_category(self) -> dict[str, int]:
         """Bin index by the text of each category."""
         bins = {text: index for index, text in enumerate(self.categories)}
         for index, group in enumerate(self.groups, len(self.categories)):
             bins |= dict.fromkeys(group, index)
         return bins
+
+
+def _cuts(feature: FeatureBaseline) -> Cuts:
+    points = sorted(feature.bin_of_point)
+    least, most = feature.span if feature.counts else (-LARGEST, LARGEST)
+    moves = np.zeros((len(points), len(feature.counts) + len(SPECIAL_LABELS)), dtype=np.int64)
+    for row, point in zip(moves, points, strict=True):
+        row[feature.bin_of_point[point]] += 1
+        row[_bin_of_range(feature, point)] -= 1
+    return Cuts(np.array([-LARGEST, least, *feature.inner_edges, *points]), np.array([LARGEST, most, *points]), moves)
 
 
 class Baseline(TolerantDocument):
@@ -193,8 +223,10 @@ def bin_index(feature: FeatureBaseline, value: object) -> int:
 
 def _bin_of_number(feature: FeatureBaseline, number: float) -> int:
     point = feature.bin_of_point.get(number)
-    if point is not None:
-        return point
+    return _bin_of_range(feature, number) if point is None else point
+
+
+def _bin_of_range(feature: FeatureBaseline, number: float) -> int:
     regular = len(feature.counts)
     least, most = feature.span
     if number < least:
@@ -218,38 +250,33 @@ def count(feature: FeatureBaseline, values: Sequence[object]) -> NDArray[np.int6
             numbers = np.array([math.nan if is_missing(v) else float(v) for v in values])  # type: ignore[arg-type]
         return count_numbers(feature, numbers)
     counts = np.zeros(len(feature.counts) + len(SPECIAL_LABELS), dtype=np.int64)
-    if _distinguishable(set(map(type, values))):
-        for value, times in Counter(values).items():
-            counts[bin_index(feature, value)] += times
-    else:
-        for value in values:
-            counts[bin_index(feature, value)] += 1
+    for value, times in distinct_values(values):
+        counts[bin_index(feature, value)] += times
     return counts
+
+
+def distinct_values(values: Sequence[object]) -> Iterable[tuple[object, int]]:
+    """Values with their numbers; what is taken together is in one bin."""
+    try:
+        counted = Counter(values)
+    except TypeError:  # one that cannot be a key
+        return ((value, 1) for value in values)
+    # Of numbers that are equal the first has counted them all, so that the others' types are to be seen in `values` only.
+    if TEXTS.issuperset(map(type, counted)) or any(types.issuperset(map(type, values)) for types in FAMILIES[1:]):
+        return counted.items()
+    return ((value, 1) for value in values)
 
 
 def count_numbers(feature: FeatureBaseline, numbers: NDArray[np.float64]) -> NDArray[np.int64]:
     """Values of a numeric feature per bin, NaN where one is missing, in the order of `bin_labels`."""
-    return np.bincount(_bins_of_numbers(feature, numbers), minlength=len(feature.counts) + len(SPECIAL_LABELS))
-
-
-def _distinguishable(types: set[type]) -> bool:
-    """Whether equal values of these types are in one bin; 1 and True are equal, and two categories."""
-    return types <= _TEXTS or types <= _PLAIN_NUMBERS or types <= _FLAGS
-
-
-def _bins_of_numbers(feature: FeatureBaseline, numbers: NDArray[np.float64]) -> NDArray[np.int64]:
-    regular = len(feature.counts)
-    known = np.abs(numbers) <= LARGEST  # not of NaN
-    if not regular:
-        return np.where(known, 3, 0)
-    least, most = feature.span
+    # In ascending order each bin is a range, and its count the distance of two positions.
+    ordered, cuts, inner = np.sort(numbers), feature.cuts, len(feature.inner_edges)
+    left = np.searchsorted(ordered, cuts.left)
+    right = np.searchsorted(ordered, cuts.right, side="right")
+    (first, low), (last, high) = left[:2].tolist(), right[:2].tolist()
+    counts = np.zeros(len(feature.counts) + len(SPECIAL_LABELS), dtype=np.int64)
+    counts[-4:] = ordered.size - (last - first), low - first, last - high, 0 if feature.edges else high - low
     if feature.edges:
-        bins = np.searchsorted(np.array(feature.inner_edges), numbers, side="right").astype(np.int64)
-    else:
-        bins = np.full(numbers.size, regular + 3, dtype=np.int64)
-    bins[numbers < least] = regular + 1
-    bins[numbers > most] = regular + 2
-    bins[~known] = regular
-    for point, index in feature.bin_of_point.items():
-        bins[numbers == point] = index
-    return bins
+        counts[:inner] = left[2 : inner + 2] - left[1 : inner + 1]
+        counts[inner] = high - int(left[inner + 1])
+    return counts + (right[2:] - left[inner + 2 :]) @ cuts.moves if len(cuts.moves) else counts

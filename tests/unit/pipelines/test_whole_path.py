@@ -149,7 +149,7 @@ def answered(model: Model, rows: list[dict[str, Any]]) -> list[float]:
     )
     for feature in model.baseline.features:
         assert count(feature, read.columns[feature.name]).sum() == len(rows)
-    return model.scores(read.columns, read.numbers)
+    return model.scores(read.columns, read.blocks)
 
 
 def check_sentence(error: Exception) -> None:

@@ -46,7 +46,7 @@ def client(recorded: list[Prediction]) -> Callable[..., httpx.AsyncClient]:
     ) -> httpx.AsyncClient:
         objects, digest = small_model.stored(small_model.files(entityType=entity_type))
         model = load(objects, small_model.URI, digest)
-        counters = Counters("churn", "churn", "1", model.baseline, model.block.names)
+        counters = Counters("churn", "churn", "1", model.baseline, model.block.numbers)
         store = None if online is None else KnownCustomers(online)
         predictor = Predictor(small_model.settings(digest, **changes), model, counters, store, recorded.extend)
         application = Application(predictor, PredictionLog(Nowhere(), counters))

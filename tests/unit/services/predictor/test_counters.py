@@ -112,11 +112,12 @@ def test_blocks_count_exactly_what_a_value_at_a_time_would(
 def test_no_request_waits_for_the_count_of_a_whole_block() -> None:
     names = [f"f{n}" for n in range(20)]
     baseline = fit({name: [1.0, 2.0] for name in names}, dict.fromkeys(names, FeatureKind.NUMERIC))
-    counters = Counters("churn", "churn", "1", baseline)
+    counters = Counters("churn", "churn", "1", baseline, names)
+    numbers = np.full((len(names), 1), 1.5)
     counted: list[int] = []
     for row in range(3 * BLOCK_ROWS):
         before = sum(int(each.counts.sum()) for each in counters.features)
-        counters.served({name: [1.5] for name in names}, [0.5])
+        counters.served({name: [1.5] for name in names}, [0.5], numbers)
         counted.append((sum(int(each.counts.sum()) for each in counters.features) - before) // BLOCK_ROWS)
         assert counted[-1] <= 1, f"request {row} counted {counted[-1]} features"
     assert sum(counted) == 2 * len(names)

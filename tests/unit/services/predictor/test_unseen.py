@@ -1,6 +1,7 @@
 """New categories are counted by name only where they are frequent, and few of them."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 
 from homeostat.signals import FeatureKind, fit
@@ -19,7 +20,7 @@ PLAN = BASELINE.feature("plan")
 def named(*blocks: Sequence[object]) -> dict[str, int]:
     unseen = UnseenValues(PLAN)
     for block in blocks:
-        unseen.add(block, int(count(PLAN, block)[-1]))
+        unseen.add(Counter(block).items(), int(count(PLAN, block)[-1]))
     return unseen.shown
 
 
@@ -39,7 +40,7 @@ def test_a_named_category_stays_and_its_count_only_rises() -> None:
 def test_values_that_are_all_different_are_never_named_and_take_no_memory() -> None:
     unseen = UnseenValues(PLAN)
     for start in range(0, 20_000, 1000):
-        unseen.add([f"id-{n}" for n in range(start, start + 1000)], 1000)
+        unseen.add([(f"id-{n}", 1) for n in range(start, start + 1000)], 1000)
     assert unseen.shown == {}
     assert len(unseen.counts) <= KEPT
 
