@@ -1,8 +1,9 @@
-"""The predictor, with checks, counting and the log, against a bare loop of Granian, msgspec and ONNX Runtime.
+"""The predictor, observing and not, against a bare loop of Granian, msgspec and ONNX Runtime.
 
 Run by `make bench`. Servers take turns; each cell is the ratio of the servers' CPU-seconds a request, bare over predictor,
-with a 95 % interval over the rounds: 1 means that everything besides decoding and inference is free. Then the CPU-seconds
-from the start of a process to its first prediction.
+with a 95 % interval over the rounds: 1 means that all checks of values, counting and the log are free. The bare loop decodes
+the same JSON, feeds the same graph input by input, checks names, datatypes and sizes, and answers with the same fields; it
+counts and logs nothing. The observing predictor sends its log to a server in a process of its own.
 """
 
 import asyncio
@@ -24,36 +25,68 @@ import numpy as np
 import onnxruntime as ort
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
+from homeostat_services.predictor.__main__ import assemble, serve
+from homeostat_services.predictor.app import Application
+from homeostat_services.predictor.counters import Counters
+from homeostat_services.predictor.model import load as load_model
+from homeostat_services.predictor.prediction_log import ObserverSink, PredictionLog
+from homeostat_services.predictor.protocol import InferResponse, OutputTensor, Refusal
+from homeostat_services.predictor.service import Predictor
 from support import small_model
+from support.cpu_time import cpu_seconds
 from support.wide_model import WideModel
 
 ROUNDS, SECONDS, CONNECTIONS = 6, 1.0, 16
 # Student's t for 5 degrees of freedom, two-sided 95 %.
 T = 2.571
 PATH = "/v2/models/churn/infer"
-TICK = os.sysconf("SC_CLK_TCK")
+SPAWN = multiprocessing.get_context("spawn")
 
 
-class Nowhere:
-    """A sink that encodes what it gets, as one must that sends it."""
+class Unobserved(Counters):
+    """Counts of requests alone."""
 
-    async def send(self, batch: Any) -> None:
-        """Take it."""
-        msgspec.json.encode(batch)
+    def served(self, *_: Any) -> None:
+        """Count nothing."""
 
 
-def ours(port: int, features: int) -> None:
-    """The predictor, with counting and logging."""
-    from homeostat_services.predictor.__main__ import assemble, serve  # noqa: PLC0415 - its imports are part of the start
-
+def ours(port: int, features: int, observer: int) -> None:
+    """The predictor; `observer` is the port of the server that takes its log, 0 for one that neither counts nor logs."""
     objects, digest = small_model.stored(WideModel(features).files())
-    serve(lambda: assemble(small_model.settings(digest), objects, None, Nowhere()), "127.0.0.1", port)
+    settings, sink = small_model.settings(digest), ObserverSink(f"http://127.0.0.1:{observer}", "churn", "churn")
+
+    def unobserved() -> Application:
+        model = load_model(objects, settings.model_uri, settings.model_digest)
+        counters = Unobserved("churn", "churn", "1", model.baseline, model.block.numbers)
+        return Application(Predictor(settings, model, counters, None, lambda _: None), PredictionLog(sink, counters))
+
+    serve(lambda: assemble(settings, objects, None, sink) if observer else unobserved(), "127.0.0.1", port)
+
+
+def observer(port: int) -> None:
+    """Take batches of predictions."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            try:
+                head = await reader.readuntil(b"\r\n\r\n")
+            except asyncio.IncompleteReadError:  # the predictor has ended
+                return
+            lines = head.lower().split(b"\r\n")
+            await reader.readexactly(int(next(line for line in lines if line.startswith(b"content-length"))[15:]))
+            writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
+
+    async def run() -> None:
+        await (await asyncio.start_server(answer, "127.0.0.1", port)).serve_forever()
+
+    asyncio.run(run())
 
 
 class BareTensor(msgspec.Struct):
     """An input."""
 
     name: str
+    shape: list[int]
     datatype: str
     data: list[Any]
 
@@ -62,37 +95,48 @@ class BareRequest(msgspec.Struct):
     """A request."""
 
     inputs: list[BareTensor]
+    id: str | None = None
 
 
 class Bare:
-    """The loop that one would write: no check, no count, no log."""
+    """The loop that one would write: no check of values, no count, no log."""
 
     def __init__(self, model: WideModel) -> None:
         options = ort.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         self._session = ort.InferenceSession(model.graph(), options)
         self._decode = msgspec.json.Decoder(BareRequest).decode
+        self._datatypes = {**model.datatypes, "customer_id": "BYTES"}
 
     async def __rsgi__(self, scope: Any, protocol: Any) -> None:
         """Answer a request."""
-        body = await protocol()
-        if scope.path != PATH:
+        if scope.path != PATH or scope.method != "POST":
             protocol.response_bytes(404, [], b"")
             return
-        feed = {
-            tensor.name: np.array(tensor.data, dtype=object if tensor.datatype == "BYTES" else np.float32).reshape(
-                -1, 1
-            )
-            for tensor in self._decode(body).inputs
-            if tensor.name != "customer_id"
-        }
+        try:
+            status, answer = 200, msgspec.json.encode(self._answer(await protocol()))
+        except (msgspec.DecodeError, ValueError) as error:
+            status, answer = 400, msgspec.json.encode(Refusal(str(error)))
+        protocol.response_bytes(status, [("content-type", "application/json")], answer)
+
+    def _answer(self, body: bytes) -> InferResponse:
+        request = self._decode(body)
+        feed, shape = {}, request.inputs[0].shape
+        for tensor in request.inputs:
+            if tensor.datatype != self._datatypes.get(tensor.name):
+                raise ValueError(f"{tensor.name}: unknown, or of another datatype")
+            if tensor.shape != shape or len(tensor.data) != shape[0]:
+                raise ValueError(f"{tensor.name}: shape")
+            if tensor.name != "customer_id":
+                dtype = object if tensor.datatype == "BYTES" else np.float32
+                feed[tensor.name] = np.array(tensor.data, dtype=dtype).reshape(-1, 1)
         scores = self._session.run(["probability"], feed)[0][:, 0].tolist()
-        output = {"name": "probability", "datatype": "FP64", "shape": [len(scores)], "data": scores}
-        answer = {"model_name": "churn", "model_version": "1", "id": "1", "outputs": [output]}
-        protocol.response_bytes(200, [("content-type", "application/json")], msgspec.json.encode(answer))
+        output = OutputTensor("probability", "FP64", [len(scores)], scores)
+        about = {"deployment": "churn/churn", "model": "churn.churn"}
+        return InferResponse("churn", "1", request.id or os.urandom(16).hex(), [output], about)
 
 
-def bare(port: int, features: int) -> None:
+def bare(port: int, features: int, _: int) -> None:
     """The bare loop on the same server."""
     from granian import Granian  # noqa: PLC0415 - its import is part of the start
     from granian.constants import HTTPModes, Interfaces  # noqa: PLC0415 - as above
@@ -130,25 +174,24 @@ async def load(port: int, body: bytes, seconds: float) -> int:
     return count
 
 
-def cpu_seconds(process: int) -> float:
-    """CPU time of a process and its children so far."""
-    total, known = 0.0, [process]
-    while known:
-        one = known.pop()
-        fields = Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()
-        total += sum(map(int, fields[11:15])) / TICK
-        for thread in Path(f"/proc/{one}/task").iterdir():
-            known += map(int, (thread / "children").read_text().split())
-    return total
-
-
-def started(target: Callable[[int, int], None], features: int) -> tuple[Any, int, float]:
-    """A server in a process of its own, its port, and its CPU-seconds up to its first prediction."""
+def free_port() -> int:
+    """A port on which nothing listens."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    process = multiprocessing.get_context("spawn").Process(target=target, args=(port, features))
+        return int(probe.getsockname()[1])
+
+
+def begin(target: Callable[..., None], *arguments: int) -> Any:
+    """A process that runs `target`."""
+    process = SPAWN.Process(target=target, args=arguments)
     process.start()
+    return process
+
+
+def started(target: Callable[..., None], features: int, observer_port: int) -> tuple[Any, int]:
+    """A server in a process of its own that has predicted, and its port."""
+    port = free_port()
+    process = begin(target, port, features, observer_port)
     body = json.dumps(WideModel(features).request(1)).encode()
     for _ in range(1200):
         try:
@@ -156,46 +199,49 @@ def started(target: Callable[[int, int], None], features: int) -> tuple[Any, int
         except httpx.TransportError:
             time.sleep(0.05)
         else:
-            return process, port, cpu_seconds(process.pid or 0)
+            return process, port
     raise RuntimeError("a server did not start within a minute")
 
 
-def cell(servers: list[tuple[Any, int, float]], body: bytes) -> list[list[float]]:
+def cell(servers: list[tuple[Any, int]], body: bytes) -> list[list[float]]:
     """CPU-microseconds a request, by round and server."""
     rounds = []
     for number in range(ROUNDS + 1):
         figures = {}
-        for index in (0, 1) if number % 2 else (1, 0):
-            process, port, _ = servers[index]
+        for index in sorted(range(len(servers)), reverse=bool(number % 2)):
+            process, port = servers[index]
             before = cpu_seconds(process.pid)
             count = asyncio.run(load(port, body, SECONDS))
             figures[index] = (cpu_seconds(process.pid) - before) / count * 1e6
-        rounds.append([figures[0], figures[1]])
+        rounds.append([figures[index] for index in range(len(servers))])
     return rounds[1:]  # the first one warms up
+
+
+def ratio(rounds: list[list[float]], index: int) -> str:
+    """CPU-seconds of the bare loop, the last server, over those of another, with an interval."""
+    ratios = [figures[-1] / figures[index] for figures in rounds]
+    half, mean = T * statistics.stdev(ratios) / len(ratios) ** 0.5, statistics.mean(ratios)
+    return f"{mean:.2f} [{mean - half:.2f}, {mean + half:.2f}]"
 
 
 def main() -> None:
     """Measure in turns and print."""
     gc.disable()
-    print(f"{'features':>8} {'rows':>5} {'predictor':>10} {'bare':>10}   bare/predictor (CPU a request, µs)")  # noqa: T201 - a benchmark prints
-    for features in (19, 200):
-        servers = [started(ours, features), started(bare, features)]
+    port = free_port()
+    taker = begin(observer, port)
+    print(f"{'features':>8} {'rows':>5}  CPU µs a request: observing, not, bare; bare over observing, over not")  # noqa: T201 - a benchmark prints
+    for features in map(int, sys.argv[1:] or (19, 200)):
+        servers = [started(target, features, its) for target, its in ((ours, port), (ours, 0), (bare, 0))]
         try:
             for rows in (1, 16, 256):
                 rounds = cell(servers, json.dumps(WideModel(features).request(rows)).encode())
-                ratios = [theirs / mine for mine, theirs in rounds]
-                half = T * statistics.stdev(ratios) / len(ratios) ** 0.5
-                mine, theirs = (statistics.median(column) for column in zip(*rounds, strict=True))
-                mean = statistics.mean(ratios)
-                print(  # noqa: T201 - as above
-                    f"{features:8} {rows:5} {mine:10.0f} {theirs:10.0f}   {mean:.2f} [{mean - half:.2f}, {mean + half:.2f}]",
-                    flush=True,
-                )
+                medians = " ".join(f"{statistics.median(column):8.0f}" for column in zip(*rounds, strict=True))
+                print(f"{features:8} {rows:5} {medians}   {ratio(rounds, 0)}   {ratio(rounds, 1)}", flush=True)  # noqa: T201 - as above
         finally:
-            for process, _, _ in servers:
+            for process, _ in servers:
                 process.terminate()
                 process.join()
-        print(f"{features:8} start: predictor {servers[0][2]:.2f} CPU s, bare {servers[1][2]:.2f}", flush=True)  # noqa: T201 - as above
+    taker.terminate()
 
 
 if __name__ == "__main__":
