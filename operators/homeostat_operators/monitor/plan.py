@@ -76,11 +76,11 @@ def _settled(resource: Monitor, status: MonitorStatus, observed: MonitorObservat
 def _moved(resource: Monitor, status: MonitorStatus, observed: MonitorObservation, record: Retraining) -> MonitorStatus:
     """Status with the next number for the retraining, and with the decision that it follows from."""
     # The name belongs to another's job, created between our observation and our create: the next number is ours.
-    moved = _reserved(resource, status, observed, record.message, record.time)
-    if status.last_decision is not None and status.last_decision.training_job == record.name and moved.retraining:
-        decision = status.last_decision.model_copy(update={"training_job": moved.retraining.name})
-        return moved.model_copy(update={"last_decision": decision})
-    return moved
+    moved, name = _reserved(resource, status, observed, record.message, record.time)
+    decision = status.last_decision
+    if decision is None or decision.training_job != record.name:
+        return moved
+    return moved.model_copy(update={"last_decision": decision.model_copy(update={"training_job": name})})
 
 
 def _judged(
@@ -123,17 +123,14 @@ def _decided(
         return status
     number, job = status.decisions + 1, ""
     if finding.ruling.creates:
-        status = _reserved(resource, status, observed, finding.message, now)
-        job = status.retraining.name if status.retraining else ""
+        status, job = _reserved(resource, status, observed, finding.message, now)
     decision = Decision(
         id=str(number),
         cause=finding.cause,
         action=finding.ruling.action,
         reason=finding.ruling.reason.value,
         message=finding.message,
-        values=[NamedValue(name=truncated(k, 128), value=truncated(v, 256)) for k, v in finding.values.items()][
-            :MAX_VALUES
-        ],
+        values=[NamedValue(name=k, value=truncated(v, 256)) for k, v in finding.values.items()][:MAX_VALUES],
         training_job=job,
         time=now,
     )
@@ -177,7 +174,7 @@ def _retraining_is_under_way(status: MonitorStatus, observed: MonitorObservation
     Until then that decision stands: it would tell nobody anything to replace it by "a job is running".
     """
     last, record = status.last_decision, status.retraining
-    if last is None or record is None or not last.training_job or last.training_job != record.name:
+    if last is None or record is None or last.training_job != record.name:
         return False
     job = observed.job(record.name)
     if job is None:
@@ -191,21 +188,16 @@ def _retraining_is_under_way(status: MonitorStatus, observed: MonitorObservation
 
 def _reserved(
     resource: Monitor, status: MonitorStatus, observed: MonitorObservation, message: str, now: datetime
-) -> MonitorStatus:
-    """Status with the next free number: larger than any reserved before and any that a TrainingJob bears."""
+) -> tuple[MonitorStatus, str]:
+    """Status with the next free number, larger than any reserved before and any that a TrainingJob bears; and its name."""
     name = resource.metadata.name
     # The name of one that cannot be read is taken all the same; FeatureSets among them bear no such name.
     names = [job.metadata.name for job in observed.jobs] + [one.name for one in observed.unreadable]
-    numbers = [number_of(each) or 0 for each in names]
-    taken = [n for n, each in zip(numbers, names, strict=True) if children.retrain_name(name, n) == each]
+    numbers = {each: number for each in names if (number := number_of(each)) is not None}
+    taken = [number for each, number in numbers.items() if children.retrain_name(name, number) == each]
     number = next_number(status.retrains, *taken)
-    record = Retraining(
-        number=number,
-        name=children.retrain_name(name, number),
-        message=message,
-        time=now,
-    )
-    return status.model_copy(update={"retrains": number, "retraining": record})
+    record = Retraining(number=number, name=children.retrain_name(name, number), message=message, time=now)
+    return status.model_copy(update={"retrains": number, "retraining": record}), record.name
 
 
 def _create(resource: Monitor, status: MonitorStatus) -> tuple[Action, ...]:

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from homeostat.api.v1alpha1.signals import FeatureSelection
+from homeostat.api.v1alpha1.signals import FeatureSelection, SignalStatus
 from homeostat.enums import SignalState
 from homeostat.reconcile.conditions import get
 from homeostat.signals import FeatureKind, Window, fit
@@ -15,7 +15,7 @@ from homeostat_operators.monitor.conditions import conditions_of
 from homeostat_operators.monitor.diagnosis import gather_evidence
 from homeostat_operators.monitor.observed import DriftWindow, MonitorObservation
 from unit.operators.monitor.judging import DRIFT, FIRST, SECOND, after
-from unit.operators.monitor.world import BASELINE, STILL
+from unit.operators.monitor.world import BASELINE, MOVED, STILL
 
 TWO = fit(
     {name: ["dsl", "none"] * 2000 for name in ("internet", "month")},
@@ -111,10 +111,29 @@ def test_a_calm_names_the_features_that_the_newest_windows_leave_open() -> None:
     assert breached_condition("month", said=calm, state="NoData") == f"Decision 1: {calm}"
 
 
-def test_a_decision_names_the_features_that_are_not_judged() -> None:
-    status = after(DRIFT, DriftWindow(FIRST, TWO, {"internet": [STILL] * 12, "month": [{"dsl": 1.0}] * 12}))
+@pytest.mark.parametrize("internet", [STILL, MOVED], ids=["calm", "drifted"])
+def test_a_decision_names_the_features_that_are_not_judged(internet: dict[str, float]) -> None:
+    status = after(DRIFT, DriftWindow(FIRST, TWO, {"internet": [internet] * 12, "month": [{"dsl": 1.0}] * 12}))
     evidence = gather_evidence([(DRIFT, status)], ())
     assert evidence.unjudged == ("month",)
+
+
+def test_of_many_features_that_drifted_by_new_values_three_are_named() -> None:
+    names = [f"f{number}" for number in range(4)]
+    baseline = fit({name: ["dsl", "none"] * 2000 for name in names}, dict.fromkeys(names, FeatureKind.CATEGORICAL))
+    new = {name: {"fibre": 200.0} for name in names}
+    verdict = judgement.judged(
+        DRIFT, DriftWindow(FIRST, baseline, {name: [MOVED] * 12 for name in names}, new_values=new), None
+    )
+    assert verdict.sentence.count("New values of ") == 3
+
+
+def test_as_many_unjudged_features_and_words_as_a_status_holds_are_in_it() -> None:
+    names = [f"{number:02}{'x' * 254}" for number in range(40)]
+    baseline = fit({name: ["dsl", "none"] * 2000 for name in names}, dict.fromkeys(names, FeatureKind.CATEGORICAL))
+    counts = {name: [STILL if name == names[0] else {"dsl": 1.0}] * 12 for name in names}
+    status = SignalStatus.model_validate(after(DRIFT, DriftWindow(FIRST, baseline, counts)).model_dump(mode="json"))
+    assert [one.feature for one in status.unjudged_features] == names[1:33]
 
 
 def by_day_and_night(width: timedelta) -> judgement.Judged:

@@ -2,15 +2,18 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from homeostat.api.v1alpha1.monitor import MonitorStatus
 from homeostat.reconcile.stored import Unreadable
-from homeostat.testing.builders import a_training_job
+from homeostat.testing.builders import a_monitor, a_training_job
+from homeostat_operators.core.actions import CreateOnce
 from homeostat_operators.monitor.plan import plan
-from unit.operators.monitor.world import DIGEST, MINUTE, START, World, a_deployment, shifted
+from unit.operators.monitor.world import BUSINESS, DIGEST, MINUTE, START, World, a_deployment, retrain, shifted
 
 
 def at_admission() -> World:
@@ -56,6 +59,77 @@ def test_a_name_that_belongs_to_another_is_left_and_the_next_number_taken() -> N
     world.turn().turn()
     assert world.made == ["churn-retrain-2"]
     assert world.status.last_decision.training_job == "churn-retrain-2"
+
+
+def edited(world: World, **status: Any) -> World:
+    """The world with other fields in the Monitor's status."""
+    world.monitor = world.monitor.model_copy(update={"status": world.status.model_copy(update=status)})
+    return world
+
+
+@pytest.mark.parametrize("has_decided", [True, False])
+def test_a_number_that_moves_on_changes_no_decision_but_its_own(has_decided: bool) -> None:
+    world = at_admission().turn(act=False)
+    later = world.status.last_decision.model_copy(update={"training_job": "", "reason": "Cooldown"})
+    edited(world, last_decision=later if has_decided else None)
+    world.jobs["churn-retrain-1"] = a_training_job("churn-retrain-1", output={"model": "fraud"})
+    moved = plan(world.monitor, replace(world.observed(), deployment=None), world.now)
+    assert [one.manifest["metadata"]["name"] for one in moved.actions if isinstance(one, CreateOnce)] == [
+        "churn-retrain-2"
+    ]
+    assert moved.status.last_decision == (later if has_decided else None)
+
+
+def test_a_name_that_another_takes_after_the_training_is_gone_costs_no_number() -> None:
+    world = at_admission().turn().turn()
+    world.jobs["churn-retrain-1"] = a_training_job("churn-retrain-1", output={"model": "fraud"})
+    world.turn()
+    assert (world.status.retrains, world.made) == (1, ["churn-retrain-1"])
+
+
+@pytest.mark.parametrize("change", [{"suspend": True}, {"retrain": retrain(template=None)["retrain"]}])
+def test_a_number_that_was_reserved_is_not_used_while_the_spec_forbids_it(change: dict[str, Any]) -> None:
+    world = at_admission().turn(act=False)
+    world.monitor = a_monitor(**{**retrain(), **change}, status=world.status.model_dump(mode="json"))
+    world.turn()
+    assert world.made == []
+
+
+def test_a_decision_of_before_does_not_stand_because_a_training_runs() -> None:
+    world = at_admission().turn().turn()
+    edited(world, last_decision=world.status.last_decision.model_copy(update={"training_job": "", "reason": "Held"}))
+    world.turn()
+    assert world.decision[2] == "ConcurrentJob"
+
+
+def test_a_decision_whose_training_failed_does_not_stand_because_another_version_is_on_its_way() -> None:
+    world = at_admission().turn().turn()
+    failed = world.jobs["churn-retrain-1"]
+    world.jobs["churn-retrain-1"] = failed.model_copy(
+        update={"status": failed.status.model_validate({"completion_time": world.now})}
+    )
+    world.deployment = a_deployment("1", START, candidate="7")
+    world.turn()
+    assert world.decision[2] != "Admitted"
+
+
+def test_the_next_time_is_gone_in_the_moment_that_it_names() -> None:
+    world = at_admission().turn().turn()
+    world.live(5 * MINUTE)
+    world.now = world.status.next_eligible_time
+    world.turn()
+    assert world.status.next_eligible_time is None
+
+
+def test_a_decision_on_all_signals_that_a_monitor_may_have_fits_into_its_status() -> None:
+    signals = [{**BUSINESS, "name": f"kpi-{number}"} for number in range(30)]
+    drift, loss = (one.model_dump(mode="json", by_alias=True) for one in a_monitor().spec.signals)
+    world = shifted(monitor=a_monitor(signals=[drift, loss, *signals], **retrain()))
+    world.live(10 * MINUTE)
+    decision = MonitorStatus.model_validate(world.status.model_dump(mode="json")).last_decision
+    assert decision is not None
+    assert [one.name for one in decision.values[:2]] == ["drift", "logloss"]
+    assert len(decision.values) == 32
 
 
 def test_a_monitor_made_anew_goes_on_counting_after_the_jobs_of_its_predecessor() -> None:
