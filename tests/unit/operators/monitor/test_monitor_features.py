@@ -113,8 +113,9 @@ def test_a_calm_names_the_features_that_the_newest_windows_leave_open() -> None:
 
 @pytest.mark.parametrize("internet", [STILL, MOVED], ids=["calm", "drifted"])
 def test_a_decision_names_the_features_that_are_not_judged(internet: dict[str, float]) -> None:
-    status = after(DRIFT, DriftWindow(FIRST, TWO, {"internet": [internet] * 12, "month": [{"dsl": 1.0}] * 12}))
-    evidence = gather_evidence([(DRIFT, status)], ())
+    at_once = DRIFT.model_copy(update={"consecutive": 1})
+    status = after(at_once, DriftWindow(FIRST, TWO, {"internet": [internet] * 12, "month": [{"dsl": 1.0}] * 12}))
+    evidence = gather_evidence([(at_once, status)], ())
     assert evidence.unjudged == ("month",)
 
 

@@ -10,10 +10,23 @@ from hypothesis import strategies as st
 
 from homeostat.api.v1alpha1.monitor import MonitorStatus
 from homeostat.reconcile.stored import Unreadable
+from homeostat.signals import FeatureKind, Window, fit
 from homeostat.testing.builders import a_monitor, a_training_job
 from homeostat_operators.core.actions import CreateOnce
+from homeostat_operators.monitor.observed import DriftWindow
 from homeostat_operators.monitor.plan import plan
-from unit.operators.monitor.world import BUSINESS, DIGEST, MINUTE, START, World, a_deployment, retrain, shifted
+from unit.operators.monitor.world import (
+    BUSINESS,
+    DIGEST,
+    MINUTE,
+    MOVED,
+    START,
+    STILL,
+    World,
+    a_deployment,
+    retrain,
+    shifted,
+)
 
 
 def at_admission() -> World:
@@ -130,6 +143,22 @@ def test_a_decision_on_all_signals_that_a_monitor_may_have_fits_into_its_status(
     assert decision is not None
     assert [one.name for one in decision.values[:2]] == ["drift", "logloss"]
     assert len(decision.values) == 32
+
+
+class LongNamed(World):
+    """The feature that drifts has as long a name as there may be."""
+
+    def drift(self, window: Window) -> DriftWindow:
+        name = "x" * 256
+        baseline = fit({name: ["dsl", "none"] * 2000}, {name: FeatureKind.CATEGORICAL})
+        return DriftWindow(window, baseline, {name: [STILL if self.cured(window) else MOVED] * 12})
+
+
+def test_a_figure_of_a_feature_with_a_long_name_fits_into_the_decision() -> None:
+    world = LongNamed(shift=START + 5 * MINUTE).live(10 * MINUTE)
+    decision = MonitorStatus.model_validate(world.status.model_dump(mode="json")).last_decision
+    assert decision is not None
+    assert max(len(one.value) for one in decision.values) == 256
 
 
 def test_a_monitor_made_anew_goes_on_counting_after_the_jobs_of_its_predecessor() -> None:
