@@ -64,7 +64,10 @@ def test_the_pod_of_a_step_is_where_and_as_large_as_asked_and_its_failure_names_
     one = attempt()
     kubeflow.submit(one)
     ended = seen("the run ends", one, lambda run: run.finished)
-    assert (ended.reason, ended.message) == ("Failed", f"step build-dataset failed; see {ended.logs}")
+    assert (ended.reason, ended.message) == (
+        "Failed",
+        f"step build-dataset failed: Error (exit code 1); see {ended.logs}",
+    )
     assert [(step.name, step.state) for step in ended.steps] == [("build-dataset", StepState.FAILED)]
     assert "homeostat_pipelines" in platform.kubectl(*ended.logs.split()[1:]), "the command shows the traceback"
     (step,) = (pod for pod in pods_of(platform, ended) if pod["spec"].get("nodeSelector"))
@@ -83,7 +86,7 @@ def test_a_step_without_an_image_is_named_although_the_backend_says_running(
     stuck = seen("the step is named", one, lambda run: bool(run.failure_message))
     assert not stuck.finished
     assert stuck.failure_message.startswith("step build-dataset cannot start: ")
-    assert "Image" in stuck.failure_message
+    assert "localhost/homeostat/nowhere:1" in stuck.failure_message or "ImagePullBackOff" in stuck.failure_message
     kubeflow.stop(stuck)
     assert seen("the run ends", one, lambda run: run.finished).reason == "Canceled"
 
