@@ -27,21 +27,21 @@ and Linux limits one to 128 KiB.
 """
 
 INPUT_LIMIT = 200 * 1024
-"""Bytes of a run's input, whatever its engine; Kubernetes limits all annotations of an object to 256 KiB together."""
+"""Bytes of a run's input; Kubernetes limits all annotations of an object to 256 KiB together."""
 
 PROGRESS, FAILURE, RESULT = "progress.json", "failure.json", "result.json"
 
 
-def input_text(document: TolerantDocument) -> str:
+def input_text(document: TolerantDocument, limit: int = INPUT_LIMIT) -> str:
     """A run's input as it is handed over.
 
     Raises:
-        InvalidSpec: It is longer than `INPUT_LIMIT`.
+        InvalidSpec: It is longer than `limit`, in bytes.
     """
     text = document.model_dump_json(by_alias=True)
-    if (size := len(text.encode())) > INPUT_LIMIT:
+    if (size := len(text.encode())) > limit:
         raise InvalidSpec(
-            f"the input of a run, made from spec, has {size} bytes and the limit is {INPUT_LIMIT}; shorten what is "
+            f"the input of a run, made from spec, has {size} bytes and the limit is {limit}; shorten what is "
             "longest in spec, such as values of expectations"
         )
     return text

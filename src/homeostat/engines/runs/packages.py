@@ -22,6 +22,9 @@ GetObject = Callable[[str, str, str, str], dict[str, Any] | None]
 
 JOB = "job"
 DIGEST = "pipeline_digest"
+INPUT_LIMIT = 48 * 1024
+"""Bytes of a run's input as a parameter: Argo hands it, escaped, to commands as one argument, which Linux limits to 128 KiB.
+With version 2.0 of the backend 48 KiB arrive, and no step starts with 60."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,7 @@ class Package:
             InvalidSpec: The document is too long, a parameter is unknown, its text is not of its type, or one that it needs
                 is not given.
         """
-        own: dict[str, parameters.Value] = {JOB: input_text(document)}
+        own: dict[str, parameters.Value] = {JOB: input_text(document, INPUT_LIMIT)}
         if DIGEST in self.declared:
             own[DIGEST] = self.digest
         return {**own, **parameters.arguments(self.declared, given)}
