@@ -32,7 +32,10 @@ def settings_classes() -> list[type[BaseSettings]]:
         classes += [
             value
             for value in values
-            if isinstance(value, type) and issubclass(value, BaseSettings) and value.__module__ == name
+            if isinstance(value, type)
+            and issubclass(value, BaseSettings)
+            and value.__module__ == name
+            and value.model_fields
         ]
     return classes
 

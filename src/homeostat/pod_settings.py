@@ -1,10 +1,11 @@
 """Settings of the pods that the operators create; apart from the other settings, because they need the types of the API."""
 
 from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from homeostat.api.v1alpha1.pods import LabelValue, PodOptions, PodSpec, PodTemplate, Resources, Toleration
 from homeostat.documents import StrictDocument
+from homeostat.settings import Settings
 
 GPU = "nvidia.com/gpu"
 """Resource name of an accelerator, where no node pool gives another one."""
@@ -23,10 +24,10 @@ class NodePool(StrictDocument):
         return PodTemplate(spec=PodSpec(node_selector=self.node_selector, tolerations=self.tolerations))
 
 
-class NodePoolSettings(BaseSettings):
+class NodePoolSettings(Settings):
     """Node pools by the name that users give."""
 
-    model_config = SettingsConfigDict(env_prefix="HOMEOSTAT_NODE_", frozen=True, env_ignore_empty=True)
+    model_config = SettingsConfigDict(env_prefix="HOMEOSTAT_NODE_")
 
     pools: dict[str, NodePool] = Field(default_factory=dict, description="JSON, by name.")
 
@@ -42,10 +43,10 @@ PREDICTOR = _options({"cpu": "50m", "memory": "192Mi"}, {"cpu": "1", "memory": "
 """Defaults, which the values of the chart repeat."""
 
 
-class PodSettings(BaseSettings):
+class PodSettings(Settings):
     """Pods that the operators create: what applies where an object gives nothing of its own."""
 
-    model_config = SettingsConfigDict(env_prefix="HOMEOSTAT_PODS_", frozen=True, env_ignore_empty=True)
+    model_config = SettingsConfigDict(env_prefix="HOMEOSTAT_PODS_")
 
     materialization: PodOptions = Field(
         MATERIALIZATION,

@@ -14,6 +14,12 @@ from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 from homeostat.reconcile.errors import InvalidSettings
 
 
+class Settings(BaseSettings):
+    """What every class of settings has in common."""
+
+    model_config = SettingsConfigDict(frozen=True, env_ignore_empty=True)
+
+
 class AddressingStyle(StrEnum):
     """Where a request to S3 names its bucket."""
 
@@ -30,10 +36,10 @@ class Encryption(StrEnum):
     KMS = "aws:kms"
 
 
-class S3Settings(BaseSettings):
+class S3Settings(Settings):
     """The object store."""
 
-    model_config = SettingsConfigDict(env_prefix="HOMEOSTAT_S3_", frozen=True, env_ignore_empty=True)
+    model_config = SettingsConfigDict(env_prefix="HOMEOSTAT_S3_")
 
     endpoint: str = Field(pattern=r"^https?://", description="http://host:port or https://host.")
     access_key: str = Field(
@@ -74,58 +80,58 @@ class S3Settings(BaseSettings):
         return self
 
 
-class OnlineStoreSettings(BaseSettings):
+class OnlineStoreSettings(Settings):
     """The online feature store."""
 
-    model_config = SettingsConfigDict(env_prefix="HOMEOSTAT_ONLINE_STORE_", frozen=True, env_ignore_empty=True)
+    model_config = SettingsConfigDict(env_prefix="HOMEOSTAT_ONLINE_STORE_")
 
     url: str = Field(pattern=r"^rediss?://", description="redis://[:password@]host:port/database.")
 
 
-class FeastSettings(BaseSettings):
+class FeastSettings(Settings):
     """Feast's SQL registry."""
 
-    model_config = SettingsConfigDict(env_prefix="HOMEOSTAT_FEAST_", frozen=True, env_ignore_empty=True)
+    model_config = SettingsConfigDict(env_prefix="HOMEOSTAT_FEAST_")
 
     registry_url: str = Field(description="An SQLAlchemy URL, for example postgresql+psycopg://….")
 
 
-class PrometheusSettings(BaseSettings):
+class PrometheusSettings(Settings):
     """Prometheus, or whatever speaks its query API."""
 
-    model_config = SettingsConfigDict(env_prefix="HOMEOSTAT_PROMETHEUS_", frozen=True, env_ignore_empty=True)
+    model_config = SettingsConfigDict(env_prefix="HOMEOSTAT_PROMETHEUS_")
 
     url: str = Field(pattern=r"^https?://", description="Base of its query API, http://host:port.")
 
 
-class MlflowSettings(BaseSettings):
+class MlflowSettings(Settings):
     """The model registry."""
 
-    model_config = SettingsConfigDict(env_prefix="HOMEOSTAT_MLFLOW_", frozen=True, env_ignore_empty=True)
+    model_config = SettingsConfigDict(env_prefix="HOMEOSTAT_MLFLOW_")
 
     url: str = Field(pattern=r"^https?://", description="Base of its REST API, http://host:port.")
 
 
-class ObserverSettings(BaseSettings):
+class ObserverSettings(Settings):
     """The observer service."""
 
-    model_config = SettingsConfigDict(env_prefix="HOMEOSTAT_OBSERVER_", frozen=True, env_ignore_empty=True)
+    model_config = SettingsConfigDict(env_prefix="HOMEOSTAT_OBSERVER_")
 
     url: str = Field(pattern=r"^https?://", description="Base of its API, http://host:port.")
 
 
-class GatewaySettings(BaseSettings):
+class GatewaySettings(Settings):
     """The gateway, as callers of models reach it."""
 
-    model_config = SettingsConfigDict(env_prefix="HOMEOSTAT_GATEWAY_", frozen=True, env_ignore_empty=True)
+    model_config = SettingsConfigDict(env_prefix="HOMEOSTAT_GATEWAY_")
 
     url: str = Field(pattern=r"^https?://", description="Public base of status.url.")
 
 
-class PipelinesSettings(BaseSettings):
+class PipelinesSettings(Settings):
     """Runs."""
 
-    model_config = SettingsConfigDict(env_prefix="HOMEOSTAT_PIPELINES_", frozen=True, env_ignore_empty=True)
+    model_config = SettingsConfigDict(env_prefix="HOMEOSTAT_PIPELINES_")
 
     image: str = Field(min_length=1, description="Container image of runs.")
     engine: str = Field("Local", description="Engine of TrainingJobs without spec.engine.")
@@ -135,10 +141,10 @@ class PipelinesSettings(BaseSettings):
     )
 
 
-class KubeflowSettings(BaseSettings):
+class KubeflowSettings(Settings):
     """Kubeflow Pipelines, where the platform has it."""
 
-    model_config = SettingsConfigDict(env_prefix="HOMEOSTAT_KUBEFLOW_", frozen=True, env_ignore_empty=True)
+    model_config = SettingsConfigDict(env_prefix="HOMEOSTAT_KUBEFLOW_")
 
     url: str = Field("", pattern=r"^(https?://.+)?$", description="Base of its REST API; empty: not installed.")
     ui_url: str = Field("", description="Base of its pages, for links; empty: no links.")
@@ -147,18 +153,18 @@ class KubeflowSettings(BaseSettings):
     token_file: str = Field("", description="File with the bearer token to send, read again for every request.")
 
 
-class ServingSettings(BaseSettings):
+class ServingSettings(Settings):
     """Who keeps the pods of models running."""
 
-    model_config = SettingsConfigDict(env_prefix="HOMEOSTAT_SERVING_", frozen=True, env_ignore_empty=True)
+    model_config = SettingsConfigDict(env_prefix="HOMEOSTAT_SERVING_")
 
     engine: str = Field("Deployment", description="Engine of ModelDeployments without spec.engine.")
 
 
-class SeldonSettings(BaseSettings):
+class SeldonSettings(Settings):
     """Seldon Core, where the platform has it."""
 
-    model_config = SettingsConfigDict(env_prefix="HOMEOSTAT_SELDON_", frozen=True, env_ignore_empty=True)
+    model_config = SettingsConfigDict(env_prefix="HOMEOSTAT_SELDON_")
 
     enabled: bool = Field(default=False, description="Whether its operator is installed.")
     ingress_url: str = Field(
@@ -168,18 +174,18 @@ class SeldonSettings(BaseSettings):
     )
 
 
-class KServeSettings(BaseSettings):
+class KServeSettings(Settings):
     """KServe, where the platform has it."""
 
-    model_config = SettingsConfigDict(env_prefix="HOMEOSTAT_KSERVE_", frozen=True, env_ignore_empty=True)
+    model_config = SettingsConfigDict(env_prefix="HOMEOSTAT_KSERVE_")
 
     enabled: bool = Field(default=False, description="Whether its controller is installed.")
 
 
-class ServicesSettings(BaseSettings):
+class ServicesSettings(Settings):
     """Predictors."""
 
-    model_config = SettingsConfigDict(env_prefix="HOMEOSTAT_SERVICES_", frozen=True, env_ignore_empty=True)
+    model_config = SettingsConfigDict(env_prefix="HOMEOSTAT_SERVICES_")
 
     image: str = Field(min_length=1, description="Container image of predictors.")
 

@@ -4,13 +4,15 @@ from datetime import timedelta
 from pathlib import Path
 
 from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
+
+from homeostat.settings import Settings
 
 
-class ObserverServiceSettings(BaseSettings):
+class ObserverServiceSettings(Settings):
     """What the observer keeps and for how long, as `HOMEOSTAT_<NAME>`."""
 
-    model_config = SettingsConfigDict(env_prefix="HOMEOSTAT_", extra="ignore", env_ignore_empty=True)
+    model_config = SettingsConfigDict(env_prefix="HOMEOSTAT_", extra="ignore")
 
     database: Path = Field(Path("/data/observer.db"), description="File of the SQLite database.")
     export_seconds: float = Field(

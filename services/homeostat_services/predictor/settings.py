@@ -1,17 +1,16 @@
 """Settings of a predictor; the ModelDeployment's operator writes them into its pods."""
 
 from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from homeostat.enums import FeatureMode
+from homeostat.settings import Settings
 
 
-class PredictorSettings(BaseSettings):
+class PredictorSettings(Settings):
     """What one predictor serves, as `HOMEOSTAT_<NAME>`; its operator sets them."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="HOMEOSTAT_", protected_namespaces=(), frozen=True, env_ignore_empty=True
-    )
+    model_config = SettingsConfigDict(env_prefix="HOMEOSTAT_", protected_namespaces=())
 
     namespace: str = Field(description="Namespace of the ModelDeployment.")
     deployment: str = Field(description="Name of the ModelDeployment.")
