@@ -47,7 +47,7 @@ BODIES: dict[str, type[BaseModel] | type[msgspec.Struct]] = {
 }
 """What the routes take."""
 OTHERS = {
-    "git": {"push": {"--follow-tags"}},
+    "git": {"push": {"--follow-tags"}, "diff": {"v0.1.0", "--", "docs/reference/api.md"}},
     "uv": {"build": {"--wheel"}},
     "skaffold": {"dev": set[str]()},
     "pre-commit": {"install": set[str]()},
