@@ -263,7 +263,7 @@ def _examples(rows: Rows, signature: Signature, scores: NDArray[np.float64]) -> 
         first = range(min(max(0, EXAMPLE_ROWS - start), piece.num_rows))
         for index in sorted({*first, *found.tolist()}):
             (inputs,) = piece.slice(index, 1).to_pylist()
-            examples.append(Example(inputs=inputs, probability=float(scores[start + index])).model_dump())
+            examples.append(Example(inputs=inputs, output=float(scores[start + index])).model_dump())
         start, gaps = start + piece.num_rows, gaps + found.size
         if gaps == GAP_ROWS and start >= EXAMPLE_ROWS:
             break

@@ -9,12 +9,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from homeostat import tasks
 from homeostat.api.v1alpha1.featureset import EntityType, FeatureType
 from homeostat.artifacts.dataset import LABEL, TIME
-from homeostat.artifacts.signature import Datatype, ModelInput, Signature
+from homeostat.artifacts.signature import Datatype, ModelInput, ModelOutput, Signature
 from homeostat.reconcile.errors import InvalidData
 from homeostat.runs import TrainInput
-from homeostat.tasks import UNNAMED
 from homeostat.values import NO_TEXT, single
 from homeostat_pipelines.pieces import Rows
 
@@ -47,15 +47,18 @@ def signature_of(job: TrainInput) -> Signature:
         for source in job.feature_sets
         for feature in source.features
     ]
+    predicts = tasks.made(job.task)
     names = [i.name for i in inputs]
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise InvalidData(f"feature {twice!r} is in more than one of the featureSets; rename it in one of them")
-    if taken := next((name for name in names if name in {entity, TIME, LABEL, UNNAMED.output}), None):
+    if taken := next((name for name in names if name in {entity, TIME, LABEL, predicts.output}), None):
         raise InvalidData(
             f"feature {taken!r} has the name of the entity, of a column of every dataset or of the model's output; rename it"
         )
     return Signature(
         model=f"{job.namespace}.{job.model}",
+        task=predicts.name,
+        output=ModelOutput(name=predicts.output),
         entity=entity,
         entity_type=ENTITY_DATATYPES[entity_type],
         feature_sets=tuple(source.name for source in job.feature_sets),
@@ -129,7 +132,7 @@ def score_all(model: bytes, pieces: Iterable[pa.Table], inputs: Sequence[ModelIn
 
 
 def scorer(model: bytes) -> Callable[[dict[str, NDArray[np.generic]]], NDArray[np.float64]]:
-    """A function from feeds to what the model gives for each row."""
+    """A function from feeds to what the model gives for each row: `[N]` of one number each, `[N, K]` of several."""
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     # Threads would add up the trees in an order of their own: one thread gives the same scores, and so the same digest of a
@@ -137,8 +140,9 @@ def scorer(model: bytes) -> Callable[[dict[str, NDArray[np.generic]]], NDArray[n
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
-    def probabilities(fed: dict[str, NDArray[np.generic]]) -> NDArray[np.float64]:
-        (found,) = session.run([UNNAMED.output], fed)
-        return np.asarray(found, dtype=np.float64).reshape(-1)
+    def outputs(fed: dict[str, NDArray[np.generic]]) -> NDArray[np.float64]:
+        (found,) = session.run(None, fed)
+        given = np.asarray(found, dtype=np.float64)
+        return given.reshape(-1) if given.shape[1] == 1 else given
 
-    return probabilities
+    return outputs

@@ -17,6 +17,7 @@ from homeostat.artifacts.bundle import BundleRef
 from homeostat.documents import TolerantDocument
 from homeostat.reconcile.errors import InvalidSpec
 from homeostat.signals.gate import GateReport
+from homeostat.tasks import UNNAMED
 
 INPUT_VARIABLE = "HOMEOSTAT_INPUT"
 INPUT_ANNOTATION = "homeostat.dev/run-input"
@@ -146,6 +147,8 @@ class TrainInput(TolerantDocument):
     model: Annotated[str, Field(description="spec.output.model: the holdout is drawn by hash(model, entity).")]
     feature_sets: list[FeatureSource]
     labels: list[LabelInput]
+    task: Annotated[str, Field(description="What the model predicts, by the name of its task.")] = UNNAMED.name
+    positive: Annotated[str, Field(description="Which of two texts is label 1; empty for labels of 0 and 1.")] = ""
     window_seconds: int | None
     holdout_percent: int
     pipeline: str

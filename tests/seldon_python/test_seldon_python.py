@@ -210,7 +210,7 @@ def test_a_model_that_was_changed_is_not_served_by_seldons_server(trained: Train
 def test_a_model_that_fails_its_own_examples_is_not_served_by_seldons_server(trained: Trained, tmp_path: Path) -> None:
     shutil.copytree(trained.folder, tmp_path, dirs_exist_ok=True)
     examples = json.loads((tmp_path / "examples.json").read_text())
-    examples[2]["probability"] += 0.001
+    examples[2]["output"] += 0.001
     (tmp_path / "examples.json").write_text(json.dumps(examples))
     manifest = json.loads((tmp_path / "manifest.json").read_text())
     manifest["files"]["examples.json"] = digest_of(tmp_path / "examples.json")

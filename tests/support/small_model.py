@@ -78,7 +78,7 @@ def files(**changes: Any) -> dict[str, bytes]:
         "positive": "churned",
         **changes,
     }
-    examples = [{"inputs": row, "probability": score} for row, score in zip(ROWS, scores, strict=True)]
+    examples = [{"inputs": row, "output": score} for row, score in zip(ROWS, scores, strict=True)]
     return {
         "model.onnx": graph(),
         "baseline.json": fit(columns, kinds, scores=scores).model_dump_json().encode(),

@@ -60,7 +60,7 @@ class WideModel:
             "inputs": [{"name": n, "datatype": d, "feature_set": "customers"} for n, d in self.datatypes.items()],
         }
         columns = {name: [row[name] for row in rows] for name in self.datatypes}
-        examples = [{"inputs": row, "probability": score} for row, score in zip(rows[:5], scores, strict=False)]
+        examples = [{"inputs": row, "output": score} for row, score in zip(rows[:5], scores, strict=False)]
         return {
             "model.onnx": graph,
             "baseline.json": fit(columns, kinds, scores=scores).model_dump_json().encode(),

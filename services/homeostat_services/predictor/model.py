@@ -11,6 +11,7 @@ import onnxruntime as ort
 import structlog
 from numpy.typing import NDArray
 
+from homeostat import tasks
 from homeostat.artifacts import model as artifact
 from homeostat.artifacts.bundle import BundleRef
 from homeostat.artifacts.model import MODEL, MODEL_FILES, Example
@@ -81,6 +82,10 @@ def load(objects: ObjectStore, uri: str, digest: str) -> Model:
     """
     files = fetch(objects, BundleRef(uri=uri, digest=digest), MODEL_FILES)
     signature = artifact.signature(files)
+    try:
+        tasks.named(signature.task)
+    except ValueError as error:
+        raise InvalidData(f"signature.json: {error}; use a release that does") from error
     if lacking := signature.lacking():
         _log.info("signature.json of an older training", lacking=", ".join(lacking))
     model = Model(signature=signature, baseline=artifact.baseline(files), session=_session(files[MODEL]))
@@ -121,8 +126,8 @@ def _check_examples(model: Model, examples: list[Example]) -> None:
         raise InvalidData(f"the model cannot predict its own examples ({error}); train the model again") from error
     for row, (example, score) in enumerate(zip(examples, scores, strict=True)):
         # Written so that NaN fails too.
-        if not abs(score - example.probability) <= TOLERANCE:
+        if not np.abs(np.subtract(score, example.output)).max() <= TOLERANCE:
             raise InvalidData(
-                f"example {row} was {example.probability} at training and is {score} here, "
+                f"example {row} was {example.output} at training and is {score} here, "
                 f"more than {TOLERANCE} apart; the model is not served"
             )

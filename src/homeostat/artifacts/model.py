@@ -1,8 +1,8 @@
 """Files of a model bundle."""
 
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
 from homeostat.artifacts.bundle import parse
 from homeostat.artifacts.signature import Signature
@@ -20,7 +20,8 @@ class Example(BaseModel):
 
     inputs: dict[str, Any]
     """Values by feature; None is a missing value."""
-    probability: float
+    output: Annotated[float | list[float], Field(validation_alias=AliasChoices("output", "probability"))]
+    """A number, or one for each class; bundles of 0.2.0 and before have it as `probability`."""
 
 
 def signature(files: dict[str, bytes]) -> Signature:

@@ -1,5 +1,6 @@
 """`signature.json`: what a model takes and gives; written by trainings, read by predictors and evaluations."""
 
+import operator
 from enum import StrEnum
 from functools import cached_property
 from typing import Annotated, Literal
@@ -7,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from homeostat import tasks
+from homeostat.tasks.multiclass import MOST_CLASSES
 
 
 class Datatype(StrEnum):
@@ -49,8 +51,12 @@ class Signature(_Part):
 
     model: str
     """`<namespace>.<model>`."""
-    task: Annotated[str, AfterValidator(lambda name: tasks.named(name).name)] = tasks.UNNAMED.name
+    task: Annotated[str, AfterValidator(lambda name: tasks.made(name).name)] = tasks.UNNAMED.name
     """What the model predicts, by the name of a task of `homeostat.tasks`; bundles from before 0.2.0 do not record it."""
+    classes: Annotated[tuple[str, ...], Field(max_length=MOST_CLASSES, exclude_if=operator.not_)] = ()
+    """Classes by name in the order of the output, fixed by the rows of training; only of a multiclass model."""
+    units: Annotated[tasks.Units | None, Field(exclude_if=operator.not_)] = None
+    """Zero and unit of the labels of training; only of a regression."""
     entity: str
     """Name of the entity's key."""
     entity_type: Literal[Datatype.BYTES, Datatype.INT64] | None = Field(None, alias="entityType")
@@ -66,7 +72,16 @@ class Signature(_Part):
     @property
     def predicts(self) -> tasks.Task:
         """What the model predicts."""
-        return tasks.named(self.task)
+        return tasks.made(self.task, tasks.Fit(self.classes, self.units))
+
+    def fitted(self, labels: tasks.Labels) -> "Signature":
+        """The signature with what its task takes from the labels of training.
+
+        Raises:
+            ValueError: There are too many classes.
+        """
+        fit = self.predicts.fit(labels)
+        return self.model_copy(update={"classes": fit.classes, "units": fit.units})
 
     @cached_property
     def datatypes(self) -> dict[str, Datatype]:

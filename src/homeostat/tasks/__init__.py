@@ -3,11 +3,13 @@
 docs/adr/0019 has the reasons for its shape.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
 from homeostat.tasks.binary import BinaryClassification, BinaryCohort
-from homeostat.tasks.protocol import Better, Cohort, Labels, Measured, Method, Metric, Task
+from homeostat.tasks.multiclass import MulticlassClassification
+from homeostat.tasks.protocol import Better, Cohort, Fit, Labels, Measured, Method, Metric, Task, Units
+from homeostat.tasks.regression import Regression
 
 UNNAMED = BinaryClassification()
 """The task of what names none: bundles from before tasks had names, predictions, and the spec of a training."""
@@ -15,6 +17,11 @@ UNNAMED = BinaryClassification()
 TASKS: Mapping[str, Task] = {UNNAMED.name: UNNAMED}
 """The tasks that the platform offers, by their names in `signature.json`."""
 
+_MADE: Mapping[str, Callable[[Fit], Task]] = {
+    UNNAMED.name: lambda _: UNNAMED,
+    MulticlassClassification.name: lambda fit: MulticlassClassification(fit.classes),
+    Regression.name: lambda fit: Regression(fit.units.origin, fit.units.scale) if fit.units else Regression(),
+}
 
 AnyCohort: TypeAlias = BinaryCohort
 """A cohort of any of these tasks, as documents hold it."""
@@ -31,16 +38,30 @@ def named(name: str) -> Task:
     return TASKS[name]
 
 
+def made(name: str, fit: Fit = Fit()) -> Task:  # noqa: B008 - immutable
+    """The task of that name with what it took from the labels of training.
+
+    Raises:
+        ValueError: There is no such task.
+    """
+    if name not in _MADE:
+        raise ValueError(f"there is no task {name!r}; there are {', '.join(_MADE)}")
+    return _MADE[name](fit)
+
+
 __all__ = [
     "TASKS",
     "UNNAMED",
     "AnyCohort",
     "Better",
     "Cohort",
+    "Fit",
     "Labels",
     "Measured",
     "Method",
     "Metric",
     "Task",
+    "Units",
+    "made",
     "named",
 ]

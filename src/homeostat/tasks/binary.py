@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from pydantic import Field, model_validator
 
 from homeostat.intervals import Estimate, Floats, Z, mean, normal, share
-from homeostat.tasks.protocol import Better, Cohort, Labels, Measured, Method, Metric, mean_of
+from homeostat.tasks.protocol import Better, Cohort, Fit, Labels, Measured, Method, Metric, mean_of
 
 NAME = "BinaryClassification"
 OUTPUT = "probability"
@@ -210,6 +210,10 @@ class BinaryClassification:
         if classes.size > 1:
             return ""
         return f"have label {classes[0]}; a classifier needs both classes: add labels of the other one"
+
+    def fit(self, labels: Labels) -> Fit:  # noqa: ARG002 - the classes are always 0 and 1
+        """See Task."""
+        return Fit()
 
     def encode(self, labels: ArrayLike) -> Labels:
         """See Task."""

@@ -6,7 +6,7 @@ and names them.
 
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Self
 
@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from pydantic import Field, model_validator
 
 from homeostat.intervals import Estimate, Floats, mean, normal, share
-from homeostat.tasks.protocol import Better, Cohort, Labels, Measured, Metric, mean_of
+from homeostat.tasks.protocol import Better, Cohort, Fit, Labels, Measured, Metric, mean_of
 
 NAME = "MulticlassClassification"
 OUTPUT = "probabilities"
@@ -210,20 +210,6 @@ class MulticlassClassification:
     metrics = METRICS
     cohort_type = MulticlassCohort
 
-    @staticmethod
-    def classes_of(labels: Sequence[object]) -> tuple[str, ...]:
-        """The classes of labels to train on, in order.
-
-        Raises:
-            ValueError: There are too many.
-        """
-        classes = tuple(sorted({str(label) for label in labels}))
-        if len(classes) > MOST_CLASSES:
-            raise ValueError(
-                f"labels have {len(classes)} classes, at most {MOST_CLASSES} are possible; group them, or predict a number"
-            )
-        return classes
-
     def wrong_label(self, labels: Labels) -> int | None:
         """See Task."""
         for row, label in enumerate(labels.tolist()):
@@ -237,6 +223,15 @@ class MulticlassClassification:
         if len(classes) > 1:
             return ""
         return f"have label {min(classes)!r}; a classifier needs two classes or more: add labels of others"
+
+    def fit(self, labels: Labels) -> Fit:
+        """See Task; the classes are sorted."""
+        classes = tuple(sorted({str(label) for label in _plain(labels)}))
+        if len(classes) > MOST_CLASSES:
+            raise ValueError(
+                f"labels have {len(classes)} classes, at most {MOST_CLASSES} are possible; group them, or predict a number"
+            )
+        return Fit(classes)
 
     def encode(self, labels: ArrayLike) -> Labels:
         """See Task; the place of each class, -1 for one that training never saw."""

@@ -120,6 +120,23 @@ class Cohort(TolerantDocument, ABC):
         return ""
 
 
+class Units(TolerantDocument):
+    """Zero and unit of sums over numbers: about the mean and the standard deviation of the labels of training."""
+
+    origin: float = Field(allow_inf_nan=False)
+    scale: float = Field(gt=0, allow_inf_nan=False)
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What a task takes from the labels of training, and `signature.json` records."""
+
+    classes: tuple[str, ...] = ()
+    """In the order of the model's output; empty for a task without classes by name."""
+    units: Units | None = None
+    """None for a task whose labels are not numbers."""
+
+
 class Task(Protocol):
     """What a model predicts.
 
@@ -157,6 +174,14 @@ class Task(Protocol):
 
     def unlearnable(self, labels: Labels) -> str:
         """Why nothing can be learnt from, or judged on, these labels, after "all N rows"; empty where something can."""
+        ...
+
+    def fit(self, labels: Labels) -> Fit:
+        """What the task takes from these labels of training; `made` gives the task with it.
+
+        Raises:
+            ValueError: There are too many classes.
+        """
         ...
 
     def encode(self, labels: ArrayLike) -> Labels:

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from pydantic import Field, model_validator
 
 from homeostat.intervals import Estimate, Floats, Z, mean, normal
-from homeostat.tasks.protocol import Better, Cohort, Labels, Measured, Method, Metric, mean_of
+from homeostat.tasks.protocol import Better, Cohort, Fit, Labels, Measured, Method, Metric, Units, mean_of
 
 NAME = "Regression"
 OUTPUT = "prediction"
@@ -258,12 +258,6 @@ class Regression:
     metrics = METRICS
     cohort_type = RegressionCohort
 
-    @staticmethod
-    def fitted(labels: ArrayLike) -> "Regression":
-        """The task with the units of these labels of training."""
-        numbers = np.asarray(labels, dtype=np.float64)
-        return Regression(float(numbers.mean()), float(numbers.std()) or 1.0)
-
     def wrong_label(self, labels: Labels) -> int | None:
         """See Task."""
         wrong = np.flatnonzero(~np.isfinite(np.asarray(labels, dtype=np.float64)))
@@ -277,6 +271,11 @@ class Regression:
             if values.size > 1
             else f"have label {values[0]}; a regression needs different ones: add labels of others"
         )
+
+    def fit(self, labels: Labels) -> Fit:
+        """See Task."""
+        numbers = self.encode(labels)
+        return Fit(units=Units(origin=float(numbers.mean()), scale=float(numbers.std()) or 1.0))
 
     def encode(self, labels: ArrayLike) -> Labels:
         """See Task."""

@@ -93,7 +93,7 @@ def test_the_examples_are_scored_as_recorded_and_some_have_gaps(files: dict[str,
         [e["inputs"] for e in examples], schema=customers(2).select([i.name for i in SIGNATURE.inputs]).schema
     )
     assert score(files["model.onnx"], feeds(table, SIGNATURE.inputs)).tolist() == pytest.approx(
-        [e["probability"] for e in examples]
+        [e["output"] for e in examples]
     )
     assert len(examples) >= 5
     assert any(e["inputs"]["charge"] is None for e in examples)

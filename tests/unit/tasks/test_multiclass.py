@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
+from homeostat.tasks import Fit
 from homeostat.tasks.multiclass import (
     METRICS,
     NAMED_CLASSES,
@@ -98,10 +99,10 @@ def test_labels_are_texts_or_whole_numbers_of_at_most_a_thousand_classes() -> No
     assert TASK.wrong_label(np.array(["a", 3], dtype=object)) is None
     for wrong in (1.5, None, True, ""):
         assert TASK.wrong_label(np.array(["a", wrong], dtype=object)) == 1
-    assert MulticlassClassification.classes_of(["b", "a", 3, "a"]) == ("3", "a", "b")
-    assert len(MulticlassClassification.classes_of(range(1000))) == 1000
+    assert MulticlassClassification(()).fit(np.array(["b", "a", 3, "a"], dtype=object)) == Fit(("3", "a", "b"))
+    assert len(MulticlassClassification(()).fit(np.arange(1000)).classes) == 1000
     with pytest.raises(ValueError, match="1001 classes, at most 1000 are possible"):
-        MulticlassClassification.classes_of(range(1001))
+        MulticlassClassification(()).fit(np.arange(1001))
     assert TASK.encode(written([3, "cat", "bird"])).tolist() == [-1, 1, 0]
     assert MulticlassClassification(("3", "4")).encode(np.array([4, 3])).tolist() == [1, 0]
     assert TASK.unlearnable(np.array(["cat", "cat"])) == (

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from homeostat.tasks import Fit, Units
 from homeostat.tasks.regression import METRICS, SUMS, Regression, RegressionCohort
 
 NUMBERS = st.floats(-50, 50).map(lambda value: round(value, 2))
@@ -42,7 +43,9 @@ def test_the_metrics_of_a_cohort_are_those_of_its_rows_also_far_from_zero(far: f
     rng = np.random.default_rng(1)
     labels = rng.normal(20, 4, 3000) + far
     outputs = labels + rng.normal(0.5, 2, 3000)
-    task = Regression.fitted(labels)
+    units = TASK.fit(labels).units
+    assert units is not None
+    task = Regression(units.origin, units.scale)
     seen = task.cohort(outputs, labels)
     for name, metric in METRICS.items():
         figures, measured = seen.estimate(name), metric.measure(labels, outputs)
@@ -101,8 +104,8 @@ def test_labels_and_outputs_are_finite_numbers() -> None:
         with pytest.raises(ValueError, match="finite numbers, one per row"):
             TASK.checked(wrong)
     assert TASK.binned(np.array([1.5, 2.0])) == [1.5, 2.0]
-    assert Regression.fitted([4.0, 4.0]) == Regression(4.0, 1.0)
-    assert Regression.fitted([2.0, 4.0]) == Regression(3.0, 1.0)
+    assert TASK.fit(np.array([4.0, 4.0])) == Fit(units=Units(origin=4.0, scale=1.0))
+    assert TASK.fit(np.array([2.0, 4.0])) == Fit(units=Units(origin=3.0, scale=1.0))
 
 
 @pytest.mark.parametrize(

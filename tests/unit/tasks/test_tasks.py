@@ -1,12 +1,16 @@
 """What holds for every task, and which tasks there are."""
 
+import json
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from homeostat import tasks
+from homeostat.artifacts import model as artifact
 from homeostat.artifacts.model import SIGNATURE
 from homeostat.artifacts.model import signature as signature_in
+from homeostat.artifacts.signature import Signature
 from homeostat.reconcile.errors import InvalidData
 from homeostat.tasks import Cohort, Method, Task
 from homeostat.tasks.binary import BinaryClassification, BinaryMetric
@@ -43,12 +47,53 @@ def test_the_platform_offers_binary_classification_which_is_the_task_of_what_nam
     assert (tasks.UNNAMED.output, tasks.UNNAMED.label_form) == ("probability", "0 and 1, or booleans")
 
 
-def test_a_bundle_of_a_task_that_this_release_does_not_offer_is_refused_by_name() -> None:
-    recorded = b'{"model": "n.m", "entity": "e", "featureSets": ["f"], "inputs": [{"name": "a", "datatype": "FP64", "feature_set": "f"}]'
-    assert signature_in({SIGNATURE: recorded + b"}"}).predicts is tasks.UNNAMED
-    assert signature_in({SIGNATURE: recorded + b', "task": "BinaryClassification"}'}).predicts is tasks.UNNAMED
-    with pytest.raises(InvalidData, match=r"signature.json: task: .*'Regression' is not one that this release offers"):
-        signature_in({SIGNATURE: recorded + b', "task": "Regression"}'})
+RECORDED = '{"model": "n.m", "entity": "e", "featureSets": ["f"], "inputs": [{"name": "a", "datatype": "FP64", "feature_set": "f"}]'
+
+
+def signed(more: str) -> Signature:
+    return signature_in({SIGNATURE: f"{RECORDED}{more}}}".encode()})
+
+
+def test_a_signature_gives_its_task_with_the_classes_or_units_of_training() -> None:
+    assert signed("").predicts is signed(', "task": "BinaryClassification"').predicts is tasks.UNNAMED
+    assert signed(', "task": "MulticlassClassification", "classes": ["b", "a"]').predicts == MulticlassClassification(
+        ("b", "a")
+    )
+    of_numbers = ', "task": "Regression", "units": {"origin": 3, "scale": 2}'
+    assert signed(of_numbers).predicts == Regression(3.0, 2.0)
+
+
+def test_a_signature_of_an_unknown_task_is_refused_by_its_name() -> None:
+    with pytest.raises(InvalidData, match=r"signature.json: task: .*there is no task 'Ranking'; there are Binary"):
+        signed(', "task": "Ranking"')
+    with pytest.raises(InvalidData, match=r"signature.json: units.scale"):
+        signed(', "task": "Regression", "units": {"origin": 3, "scale": 0}')
+
+
+@pytest.mark.parametrize(
+    ("task", "labels", "recorded"),
+    [
+        ("BinaryClassification", [0, 1], {}),
+        ("MulticlassClassification", ["b", "a", "b"], {"classes": ["a", "b"]}),
+        ("Regression", [2.0, 4.0], {"units": {"origin": 3.0, "scale": 1.0}}),
+    ],
+)
+def test_a_signature_records_what_its_task_takes_from_the_labels_and_nothing_else(
+    task: str, labels: list[object], recorded: dict[str, object]
+) -> None:
+    fitted = signed(f', "task": "{task}"').fitted(np.array(labels))
+    written = fitted.model_dump(mode="json", by_alias=True)
+    assert {name: written[name] for name in ("classes", "units") if name in written} == recorded
+    assert signature_in({SIGNATURE: json.dumps(written).encode()}) == fitted
+
+
+def test_an_example_has_one_number_or_one_for_each_class_and_the_name_of_older_bundles_is_read() -> None:
+    listed = (
+        b'[{"inputs": {}, "output": 12.5}, {"inputs": {}, "output": [0.2, 0.8]}, {"inputs": {}, "probability": 0.3}]'
+    )
+    read = artifact.examples({artifact.EXAMPLES: listed})
+    assert [example.output for example in read] == [12.5, [0.2, 0.8], 0.3]
+    assert "output" in read[2].model_dump()
 
 
 @pytest.mark.parametrize(

@@ -39,9 +39,17 @@ def test_a_file_that_is_gone_is_named() -> None:
 def test_a_model_that_fails_its_own_examples_is_not_served(recorded: float) -> None:
     files = small_model.files()
     examples = json.loads(files["examples.json"])
-    examples[2]["probability"] = recorded + 0.001
+    examples[2]["output"] = recorded + 0.001
     objects, digest = small_model.stored(files | {"examples.json": json.dumps(examples).encode()})
     with pytest.raises(InvalidData, match="example 2 was"):
+        load(objects, small_model.URI, digest)
+
+
+def test_a_model_of_a_task_that_this_release_does_not_offer_is_refused_by_that_name() -> None:
+    files = small_model.files()
+    signature = json.loads(files["signature.json"]) | {"task": "Regression"}
+    objects, digest = small_model.stored(files | {"signature.json": json.dumps(signature).encode()})
+    with pytest.raises(InvalidData, match=r"signature.json: task 'Regression' is not one that this release offers"):
         load(objects, small_model.URI, digest)
 
 
