@@ -15,7 +15,7 @@ from homeostat_pipelines.data_warnings import DataWarnings
 from homeostat_pipelines.pieces import rows_per_piece
 from homeostat_pipelines.values import ARROW, AnyType, ColumnType, Place, canonical
 
-_ROW_BYTES = {"String": 16, "Bool": 1, "Label": 1}
+_ROW_BYTES = {"String": 16, "Bool": 1, "Label": 1, "Class": 16}
 """Memory of one value in Arrow; of the other types it is 8 bytes."""
 
 _COPIES = 3

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import structlog
 
+from homeostat.api.common import truncated
 from homeostat.artifacts.bundle import BundleRef
 from homeostat.artifacts.dataset import HOLDOUT, LABEL, TIME, TRAIN
 from homeostat.artifacts.holdout import held_out
@@ -19,16 +20,20 @@ from homeostat.artifacts.storage import fetch_file, store
 from homeostat.engines.objects import ObjectStore
 from homeostat.reconcile.errors import InvalidData
 from homeostat.runs import StoredDataset, TrainInput
-from homeostat.tasks import Task
+from homeostat.tasks import LabelType, Task
 from homeostat.values import distinct
 from homeostat_pipelines import labels, memory
-from homeostat_pipelines.data_warnings import DataWarnings
+from homeostat_pipelines.data_warnings import NAME_LIMIT, NAMED, DataWarnings
 from homeostat_pipelines.join import join
 from homeostat_pipelines.pieces import Rows
 from homeostat_pipelines.signature import signature_of
+from homeostat_pipelines.target import Target
 
 LEAST_TRAIN, LEAST_HOLDOUT = 50, 10
 """Fewer rows than these make no model, and no judgement of one."""
+
+LEAST_OF_CLASS = 5
+"""A class of fewer rows to train on is hardly learnt."""
 
 MERGED_SHARE = 0.01
 """Share of a feature's different values that may be equal in single precision before a warning says so."""
@@ -46,12 +51,13 @@ def build(job: TrainInput, objects: ObjectStore) -> StoredDataset:
     """Makes and stores the dataset of a training.
 
     Raises:
-        InvalidData: The data cannot make or judge a classifier; the text says what is missing.
+        InvalidData: The data cannot make or judge a model; the text says what is missing.
     """
     signature = signature_of(job)
     since = labels.window_start(job.window_seconds, datetime.now(UTC))
     warnings = DataWarnings()
-    labelled = labels.union(objects, job.labels, job.feature_sets[0].entities[0], warnings, since)
+    target = Target.of(job)
+    labelled = labels.union(objects, job.labels, job.feature_sets[0].entities[0], warnings, since, target)
 
     def admit(rows: int) -> None:
         # A text is at least one column; how many categories it has is known when the training reads it.
@@ -65,6 +71,7 @@ def build(job: TrainInput, objects: ObjectStore) -> StoredDataset:
         for name, rows, least in (("training", train, LEAST_TRAIN), ("holdout", holdout, LEAST_HOLDOUT)):
             _check(signature.predicts, name, rows, least)
         _warn(train, signature, warnings)
+        _warn_of_classes(signature.predicts, train, holdout, warnings)
         stored = store(objects, job.datasets, paths)
     log.info("dataset stored", uri=stored.uri, rows=train.num_rows, holdout=holdout.num_rows)
     return StoredDataset(
@@ -135,5 +142,33 @@ def _check(task: Task, name: str, table: Rows, least: int) -> None:
             f"the {name} part has {table.num_rows} labelled rows with features, at least {least} are required; "
             "wait for more labels or widen spec.dataset.window"
         )
-    if why := task.unlearnable(table.column(LABEL).to_numpy()):
+    labels = table.column(LABEL).to_numpy()
+    if why := task.unlearnable(labels):
         raise InvalidData(f"all {table.num_rows} rows of the {name} part {why}")
+    try:
+        task.fit(labels)
+    except ValueError as error:
+        raise InvalidData(f"the {name} part cannot be used: {error}") from error
+
+
+def _warn_of_classes(task: Task, train: Rows, holdout: Rows, warnings: DataWarnings) -> None:
+    """Says which classes are hardly learnt, and which are not at all."""
+    if task.label_type is not LabelType.CLASS:
+        return
+    learnt, judged = (_rows_by_class(part) for part in (train, holdout))
+    rare = [name for name, rows in learnt.items() if rows < LEAST_OF_CLASS]
+    text = f"Classes with fewer than {LEAST_OF_CLASS} rows in the training part, hardly learnt: {{count}} ({_listed(rare)})."
+    warnings.add(text, len(rare))
+    unknown = [name for name in judged if name not in learnt]
+    text = f"Rows of the holdout whose class the training part does not have, which count as errors: {{count}} ({_listed(unknown)})."
+    warnings.add(text, sum(judged[name] for name in unknown))
+
+
+def _rows_by_class(rows: Rows) -> dict[str, int]:
+    counts = rows.column(LABEL).value_counts()
+    return {one["values"]: one["counts"] for one in sorted(counts.to_pylist(), key=lambda one: str(one["values"]))}
+
+
+def _listed(names: list[str]) -> str:
+    more = [f"{len(names) - NAMED:,} more"] if len(names) > NAMED else []
+    return ", ".join([*(repr(truncated(name, NAME_LIMIT)) for name in names[:NAMED]), *more])

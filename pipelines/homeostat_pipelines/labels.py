@@ -13,10 +13,10 @@ from homeostat.artifacts.dataset import LABEL, TIME
 from homeostat.engines.objects import ObjectStore
 from homeostat.reconcile.errors import InvalidData
 from homeostat.runs import LabelInput
-from homeostat.tasks import UNNAMED
 from homeostat.values import INTEGER_LIMIT
 from homeostat_pipelines import columns
 from homeostat_pipelines.data_warnings import DataWarnings
+from homeostat_pipelines.target import Target
 from homeostat_pipelines.values import ARROW, ColumnType
 from homeostat_pipelines.values import TIME as TIMES
 
@@ -29,6 +29,7 @@ def union(
     entity: Entity,
     warnings: DataWarnings,
     since: datetime | None = None,
+    target: Target = Target(),  # noqa: B008 - immutable
 ) -> pa.Table:
     """One row (entity, TIME, LABEL) per entity, sorted by entity.
 
@@ -38,12 +39,13 @@ def union(
         entity: Name and type of the key in the answer.
         warnings: Receives what is left out.
         since: Labels of earlier predictions are left out.
+        target: What the labels are.
 
     Raises:
-        InvalidData: A label is none of the task, or there is no label at all.
+        InvalidData: A label is none of the target, or there is no label at all.
     """
-    tables = [_source(objects, source, entity, warnings) for source in sources]
-    table = pa.concat_tables(tables)
+    tables = [_source(objects, source, entity, target, warnings) for source in sources]
+    table = pa.concat_tables(target.conformed(tables))
     if since is not None:
         table = table.filter(pc.greater_equal(table.column(TIME), pa.scalar(since, TIMES)))
     if table.num_rows == 0:
@@ -67,7 +69,9 @@ def window_start(seconds: int | None, now: datetime) -> datetime | None:
     return None if seconds is None else now - timedelta(seconds=seconds)
 
 
-def _source(objects: ObjectStore, source: LabelInput, entity: Entity, warnings: DataWarnings) -> pa.Table:
+def _source(
+    objects: ObjectStore, source: LabelInput, entity: Entity, target: Target, warnings: DataWarnings
+) -> pa.Table:
     uris = columns.parquet_uris(objects, source.uri)
     if not uris and source.uri.endswith(".parquet"):
         raise InvalidData(f"label source {source.uri} does not exist; write it or correct spec.dataset.labels")
@@ -79,7 +83,7 @@ def _source(objects: ObjectStore, source: LabelInput, entity: Entity, warnings: 
     wanted: dict[str, FeatureType | EntityType | ColumnType] = {
         source.entity_field: kind,
         source.timestamp_field: ColumnType.TIME,
-        source.field: ColumnType.LABEL,
+        source.field: target.column(exported=exported),
     }
     if len(wanted) < 3:
         raise InvalidData(
@@ -88,12 +92,6 @@ def _source(objects: ObjectStore, source: LabelInput, entity: Entity, warnings: 
         )
     table = columns.read(objects, uris, wanted, warnings)
     table = table.rename_columns([entity.name, TIME, LABEL])
-    labels = table.column(LABEL)
-    known = labels.drop_null().to_numpy()
-    if (wrong := UNNAMED.wrong_label(known)) is not None:
-        raise InvalidData(
-            f"label {source.field!r} of {source.uri} has the value {known[wrong]}; write {UNNAMED.label_form}"
-        )
     complete = table.drop_null()
     text = f"Labels in {source.uri} left out because entity, time or value is missing: {{count}}."
     warnings.add(text, table.num_rows - complete.num_rows)

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from homeostat.tasks.binary import BinaryClassification, BinaryCohort
 from homeostat.tasks.multiclass import MulticlassClassification
-from homeostat.tasks.protocol import Better, Cohort, Fit, Labels, Measured, Method, Metric, Task, Units
+from homeostat.tasks.protocol import Better, Cohort, Fit, Labels, LabelType, Measured, Method, Metric, Task, Units
 from homeostat.tasks.regression import Regression
 
 UNNAMED = BinaryClassification()
@@ -56,6 +56,7 @@ __all__ = [
     "Better",
     "Cohort",
     "Fit",
+    "LabelType",
     "Labels",
     "Measured",
     "Method",

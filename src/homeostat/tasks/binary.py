@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from pydantic import Field, model_validator
 
 from homeostat.intervals import Estimate, Floats, Z, mean, normal, share
-from homeostat.tasks.protocol import Better, Cohort, Fit, Labels, Measured, Method, Metric, mean_of
+from homeostat.tasks.protocol import Better, Cohort, Fit, Labels, LabelType, Measured, Method, Metric, mean_of
 
 NAME = "BinaryClassification"
 OUTPUT = "probability"
@@ -195,6 +195,7 @@ class BinaryClassification:
 
     name = NAME
     output = OUTPUT
+    label_type = LabelType.ZERO_OR_ONE
     label_form = "0 and 1, or booleans"
     metrics = METRICS
     cohort_type = BinaryCohort

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from pydantic import Field, model_validator
 
 from homeostat.intervals import Estimate, Floats, mean, normal, share
-from homeostat.tasks.protocol import Better, Cohort, Fit, Labels, Measured, Metric, mean_of
+from homeostat.tasks.protocol import Better, Cohort, Fit, Labels, LabelType, Measured, Metric, mean_of
 
 NAME = "MulticlassClassification"
 OUTPUT = "probabilities"
@@ -206,6 +206,7 @@ class MulticlassClassification:
     classes: tuple[str, ...]
     name = NAME
     output = OUTPUT
+    label_type = LabelType.CLASS
     label_form = "texts or whole numbers, one for each class"
     metrics = METRICS
     cohort_type = MulticlassCohort
@@ -229,7 +230,7 @@ class MulticlassClassification:
         classes = tuple(sorted({str(label) for label in _plain(labels)}))
         if len(classes) > MOST_CLASSES:
             raise ValueError(
-                f"labels have {len(classes)} classes, at most {MOST_CLASSES} are possible; group them, or predict a number"
+                f"labels have {len(classes):,} classes, at most {MOST_CLASSES:,} are possible; group them, or predict a number"
             )
         return Fit(classes)
 

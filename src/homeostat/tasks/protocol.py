@@ -120,6 +120,14 @@ class Cohort(TolerantDocument, ABC):
         return ""
 
 
+class LabelType(StrEnum):
+    """What a label is."""
+
+    ZERO_OR_ONE = "integer"
+    CLASS = "text"
+    NUMBER = "double"
+
+
 class Units(TolerantDocument):
     """Zero and unit of sums over numbers: about the mean and the standard deviation of the labels of training."""
 
@@ -151,6 +159,11 @@ class Task(Protocol):
     @property
     def output(self) -> str:
         """Name of the model's output."""
+        ...
+
+    @property
+    def label_type(self) -> LabelType:
+        """What a label is."""
         ...
 
     @property

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from pydantic import Field, model_validator
 
 from homeostat.intervals import Estimate, Floats, Z, mean, normal
-from homeostat.tasks.protocol import Better, Cohort, Fit, Labels, Measured, Method, Metric, Units, mean_of
+from homeostat.tasks.protocol import Better, Cohort, Fit, Labels, LabelType, Measured, Method, Metric, Units, mean_of
 
 NAME = "Regression"
 OUTPUT = "prediction"
@@ -254,6 +254,7 @@ class Regression:
     scale: float = 1.0
     name = NAME
     output = OUTPUT
+    label_type = LabelType.NUMBER
     label_form = "finite numbers"
     metrics = METRICS
     cohort_type = RegressionCohort

@@ -100,7 +100,8 @@ def test_booleans_are_labels() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "named"), [(2, "has the value 2"), ("Yes", "is string, expected Label"), (0.5, "Label")]
+    ("value", "named"),
+    [(2, "is int64 and has 2 in row 0, expected Label"), ("Yes", "is string, expected Label"), (0.5, "Label")],
 )
 def test_a_label_that_is_not_0_or_1_is_refused_with_field_value_and_remedy(value: object, named: str) -> None:
     with pytest.raises(InvalidData, match=f"'churned'.*{named}.*; write 0 and 1, or booleans"):

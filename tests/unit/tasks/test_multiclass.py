@@ -101,7 +101,7 @@ def test_labels_are_texts_or_whole_numbers_of_at_most_a_thousand_classes() -> No
         assert TASK.wrong_label(np.array(["a", wrong], dtype=object)) == 1
     assert MulticlassClassification(()).fit(np.array(["b", "a", 3, "a"], dtype=object)) == Fit(("3", "a", "b"))
     assert len(MulticlassClassification(()).fit(np.arange(1000)).classes) == 1000
-    with pytest.raises(ValueError, match="1001 classes, at most 1000 are possible"):
+    with pytest.raises(ValueError, match="1,001 classes, at most 1,000 are possible"):
         MulticlassClassification(()).fit(np.arange(1001))
     assert TASK.encode(written([3, "cat", "bird"])).tolist() == [-1, 1, 0]
     assert MulticlassClassification(("3", "4")).encode(np.array([4, 3])).tolist() == [1, 0]
