@@ -9,7 +9,7 @@ import pytest
 
 from homeostat.api.crdgen.definition import definition
 from homeostat.api.v1alpha1 import KINDS
-from tests.unit.documentation import pages
+from unit.documentation import pages
 
 RELEASES = sorted((Path(__file__).parent / "fields").glob("*.txt"))
 
