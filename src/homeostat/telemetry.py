@@ -119,7 +119,7 @@ SCORE_BINS = MetricFamily(
     MetricType.COUNTER,
     Component.PREDICTOR,
     (*_VERSION_LABELS, BIN),
-    "Served scores by bin of the training baseline.",
+    "Served predictions by bin of the training baseline.",
 )
 PREDICTION_LOG_DROPPED = MetricFamily(
     "homeostat_prediction_log_dropped_total",
@@ -267,10 +267,13 @@ ROLLOUT_REQUESTS = Query(
     "ModelDeployment operator: requests and server errors (5xx) of a candidate on a rollout step, and of its champion.",
 )
 DRIFT_HISTOGRAMS = Query(FEATURE_BINS, "Monitor operator: feature histograms of a window, for `DataDrift` signals.")
+OUTPUT_HISTOGRAM = Query(
+    SCORE_BINS, "Monitor operator: histogram of a window's predictions, for `PredictionDrift` signals."
+)
 DRIFT_MOMENTS = Query(FEATURE_DISTANCES, "Monitor operator: mean and spread of a window, for a change of unit.")
 DRIFT_NEW_VALUES = Query(UNSEEN_VALUES, "Monitor operator: frequent new categories of a window, to name them.")
 
-QUERIES: tuple[Query, ...] = (ROLLOUT_REQUESTS, DRIFT_HISTOGRAMS, DRIFT_MOMENTS, DRIFT_NEW_VALUES)
+QUERIES: tuple[Query, ...] = (ROLLOUT_REQUESTS, DRIFT_HISTOGRAMS, OUTPUT_HISTOGRAM, DRIFT_MOMENTS, DRIFT_NEW_VALUES)
 """Everything that operators read from Prometheus, besides the queries of `Business` signals."""
 
 

@@ -17,10 +17,15 @@ RETRAINING = frozenset({Cause.COVARIATE_SHIFT, Cause.CONCEPT_DRIFT})
 """Causes that a training on newer data can cure."""
 
 
+DRIFT = frozenset({SignalType.DATA_DRIFT, SignalType.PREDICTION_DRIFT})
+"""Signals of the inputs: predictions of one version move only where its inputs do, though none of them alone may."""
+
+
 def gather_evidence(pairs: Sequence[Pair], stale: tuple[str, ...]) -> Evidence:
     """What the cause table looks at."""
-    drift = [pair for pair in pairs if pair[0].type is SignalType.DATA_DRIFT]
-    breached = [status for _, status in drift if status.state is SignalState.BREACHED]
+    drift = [pair for pair in pairs if pair[0].type in DRIFT]
+    breaches = [(signal, status) for signal, status in drift if status.state is SignalState.BREACHED]
+    breached = [status for _, status in breaches]
     shift = breach_since(breached)
     return Evidence(
         drift=combined([status.state for _, status in drift]),
@@ -29,6 +34,7 @@ def gather_evidence(pairs: Sequence[Pair], stale: tuple[str, ...]) -> Evidence:
         ),
         business=combined([status.state for signal, status in pairs if signal.type is SignalType.BUSINESS]),
         moved=_union(status.drifted_features for status in breached),
+        predictions_moved=any(signal.type is SignalType.PREDICTION_DRIFT for signal, _ in breaches),
         null=_union(status.features_with_nulls for status in breached),
         unjudged=unjudged_of(status for _, status in drift),
         stale_feature_sets=stale,

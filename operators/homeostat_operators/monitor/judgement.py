@@ -10,6 +10,7 @@ from homeostat.api.v1alpha1 import signals as api
 from homeostat.api.v1alpha1.modeldeployment import ServedVersion
 from homeostat.signals import (
     Baseline,
+    DriftEstimate,
     FeatureBaseline,
     SignalState,
     Streak,
@@ -100,6 +101,8 @@ def judged(signal: api.Signal, data: WindowData, baseline_coverage: float | None
         baseline_coverage: Share of due outcomes known of earlier windows; None: there were none.
     """
     match data:
+        case DriftWindow() if signal.type is api.SignalType.PREDICTION_DRIFT:
+            return _prediction_drift(signal, data)
         case DriftWindow():
             return _drift(signal, data)
         case CohortWindow():
@@ -120,15 +123,9 @@ def _drift(signal: api.Signal, data: DriftWindow) -> Judged:
     selected, note = _selected(signal, data.baseline)
     if not selected:
         return Judged(SignalState.NO_DATA, f"There is no feature to judge.{note}")
-    mixed_times = mixes_times_of_day((data.window.end - data.window.start).total_seconds())
-    try:
-        features = [feature_drift(one, data.counts.get(one.name, []), mixed_times=mixed_times) for one in selected]
-    except ValueError as error:
-        return Judged(SignalState.NO_DATA, f"{error}.")
-    if data.idle:
-        return Judged(SignalState.NO_DATA, "No requests arrived in this window.", idle=True)
-    blind = {one.name: blindness(one, len(selected)) for one in selected}
-    judgement = judge(features, float(signal.threshold.value), signal.min_samples, blind=blind)
+    judgement = _compared(signal, data, selected, "feature")
+    if isinstance(judgement, Judged):
+        return judgement
     if judgement.state is SignalState.NO_DATA:
         return Judged(
             judgement.state, judgement.sentence + note, samples=judgement.samples, unjudged=judgement.unjudged
@@ -147,6 +144,42 @@ def _drift(signal: api.Signal, data: DriftWindow) -> Judged:
         unjudged=judgement.unjudged,
         unit_change=_unit_change(data, drifted),
     )
+
+
+def _prediction_drift(signal: api.Signal, data: DriftWindow) -> Judged:
+    """As drift of a feature; it names none, because what moved is what the model makes of all of them."""
+    if data.gap:
+        return Judged(SignalState.NO_DATA, data.gap)
+    if data.baseline.score is None:
+        return Judged(
+            SignalState.NO_DATA, "baseline.json of the served model has no bins of predictions; train it again."
+        )
+    judgement = _compared(signal, data, [data.baseline.score], "output")
+    if isinstance(judgement, Judged):
+        return judgement
+    return Judged(
+        state=judgement.state,
+        sentence=judgement.sentence,
+        value=judgement.value,
+        lower=judgement.lower,
+        upper=judgement.upper,
+        samples=judgement.samples,
+    )
+
+
+def _compared(
+    signal: api.Signal, data: DriftWindow, selected: list[FeatureBaseline], noun: str
+) -> DriftEstimate | Judged:
+    """Histograms of the window against those of training, or why they cannot be compared."""
+    mixed_times = mixes_times_of_day((data.window.end - data.window.start).total_seconds())
+    try:
+        features = [feature_drift(one, data.counts.get(one.name, []), mixed_times=mixed_times) for one in selected]
+    except ValueError as error:
+        return Judged(SignalState.NO_DATA, f"{error}.")
+    if data.idle:
+        return Judged(SignalState.NO_DATA, "No requests arrived in this window.", idle=True)
+    blind = {one.name: blindness(one, len(selected)) for one in selected}
+    return judge(features, float(signal.threshold.value), signal.min_samples, blind=blind, noun=noun)
 
 
 def _selected(signal: api.Signal, baseline: Baseline) -> tuple[list[FeatureBaseline], str]:

@@ -172,9 +172,14 @@ def _reader(
     def drift(window: Window) -> WindowData:
         return drift_window(deployment, stable, window, clients)
 
+    def prediction_drift(window: Window) -> WindowData:
+        return output_window(deployment, stable, window, clients)
+
     match signal.type:
         case SignalType.DATA_DRIFT:
             return drift
+        case SignalType.PREDICTION_DRIFT:
+            return prediction_drift
         case SignalType.PERFORMANCE:
             return cohort
         case SignalType.BUSINESS:
@@ -184,29 +189,55 @@ def _reader(
 def drift_window(deployment: ModelDeployment, stable: ServedVersion, window: Window, clients: Clients) -> DriftWindow:
     """Counts of one window from the raw samples of every pod's counters."""
     baseline = _baseline(clients.objects, stable.uri, stable.digest)
+    read = _raw(deployment, stable, window, clients)
+    series = read(telemetry.DRIFT_HISTOGRAMS)
+    start, end = window.start.timestamp(), window.end.timestamp()
+    by_feature: dict[str, list[Series]] = {}
+    for one in series:
+        by_feature.setdefault(one.labels.get(telemetry.FEATURE, ""), []).append(one)
+    counts = {feature: _counts(of, start, end) for feature, of in by_feature.items()}
+    moments = _moments(read(telemetry.DRIFT_MOMENTS), counts, start, end)
+    new_values = _new_values(read(telemetry.DRIFT_NEW_VALUES), start, end)
+    return DriftWindow(window, baseline, counts, _gap(series, window, stable), moments, new_values)
+
+
+def output_window(deployment: ModelDeployment, stable: ServedVersion, window: Window, clients: Clients) -> DriftWindow:
+    """Counts of the predictions of one window, under the name that the baseline has for them."""
+    baseline = _baseline(clients.objects, stable.uri, stable.digest)
+    series = _raw(deployment, stable, window, clients)(telemetry.OUTPUT_HISTOGRAM)
+    counts = {}
+    if series and baseline.score is not None:
+        counts[baseline.score.name] = _counts(series, window.start.timestamp(), window.end.timestamp())
+    return DriftWindow(window, baseline, counts, _gap(series, window, stable))
+
+
+def _raw(
+    deployment: ModelDeployment, stable: ServedVersion, window: Window, clients: Clients
+) -> Callable[[telemetry.Query], list[Series]]:
+    """Reads raw samples of the champion's counters, from just before the window to its end."""
     meta, before = deployment.metadata, max(BEFORE, (window.end - window.start) / 4)
 
     def read(query: telemetry.Query) -> list[Series]:
         selector = query.of(meta.namespace, meta.name, stable.version)
         return clients.metrics.samples(selector, window.start - before, window.end)
 
-    series = read(telemetry.DRIFT_HISTOGRAMS)
-    start, end = window.start.timestamp(), window.end.timestamp()
-    anchored = any(one.samples[0][0] <= start for one in series)
-    gap = ""
+    return read
+
+
+def _gap(series: list[Series], window: Window, stable: ServedVersion) -> str:
+    """Why the counts of a window cannot be trusted; empty when they can."""
+    anchored = any(one.samples[0][0] <= window.start.timestamp() for one in series)
     if series and not anchored and window.start > stable.since:
         # What the counters rose by before the first sample cannot be told from what they rose by in the window.
-        gap = "Prometheus has no samples from just before the window: its counts cannot be separated from earlier ones."
-    by_feature: dict[str, list[tuple[str, tuple[tuple[float, float], ...]]]] = {}
-    for one in series:
-        by_feature.setdefault(one.labels.get(telemetry.FEATURE, ""), []).append(
-            (one.labels.get(telemetry.BIN, ""), one.samples)
+        return (
+            "Prometheus has no samples from just before the window: its counts cannot be separated from earlier ones."
         )
-    counts = {feature: sub_window_counts(samples, start, end) for feature, samples in by_feature.items()}
-    moments = _moments(read(telemetry.DRIFT_MOMENTS), counts, start, end)
-    return DriftWindow(
-        window, baseline, counts, gap, moments, _new_values(read(telemetry.DRIFT_NEW_VALUES), start, end)
-    )
+    return ""
+
+
+def _counts(series: list[Series], start: float, end: float) -> list[dict[str, float]]:
+    """Counts per bin in each sub-window of the series of one histogram."""
+    return sub_window_counts([(one.labels.get(telemetry.BIN, ""), one.samples) for one in series], start, end)
 
 
 def _new_values(series: list[Series], start: float, end: float) -> dict[str, dict[str, float]]:

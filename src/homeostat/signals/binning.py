@@ -53,7 +53,7 @@ def fit(
     Args:
         columns: Values by feature name, one per row; which are missing: see `homeostat.values`.
         kinds: Which features to keep, and how.
-        scores: The model's scores on the same rows.
+        scores: The model's output on the same rows, as `Task.binned` gives it: numbers or classes.
         max_bins: A numeric feature with at most so many values has a bin for each; another has a bin for each value that
             at least one in `max_bins` rows has, and intervals of equal frequency for the rest, as many as its share of
             `max_bins`.
@@ -69,7 +69,13 @@ def fit(
         else _categorical(name, columns[name], max_categories)
         for name, kind in kinds.items()
     )
-    return Baseline(features=features, score=None if scores is None else _numeric(SCORE, scores, max_bins))
+    return Baseline(features=features, score=None if scores is None else _output(scores, max_bins, max_categories))
+
+
+def _output(values: Values, max_bins: int, max_categories: int) -> FeatureBaseline:
+    if len(values) and isinstance(values[0], str):
+        return _categorical(SCORE, values, max_categories)
+    return _numeric(SCORE, values, max_bins)
 
 
 def _numeric(name: str, values: Values, max_bins: int) -> FeatureBaseline:

@@ -48,6 +48,8 @@ class Evidence:
     business: SignalState | None = None
     moved: tuple[str, ...] = ()
     """Features that moved, the unseen kind included."""
+    predictions_moved: bool = False
+    """A PredictionDrift signal is among those that drifted."""
     null: tuple[str, ...] = ()
     """Features with more missing values than in training."""
     unjudged: tuple[str, ...] = ()
@@ -119,8 +121,11 @@ def _outage_sentence(evidence: Evidence) -> str:
     return f"{listed[0].upper()}{listed[1:]}. A model retrained now would learn from the outage."
 
 
-def _named(features: tuple[str, ...]) -> str:
-    return f"Inputs drifted ({', '.join(features)})" if features else "Inputs drifted"
+def _named(evidence: Evidence) -> str:
+    if evidence.predictions_moved and not evidence.moved:
+        return "Predictions drifted, while no feature alone is known to have"
+    features = f"Inputs drifted ({', '.join(evidence.moved)})" if evidence.moved else "Inputs drifted"
+    return f"{features} and so did predictions" if evidence.predictions_moved else features
 
 
 def _still(evidence: Evidence) -> str:
@@ -148,7 +153,7 @@ TABLE: tuple[Row, ...] = (
     Row(
         Cause.COVARIATE_SHIFT,
         lambda evidence: evidence.performance is BREACHED and evidence.drift is BREACHED,
-        lambda evidence: f"{_named(evidence.moved)}, and performance since then breaches its threshold.",
+        lambda evidence: f"{_named(evidence)}, and performance since then breaches its threshold.",
     ),
     Row(
         Cause.CONCEPT_DRIFT,
@@ -160,14 +165,12 @@ TABLE: tuple[Row, ...] = (
     Row(
         Cause.BENIGN_SHIFT,
         lambda evidence: evidence.drift is BREACHED and evidence.performance is WITHIN_BOUNDS,
-        lambda evidence: f"{_named(evidence.moved)}, and performance since then is within its threshold.",
+        lambda evidence: f"{_named(evidence)}, and performance since then is within its threshold.",
     ),
     Row(
         Cause.UNPROVEN_SHIFT,
         lambda evidence: evidence.drift is BREACHED and evidence.performance is OUTCOMES_PENDING,
-        lambda evidence: (
-            f"{_named(evidence.moved)}; too few windows of predictions made since then have their outcomes yet."
-        ),
+        lambda evidence: f"{_named(evidence)}; too few windows of predictions made since then have their outcomes yet.",
     ),
     Row(
         Cause.BUSINESS_MISS,

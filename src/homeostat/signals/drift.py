@@ -272,8 +272,9 @@ def judge(
     alpha: float = ALPHA,
     tolerance: float = TOLERANCE,
     blind: Mapping[str, str] | None = None,
+    noun: str = "feature",
 ) -> DriftEstimate:
-    """The state of the inputs in one window.
+    """The state of the inputs, or of the output, in one window.
 
     A feature breaches by effect *and* significance: its excess is above the threshold and its p-value below alpha over
     the number of features; or a special share rose by more than `tolerance` at its lower bound. A feature that cannot be
@@ -287,6 +288,7 @@ def judge(
         tolerance: Rise of a special share that is no breach.
         blind: Why the training of a feature leaves hardly any drift to be seen, by feature (`blindness`). Such a feature
             breaches like any other, and is listed with this reason where it does not.
+        noun: What the sentence calls one of `features`.
     """
     number = max(1, len(features))
     raised = _raised(features, min_samples, alpha / (number * len(SPECIAL_LABELS)), tolerance)
@@ -302,7 +304,7 @@ def judge(
     # The figures of a feature that is not judged are shown only where it is what breaches.
     by_excess = [f for f in by_excess if f.feature in breaching or not reasons[f.feature]]
     if not by_excess and not raised:
-        return _without_data(features, unjudged, min_samples)
+        return _without_data(features, unjudged, min_samples, noun)
     null = tuple(feature for feature, label in raised if label == NULL)
     unseen = tuple(dict.fromkeys(feature for feature, label in raised if label in {BELOW, ABOVE, UNSEEN}))
     worst = by_excess[0] if moved or not raised else next(f for f in features if f.feature == next(iter(raised))[0])
@@ -318,7 +320,8 @@ def judge(
         null=null,
         unseen=unseen,
         unjudged=unjudged,
-        sentence=_sentence(worst, moved, tuple(raised.items()), threshold) + _of_unjudged(unjudged, len(features)),
+        sentence=_sentence(worst, moved, tuple(raised.items()), threshold, noun)
+        + _of_unjudged(unjudged, len(features), noun),
     )
 
 
@@ -348,6 +351,7 @@ def _sentence(
     moved: tuple[str, ...],
     raised: tuple[tuple[tuple[str, str], SpecialShare], ...],
     threshold: float,
+    noun: str,
 ) -> str:
     parts = [
         f"{feature}: {share.share:.1%} of values are {_DESCRIPTIONS[label]}, in training {share.baseline:.1%}"
@@ -362,26 +366,28 @@ def _sentence(
     elif raised and worst.regular_samples:
         parts.append(f"among its other values {figures}")
     elif not raised:
-        parts.append(f"no feature drifted: {figures} against {threshold:g}, p = {worst.p_value:.2g}")
+        parts.append(f"no {noun} drifted: {figures} against {threshold:g}, p = {worst.p_value:.2g}")
     return "; ".join(parts) + "."
 
 
-def _of_unjudged(unjudged: tuple[Unjudged, ...], number: int) -> str:
-    """A sentence on the features that are not judged; empty if there is none."""
+def _of_unjudged(unjudged: tuple[Unjudged, ...], number: int, noun: str) -> str:
+    """A sentence on those that are not judged; empty if there is none."""
     if not unjudged:
         return ""
     first = unjudged[0]
-    return f" {len(unjudged)} of {number} features cannot be judged: {first.feature}, because {first.reason}" + (
+    return f" {len(unjudged)} of {number} {noun}s cannot be judged: {first.feature}, because {first.reason}" + (
         f", and {len(unjudged) - 1} more." if len(unjudged) > 1 else "."
     )
 
 
-def _without_data(features: Sequence[FeatureDrift], unjudged: tuple[Unjudged, ...], min_samples: int) -> DriftEstimate:
+def _without_data(
+    features: Sequence[FeatureDrift], unjudged: tuple[Unjudged, ...], min_samples: int, noun: str
+) -> DriftEstimate:
     best = max(features, key=lambda f: f.effective_samples, default=None)
     samples = best.effective_samples if best else 0.0
     why = f" ({best.samples:.0f} rows, design effect {best.design_effect:.1f})" if best else ""
     remedy = best.remedy(min_samples) if best else ""
     sentence = f"The effective sample is {samples:.0f}{why}, below minSamples of {min_samples}{remedy}."
     if best and best.effective_samples >= min_samples:
-        sentence = _of_unjudged(unjudged, len(features)).strip()
+        sentence = _of_unjudged(unjudged, len(features), noun).strip()
     return DriftEstimate(SignalState.NO_DATA, "", None, None, None, samples, (), (), (), unjudged, sentence)

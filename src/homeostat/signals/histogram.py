@@ -35,7 +35,7 @@ RESERVED_LABELS = frozenset(SPECIAL_LABELS + GROUP_LABELS)
 """A category that is spelled like one of these has no bin, because its counts would be mixed with another bin's."""
 
 SCORE = "score"
-"""Name of the score's own histogram."""
+"""Name of the histogram of the output: scores, numbers or classes."""
 
 _PLAIN = frozenset({int, float, bool, type(None)})
 TEXTS = frozenset({str, type(None)})
@@ -184,7 +184,7 @@ class Baseline(TolerantDocument):
         2, description="Version of this format; 2 adds `points`, `groups` and `unseenShare` of a feature."
     )
     features: tuple[FeatureBaseline, ...]
-    score: FeatureBaseline | None = Field(None, description="The model's own scores on its training data.")
+    score: FeatureBaseline | None = Field(None, description="The model's own output on its training data.")
 
     def feature(self, name: str) -> FeatureBaseline:
         """The feature of that name.

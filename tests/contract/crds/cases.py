@@ -230,6 +230,16 @@ REFUSED = [
     Case("Monitor", {"signals.0.features": {}}, "give either include or exclude"),
     Case("Monitor", {"signals.0.features": {"include": []}}, "should have at least 1 items"),
     Case("Monitor", {"signals.0.threshold.operator": "LessThan"}, "drift breaches above its threshold"),
+    Case(
+        "Monitor",
+        {
+            "signals.0.type": "PredictionDrift",
+            "signals.0.aggregation": ABSENT,
+            "signals.0.threshold.operator": "LessThan",
+        },
+        "drift breaches above its threshold",
+    ),
+    Case("Monitor", {"signals.0.type": "PredictionDrift"}, "aggregation is allowed only with type DataDrift"),
     Case("Monitor", {"signals.0.threshold.value": "much"}, PATTERN),
     Case("Monitor", {"signals.0.window": "1 min"}, PATTERN),
     Case("Monitor", {"signals.0.window": "0s"}, "must be more than 0s and at most 87600h"),

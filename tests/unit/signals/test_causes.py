@@ -21,6 +21,7 @@ ANY = st.builds(
     performance=STATES,
     business=STATES,
     moved=NAMES,
+    predictions_moved=st.booleans(),
     null=NAMES,
     stale_feature_sets=NAMES,
     traffic_stopped=st.booleans(),
@@ -131,6 +132,14 @@ def test_an_outage_is_reported_by_all_of_its_signs_and_no_others(evidence: Evide
         (
             Evidence(BREACHED, WITHIN_BOUNDS, moved=("age", "calls")),
             "Inputs drifted (age, calls), and performance since then is within its threshold.",
+        ),
+        (
+            Evidence(BREACHED, WITHIN_BOUNDS, moved=("age",), predictions_moved=True),
+            "Inputs drifted (age) and so did predictions, and performance since then is within its threshold.",
+        ),
+        (
+            Evidence(BREACHED, BREACHED, predictions_moved=True),
+            "Predictions drifted, while no feature alone is known to have, and performance since then breaches its threshold.",
         ),
         (Evidence(BREACHED, BREACHED), "Inputs drifted, and performance since then breaches its threshold."),
         (

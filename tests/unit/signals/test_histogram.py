@@ -292,6 +292,13 @@ def test_a_fraction_keeps_its_text_and_a_whole_number_loses_its_point() -> None:
     assert categorical([1.5, 1.0, 1]).categories == ("1", "1.5")
 
 
+def test_predicted_classes_are_binned_like_a_categorical_feature() -> None:
+    kinds = {"x": FeatureKind.NUMERIC}
+    scored = fit({"x": [1.0, 2.0, 3.0]}, kinds, scores=["b", "a", "b"]).score
+    assert scored is not None
+    assert (scored.name, scored.kind, scored.categories, scored.counts) == ("score", "Categorical", ("b", "a"), (2, 1))
+
+
 def test_scores_are_binned_like_a_feature_and_absent_without_scores() -> None:
     kinds = {"x": FeatureKind.NUMERIC}
     scored = fit({"x": [1.0, 2.0]}, kinds, scores=[0.25, 0.75]).score

@@ -25,6 +25,7 @@ class SignalType(StrEnum):
     """Type of a signal."""
 
     DATA_DRIFT = "DataDrift"
+    PREDICTION_DRIFT = "PredictionDrift"
     PERFORMANCE = "Performance"
     BUSINESS = "Business"
 
@@ -93,7 +94,7 @@ class Signal(SpecModel):
                 ),
                 rule("self.type == 'DataDrift' || !has(self.features)", "features is allowed only with type DataDrift"),
                 rule(
-                    "self.type != 'DataDrift' || self.threshold.operator == 'GreaterThan'",
+                    "!(self.type in ['DataDrift', 'PredictionDrift']) || self.threshold.operator == 'GreaterThan'",
                     "drift breaches above its threshold: use operator GreaterThan",
                 ),
             ]

@@ -9,7 +9,7 @@ from homeostat.api.v1alpha1.monitor import Monitor
 from homeostat.api.v1alpha1.signals import Signal
 from homeostat.artifacts.outcomes import LabelGain
 from homeostat.enums import SignalState
-from homeostat.signals import Window
+from homeostat.signals import Baseline, Window
 from homeostat.tasks import AnyCohort
 from homeostat.tasks.binary import BinaryClassification, BinaryMetric
 from homeostat.testing.builders import a_monitor
@@ -27,10 +27,14 @@ from unit.operators.monitor.judging import DRIFT, FIRST, LOSS, NOW, RETAINED, SE
 from unit.operators.monitor.world import (
     BAD,
     BASELINE,
+    EVEN,
     GOOD,
     MINUTE,
     MOVED,
     NOTHING,
+    PREDICTION_DRIFT,
+    RISEN,
+    SCORED,
     START,
     STILL,
     a_deployment,
@@ -38,9 +42,40 @@ from unit.operators.monitor.world import (
     shifted,
 )
 
+PREDICTIONS = Signal.model_validate(PREDICTION_DRIFT)
+
 
 def performance(cohort: AnyCohort, usual: float | None = None, signal: Signal = LOSS) -> judgement.Judged:
     return judgement.judged(signal, CohortWindow(FIRST, cohort), usual)
+
+
+def predicted(mix: dict[str, float], baseline: Baseline = SCORED) -> judgement.Judged:
+    return judgement.judged(PREDICTIONS, DriftWindow(FIRST, baseline, {"score": [mix] * 12}), None)
+
+
+def test_predictions_that_are_distributed_otherwise_than_in_training_drift_and_name_no_feature() -> None:
+    moved = predicted(RISEN)
+    assert (moved.state, moved.feature, moved.drifted, moved.samples) == (SignalState.BREACHED, "", (), 720)
+    assert moved.value == pytest.approx(0.54, abs=0.05)
+    assert moved.sentence.startswith("score has an excess PSI of 0.5")
+    still = predicted(EVEN)
+    assert (still.state, still.feature) == (SignalState.WITHIN_BOUNDS, "")
+    assert still.sentence.startswith("no output drifted: score has an excess PSI of")
+
+
+def test_predictions_beyond_those_of_training_drift() -> None:
+    beyond = predicted({**EVEN, "__above__": 30.0})
+    assert beyond.state is SignalState.BREACHED
+    assert "33.3% of values are above training's range, in training 0.0%" in beyond.sentence
+
+
+def test_drift_of_predictions_without_their_counts_or_their_bins_is_no_data() -> None:
+    assert predicted(dict.fromkeys(EVEN, 0.0)).sentence == "No requests arrived in this window."
+    old = predicted(EVEN, BASELINE)
+    assert old.state is SignalState.NO_DATA
+    assert old.sentence == "baseline.json of the served model has no bins of predictions; train it again."
+    gap = judgement.judged(PREDICTIONS, DriftWindow(FIRST, SCORED, {}, "No samples."), None)
+    assert (gap.state, gap.sentence) == (SignalState.NO_DATA, "No samples.")
 
 
 def drift(mix: dict[str, float], window: Window = FIRST) -> DriftWindow:

@@ -19,7 +19,7 @@ from homeostat.testing.builders import a_feature_set, a_model_deployment, a_moni
 from homeostat_operators.core.clients import Clients
 from homeostat_operators.core.settings import OperatorSettings
 from homeostat_operators.monitor import observe as reading
-from homeostat_operators.monitor.observe import drift_window
+from homeostat_operators.monitor.observe import drift_window, output_window
 from homeostat_operators.monitor.observed import CohortWindow, DriftWindow
 from homeostat_operators.monitor.plan import plan
 from unit.operators.monitor.world import BUSINESS
@@ -127,6 +127,24 @@ def test_new_categories_are_counted_by_value_over_pods_and_only_within_the_windo
 
     window = read(Window(LONG_AGO, end), unseen("fibre", 2, "a"), unseen("fibre", 1, "b"), unseen("cable", 0, "a"))
     assert window.new_values == {"internet": {"fibre": 180}}
+
+
+def test_predictions_are_counted_by_bin_over_pods_and_not_at_all_where_the_model_has_no_bins_of_them() -> None:
+    known, end = {"namespace": "churn", "deployment": "churn", "version": "1", "bin": "0"}, LONG_AGO + MINUTE
+    points = tuple((t.timestamp(), v) for t, v in every_two_seconds(LONG_AGO, end, 2))
+    pods = [Series({"__name__": "homeostat_score_bin_total", **known, "instance": pod}, points) for pod in "ab"]
+
+    def read_output(baseline: Baseline) -> DriftWindow:
+        deployment, world = served(LONG_AGO), clients(metrics=MemoryMetrics(pods))
+        bundle = store(
+            world.objects, "s3://homeostat/m/2", {"baseline.json": baseline.model_dump_json(by_alias=True).encode()}
+        )
+        stable = deployment.status.stable.model_copy(update={"uri": bundle.uri, "digest": bundle.digest})
+        return output_window(deployment, stable, Window(LONG_AGO, end), world)
+
+    scored = fit({"internet": ["dsl"] * 10}, {"internet": FeatureKind.CATEGORICAL}, scores=[0.5] * 10)
+    assert sum(sum(part.values()) for part in read_output(scored).counts["score"]) == 240
+    assert read_output(BASELINE).counts == {}
 
 
 def test_after_a_hole_in_the_samples_a_window_is_not_trusted() -> None:

@@ -20,6 +20,7 @@ from unit.operators.monitor.world import (
     MISSING,
     MOVED,
     NOTHING,
+    PREDICTION_DRIFT,
     START,
     STILL,
     World,
@@ -102,6 +103,20 @@ def test_performance_that_falls_while_inputs_are_still_is_concept_drift_and_is_r
     world = World(counts=lambda _: STILL, cohorts=lambda w: BAD if w.start >= START + 5 * MINUTE else GOOD)
     world.live(15 * MINUTE)
     assert ("ConceptDrift", "Retrain") in [(d.cause, d.action.value) for d in world.history]
+
+
+def test_predictions_that_drift_while_no_feature_does_are_a_shift_of_the_inputs_and_no_concept_drift() -> None:
+    signals = [*(signal.model_dump() for signal in a_monitor().spec.signals), PREDICTION_DRIFT]
+    world = shifted(monitor=a_monitor(**retrain(), signals=signals), counts=lambda _: STILL).live(15 * MINUTE)
+    assert [d.cause for d in world.history] == ["None", "UnprovenShift", "CovariateShift", "None"]
+    assert world.history[1].message.startswith("Predictions drifted, while no feature alone is known to have;")
+
+
+def test_predictions_that_stay_as_they_were_leave_a_loss_of_performance_a_concept_drift() -> None:
+    signals = [*(signal.model_dump() for signal in a_monitor().spec.signals), PREDICTION_DRIFT]
+    monitor = a_monitor(**retrain(), signals=signals)
+    world = shifted(monitor=monitor, counts=lambda _: STILL, scores_move=False).live(15 * MINUTE)
+    assert "ConceptDrift" in [d.cause for d in world.history]
 
 
 def test_missing_values_are_an_outage_and_hold() -> None:

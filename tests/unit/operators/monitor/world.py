@@ -31,14 +31,23 @@ from support.replay import replayed
 
 START = datetime(2026, 1, 5, 9, tzinfo=UTC)
 BASELINE = fit({"internet": ["dsl", "none"] * 2000}, {"internet": FeatureKind.CATEGORICAL})
+SCORED = fit({"internet": ["dsl"] * 4000}, {"internet": FeatureKind.CATEGORICAL}, scores=[0.2, 0.8] * 2000)
 STILL = {"dsl": 30.0, "none": 30.0}
 MOVED = {"dsl": 20.0, "none": 20.0, "__unseen__": 20.0}
 NOTHING = {"dsl": 0.0, "none": 0.0}
 MISSING = {"dsl": 20.0, "none": 20.0, "__null__": 20.0}
+EVEN = {"0": 30.0, "1": 30.0}
+RISEN = {"0": 10.0, "1": 50.0}
 ROWS = 500
 GOOD = BinaryClassification().cohort([0.9, 0.1] * (ROWS // 2), [1, 0] * (ROWS // 2))
 BAD = BinaryClassification().cohort([0.9, 0.1] * (ROWS // 2), [1, 0, 0, 1] * (ROWS // 4))
 DIGEST = f"sha256:{'ab' * 32}"
+PREDICTION_DRIFT = {
+    "name": "predictions",
+    "type": "PredictionDrift",
+    "threshold": {"operator": "GreaterThan", "value": "0.1"},
+    "window": "60s",
+}
 BUSINESS = {
     "name": "retained",
     "type": "Business",
@@ -65,6 +74,8 @@ class World:
     monitor: Monitor = field(default_factory=lambda: a_monitor(**retrain()))
     outcome_delay: str = "60s"
     shift: Any = None
+    scores_move: bool = True
+    """Whether the predictions of the new customers are distributed otherwise."""
     hurts: bool = True
     """Whether the new customers are predicted badly."""
     counts: Callable[[datetime], dict[str, float]] | None = None
@@ -111,6 +122,8 @@ class World:
             match signal.type:
                 case SignalType.DATA_DRIFT:
                     windows: tuple[Any, ...] = tuple(map(self.drift, due.windows))
+                case SignalType.PREDICTION_DRIFT:
+                    windows = tuple(map(self.prediction_drift, due.windows))
                 case SignalType.PERFORMANCE:
                     windows = tuple(map(self.performance, due.windows))
                 case SignalType.BUSINESS:
@@ -121,6 +134,10 @@ class World:
     def drift(self, window: Window) -> DriftWindow:
         mix = self.counts(window.start) if self.counts else STILL if self.cured(window) else MOVED
         return DriftWindow(window, BASELINE, {"internet": [mix] * 12})
+
+    def prediction_drift(self, window: Window) -> DriftWindow:
+        mix = RISEN if self.scores_move and not self.cured(window) else EVEN
+        return DriftWindow(window, SCORED, {"score": [mix] * 12})
 
     def performance(self, window: Window) -> CohortWindow:
         if self.cohorts:
