@@ -192,7 +192,7 @@ class EvaluateInput(TolerantDocument):
     champion: BundleRef | None
     champion_version: str = ""
     champion_sources: list[FeatureSource] = Field(
-        default_factory=list, description="FeatureSets of the champion that the dataset was not made of."
+        default_factory=list, description="FeatureSets of the champion, for its features that the dataset lacks."
     )
     dataset: BundleRef
     gate: Gate

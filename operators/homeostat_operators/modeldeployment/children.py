@@ -28,13 +28,12 @@ def evaluation(
 ) -> RunRequest:
     """The run that scores challenger and champion on the holdout of the challenger's dataset."""
     meta, number, installation = resource.metadata, candidate.evaluation, observed.installation
-    others = [source for source in observed.champion_sources if source.name not in available.feature_sets]
     document = EvaluateInput(
         namespace=meta.namespace,
         challenger=BundleRef(uri=candidate.uri, digest=candidate.digest),
         champion=BundleRef(uri=champion.uri, digest=champion.digest) if champion else None,
         champion_version=champion.version if champion else "",
-        champion_sources=others if champion else [],
+        champion_sources=list(observed.champion_sources) if champion else [],
         dataset=available.dataset,
         gate=resource.spec.promotion.gate,
         seed=EVALUATE_SEED,

@@ -2,7 +2,7 @@
 
 from homeostat.api.common import parse_duration
 from homeostat.api.v1alpha1 import FeatureSet, TrainingJob
-from homeostat.api.v1alpha1.dataset import LabelSource
+from homeostat.api.v1alpha1.dataset import FeatureSetRef, LabelSource
 from homeostat.api.v1alpha1.pods import PodOptions, Resources
 from homeostat.api.v1alpha1.trainingjob import Placement
 from homeostat.artifacts import layout, outcomes
@@ -12,7 +12,7 @@ from homeostat.engines.runs.packages import Package
 from homeostat.pod_settings import GPU, NodePool
 from homeostat.reconcile.errors import InvalidSpec
 from homeostat.reconcile.pod_templates import completed, merged
-from homeostat.runs import LabelInput, TrainInput, run_prefix
+from homeostat.runs import FeatureSource, LabelInput, TrainInput, run_prefix
 from homeostat_operators.trainingjob.observed import TrainingJobObservation
 
 
@@ -74,11 +74,13 @@ def train_input(
     """What an attempt is told."""
     meta, spec, bucket = resource.metadata, resource.spec, observed.bucket
     entity = entity_of(sets)
+    by_name = {feature_set.metadata.name: feature_set for feature_set in sets}
+    chosen = [(reference, by_name[reference.name]) for reference in spec.dataset.feature_sets]
     window = spec.dataset.window
     return TrainInput(
         namespace=meta.namespace,
         model=spec.output.model,
-        feature_sets=[feature_source(feature_set) for feature_set in sets],
+        feature_sets=[_selected(reference, feature_set) for reference, feature_set in chosen],
         labels=[_labels(source, entity, meta.namespace, bucket) for source in spec.dataset.labels],
         window_seconds=int(parse_duration(window.last).total_seconds()) if window else None,
         holdout_percent=spec.dataset.holdout.percent,
@@ -91,6 +93,23 @@ def train_input(
         models=layout.models_prefix(bucket, meta.namespace, spec.output.model),
         output=run_prefix(bucket, meta.namespace, meta.uid, attempt, TRAIN),
     )
+
+
+def _selected(reference: FeatureSetRef, feature_set: FeatureSet) -> FeatureSource:
+    """The features of a FeatureSet that the spec joins, in the order of the FeatureSet.
+
+    Raises:
+        InvalidSpec: The FeatureSet lacks one of them.
+    """
+    source, names = feature_source(feature_set), reference.features
+    if names is None:
+        return source
+    there = [feature.name for feature in source.features]
+    if unknown := next((name for name in names if name not in there), None):
+        raise InvalidSpec(
+            f"spec.dataset.featureSets: FeatureSet {source.name!r} has no feature {unknown!r}; it has {', '.join(there)}"
+        )
+    return source.model_copy(update={"features": [f for f in source.features if f.name in names]})
 
 
 def _labels(source: LabelSource, entity: str, namespace: str, bucket: str) -> LabelInput:

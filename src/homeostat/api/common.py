@@ -50,6 +50,10 @@ def map_list(*keys: str) -> dict[str, Any]:
     return {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": list(keys)}
 
 
+SET_LIST: dict[str, Any] = {"x-kubernetes-list-type": "set"}
+"""Schema marker of a list without order, in which no item stands twice."""
+
+
 def truncated(text: str, limit: int = MESSAGE_LIMIT) -> str:
     """The text, cut to at most `limit` characters with a mark where it is cut."""
     return text if len(text) <= limit else text[: limit - 1] + "…"

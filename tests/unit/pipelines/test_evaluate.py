@@ -75,6 +75,19 @@ def test_a_champion_with_a_feature_that_its_challenger_lacks_is_scored_on_that_o
     assert champions(report) == own
 
 
+def test_a_champion_is_scored_on_a_feature_of_the_same_feature_set_that_its_challenger_does_not_select() -> None:
+    objects, champions_source = a_store(), feature_source()
+    fewer = feature_source(features=[f for f in champions_source.features if f.name != "contract"])
+    (own, champion), (data, challenger) = trained(objects, champions_source), trained(objects, fewer)
+    job = {
+        "namespace": "churn", "challenger": challenger, "champion": champion, "championVersion": "2",
+        "championSources": [champions_source], "dataset": data, "gate": BEATS, "seed": 1, "output": OUTPUT,
+    }  # fmt: skip
+    evaluate.run(EvaluateInput.model_validate(job), objects)
+    report = EvaluateResult.model_validate_json(objects.read(f"{OUTPUT}result.json")).report
+    assert champions(report) == steps.measure(objects, own, champion)["auc"]
+
+
 def test_features_of_one_name_in_different_feature_sets_are_not_confused(
     judged: Callable[..., tuple[GateReport, float]],
 ) -> None:

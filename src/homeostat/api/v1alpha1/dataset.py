@@ -2,15 +2,31 @@
 
 from typing import Annotated, Self
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
-from homeostat.api.common import Duration, FieldName, ResourceName, S3Uri, SpecModel, map_list, rule
+from homeostat.api.common import SET_LIST, Duration, FieldName, ResourceName, S3Uri, SpecModel, map_list, rule
 
 
 class FeatureSetRef(SpecModel):
     """A FeatureSet of the same namespace."""
 
     name: Annotated[ResourceName, Field(description="Name of the FeatureSet.")]
+    features: Annotated[
+        list[FieldName] | None,
+        Field(
+            description="Features that are joined; absent: all of the FeatureSet.",
+            min_length=1,
+            max_length=256,
+            json_schema_extra=SET_LIST,
+        ),
+    ] = None
+
+    @field_validator("features")
+    @classmethod
+    def _different(cls, names: list[str] | None) -> list[str] | None:
+        if twice := next((name for name in names or () if (names or []).count(name) > 1), None):
+            raise ValueError(f"features names {twice!r} twice; name it once")
+        return names
 
 
 class LabelParquet(SpecModel):

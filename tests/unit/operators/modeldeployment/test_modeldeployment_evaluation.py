@@ -368,7 +368,7 @@ def test_a_long_reason_of_a_failed_evaluation_is_cut() -> None:
     assert candidate.last_evaluation_failure.reason == "x" * 63
 
 
-def test_the_gate_gets_the_champions_feature_sets_that_the_new_version_was_not_trained_on() -> None:
+def test_the_gate_gets_the_champions_feature_sets_because_the_new_version_may_take_other_features_of_them() -> None:
     world = serving_one()
     world.versions.append("2")
     sources = tuple(
@@ -377,5 +377,5 @@ def test_the_gate_gets_the_champions_feature_sets_that_the_new_version_was_not_t
     actions = plan(world.resource, replace(world.observed(), champion_sources=sources), world.now).actions
     (launch,) = (action for action in actions if isinstance(action, Launch))
     assert isinstance(launch.request.document, EvaluateInput)
-    assert [source.name for source in launch.request.document.champion_sources] == ["accounts"]
+    assert [source.name for source in launch.request.document.champion_sources] == ["customers", "accounts"]
     assert launch.request.document.champion_version == "1"

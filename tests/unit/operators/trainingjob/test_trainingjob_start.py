@@ -135,6 +135,33 @@ def test_feature_sets_of_different_entities_cannot_be_joined() -> None:
     assert said(plan(a_training_job(dataset=dataset), seen, NOW).status) == ("False", TrainingJobReason.INVALID_SPEC)
 
 
+def selecting(*names: str) -> dict[str, Any]:
+    return a_training_job().spec.dataset.model_dump() | {"feature_sets": [{"name": "customers", "features": names}]}
+
+
+def test_a_training_joins_the_features_that_its_spec_selects_in_the_order_of_the_feature_set() -> None:
+    decided = plan(a_training_job(dataset=selecting("internet_service", "tenure")), READY, NOW)
+    (source,) = told(decided).feature_sets
+    assert [feature.name for feature in source.features] == ["tenure", "internet_service"]
+    assert source.schema_hash == schema_hash(features()), "the online store holds all of them"
+
+
+def test_a_feature_that_a_feature_set_does_not_have_is_refused_with_those_it_has() -> None:
+    status = plan(a_training_job(dataset=selecting("tenure", "tenor")), READY, NOW).status
+    assert said(status) == ("False", TrainingJobReason.INVALID_SPEC)
+    assert status.completion is not None
+    assert status.completion.message == (
+        "spec.dataset.featureSets: FeatureSet 'customers' has no feature 'tenor'; it has tenure, monthly_charges, "
+        "internet_service"
+    )
+    assert (status.attempt, status.run) == (0, None), "nothing was launched"
+
+
+def test_a_feature_that_a_spec_selects_twice_is_refused() -> None:
+    with pytest.raises(ValueError, match="features names 'tenure' twice; name it once"):
+        a_training_job(dataset=selecting("tenure", "tenure"))
+
+
 def test_a_node_pool_gives_selector_tolerations_and_the_name_of_its_gpus() -> None:
     decided = plan(a_training_job(placement={"node_pool": "gpu-a100", "gpus_per_node": 2}), READY, NOW)
     (action,) = (action for action in decided.actions if isinstance(action, Launch))
