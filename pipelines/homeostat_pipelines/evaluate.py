@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from homeostat import tasks
 from homeostat.api.v1alpha1.gate import Gate
 from homeostat.artifacts.bundle import BundleRef
 from homeostat.artifacts.dataset import HOLDOUT, LABEL, TIME
@@ -17,6 +18,7 @@ from homeostat.engines.objects import ObjectStore
 from homeostat.reconcile.errors import InvalidData
 from homeostat.runs import EvaluateInput, EvaluateResult, FeatureSource
 from homeostat.signals.gate import GateRule, RuleKind, judge_gate
+from homeostat.tasks import Task
 from homeostat_pipelines import dataset, signature
 from homeostat_pipelines.join import features_at
 from homeostat_pipelines.pieces import rows_per_piece
@@ -30,48 +32,81 @@ def run(job: EvaluateInput, objects: ObjectStore) -> None:
     """Judges the challenger and reports the verdict.
 
     Raises:
-        InvalidData: A model or the dataset is gone, was changed, or does not fit the other.
+        InvalidData: A model or the dataset is gone, was changed, or does not fit the other, or the task of the new version does
+            not have a metric of the gate.
         EngineUnavailable: The object store does not answer.
     """
     report = Report(objects, job.output)
     report.progress("score", 0, len(STEPS))
     challenger = _Model(objects, job.challenger)
     champion = None if job.champion is None else _Model(objects, job.champion)
+    rules = rules_of(job.gate)
+    _check_metrics(rules, challenger.signature.predicts)
     holdout = _unseen(dataset.read(objects, job.dataset, HOLDOUT), [m for m in (challenger, champion) if m])
-    scores = challenger.scores(holdout), _champion_scores(job, objects, challenger, champion, holdout)
+    outputs = challenger.outputs(holdout), _champion_outputs(job, objects, challenger, champion, holdout)
     report.progress("judge", 1, len(STEPS))
+    task, new, old = _comparable(challenger, champion, *outputs)
     verdict = judge_gate(
-        rules_of(job.gate),
-        challenger.signature.predicts,
+        rules,
+        task,
         holdout.column(LABEL).to_numpy(),
-        *scores,
+        new,
+        old,
         holdout.column(challenger.signature.entity).to_pylist(),
         seed=job.seed,
     )
     report.result(EvaluateResult(report=verdict))
 
 
-def _champion_scores(
+def _check_metrics(rules: list[GateRule], task: Task) -> None:
+    if why := tasks.lacking(task, (rule.metric for rule in rules)):
+        raise InvalidData(f"{why}; correct spec.promotion.gate")
+
+
+def _comparable(
+    challenger: "_Model", champion: "_Model | None", new: NDArray[np.float64], old: NDArray[np.float64] | None
+) -> tuple[Task, NDArray[np.float64], NDArray[np.float64] | None]:
+    """The task that judges both models, and their outputs as outputs of it."""
+    of = challenger.signature.predicts
+    if champion is None or old is None:
+        return of, new, None
+    task = of.joined(champion.signature.predicts)
+    return task, task.adopted(new, of), task.adopted(old, champion.signature.predicts)
+
+
+def _champion_outputs(
     job: EvaluateInput, objects: ObjectStore, challenger: "_Model", champion: "_Model | None", holdout: pa.Table
 ) -> NDArray[np.float64] | None:
     """The champion on the rows of the holdout, with its own features; None if the gate compares nothing that it could score.
 
     Raises:
-        InvalidData: The gate compares, and a feature of the champion is nowhere to be had.
+        InvalidData: The gate compares, and the champion is of another task, or a feature of it is nowhere to be had.
     """
     if champion is None:
         return None
-    rows = _with_features(objects, holdout, champion.signature, challenger.signature, job.champion_sources)
-    lacking = next((i for i in champion.signature.inputs if i.name not in rows.column_names), None)
+    compares = bool(job.gate.must_beat or job.gate.non_inferior)
+    named = f"the champion{f', version {job.champion_version},' if job.champion_version else ''}"
+    alone = (
+        "leave out mustBeat and nonInferior in spec.promotion.gate to judge the new version without a comparison; then try the "
+        "version again"
+    )
+    old, new = champion.signature, challenger.signature
+    if old.task != new.task:
+        if not compares:
+            return None
+        raise InvalidData(
+            f"{named} is of task {old.task} and the new version of {new.task}, which have no metric in common: serve the new one "
+            f"by a ModelDeployment of its own, or {alone}"
+        )
+    rows = _with_features(objects, holdout, old, new, job.champion_sources)
+    lacking = next((i for i in old.inputs if i.name not in rows.column_names), None)
     if lacking is None:
-        return champion.scores(rows)
-    if not job.gate.must_beat and not job.gate.non_inferior:
+        return champion.outputs(rows)
+    if not compares:
         return None
     raise InvalidData(
-        f"the champion{f', version {job.champion_version},' if job.champion_version else ''} needs feature {lacking.name!r} of "
-        f"FeatureSet {lacking.feature_set}, which the dataset of the new version does not have and that FeatureSet does not "
-        "provide any more: create and materialise it with this feature, or leave out mustBeat and nonInferior in "
-        "spec.promotion.gate to judge the new version without a comparison; then try the version again"
+        f"{named} needs feature {lacking.name!r} of FeatureSet {lacking.feature_set}, which the dataset of the new version does "
+        f"not have and that FeatureSet does not provide any more: create and materialise it with this feature, or {alone}"
     )
 
 
@@ -114,7 +149,7 @@ class _Model:
         self.signature = signature_in(files)
         self._content = files[MODEL]
 
-    def scores(self, rows: pa.Table) -> NDArray[np.float64]:
+    def outputs(self, rows: pa.Table) -> NDArray[np.float64]:
         size = rows_per_piece(len(self.signature.inputs))
         pieces = (rows.slice(start, size) for start in range(0, rows.num_rows, size))
         return signature.score_all(self._content, pieces, self.signature.inputs)

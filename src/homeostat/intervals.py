@@ -6,6 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+NOISE, SMALL = 1e-12, 1e-4
+"""Figures between these would be 0 to four places."""
+
 Z = 1.959963984540054
 """Standard normal quantile of 0.975, for two-sided 95 % bounds."""
 
@@ -21,6 +24,16 @@ class Estimate:
     lower: float
     upper: float
     samples: float
+
+
+def figure(value: float, sign: str = "") -> str:
+    """A figure as sentences have it: to four places, or to four significant digits where these would show nothing of it.
+
+    Args:
+        value: What is written.
+        sign: "+" where a positive one has its sign, too.
+    """
+    return f"{value:{sign}.4f}" if not NOISE < abs(value) < SMALL else f"{value:{sign}.4g}"
 
 
 def normal(value: float, standard_error: float, samples: float, *, least: float, most: float = math.inf) -> Estimate:

@@ -55,7 +55,11 @@ def _kstatus(
     """Ready says whether the champion answers; Reconciling whether something is on its way; Stalled who must act."""
     generation = resource.metadata.generation
     moving = _on_its_way(resource, status, observed)
-    ended = _ambiguous(resource, status, observed) or _ended(resource, status, observed)
+    ended = (
+        _unknown_metric(resource, status, observed)
+        or _ambiguous(resource, status, observed)
+        or _ended(resource, status, observed)
+    )
     old, left_out = status.conditions, note(observed.unreadable)
     if status.stable is None:
         reason, message = moving or ended or _waiting(resource)
@@ -87,6 +91,8 @@ def _on_its_way(
     resource: ModelDeployment, status: ModelDeploymentStatus, observed: ModelDeploymentObservation
 ) -> ConditionUpdate | None:
     candidate, pin = status.candidate, resource.spec.registered.version
+    if candidate is not None and evaluation.unknown_metrics(resource, status, observed):
+        return None
     if candidate is not None:
         return _candidate(resource, candidate, observed)
     if pin is not None and not observed.numbered(pin) and (status.stable is None or status.stable.version != pin):
@@ -161,6 +167,16 @@ def _unregistered(stable: ServedVersion, observed: ModelDeploymentObservation) -
     if observed.registered.get(stable.version, stable.digest) == stable.digest:
         return ""
     return f" The registry does not have its files as version {stable.version}: {candidates.COUNTED_ANEW}."
+
+
+def _unknown_metric(
+    resource: ModelDeployment, status: ModelDeploymentStatus, observed: ModelDeploymentObservation
+) -> ConditionUpdate | None:
+    why = evaluation.unknown_metrics(resource, status, observed)
+    if status.candidate is None or not why:
+        return None
+    message = f"Version {status.candidate.version} is not evaluated: {why}. Correct spec.promotion.gate."
+    return ModelDeploymentReason.UNKNOWN_METRIC, message
 
 
 def _ambiguous(

@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import assert_never
 
+from homeostat import tasks
 from homeostat.api.common import decimal
 from homeostat.api.v1alpha1.gate import Gate, GateRecord, MetricComparison
 from homeostat.api.v1alpha1.modeldeployment import (
@@ -81,8 +82,24 @@ def decision_on(
     resource: ModelDeployment, status: ModelDeploymentStatus, observed: ModelDeploymentObservation, now: datetime
 ) -> Decision[EvaluateResult]:
     """What to do about the evaluation of a candidate that is not through the gate; none is due without one."""
-    policy = replace(POLICY, due=_due(status.candidate, now))
+    due = None if unknown_metrics(resource, status, observed) else _due(status.candidate, now)
+    policy = replace(POLICY, due=due)
     return decide(recorded_evaluation(resource, status), observed.evaluation, policy, resource.metadata.uid, now)
+
+
+def unknown_metrics(
+    resource: ModelDeployment, status: ModelDeploymentStatus, observed: ModelDeploymentObservation
+) -> str:
+    """A sentence on the metrics of the gate that the task of a candidate before it does not have; empty if it has all.
+
+    No evaluation could pass or fail them, so that none is started until the gate is corrected.
+    """
+    candidate, gate = status.candidate, resource.spec.promotion.gate
+    if candidate is None or candidate.gate_passed or candidate.evaluation:
+        return ""
+    version = observed.available(candidate.version, candidate.digest)
+    named = [rule.metric for rule in gate.minimum] + [rule.metric for rule in (*gate.must_beat, *gate.non_inferior)]
+    return tasks.lacking(tasks.made(version.task), named) if version else ""
 
 
 def _due(candidate: Candidate | None, now: datetime) -> datetime | None:

@@ -10,6 +10,7 @@ from homeostat.pod_settings import EVALUATION, PREDICTOR
 from homeostat.reconcile.stored import Unreadable
 from homeostat.runs import EvaluateResult, FeatureSource
 from homeostat.signals.shadow import ShadowComparison
+from homeostat.tasks import UNNAMED
 from homeostat_operators.core.runs import RunObservation
 
 
@@ -24,6 +25,8 @@ class Available:
     feature_sets: tuple[str, ...]
     """Those that it was trained on; Lookup reads the first."""
     dataset: BundleRef
+    task: str = UNNAMED.name
+    """What it predicts, by the name of its task."""
     completed: datetime | None = None
     """When the TrainingJob completed; None in an observation recorded before v0.2.0."""
 

@@ -56,7 +56,9 @@ def plan(resource: ModelDeployment, observed: ModelDeploymentObservation, now: d
         *_update_registry(resource, status, observed),
     )
     is_well = status.stable is None or (serving is not None and serving.complete)
-    return Plan(status=status, actions=actions, requeue_after=_requeue_after(resource, status, now, is_well=is_well))
+    is_waiting = bool(evaluation.unknown_metrics(resource, status, observed))
+    requeue = _requeue_after(resource, status, now, is_well=is_well, is_waiting=is_waiting)
+    return Plan(status=status, actions=actions, requeue_after=requeue)
 
 
 def _url(resource: ModelDeployment, observed: ModelDeploymentObservation) -> str:
@@ -127,10 +129,10 @@ def _is_registered(version: Identified, observed: ModelDeploymentObservation) ->
 
 
 def _requeue_after(
-    resource: ModelDeployment, status: ModelDeploymentStatus, now: datetime, *, is_well: bool
+    resource: ModelDeployment, status: ModelDeploymentStatus, now: datetime, *, is_well: bool, is_waiting: bool
 ) -> timedelta:
     delays = [IDLE_POLL_INTERVAL if is_well else UNREADY_POLL_INTERVAL]
-    if status.candidate is not None:
+    if status.candidate is not None and not is_waiting:
         delays.append(_candidate_poll_interval(resource, status.candidate, now))
     delays += [entry.since + rollout.DRAIN - now for entry in status.draining]
     return max(min(delays), timedelta(seconds=1))

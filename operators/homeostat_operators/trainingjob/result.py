@@ -5,6 +5,7 @@ from datetime import datetime
 
 from pydantic import ValidationError
 
+from homeostat.api.common import decimal
 from homeostat.api.v1alpha1 import TrainingJob, TrainingJobStatus
 from homeostat.api.v1alpha1.trainingjob import DatasetRecord, MetricValue, ModelVersion, Progress, Provenance
 from homeostat.engines.runs import RunState
@@ -26,7 +27,7 @@ def taken(
             "run": status.run.model_copy(update={"completion_time": now}) if status.run else None,
             "progress": Progress(completed_steps=1, total_steps=1, summary="100%"),
             "steps": list(job.steps) if job else status.steps,
-            "metrics": [MetricValue(name=name, value=f"{value:.6f}") for name, value in metrics],
+            "metrics": [MetricValue(name=name, value=decimal(value)) for name, value in metrics],
             "model": ModelVersion(name=model_name(resource), uri=delivered.model.uri, digest=delivered.model.digest),
             "dataset": DatasetRecord(**delivered.dataset.model_dump()),
             "provenance": recorded.model_copy(

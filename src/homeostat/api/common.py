@@ -1,5 +1,6 @@
 """Types that every kind shares: object metadata, conditions, bounded strings, references."""
 
+import math
 import re
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -25,6 +26,10 @@ DIGEST_PATTERN = r"^sha256:[0-9a-f]{64}$"
 
 ResourceName = Annotated[str, StringConstraints(pattern=NAME_PATTERN, max_length=NAME_LIMIT)]
 FieldName = Annotated[str, StringConstraints(pattern=FIELD_PATTERN, max_length=63)]
+METRIC_PATTERN = r"^[A-Za-z][A-Za-z0-9_]*$"
+MetricName = Annotated[str, StringConstraints(pattern=METRIC_PATTERN, max_length=63)]
+"""A metric of a model's task; which ones there are is known only where spec and model meet."""
+
 Decimal = Annotated[str, StringConstraints(pattern=DECIMAL_PATTERN, max_length=32)]
 S3Uri = Annotated[str, StringConstraints(pattern=S3_PATTERN, max_length=1024)]
 Digest = Annotated[str, StringConstraints(pattern=DIGEST_PATTERN, max_length=71)]
@@ -40,9 +45,17 @@ INT_OR_STRING = "x-kubernetes-int-or-string"
 """Schema marker of a text that may also be given as a whole number."""
 
 
+LARGEST_DECIMAL = 1e24
+"""Larger numbers would not fit into a `Decimal`."""
+
+SMALL, MOST_PLACES = 1e-3, 12
+
+
 def decimal(value: float) -> str:
-    """A number as `Decimal` writes it, to six places."""
-    return f"{value:.6f}"
+    """A number as `Decimal` writes it: to six places, a small one to six significant digits, one too large as the largest."""
+    if not 10**-MOST_PLACES <= abs(value) < SMALL:
+        return f"{min(max(value, -LARGEST_DECIMAL), LARGEST_DECIMAL):.6f}"
+    return f"{value:.{min(MOST_PLACES, 5 - math.floor(math.log10(abs(value))))}f}"
 
 
 def map_list(*keys: str) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from pydantic import Field
 
 from homeostat.documents import TolerantDocument
+from homeostat.intervals import figure
 from homeostat.signals.comparison import RESAMPLES, SEED, PairedComparison, compare
 from homeostat.tasks import Method, Metric, Task
 
@@ -115,7 +116,7 @@ def _minimum(metric: Metric, rule: GateRule, seen: PairedComparison) -> tuple[Ru
         return RuleOutcome.NOT_SHOWN, f"{rule.metric} is not defined on these {seen.rows} rows ({metric.undefined})."
     good = metric.meets(seen.challenger, rule.bound)
     sentence = (
-        f"{rule.metric} is {seen.challenger:.4f}, required is {metric.better} {rule.bound:g}: "
+        f"{rule.metric} is {figure(seen.challenger)}, required is {metric.better} {rule.bound:g}: "
         f"{'met' if good else 'not met'}."
     )
     return (RuleOutcome.PASSED if good else RuleOutcome.FAILED), sentence
@@ -134,7 +135,8 @@ def _comparison(metric: Metric, rule: GateRule, seen: PairedComparison) -> tuple
         raise ValueError(f"margin of {rule.metric} is {margin:g}; give a number that is not negative")
     bound = margin if beat else -margin
     aim = f"better by more than {margin:.4g}" if beat else f"no worse than by {margin:.4g}"
-    figures = f"{rule.metric} gains {seen.difference:+.4f} (95 % {seen.lower:+.4f} to {seen.upper:+.4f})"
+    difference, lower, upper = (figure(one, "+") for one in (seen.difference, seen.lower, seen.upper))
+    figures = f"{rule.metric} gains {difference} (95 % {lower} to {upper})"
     if seen.lower > bound:
         return RuleOutcome.PASSED, f"{figures}: shown to be {aim}."
     if seen.upper < min(0.0, bound):

@@ -3,7 +3,7 @@
 docs/adr/0019 has the reasons for its shape.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TypeAlias
 
 from homeostat.tasks.binary import BinaryClassification, BinaryCohort
@@ -49,6 +49,14 @@ def made(name: str, fit: Fit = Fit()) -> Task:  # noqa: B008 - immutable
     return _MADE[name](fit)
 
 
+def lacking(task: Task, metrics: Iterable[str]) -> str:
+    """A sentence on those of these metrics that the task does not have, with those that it has; empty if there is none."""
+    unknown = [name for name in dict.fromkeys(metrics) if name not in task.metrics]
+    if not unknown:
+        return ""
+    return f"{task.name} has no metric {', '.join(map(repr, unknown))}; it has {', '.join(task.metrics)}"
+
+
 __all__ = [
     "TASKS",
     "UNNAMED",
@@ -63,6 +71,7 @@ __all__ = [
     "Metric",
     "Task",
     "Units",
+    "lacking",
     "made",
     "named",
 ]

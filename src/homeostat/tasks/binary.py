@@ -200,6 +200,14 @@ class BinaryClassification:
     metrics = METRICS
     cohort_type = BinaryCohort
 
+    def joined(self, other: Self) -> Self:  # noqa: ARG002 - models of all trainings are judged alike
+        """See Task."""
+        return self
+
+    def adopted(self, outputs: Floats, of: Self) -> Floats:  # noqa: ARG002 - as above
+        """See Task."""
+        return outputs
+
     def wrong_label(self, labels: Labels) -> int | None:
         """See Task."""
         wrong = np.flatnonzero((labels != 0) & (labels != 1))

@@ -211,6 +211,18 @@ class MulticlassClassification:
     metrics = METRICS
     cohort_type = MulticlassCohort
 
+    def joined(self, other: Self) -> Self:
+        """See Task; its classes are sorted."""
+        return self if self.classes == other.classes else type(self)(tuple(sorted({*self.classes, *other.classes})))
+
+    def adopted(self, outputs: Floats, of: Self) -> Floats:
+        """See Task; a class that the model does not know has the probability 0."""
+        if self.classes == of.classes:
+            return outputs
+        given = np.zeros((len(outputs), len(self.classes)))
+        given[:, [self.classes.index(name) for name in of.classes]] = outputs
+        return given
+
     def wrong_label(self, labels: Labels) -> int | None:
         """See Task."""
         for row, label in enumerate(labels.tolist()):

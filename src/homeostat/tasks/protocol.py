@@ -181,6 +181,14 @@ class Task(Protocol):
         """What `cohort` makes, as a document."""
         ...
 
+    def joined(self, other: Self) -> Self:
+        """The task that judges models of both trainings: it has the classes of either."""
+        ...
+
+    def adopted(self, outputs: Floats, of: Self) -> Floats:
+        """Outputs of a model of the task `of`, which this one was joined from, as outputs of this one."""
+        ...
+
     def wrong_label(self, labels: Labels) -> int | None:
         """Index of the first value that is no label; None where all are."""
         ...

@@ -259,6 +259,14 @@ class Regression:
     metrics = METRICS
     cohort_type = RegressionCohort
 
+    def joined(self, other: Self) -> Self:  # noqa: ARG002 - models of all trainings are judged alike
+        """See Task."""
+        return self
+
+    def adopted(self, outputs: Floats, of: Self) -> Floats:  # noqa: ARG002 - as above
+        """See Task."""
+        return outputs
+
     def wrong_label(self, labels: Labels) -> int | None:
         """See Task."""
         wrong = np.flatnonzero(~np.isfinite(np.asarray(labels, dtype=np.float64)))

@@ -209,7 +209,7 @@ REFUSED = [
     Case("ModelDeployment", {"rollout.steps": [{"weight": 1}] * 17}, "must have at most 16"),
     Case("ModelDeployment", {"rollout.progressDeadlineSeconds": 9}, "greater than or equal to 10"),
     Case("ModelDeployment", {"promotion.gate.minimum.0.value": "1e-3"}, PATTERN),
-    Case("ModelDeployment", {"promotion.gate.minimum.0.metric": "f1"}, "supported values"),
+    Case("ModelDeployment", {"promotion.gate.minimum.0.metric": "log loss"}, PATTERN),
     Case("ModelDeployment", {"promotion.gate.mustBeat": [{"metric": "auc"}, {"metric": "auc"}]}, "Duplicate value"),
     Case("ModelDeployment", {"rollback": {"on": ["Latency"]}}, "supported values"),
     Case("ModelDeployment", {"rollback": {"historyLimit": 51}}, "less than or equal to 50"),

@@ -3,9 +3,9 @@ from datetime import timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
-from homeostat.api.common import format_duration, parse_duration
+from homeostat.api.common import Decimal, decimal, format_duration, parse_duration
 from homeostat.api.v1alpha1.dataset import LabelSource
 from homeostat.api.v1alpha1.featureset import RESERVED_NAMES
 from homeostat.artifacts.dataset import LABEL, TIME
@@ -60,6 +60,24 @@ def test_a_feature_with_a_name_that_is_taken_is_refused_by_name(name: str) -> No
 def test_an_entity_with_a_name_that_is_taken_is_refused_by_name(name: str) -> None:
     with pytest.raises(ValidationError, match=rf"entities\[0\]\.name '{name}' cannot be used: .*; rename the column"):
         a_feature_set(entities=[{"name": name, "type": "String"}], expectations=[])
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.0, "0.000000"),
+        (0.8287194, "0.828719"),
+        (-0.0123456, "-0.012346"),
+        (0.000012345678, "0.0000123457"),
+        (-4.2e-9, "-0.000000004200"),
+        (1e-17, "0.000000"),
+        (12345678.25, "12345678.250000"),
+        (-3.0e38, "-999999999999999983222784.000000"),
+    ],
+)
+def test_a_number_is_written_so_that_something_of_it_is_seen_and_admission_takes_it(value: float, text: str) -> None:
+    assert decimal(value) == text
+    assert TypeAdapter(Decimal).validate_python(text) == text
 
 
 def test_reserved_names_are_the_models_output_and_the_columns_of_every_dataset() -> None:

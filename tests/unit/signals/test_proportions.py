@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from homeostat.intervals import figure
 from homeostat.signals import difference_lower
 
 DRAWS = 2000
@@ -29,6 +30,21 @@ def test_the_lower_bound_of_a_difference_is_that_of_newcombes_table(
 @pytest.mark.parametrize(("first", "second"), [((0, 0), (1, 9)), ((9, 9), (0, 0))])
 def test_without_trials_any_difference_is_possible(first: tuple[int, int], second: tuple[int, int]) -> None:
     assert difference_lower(first, second) == -1
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.81234, "0.8123"),
+        (0.0, "0.0000"),
+        (1e-17, "0.0000"),
+        (0.0004123, "0.0004"),
+        (3.14159e-6, "3.142e-06"),
+        (-2e5, "-200000.0000"),
+    ],
+)
+def test_a_figure_is_written_so_that_something_of_it_is_seen(value: float, text: str) -> None:
+    assert figure(value) == text
 
 
 def test_a_part_of_a_trial_counts_as_such() -> None:

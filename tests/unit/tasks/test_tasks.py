@@ -47,6 +47,28 @@ def test_the_platform_offers_binary_classification_which_is_the_task_of_what_nam
     assert (tasks.UNNAMED.output, tasks.UNNAMED.label_form) == ("probability", "0 and 1, or booleans")
 
 
+def test_metrics_that_a_task_lacks_are_named_with_those_that_it_has() -> None:
+    assert tasks.lacking(tasks.UNNAMED, ["auc", "brier"]) == ""
+    why = tasks.lacking(tasks.UNNAMED, ["rmse", "auc", "mae", "rmse"])
+    assert why.startswith("BinaryClassification has no metric 'rmse', 'mae'; it has auc, logloss, ")
+
+
+def test_models_of_different_classes_are_judged_on_the_classes_of_either() -> None:
+    old, new = MulticlassClassification(("b", "a")), MulticlassClassification(("b", "c"))
+    both = new.joined(old)
+    assert both == MulticlassClassification(("a", "b", "c"))
+    assert both.adopted(np.array([[0.25, 0.75]]), old).tolist() == [[0.75, 0.25, 0.0]]
+    assert both.adopted(np.array([[0.25, 0.75]]), new).tolist() == [[0.0, 0.25, 0.75]]
+    assert old.joined(old) is old
+
+
+@pytest.mark.parametrize("task", [BinaryClassification(), Regression(1.0, 2.0)])
+def test_models_of_one_number_are_judged_as_they_are(task: Task) -> None:
+    outputs = np.array([0.5, 0.25])
+    assert task.joined(task) is task
+    assert task.adopted(outputs, task) is outputs
+
+
 RECORDED = '{"model": "n.m", "entity": "e", "featureSets": ["f"], "inputs": [{"name": "a", "datatype": "FP64", "feature_set": "f"}]'
 
 

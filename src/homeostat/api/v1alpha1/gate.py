@@ -5,24 +5,26 @@ from typing import Annotated
 
 from pydantic import Field
 
-from homeostat.api.common import Decimal, Message, SpecModel, StatusModel, map_list
-from homeostat.tasks import UNNAMED, Better
-from homeostat.tasks.binary import BinaryMetric
-
-_FALLING = " and ".join(metric.name for metric in UNNAMED.metrics.values() if metric.better is Better.SMALLER)
+from homeostat.api.common import Decimal, Message, MetricName, SpecModel, StatusModel, map_list
 
 
 class Minimum(SpecModel):
     """An absolute bound that the challenger must meet."""
 
-    metric: Annotated[BinaryMetric, Field(description="Metric on the holdout.")]
-    value: Annotated[Decimal, Field(description=f"Minimum value of the metric; for {_FALLING}, the maximum.")]
+    metric: Annotated[MetricName, Field(description="Metric of the model's task on the holdout.")]
+    value: Annotated[
+        Decimal,
+        Field(
+            description="Minimum value of the metric; for one that is better when smaller, such as logloss or rmse, the maximum; "
+            "for bias, the largest distance from 0."
+        ),
+    ]
 
 
 class Comparison(SpecModel):
     """A bound on the difference between challenger and champion."""
 
-    metric: Annotated[BinaryMetric, Field(description="Metric on the holdout.")]
+    metric: Annotated[MetricName, Field(description="Metric of the model's task on the holdout.")]
     margin: Annotated[Decimal | None, Field(description="Margin in units of the metric; a positive number.")] = None
 
 
@@ -75,7 +77,7 @@ class GateRecord(StatusModel):
     rows: Annotated[int, Field(description="Number of holdout rows.", ge=0)] = 0
     metrics: Annotated[
         list[MetricComparison],
-        Field(description="Metrics of both models.", max_length=8, json_schema_extra=map_list("name")),
+        Field(description="Metrics of both models.", max_length=32, json_schema_extra=map_list("name")),
     ] = []
     messages: Annotated[list[Message], Field(description="Result of each rule in words.", max_length=24)] = []
     time: Annotated[datetime, Field(description="Time at which the verdict was recorded.")]

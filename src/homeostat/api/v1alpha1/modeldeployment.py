@@ -366,3 +366,4 @@ class ModelDeploymentReason(StrEnum):
     RECORDING = "Recording"
     NOT_OBSERVED = "NotObserved"
     AMBIGUOUS_VERSION = "AmbiguousVersion"
+    UNKNOWN_METRIC = "UnknownMetric"

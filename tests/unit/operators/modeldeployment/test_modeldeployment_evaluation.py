@@ -16,8 +16,8 @@ from homeostat.testing.builders import DIGEST, a_feature_set, a_model_deployment
 from homeostat_operators.core.actions import Launch, SetAlias, Stop, TagVersion
 from homeostat_operators.core.runs import Nothing, Reserve, RunObservation
 from homeostat_operators.modeldeployment.evaluation import POLICY, decision_on, recorded_evaluation
-from homeostat_operators.modeldeployment.plan import plan
-from unit.operators.modeldeployment.world import World, a_report, digest, in_canary, serving_one
+from homeostat_operators.modeldeployment.plan import IDLE_POLL_INTERVAL, plan
+from unit.operators.modeldeployment.world import World, a_report, a_version, digest, in_canary, serving_one
 
 PAUSES = {1: 10, 2: 20}
 """Seconds before the next evaluation, by the number of failures in a row."""
@@ -51,6 +51,29 @@ def evaluations(number: int = 0, *runs: RunState) -> RunObservation[EvaluateResu
 def an_evaluation(number: int, **fields: Any) -> RunState:
     owner = a_model_deployment().metadata.uid
     return RunState(f"churn-evaluate-{number}", number, f"uid-{number}", owner, **fields)
+
+
+def of_a_regression(metric: str, **changes: Any) -> dict[str, Any]:
+    return {"promotion": {"gate": {"minimum": [{"metric": metric, "value": "2.5"}]}}, **changes}
+
+
+def test_a_gate_with_a_metric_of_another_task_waits_until_it_is_corrected() -> None:
+    numbers = replace(a_version("1"), task="Regression")
+    world = World(resource=a_model_deployment(**of_a_regression("auc")), versions=[], recorded=[numbers]).turns(3)
+    assert (world.jobs, world.status.history, world.status.candidate.evaluation) == ([], [], 0)
+    assert (world.reason("Stalled"), world.wait) == ("UnknownMetric", IDLE_POLL_INTERVAL)
+    message = world.condition("Stalled").message
+    assert message.startswith("Version 1 is not evaluated: Regression has no metric 'auc'; it has rmse, mae, ")
+    assert message.endswith(". Correct spec.promotion.gate.")
+    world.spec(**of_a_regression("rmse"))
+    assert world.turn().jobs == ["churn-evaluate-1"]
+
+
+def test_a_champion_serves_while_the_gate_of_its_successor_has_a_metric_of_another_task() -> None:
+    world = serving_one()
+    world.recorded.append(replace(a_version("2"), task="Regression"))
+    world.turns(2)
+    assert (world.ready, world.reason(), world.jobs[1:]) == (True, "UnknownMetric", [])
 
 
 @pytest.mark.parametrize("kind", RULES)
