@@ -18,7 +18,11 @@ from seldon_core.proto.prediction_pb2 import SeldonMessage
 from seldon_core.utils import construct_response, construct_response_json, get_meta_from_proto, seldon_message_to_json
 
 TOLERANCE = 1e-4
-"""Largest difference between a recorded prediction and the same one made here."""
+"""Largest difference between a recorded prediction and the same one made here: of a probability, or in deviations of the labels
+of training."""
+
+ROUNDING = 1e-6
+"""The same of a number's own size: models add up in single precision."""
 
 LARGEST = 3.4028234663852886e38
 """Largest number of single precision, in which models compute."""
@@ -71,7 +75,7 @@ class HomeostatModel:
 
     def class_names(self) -> list[str]:
         """Names of the columns of an answer."""
-        return [self._signature["output"]["name"]]
+        return self._signature.get("classes") or [self._signature["output"]["name"]]
 
     def tags(self) -> dict[str, str]:
         """What every answer says of the model."""
@@ -91,18 +95,29 @@ class HomeostatModel:
         return {name: _checked(columns[name], name, datatype) for name, datatype in inputs.items()}
 
     def _scores(self, columns: Columns) -> NDArray[np.float32]:
-        """The probability of the positive class, [N, 1]."""
+        """The probability of the positive class or a number, [N, 1], or those of all classes, [N, classes]."""
         inputs, output = self._signature["inputs"], self._signature["output"]["name"]
         feed = {i["name"]: _tensor(columns[i["name"]], text=i["datatype"] == "BYTES") for i in inputs}
         (result,) = self._session.run([output], feed)
-        # A classifier with one column per class keeps the positive one last; a single column is that probability.
-        return np.asarray(result.reshape(len(result), -1)[:, -1:])
+        # A binary classifier with one column per class keeps the positive one last; a single column is that probability.
+        scores = np.asarray(result.reshape(len(result), -1)[:, -len(self.class_names()) :])
+        if not np.isfinite(scores).all():
+            row = int(np.flatnonzero(~np.isfinite(scores).all(axis=1))[0])
+            raise _mistake(
+                f"row {row}: the model gives {scores[row].tolist()}, and a prediction must be finite; train the model again"
+            )
+        return scores
 
     def _check_examples(self, examples: list[dict[str, Any]]) -> None:
         columns = {i["name"]: [e["inputs"].get(i["name"]) for e in examples] for i in self._signature["inputs"]}
-        recorded = np.array([[e["probability"]] for e in examples])
+        outputs = [e.get("output", e.get("probability")) for e in examples]
+        recorded = np.array(outputs, dtype=np.float64).reshape(len(examples), -1)
+        scale = (self._signature.get("units") or {}).get("scale", 1.0)
+        scores = self._scores(columns)
         # Written so that NaN fails too.
-        if not np.all(np.abs(self._scores(columns) - recorded) <= TOLERANCE):
+        if scores.shape != recorded.shape or not np.all(
+            np.abs(scores - recorded) <= TOLERANCE * scale + ROUNDING * np.abs(recorded)
+        ):
             raise ValueError(f"{self._uri}: the model does not predict its examples as at training; it is not served")
 
 

@@ -29,8 +29,9 @@ from homeostat_services.predictor.__main__ import assemble, serve
 from homeostat_services.predictor.app import Application
 from homeostat_services.predictor.counters import Counters
 from homeostat_services.predictor.model import load as load_model
+from homeostat_services.predictor.outputs import OutputTensor
 from homeostat_services.predictor.prediction_log import ObserverSink, PredictionLog
-from homeostat_services.predictor.protocol import InferResponse, OutputTensor, Refusal
+from homeostat_services.predictor.protocol import InferResponse, Refusal
 from homeostat_services.predictor.service import Predictor
 from support import small_model
 from support.cpu_time import cpu_seconds

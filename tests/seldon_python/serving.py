@@ -9,7 +9,7 @@ import os
 import signal
 import socket
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,7 @@ import httpx
 
 from homeostat.engines.objects.memory import MemoryObjects
 from homeostat_services.predictor.__main__ import assemble, serve
-from homeostat_services.predictor.prediction_log import Prediction
+from homeostat_services.predictor.prediction_log import PredictedBy, Prediction
 from homeostat_services.predictor.settings import PredictorSettings
 from tools.cluster.settings import REPOSITORY
 from tools.waiting import until
@@ -80,7 +80,7 @@ class Customers:
 class Nowhere:
     """A sink that takes everything."""
 
-    async def send(self, batch: list[Prediction]) -> None:
+    async def send(self, batch: list[Prediction], models: Mapping[str, PredictedBy]) -> None:
         """Take it."""
 
 

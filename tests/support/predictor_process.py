@@ -3,7 +3,7 @@
 import asyncio
 import multiprocessing
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 
 from homeostat_services.predictor.__main__ import assemble, serve
-from homeostat_services.predictor.prediction_log import Prediction
+from homeostat_services.predictor.prediction_log import PredictedBy, Prediction
 from support import small_model
 from tools.waiting import until
 
@@ -43,7 +43,7 @@ class Pipe:
     def __init__(self, end: Connection) -> None:
         self._end = end
 
-    async def send(self, batch: list[Prediction]) -> None:
+    async def send(self, batch: list[Prediction], _models: Mapping[str, PredictedBy]) -> None:
         self._end.send([p.entity for p in batch])
 
 

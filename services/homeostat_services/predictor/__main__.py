@@ -36,7 +36,8 @@ def assemble(
     """
     model = load_model(objects, settings.model_uri, settings.model_digest)
     counters = Counters(settings.namespace, settings.deployment, settings.version, model.baseline, model.block.numbers)
-    log = PredictionLog(sink, counters)
+    models = {settings.version: model.outputs.by} if model.outputs.by else {}
+    log = PredictionLog(sink, counters, models)
     return Application(Predictor(settings, model, counters, online, log.put), log)
 
 

@@ -179,8 +179,14 @@ class Application:
             "versions": [settings.version],
             "platform": "onnxruntime_onnx",
             "inputs": [entity] if settings.features is FeatureMode.LOOKUP else [entity, *features],
-            "outputs": [{"name": signature.output.name, "datatype": "FP64", "shape": [-1]}],
-            "parameters": {"model": signature.model, "digest": settings.model_digest, "features": settings.features},
+            "outputs": predictor.model.outputs.described(),
+            "parameters": {
+                "model": signature.model,
+                "digest": settings.model_digest,
+                "features": settings.features,
+                "task": signature.task,
+                **({"classes": signature.classes} if signature.classes else {}),
+            },
         }
 
 

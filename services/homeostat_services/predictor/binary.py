@@ -4,6 +4,7 @@ Formats: little-endian numbers, one byte for a boolean, and for BYTES the length
 """
 
 import struct
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -92,6 +93,9 @@ def _texts(content: memoryview, count: int, field: str) -> list[str]:
     return texts
 
 
-def doubles(values: list[float]) -> bytes:
-    """Values of an FP64 tensor as bytes."""
-    return np.array(values, dtype="<f8").tobytes()
+def encoded(values: Sequence[Any], datatype: str) -> bytes:
+    """Values of an FP64 or a BYTES tensor as bytes; a text that is missing is empty."""
+    if datatype == "FP64":
+        return np.array(values, dtype="<f8").tobytes()
+    texts = [(value or "").encode() for value in values]
+    return b"".join(_LENGTH.pack(len(text)) + text for text in texts)

@@ -93,7 +93,7 @@ class FeatureCounts:
 
 
 class _Block:
-    """Numbers of up to `BLOCK_ROWS` rows, one row per input, and their scores."""
+    """Numbers of up to `BLOCK_ROWS` rows, one row per input, and their scores where these are numbers."""
 
     def __init__(self, inputs: int) -> None:
         self.rows = 0
@@ -117,6 +117,8 @@ class Counters:
         self.labels = {"namespace": namespace, "deployment": deployment, "version": version}
         self.features = [FeatureCounts(feature) for feature in baseline.features]
         self.score = None if baseline.score is None else FeatureCounts(baseline.score)
+        self._classes = self.score if self.score is not None and self.score.unseen is not None else None
+        self._scored = self.score is not None and self._classes is None
         positions = {name: position for position, name in enumerate(numbers)}
         self._numeric = [
             (positions[f.feature.name], f) for f in self.features if f.unseen is None and f.feature.name in positions
@@ -141,23 +143,27 @@ class Counters:
         self.seconds += seconds
 
     def served(
-        self, columns: Mapping[str, Sequence[Any]], scores: Sequence[float], numbers: Numbers | None = None
+        self, columns: Mapping[str, Sequence[Any]], scores: Sequence[Any], numbers: Numbers | None = None
     ) -> None:
         """Count the values of a request that was answered with predictions.
 
         Args:
             columns: Values by input name, one per row.
-            scores: The predictions.
+            scores: The predictions, numbers or classes.
             numbers: The inputs that the constructor names, one row per input.
         """
         # Nothing keeps a value: objects of a thousand rows are out of the processor's caches when they are counted.
         self._tally(columns)
+        if self._classes is not None:
+            _count_elements(self._classes.tally, scores)
         given = np.empty((0, len(scores))) if numbers is None else numbers
         done, block = 0, self._filling
         while done < len(scores):
             start, end = block.rows, min(block.rows + len(scores) - done, BLOCK_ROWS)
             taken = slice(done, done + end - start)
-            block.numbers[:, start:end], block.scores[start:end] = given[:, taken], scores[taken]
+            block.numbers[:, start:end] = given[:, taken]
+            if self._scored:
+                block.scores[start:end] = scores[taken]
             done, block.rows = taken.stop, end
             self._work_off(end - start)
             block = self._filling
@@ -200,7 +206,9 @@ class Counters:
         for each in self._tallied:
             each.fold()
             yield
-        if self.score is not None:
+        if self._classes is not None:
+            self._classes.fold()
+        elif self.score is not None:
             self.score.add_numbers(block.scores[: block.rows])
         block.rows = 0
 

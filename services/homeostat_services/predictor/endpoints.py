@@ -6,7 +6,8 @@ from typing import Protocol
 import msgspec
 
 from homeostat_services.predictor import binary, protocol, seldon
-from homeostat_services.predictor.protocol import InferResponse, OutputTensor, Refusal, ResultParameters
+from homeostat_services.predictor.outputs import Parameters
+from homeostat_services.predictor.protocol import InferResponse, Refusal
 from homeostat_services.predictor.service import Predictor
 from homeostat_services.request_origin import Origin
 
@@ -37,24 +38,27 @@ class V2Endpoint:
         self._predictor = predictor
         signature, settings = predictor.model.signature, predictor.settings
         self._accepted = protocol.accepted_datatypes(signature, predictor.entity_field)
-        self._output = signature.output.name
+        self._outputs = predictor.model.outputs
         self._served = (settings.deployment, settings.version)
 
     async def answer(self, body: bytes, headers: Mapping[str, str], origin: Origin) -> tuple[Headers, bytes]:
         """See Endpoint."""
         document, content = binary.split(body, headers.get(binary.JSON_LENGTH_HEADER))
         request = protocol.decode(document)
-        as_bytes = protocol.wants_binary(request, self._output)
+        wanted = protocol.requested(request, self._outputs.names)
         table = protocol.table(request, content, self._accepted)
         predicted = await self._predictor.predict(table, request.id or "", "id", origin)
-        values = binary.doubles(predicted.scores) if as_bytes else b""
-        output = OutputTensor(self._output, "FP64", [len(predicted.scores)])
-        if as_bytes:
-            output.parameters = ResultParameters(len(values))
-        else:
-            output.data = predicted.scores
-        answer = encode(InferResponse(*self._served, predicted.request_id, [output], predicted.about))
-        if not as_bytes:
+        outputs, values = [], b""
+        for name, as_bytes in wanted.items():
+            output = self._outputs.tensor(name, predicted.scores)
+            if as_bytes:
+                content_of = binary.encoded(output.data or (), output.datatype)
+                parameters = output.parameters or Parameters()
+                output.data, output.parameters = None, Parameters(len(content_of), parameters.classes)
+                values += content_of
+            outputs.append(output)
+        answer = encode(InferResponse(*self._served, predicted.request_id, outputs, predicted.about))
+        if not any(wanted.values()):
             return JSON, answer
         return [("content-type", BYTES_TYPE), (binary.JSON_LENGTH_HEADER, str(len(answer)))], answer + values
 
@@ -68,7 +72,7 @@ class SeldonEndpoint:
 
     def __init__(self, predictor: Predictor) -> None:
         self._predictor = predictor
-        self._output = predictor.model.signature.output.name
+        self._outputs = predictor.model.outputs
         self._tags = {"version": predictor.settings.version}
 
     async def answer(
@@ -82,7 +86,11 @@ class SeldonEndpoint:
         table = seldon.table(message)
         predicted = await self._predictor.predict(table, message.meta.puid, "meta.puid", origin)
         tags = {**predicted.about, **self._tags}
-        return JSON, encode(seldon.answer(message, predicted.request_id, self._output, predicted.scores, tags))
+        return JSON, encode(
+            seldon.answer(
+                message, predicted.request_id, self._outputs.columns, self._outputs.table(predicted.scores), tags
+            )
+        )
 
     def refusal(self, text: str, status: int) -> bytes:
         """See Endpoint."""

@@ -11,7 +11,6 @@ import onnxruntime as ort
 import structlog
 from numpy.typing import NDArray
 
-from homeostat import tasks
 from homeostat.artifacts import model as artifact
 from homeostat.artifacts.bundle import BundleRef
 from homeostat.artifacts.model import MODEL, MODEL_FILES, Example
@@ -20,10 +19,8 @@ from homeostat.artifacts.storage import fetch
 from homeostat.engines.objects import ObjectStore
 from homeostat.reconcile.errors import InvalidData
 from homeostat.signals.histogram import Baseline
+from homeostat_services.predictor.outputs import Outputs, outputs_of
 from homeostat_services.predictor.values import BlockReader, Blocks
-
-TOLERANCE = 1e-4
-"""Largest difference between a recorded prediction and the same one made here."""
 
 _log = structlog.get_logger()
 
@@ -39,6 +36,7 @@ class Model:
     """A model that gave its own recorded predictions; make it with `load`."""
 
     signature: Signature
+    outputs: Outputs
     baseline: Baseline
     session: ort.InferenceSession
 
@@ -55,21 +53,22 @@ class Model:
         run: Run = self.session.run if inner is None else inner.run
         return run
 
-    def scores(self, columns: Columns, blocks: Blocks | None = None) -> list[float]:
-        """The probability of the positive class, one per row.
+    def scores(self, columns: Columns, blocks: Blocks | None = None) -> list[Any]:
+        """The prediction of each row: a number, or one for each class.
 
         Args:
             columns: Every input of the signature.
             blocks: What `block` makes of them, where that is known already.
+
+        Raises:
+            InvalidRequest: A prediction is not finite.
         """
         numbers, texts = self.block.of(columns) if blocks is None else blocks
         # Blocks are converted and cut into columns: an array made for each input would cost more than the model.
         feed = dict(zip(self.block.numbers, numbers.astype(np.float32)[:, :, np.newaxis], strict=True))
         feed.update(zip(self.block.texts, texts[:, :, np.newaxis], strict=True))
         (result,) = self._run([self.signature.output.name], feed, None)
-        # A classifier with one column per class keeps the positive one last; a single column is that probability.
-        scores: list[float] = result.reshape(len(result), -1)[:, -1].tolist()
-        return scores
+        return self.outputs.of(result)
 
 
 def load(objects: ObjectStore, uri: str, digest: str) -> Model:
@@ -82,13 +81,9 @@ def load(objects: ObjectStore, uri: str, digest: str) -> Model:
     """
     files = fetch(objects, BundleRef(uri=uri, digest=digest), MODEL_FILES)
     signature = artifact.signature(files)
-    try:
-        tasks.named(signature.task)
-    except ValueError as error:
-        raise InvalidData(f"signature.json: {error}; use a release that does") from error
     if lacking := signature.lacking():
         _log.info("signature.json of an older training", lacking=", ".join(lacking))
-    model = Model(signature=signature, baseline=artifact.baseline(files), session=_session(files[MODEL]))
+    model = Model(signature, outputs_of(signature), artifact.baseline(files), _session(files[MODEL]))
     _check_inputs(model)
     _check_examples(model, artifact.examples(files))
     return model
@@ -114,6 +109,12 @@ def _check_inputs(model: Model) -> None:
     missing = declared.keys() - {feature.name for feature in model.baseline.features}
     if missing:
         raise InvalidData(f"baseline.json has no bins of {', '.join(sorted(missing))}; it was made for another model")
+    score = model.baseline.score
+    if score is not None and score.kind is not model.outputs.kind:
+        raise InvalidData(
+            f"baseline.json: score is {score.kind}, and the output of a {model.signature.task} is {model.outputs.kind}; "
+            "it was made for another model"
+        )
 
 
 def _check_examples(model: Model, examples: list[Example]) -> None:
@@ -125,9 +126,8 @@ def _check_examples(model: Model, examples: list[Example]) -> None:
     except Exception as error:
         raise InvalidData(f"the model cannot predict its own examples ({error}); train the model again") from error
     for row, (example, score) in enumerate(zip(examples, scores, strict=True)):
-        # Written so that NaN fails too.
-        if not np.abs(np.subtract(score, example.output)).max() <= TOLERANCE:
+        if not model.outputs.repeats(example.output, score):
             raise InvalidData(
                 f"example {row} was {example.output} at training and is {score} here, "
-                f"more than {TOLERANCE} apart; the model is not served"
+                "further apart than machines differ; the model is not served"
             )

@@ -3,8 +3,10 @@
 import asyncio
 import zlib
 from collections import deque
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import Protocol
 
 import msgspec
@@ -25,14 +27,23 @@ _log = structlog.get_logger()
 
 
 class Prediction(msgspec.Struct, omit_defaults=True, gc=False):
-    """One row that was answered; `mirrored`: for nobody, as the request was a copy."""
+    """One row that was answered, with a score or the probabilities of classes; `mirrored`: for nobody, the request was a copy."""
 
     id: str
     version: str
     entity: str
     time: float
-    score: float
+    score: float | None = None
     mirrored: bool = False
+    probabilities: list[float] | None = None
+
+
+class PredictedBy(msgspec.Struct, omit_defaults=True):
+    """What the observer has to know of a model to read its predictions: the task, with its classes or units."""
+
+    task: str
+    classes: list[str] | None = None
+    units: dict[str, float] | None = None
 
 
 class DeliveryError(Exception):
@@ -51,8 +62,8 @@ class DeliveryError(Exception):
 class Sink(Protocol):
     """Where batches go; a batch may be sent again: the receiver recognizes predictions by their ids."""
 
-    async def send(self, batch: list[Prediction]) -> None:
-        """Deliver a batch; raises DeliveryError."""
+    async def send(self, batch: list[Prediction], models: Mapping[str, PredictedBy]) -> None:
+        """Deliver a batch; `models` has those of its versions that are not binary. Raises DeliveryError."""
         ...
 
 
@@ -65,10 +76,11 @@ class ObserverSink:
         self._token = token
         self._pool = urllib3.PoolManager(timeout=urllib3.Timeout(total=TIMEOUT_SECONDS), retries=False)
 
-    async def send(self, batch: list[Prediction]) -> None:
+    async def send(self, batch: list[Prediction], models: Mapping[str, PredictedBy]) -> None:
         """See Sink."""
+        about = {**self._about, "models": models} if models else self._about
         # The client of the object store, in a thread: a client for event loops would be imported for this alone.
-        await asyncio.to_thread(self._post, msgspec.json.encode({**self._about, "predictions": batch}))
+        await asyncio.to_thread(self._post, msgspec.json.encode({**about, "predictions": batch}))
 
     def _post(self, body: bytes) -> None:
         # The kubelet renews the token's file; a copy kept here would expire.
@@ -90,10 +102,20 @@ def sampled(prediction_id: str, percent: int) -> bool:
 
 
 class PredictionLog:
-    """A bounded queue in front of a sink; the oldest give way when it is full, and are counted."""
+    """A bounded queue in front of a sink; the oldest give way when it is full, and are counted.
 
-    def __init__(self, sink: Sink, counters: Counters, capacity: int = CAPACITY) -> None:
-        self._sink, self._counters = sink, counters
+    Args:
+        models: By version, the models whose predictions are put here, but for binary ones.
+    """
+
+    def __init__(
+        self,
+        sink: Sink,
+        counters: Counters,
+        models: Mapping[str, PredictedBy] = MappingProxyType({}),
+        capacity: int = CAPACITY,
+    ) -> None:
+        self._sink, self._counters, self._models = sink, counters, models
         self._queue: deque[Prediction] = deque()
         self._capacity = capacity
         self._news = asyncio.Event()
@@ -148,7 +170,7 @@ class PredictionLog:
     async def _deliver(self, batch: list[Prediction]) -> list[Prediction]:
         """Send a batch; what has to be sent again. One prediction that is refused takes no other with it."""
         try:
-            await self._sink.send(batch)
+            await self._sink.send(batch, self._models)
         except DeliveryError as error:
             _log.warning(
                 "a batch of predictions did not arrive", error=str(error), count=len(batch), retryable=error.retryable

@@ -9,6 +9,7 @@ from homeostat.artifacts.signature import Datatype, Signature
 from homeostat_services.predictor import binary
 from homeostat_services.predictor.documents import decoder
 from homeostat_services.predictor.errors import InvalidRequest
+from homeostat_services.predictor.outputs import OutputTensor
 from homeostat_services.predictor.rows import Table, check_count, check_unique
 from homeostat_services.shortened import shortened
 
@@ -74,22 +75,6 @@ class InferRequest(msgspec.Struct):
     id: str | None = None
     outputs: list[RequestedOutput] | None = None
     parameters: RequestParameters | None = None
-
-
-class ResultParameters(msgspec.Struct):
-    """Parameters of an output that comes as bytes."""
-
-    binary_data_size: int
-
-
-class OutputTensor(msgspec.Struct, omit_defaults=True):
-    """One output: a value per row."""
-
-    name: str
-    datatype: str
-    shape: list[int]
-    data: list[float] | None = None
-    parameters: ResultParameters | None = None
 
 
 class InferResponse(msgspec.Struct):
@@ -201,28 +186,29 @@ def _binary(tensor: InputTensor, count: int, content: memoryview) -> tuple[list[
     return binary.decoded(content[:size], tensor.datatype, count, _field(tensor)), content[size:]
 
 
-def wants_binary(request: InferRequest, output: str) -> bool:
-    """Whether the answer's values are to come as bytes.
+def requested(request: InferRequest, names: tuple[str, ...]) -> dict[str, bool]:
+    """The outputs that the answer is to have, and whether the values of each are to come as bytes.
 
     Args:
         request: As `decode` gives it.
-        output: Name of the model's only output.
+        names: The model's outputs; all of them where the request names none.
 
     Raises:
         InvalidRequest: It asks for an output, or for a form of it, that this model does not have.
     """
     by_default = request.parameters is not None and request.parameters.binary_data_output
     if not request.outputs:
-        return by_default
-    for requested in request.outputs:
-        if requested.name != output:
+        return dict.fromkeys(names, by_default)
+    wanted = {}
+    for one in request.outputs:
+        if one.name not in names:
             raise InvalidRequest(
-                f"outputs: {shortened(requested.name)} is not an output of this model; it has {output!r}"
+                f"outputs: {shortened(one.name)} is not an output of this model; it has {' and '.join(map(repr, names))}"
             )
-        parameters = requested.parameters or OutputParameters()
+        parameters = one.parameters or OutputParameters()
         if parameters.classification or parameters.shared_memory_region is not None:
             raise InvalidRequest(
-                f"outputs[{output}].parameters: classification and shared_memory_region are not supported; omit them"
+                f"outputs[{one.name}].parameters: classification and shared_memory_region are not supported; omit them"
             )
-    given = request.outputs[-1].parameters
-    return by_default if given is None else given.binary_data
+        wanted[one.name] = by_default if one.parameters is None else parameters.binary_data
+    return wanted

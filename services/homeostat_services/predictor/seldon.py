@@ -96,12 +96,14 @@ def decode(body: bytes) -> SeldonMessage:
     return _decode(body)
 
 
-def answer(message: SeldonMessage, puid: str, output: str, scores: list[float], tags: dict[str, str]) -> SeldonMessage:
-    """The answer to a message, in its form: rows to rows, a tensor to everything else."""
+def answer(
+    message: SeldonMessage, puid: str, names: list[str], rows: list[list[float]], tags: dict[str, str]
+) -> SeldonMessage:
+    """The answer to a message, in its form: rows to rows, a tensor to everything else; a column for each name."""
     if message.data is not None and message.data.ndarray is not None:
-        data = Data([output], ndarray=[[score] for score in scores])
+        data = Data(names, ndarray=rows)
     else:
-        data = Data([output], tensor=Tensor([len(scores), 1], [*scores]))
+        data = Data(names, tensor=Tensor([len(rows), len(names)], [value for row in rows for value in row]))
     return SeldonMessage(data=data, meta=Meta(puid, {**message.meta.tags, **tags}))
 
 

@@ -1,7 +1,6 @@
 """Answers a request, whatever protocol it came by: features, prediction, counts, log."""
 
 import asyncio
-import math
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -28,16 +27,16 @@ NAMED_UNKNOWN = 10
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """Scores of a request's rows, in their order.
+    """Predictions of a request's rows, in their order.
 
     Attributes:
         request_id: The id of the request.
-        scores: NaN for a row whose entity is unknown.
+        scores: As `Outputs` has them, NaN for a row whose entity is unknown.
         about: What goes with them: deployment, model and, if there are any, the places of unknown entities.
     """
 
     request_id: str
-    scores: list[float]
+    scores: list[Any]
     about: dict[str, str]
 
 
@@ -72,7 +71,7 @@ class Predictor:
         self._reader = RowReader(model.signature, self.entity_field, settings.features)
 
     async def predict(self, table: Table, given_id: str, id_field: str, origin: Origin) -> Answer:
-        """The scores of a request's rows, counted and logged.
+        """The predictions of a request's rows, counted and logged.
 
         Args:
             table: What the request gives.
@@ -81,7 +80,7 @@ class Predictor:
             origin: How it came here.
 
         Raises:
-            InvalidRequest: A mistake of the caller.
+            InvalidRequest: A mistake of the caller, or a prediction that is not finite.
             PlatformError: The online store does not answer.
         """
         rows = self._reader.read(table)
@@ -96,10 +95,11 @@ class Predictor:
         scores = self.model.scores(known.columns, known.blocks)
         if not origin.mirrored:
             # Nobody is served by the answer to a copy; whoever answered the request itself has counted its values.
-            self.counters.served(known.columns, scores, known.blocks and known.blocks.numbers)
+            binned = self.model.outputs.binned(scores)
+            self.counters.served(known.columns, binned, known.blocks and known.blocks.numbers)
         about = self.about
         if unknown:
-            scores, rows = _spread(scores, unknown), _without(rows, unknown)
+            scores, rows = _spread(scores, unknown, self.model.outputs.missing), _without(rows, unknown)
             about = {**about, "unknown_entities": self._places(rows, unknown)}
         self._log_rows(request_id, rows, scores, mirrored=origin.mirrored)
         return Answer(request_id, scores, about)
@@ -109,12 +109,15 @@ class Predictor:
         named = ", ".join(rows.place.format(name=self.entity_field, row=row) for row in first)
         return f"{named} and {len(unknown) - NAMED_UNKNOWN} more" if len(unknown) > NAMED_UNKNOWN else named
 
-    def _log_rows(self, request_id: str, rows: Rows, scores: list[float], *, mirrored: bool) -> None:
+    def _log_rows(self, request_id: str, rows: Rows, scores: list[Any], *, mirrored: bool) -> None:
         now, version, percent = time.time(), self.settings.version, self.settings.payload_percent
         ids = [request_id] if rows.count == 1 else [f"{request_id}-{row}" for row in range(rows.count)]
+        vectors = isinstance(scores[0], list)
         # Without an entity no outcome could ever be matched by it.
         predictions = [
-            Prediction(prediction_id, version, entity, now, score, mirrored)
+            Prediction(prediction_id, version, entity, now, None, mirrored, score)
+            if vectors
+            else Prediction(prediction_id, version, entity, now, score, mirrored)
             for prediction_id, entity, score in zip(ids, rows.entities, scores, strict=True)
             if entity and (percent == 100 or sampled(prediction_id, percent))
         ]
@@ -151,10 +154,10 @@ class Predictor:
         return self._reader.with_features(rows, columns), unknown
 
 
-def _spread(scores: Sequence[float], unknown: frozenset[int]) -> list[float]:
-    """The scores of the known rows, each at its place, with NaN at those of the others."""
+def _spread(scores: Sequence[Any], unknown: frozenset[int], missing: Any) -> list[Any]:
+    """The scores of the known rows, each at its place, with `missing` at those of the others."""
     known = iter(scores)
-    return [math.nan if row in unknown else next(known) for row in range(len(scores) + len(unknown))]
+    return [missing if row in unknown else next(known) for row in range(len(scores) + len(unknown))]
 
 
 def _without(rows: Rows, unknown: frozenset[int]) -> Rows:

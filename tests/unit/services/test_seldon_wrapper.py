@@ -7,7 +7,7 @@ from pydantic import BaseModel
 from homeostat.artifacts.bundle import MANIFEST, BundleManifest, digest_of
 from homeostat.artifacts.model import EXAMPLES, MODEL, SIGNATURE, Example
 from homeostat.artifacts.signature import Datatype, ModelInput, ModelOutput, Signature
-from homeostat_services.predictor.model import TOLERANCE
+from homeostat_services.predictor.outputs import ROUNDING, TOLERANCE
 
 WRAPPER = Path(__file__).parents[3] / "services/seldon_wrapper/HomeostatModel.py"
 """One file to be copied, so it repeats the format instead of importing it; this holds it to the library's."""
@@ -58,3 +58,4 @@ def test_the_wrapper_knows_the_digests_datatypes_and_tolerance_of_the_platform()
     assert digest_of(b"").startswith("sha256:")
     assert f'"{Datatype.BYTES.value}"' in text
     assert f"TOLERANCE = {TOLERANCE:.0e}".replace("e-0", "e-") in text
+    assert f"ROUNDING = {ROUNDING:.0e}".replace("e-0", "e-") in text

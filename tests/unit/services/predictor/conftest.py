@@ -1,4 +1,4 @@
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import httpx
@@ -7,7 +7,7 @@ import pytest
 from homeostat_services.predictor.app import Application
 from homeostat_services.predictor.counters import Counters
 from homeostat_services.predictor.model import load
-from homeostat_services.predictor.prediction_log import Prediction, PredictionLog
+from homeostat_services.predictor.prediction_log import PredictedBy, Prediction, PredictionLog
 from homeostat_services.predictor.service import Predictor
 from support import small_model
 from unit.services.predictor.rsgi import RsgiTransport
@@ -27,8 +27,8 @@ class KnownCustomers:
 class Nowhere:
     """A sink that nothing reaches."""
 
-    async def send(self, batch: list[Prediction]) -> None:
-        raise AssertionError(batch)
+    async def send(self, batch: list[Prediction], models: Mapping[str, PredictedBy]) -> None:
+        raise AssertionError(batch, models)
 
 
 @pytest.fixture
@@ -42,9 +42,12 @@ def client(recorded: list[Prediction]) -> Callable[..., httpx.AsyncClient]:
     """Makes a client of a predictor with the given settings."""
 
     def make(
-        online: dict[str, dict[str, Any]] | None = None, entity_type: str | None = None, **changes: Any
+        online: dict[str, dict[str, Any]] | None = None,
+        entity_type: str | None = None,
+        task: str = "BinaryClassification",
+        **changes: Any,
     ) -> httpx.AsyncClient:
-        objects, digest = small_model.stored(small_model.files(entityType=entity_type))
+        objects, digest = small_model.stored(small_model.files(task, entityType=entity_type))
         model = load(objects, small_model.URI, digest)
         counters = Counters("churn", "churn", "1", model.baseline, model.block.numbers)
         store = None if online is None else KnownCustomers(online)

@@ -45,14 +45,6 @@ def test_a_model_that_fails_its_own_examples_is_not_served(recorded: float) -> N
         load(objects, small_model.URI, digest)
 
 
-def test_a_model_of_a_task_that_this_release_does_not_offer_is_refused_by_that_name() -> None:
-    files = small_model.files()
-    signature = json.loads(files["signature.json"]) | {"task": "Regression"}
-    objects, digest = small_model.stored(files | {"signature.json": json.dumps(signature).encode()})
-    with pytest.raises(InvalidData, match=r"signature.json: task 'Regression' is not one that this release offers"):
-        load(objects, small_model.URI, digest)
-
-
 def test_a_signature_of_another_model_is_not_served() -> None:
     files = small_model.files()
     signature = json.loads(files["signature.json"])

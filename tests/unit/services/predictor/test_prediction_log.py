@@ -1,7 +1,7 @@
 import asyncio
 import json
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -11,7 +11,13 @@ import pytest
 
 from homeostat.signals.histogram import Baseline
 from homeostat_services.predictor.counters import Counters
-from homeostat_services.predictor.prediction_log import DeliveryError, ObserverSink, Prediction, PredictionLog
+from homeostat_services.predictor.prediction_log import (
+    DeliveryError,
+    ObserverSink,
+    PredictedBy,
+    Prediction,
+    PredictionLog,
+)
 from tools.waiting import until_async
 
 
@@ -20,13 +26,15 @@ class Collected:
 
     def __init__(self, refusals: int = 0, *, retryable: bool = True) -> None:
         self.batches: list[list[Prediction]] = []
+        self.models: list[Mapping[str, PredictedBy]] = []
         self.refusals, self.retryable = refusals, retryable
 
-    async def send(self, batch: list[Prediction]) -> None:
+    async def send(self, batch: list[Prediction], models: Mapping[str, PredictedBy]) -> None:
         if self.refusals:
             self.refusals -= 1
             raise DeliveryError("down", retryable=self.retryable)
         self.batches.append(batch)
+        self.models.append(models)
 
 
 @pytest.fixture
@@ -92,10 +100,10 @@ class Particular(Collected):
         super().__init__()
         self.unwanted = unwanted
 
-    async def send(self, batch: list[Prediction]) -> None:
+    async def send(self, batch: list[Prediction], models: Mapping[str, PredictedBy]) -> None:
         if any(p.id == self.unwanted for p in batch):
             raise DeliveryError("422", retryable=False, split=True)
-        await super().send(batch)
+        await super().send(batch, models)
 
 
 async def test_one_prediction_that_is_refused_takes_no_other_with_it(counters: Counters) -> None:
@@ -122,9 +130,9 @@ class Busy(Collected):
         super().__init__()
         self.log: PredictionLog | None = None
 
-    async def send(self, batch: list[Prediction]) -> None:
+    async def send(self, batch: list[Prediction], models: Mapping[str, PredictedBy]) -> None:
         assert self.log is not None
-        await super().send(batch)
+        await super().send(batch, models)
         if len(self.batches) == 1:
             self.log.put([prediction(500)])
 
@@ -149,11 +157,11 @@ class Stuck(Collected):
         super().__init__()
         self.begun = asyncio.Event()
 
-    async def send(self, batch: list[Prediction]) -> None:
+    async def send(self, batch: list[Prediction], models: Mapping[str, PredictedBy]) -> None:
         if not self.begun.is_set():
             self.begun.set()
             await asyncio.Event().wait()
-        await super().send(batch)
+        await super().send(batch, models)
 
 
 async def test_a_batch_that_was_being_sent_when_the_process_ends_is_sent_by_its_flush(counters: Counters) -> None:
@@ -198,18 +206,31 @@ async def test_a_batch_reaches_the_observer_with_the_token_of_the_moment(tmp_pat
     token = tmp_path / "token"
     with observer(200) as (url, received):
         sink = ObserverSink(url, "churn", "of-churn", token)
-        for name in ("first", "second"):
+        number = PredictedBy("Regression", units={"origin": 0.0, "scale": 2.0})
+        sent: tuple[tuple[str, dict[str, PredictedBy]], ...] = (("first", {}), ("second", {"1": number}))
+        for name, models in sent:
             token.write_text(f"{name}\n")
-            await sink.send([prediction(1)])
+            await sink.send([prediction(1)], models)
     assert [(path, authorization) for path, authorization, _ in received] == [
         ("/v1/predictions", "Bearer first"),
         ("/v1/predictions", "Bearer second"),
     ]
-    assert json.loads(received[0][2]) == {
+    whole = {
         "namespace": "churn",
         "deployment": "of-churn",
         "predictions": [{"id": "1", "version": "1", "entity": "entity", "time": 0.0, "score": 0.5}],
     }
+    of_number = {"1": {"task": "Regression", "units": {"origin": 0.0, "scale": 2.0}}}
+    assert [json.loads(body) for *_, body in received] == [whole, {**whole, "models": of_number}]
+
+
+async def test_a_batch_is_sent_with_the_models_that_predicted(counters: Counters) -> None:
+    models = {"1": PredictedBy("MulticlassClassification", classes=["a", "b"])}
+    sink = Collected()
+    log = PredictionLog(sink, counters, models)
+    log.put([Prediction("1", "1", "entity", 0.0, None, False, [0.25, 0.75])])
+    await log.flush()
+    assert sink.models == [models]
 
 
 @pytest.mark.parametrize(
@@ -219,7 +240,7 @@ async def test_a_batch_reaches_the_observer_with_the_token_of_the_moment(tmp_pat
 async def test_a_refusal_shows_what_can_be_done_with_the_batch(status: int, retryable: bool, split: bool) -> None:
     refusal = pytest.raises(DeliveryError, match=f"/v1/predictions: {status} why")
     with observer(status) as (url, _), refusal as refused:
-        await ObserverSink(url, "churn", "churn").send([prediction(1)])
+        await ObserverSink(url, "churn", "churn").send([prediction(1)], {})
     assert (refused.value.retryable, refused.value.split) == (retryable, split)
 
 
@@ -228,5 +249,5 @@ async def test_an_observer_that_is_not_there_gets_the_batch_later() -> None:
         closed.bind(("127.0.0.1", 0))
         port = closed.getsockname()[1]
     with pytest.raises(DeliveryError, match="does not answer") as refused:
-        await ObserverSink(f"http://127.0.0.1:{port}", "churn", "churn").send([prediction(1)])
+        await ObserverSink(f"http://127.0.0.1:{port}", "churn", "churn").send([prediction(1)], {})
     assert refused.value.retryable
