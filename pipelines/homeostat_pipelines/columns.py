@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -12,17 +13,23 @@ from homeostat.control_groups import memory_limit
 from homeostat.engines.objects import ObjectStore
 from homeostat.reconcile.errors import InvalidData
 from homeostat_pipelines.data_warnings import DataWarnings
-from homeostat_pipelines.pieces import rows_per_piece
+from homeostat_pipelines.pieces import regrouped, rows_per_piece
 from homeostat_pipelines.values import ARROW, AnyType, ColumnType, Place, canonical
 
-_ROW_BYTES = {"String": 16, "Bool": 1, "Label": 1, "Class": 16}
-"""Memory of one value in Arrow; of the other types it is 8 bytes."""
+_VALUE_BYTES = {"Bool": 1, "Label": 1}
+"""Memory of one value in Arrow; of the other types it is 8 bytes, of a text 4 and its own."""
 
 _COPIES = 3
-"""Tables that a run holds at its peak: what was read, the same in order, and what is written (measured)."""
+"""Tables that a run holds at its peak where it reads all rows: what was read, the same in order, and what comes of it (measured)."""
 
 _OVERHEAD = 200 * 2**20
 """Bytes of a run without any rows: the interpreter and its libraries."""
+
+_BATCH = 2**14
+"""Rows that are decoded at a time."""
+
+_BUFFER = 2**18
+"""Bytes of a column that are read at a time: the pages of a mapped file would count as memory of the run."""
 
 _NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
 
@@ -79,24 +86,50 @@ def read(objects: ObjectStore, uris: list[str], wanted: Mapping[str, AnyType], w
             or the rows would not fit into the memory of the run.
     """
     parts: list[pa.Table] = []
-    needed = _OVERHEAD
-    with tempfile.TemporaryDirectory() as folder:
-        for uri in uris:
-            path = Path(folder) / "source.parquet"
-            objects.download(uri, path)
-            file = _opened(uri, path)
-            _check_names(uri, file.schema_arrow.names, wanted)
-            needed += _COPIES * file.metadata.num_rows * sum(_ROW_BYTES.get(kind.value, 8) for kind in wanted.values())
-            _check_memory(uri, file.metadata.num_rows, needed)
-            parts.extend(_conformed(uri, file, wanted, warnings))
+    held = 0
+    for uri in uris:
+        with _fetched(objects, uri, wanted) as file:
+            # Texts of which there are few are longer in memory than in the file.
+            _check_memory(uri, file.metadata.num_rows, held + _size(file, wanted))
+            for part in _conformed(uri, file, wanted, warnings):
+                parts.append(part)
+                held += part.nbytes
+                _check_memory(uri, file.metadata.num_rows, held)
     empty = pa.table({name: pa.array([], ARROW[kind.value]) for name, kind in wanted.items()})
     return pa.concat_tables([empty, *parts])
+
+
+def pieces(objects: ObjectStore, uri: str, wanted: Mapping[str, AnyType], warnings: DataWarnings) -> Iterator[pa.Table]:
+    """As `read`, of one file, and a piece at a time: the rows need not fit into the memory of the run."""
+    with _fetched(objects, uri, wanted) as file:
+        yield from _conformed(uri, file, wanted, warnings)
+
+
+@contextmanager
+def _fetched(objects: ObjectStore, uri: str, wanted: Mapping[str, AnyType]) -> Iterator[pq.ParquetFile]:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "source.parquet"
+        objects.download(uri, path)
+        with _opened(uri, path) as file:
+            _check_names(uri, file.schema_arrow.names, wanted)
+            yield file
+
+
+def _size(file: pq.ParquetFile, wanted: Mapping[str, AnyType]) -> int:
+    """Bytes of the columns in memory, as far as the file says."""
+    rows = int(file.metadata.num_rows)
+    texts = {name for name, kind in wanted.items() if ARROW[kind.value] == pa.string()}
+    numbers = rows * sum(_VALUE_BYTES.get(kind.value, 8) for name, kind in wanted.items() if name not in texts)
+    groups = [file.metadata.row_group(group) for group in range(file.metadata.num_row_groups)]
+    chunks = [group.column(index) for group in groups for index in range(group.num_columns)]
+    in_file: int = sum(chunk.total_uncompressed_size for chunk in chunks if chunk.path_in_schema in texts)
+    return numbers + max(16 * rows * len(texts), in_file)
 
 
 def _opened(uri: str, path: Path) -> pq.ParquetFile:
     try:
         # Spark's old form of times, whose nanoseconds by default end in the year 2262.
-        return pq.ParquetFile(path, memory_map=True, coerce_int96_timestamp_unit="us")
+        return pq.ParquetFile(path, buffer_size=_BUFFER, coerce_int96_timestamp_unit="us")
     except (pa.ArrowException, OSError) as error:
         raise _unreadable(uri, error) from error
 
@@ -105,9 +138,9 @@ def _unreadable(uri: str, error: Exception) -> InvalidData:
     return InvalidData(f"{uri} is not a readable Parquet file ({error}); write it again")
 
 
-def _check_memory(uri: str, rows: int, needed: int) -> None:
+def _check_memory(uri: str, rows: int, held: int) -> None:
     """Refuses what would not fit before it is read: a file of some kilobytes can hold millions of equal rows."""
-    if needed > (limit := memory_limit()):
+    if (needed := _OVERHEAD + _COPIES * held) > (limit := memory_limit()):
         raise InvalidData(
             f"{uri} has {rows:,} rows; with the files before it they need about {needed / 2**30:.1f} GiB of memory, and this run "
             f"may use {limit / 2**30:.1f} GiB; raise the memory limit of the run or read fewer rows"
@@ -134,8 +167,10 @@ def _pieces(uri: str, file: pq.ParquetFile, names: list[str]) -> Iterator[tuple[
         yield file.metadata.num_rows, file.schema_arrow.empty_table()
         return
     try:
-        for batch in file.iter_batches(rows_per_piece(len(names)), columns=names):
-            yield batch.num_rows, pa.Table.from_batches([batch])
+        most = rows_per_piece(len(names))
+        # In small batches, since how long texts are is known when they are read.
+        for table in regrouped(file.iter_batches(min(most, _BATCH), columns=names), most):
+            yield table.num_rows, table
     except (pa.ArrowException, OSError) as error:
         raise _unreadable(uri, error) from error
 

@@ -11,39 +11,59 @@ from homeostat.reconcile.errors import InvalidData
 from homeostat.runs import ExpectationOutcome
 
 
-def check(table: pa.Table, expectations: Sequence[Expectation], entity: str) -> list[ExpectationOutcome]:
+class Checks:
     """How each expectation fares on conformed columns; a missing value fails NotNull and nothing else.
 
-    Raises:
-        InvalidData: A rule does not fit the type of its column.
+    Args:
+        expectations: The demands.
+        entity: Column of the keys, which name the example of a message.
     """
-    return [_checked(table, expectation, entity) for expectation in expectations]
+
+    def __init__(self, expectations: Sequence[Expectation], entity: str) -> None:
+        self._expectations = expectations
+        self._entity = entity
+        self._failures = [0] * len(expectations)
+        self._examples = [""] * len(expectations)
+        self._rows = 0
+
+    def add(self, table: pa.Table) -> None:
+        """Takes the next rows in.
+
+        Raises:
+            InvalidData: A rule does not fit the type of its column.
+        """
+        self._rows += table.num_rows
+        for number, expectation in enumerate(self._expectations):
+            column = table.column(expectation.feature)
+            wrong = pc.fill_null(_wrong(column, expectation), expectation.rule is Rule.NOT_NULL)
+            if not (failures := pc.sum(wrong).as_py()):
+                continue
+            if not self._failures[number]:
+                row = pc.index(wrong, True).as_py()
+                value, key = column[row].as_py(), table.column(self._entity)[row].as_py()
+                self._examples[number] = f"{value!r} of {self._entity} {key!r}"
+            self._failures[number] += failures
+
+    def outcomes(self) -> list[ExpectationOutcome]:
+        """Of the rows so far."""
+        return [
+            ExpectationOutcome(
+                feature=expectation.feature,
+                rule=expectation.rule,
+                severity=expectation.severity,
+                failures=failures,
+                message=f"{expectation.feature}: {failures} of {self._rows} rows fail {_description(expectation)}, "
+                f"for example {example}"
+                if failures
+                else "",
+            )
+            for expectation, failures, example in zip(self._expectations, self._failures, self._examples, strict=True)
+        ]
 
 
 def blocked(outcomes: Sequence[ExpectationOutcome]) -> bool:
     """Whether the previous snapshot stays in service."""
     return any(o.failures and o.severity == Severity.BLOCK for o in outcomes)
-
-
-def _checked(table: pa.Table, expectation: Expectation, entity: str) -> ExpectationOutcome:
-    column = table.column(expectation.feature)
-    wrong = pc.fill_null(_wrong(column, expectation), expectation.rule is Rule.NOT_NULL)
-    failures = pc.sum(wrong).as_py() or 0
-    message = ""
-    if failures:
-        row = pc.index(wrong, True).as_py()
-        value, key = column[row].as_py(), table.column(entity)[row].as_py()
-        message = (
-            f"{expectation.feature}: {failures} of {table.num_rows} rows fail {_description(expectation)}, "
-            f"for example {value!r} of {entity} {key!r}"
-        )
-    return ExpectationOutcome(
-        feature=expectation.feature,
-        rule=expectation.rule,
-        severity=expectation.severity,
-        failures=failures,
-        message=message,
-    )
 
 
 def _wrong(column: pa.ChunkedArray, expectation: Expectation) -> pa.ChunkedArray:

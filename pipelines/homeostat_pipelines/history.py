@@ -1,12 +1,12 @@
 """The row of an entity that was known at a time: the one rule that training, evaluation and the online store share.
 
-A snapshot is ordered by entity, time, then every other column (`snapshots.ordered`). The row known at a time is the last one of
+A snapshot is ordered by entity, time, then every other column (`ordering.ordered`). The row known at a time is the last one of
 the entity that is not later. So of two rows of one time the one with the greater values counts, compared column by column,
 and a value counts before a missing one: the order of the source's files plays no part.
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import TypeAlias
 
@@ -57,12 +57,6 @@ class History:
         self._starts: Integers = np.concatenate([np.array([], dtype=np.int64), *starts])
         self._ends: Integers = np.append(self._starts, rows)[1:]
 
-    def known_at(self, time: datetime) -> pa.Array:
-        """Index of the row of each entity that was known at one time; entities without any are left out."""
-        codes = np.arange(self._starts.size)
-        found = self._last(codes, np.full(codes.size, round(time.timestamp() * 1_000_000)))
-        return pa.array(found[found >= 0])
-
     def rows_at(self, keys: Column, times: Column, ttl_seconds: int) -> pa.Array:
         """Index of the row of each entity that was known at each time.
 
@@ -103,6 +97,27 @@ class History:
             past = searched & (self._times[middle] <= wanted)
             low, high = np.where(past, middle + 1, low), np.where(past, high, middle)
         return np.where(low > first, low - 1, -1)
+
+
+def known_at(pieces: Iterable[pa.Table], entity: str, time_field: str, at: datetime) -> Iterator[pa.Table]:
+    """The row of each entity that was known at one time; entities without any are left out.
+
+    Args:
+        pieces: The rows of a snapshot in their order; one piece of them is in memory.
+        entity: Column of the entities.
+        time_field: Column of the times.
+        at: The time.
+    """
+    held: list[pa.Table] = []
+    for piece in pieces:
+        past = piece.filter(pc.less_equal(piece.column(time_field), pa.scalar(at, pa.timestamp("us", tz="UTC"))))
+        if past.num_rows:
+            rows = pa.concat_tables([*held, past])
+            keys, end = _whole(rows.column(entity)), rows.num_rows - 1
+            yield rows.slice(0, end).filter(pc.not_equal(keys.slice(0, end), keys.slice(1)))
+            # The next piece may go on with the last entity; the copy lets go of this one.
+            held = [rows.take(pa.array([end]))]
+    yield from held
 
 
 def _whole(column: Column) -> pa.Array:

@@ -1,6 +1,7 @@
 """A materialisation: source, checks, snapshot, Feast registry, online rows, in this order."""
 
 import tempfile
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,7 +21,9 @@ from homeostat.runs import FeatureSource, MaterializeInput, MaterializeResult, S
 from homeostat.settings import FeastSettings, OnlineStoreSettings, S3Settings, load
 from homeostat_pipelines import columns, expectations, snapshots
 from homeostat_pipelines.data_warnings import DataWarnings
-from homeostat_pipelines.history import History
+from homeostat_pipelines.history import known_at
+from homeostat_pipelines.ordering import Ordering
+from homeostat_pipelines.pieces import Rows
 from homeostat_pipelines.report import Report
 from homeostat_pipelines.values import TIME
 
@@ -37,7 +40,7 @@ ONLINE_BATCH = 50_000
 
 
 def run(job: MaterializeInput, objects: ObjectStore) -> None:
-    """Materialises a FeatureSet and reports the result.
+    """Materialises a FeatureSet and reports the result; of its rows a piece is in memory at a time.
 
     Raises:
         InvalidData: The source contradicts the spec.
@@ -46,49 +49,60 @@ def run(job: MaterializeInput, objects: ObjectStore) -> None:
     report = Report(objects, job.output)
     report.progress("read", 0, len(STEPS))
     through = datetime.now(UTC)
-    warnings = DataWarnings()
-    table = read_source(job, objects, warnings)
-    report.progress("check", 1, len(STEPS))
-    outcomes = expectations.check(table, job.expectations, job.feature_set.entities[0].name)
-    stopped = expectations.blocked(outcomes)
-    snapshot, written = None, 0
-    if not stopped:
-        report.progress("snapshot", 2, len(STEPS))
-        table = snapshots.ordered(table)
-        snapshot = snapshots.store(objects, table, job.feature_set, job.snapshots)
-        written = _publish(job, table, snapshot, through, report, warnings)
+    source, warnings = job.feature_set, DataWarnings()
+    checks = expectations.Checks(job.expectations, source.entities[0].name)
+    with tempfile.TemporaryDirectory() as scratch:
+        ordering = Ordering(Path(scratch), snapshots.schema_of(source))
+        for piece in read_source(job, objects, warnings):
+            checks.add(piece)
+            ordering.add(piece)
+        report.progress("check", 1, len(STEPS))
+        outcomes = checks.outcomes()
+        stopped = expectations.blocked(outcomes)
+        snapshot, online_rows = None, 0
+        if not stopped:
+            report.progress("snapshot", 2, len(STEPS))
+            written = snapshots.write(Path(scratch) / "data.parquet", ordering.merged(), source)
+            snapshot = snapshots.store(objects, written, job.snapshots)
+            online_rows = _publish(job, Rows(written.path), snapshot, through, report, warnings)
     report.result(
         MaterializeResult(
             through=through,
             blocked=stopped,
             expectations=outcomes,
             snapshot=snapshot,
-            online_rows=written,
+            online_rows=online_rows,
             warnings=warnings.listed(),
         )
     )
 
 
-def read_source(job: MaterializeInput, objects: ObjectStore, warnings: DataWarnings) -> pa.Table:
-    """The rows of the source, each with its entity and time."""
+def read_source(job: MaterializeInput, objects: ObjectStore, warnings: DataWarnings) -> Iterator[pa.Table]:
+    """The rows of the source, each with its entity and time, a piece at a time."""
     uris = columns.parquet_uris(objects, job.source_uri)
     if not uris:
         raise InvalidData(f"source {job.source_uri} holds no Parquet file; write one there or correct spec.source")
-    table = columns.read(objects, uris, snapshots.wanted_columns(job.feature_set), warnings)
-    if table.num_rows == 0:
+    wanted = snapshots.wanted_columns(job.feature_set)
+    required = [*(entity.name for entity in job.feature_set.entities), job.feature_set.timestamp_field]
+    missing, rows = Counter[str](), 0
+    for uri in uris:
+        for piece in columns.pieces(objects, uri, wanted, warnings):
+            rows += piece.num_rows
+            missing.update({name: piece.column(name).null_count for name in required})
+            yield piece
+    if rows == 0:
         raise InvalidData(f"source {job.source_uri} has no rows; write some or correct spec.source")
-    for name in (*(entity.name for entity in job.feature_set.entities), job.feature_set.timestamp_field):
-        if missing := table.column(name).null_count:
+    for name in required:
+        if missing[name]:
             raise InvalidData(
-                f"column {name!r} of {job.source_uri} is missing in {missing} of {table.num_rows} rows; "
+                f"column {name!r} of {job.source_uri} is missing in {missing[name]} of {rows} rows; "
                 "every row needs its entity and its time"
             )
-    return table
 
 
 def _publish(
     job: MaterializeInput,
-    table: pa.Table,
+    rows: Rows,
     snapshot: SnapshotRecord,
     through: datetime,
     report: Report,
@@ -107,7 +121,7 @@ def _publish(
     if ttl is None:
         return 0
     report.progress("online", 4, len(STEPS))
-    return _write_online(job.namespace, table, source, ttl, through, warnings)
+    return _write_online(job.namespace, rows, source, ttl, through, warnings)
 
 
 @retry(
@@ -138,19 +152,13 @@ def _apply(
 
 def _write_online(
     namespace: str,
-    table: pa.Table,
+    rows: Rows,
     source: FeatureSource,
     ttl_seconds: int,
     through: datetime,
     warnings: DataWarnings,
 ) -> int:
     """Writes the row of each entity that is known now; their number. A row of the future waits for a later run."""
-    times = table.column(source.timestamp_field)
-    history = History(table.num_rows, [(table.column(source.entities[0].name), times)])
-    newest = table.take(history.known_at(through))
-    ahead = pc.sum(pc.greater(times, pa.scalar(through, TIME))).as_py()
-    text = f"Column {source.timestamp_field!r}: rows of the future, which are not online before that time: {{count}}."
-    warnings.add(text, ahead)
     writer = FeatureWriter(
         Redis.from_url(load(OnlineStoreSettings).url, socket_timeout=ONLINE_STORE_SECONDS),
         namespace=namespace,
@@ -161,10 +169,26 @@ def _write_online(
         ttl=timedelta(seconds=ttl_seconds),
         entity_type=source.entities[0].type.value,
     )
-    written = writer.write(_rows(newest, source))
+    written = writer.write(_newest(rows, source, through, warnings))
     writer.finish(through.timestamp())
     log.info("online rows written", rows=written)
     return written
+
+
+def _newest(
+    rows: Rows, source: FeatureSource, through: datetime, warnings: DataWarnings
+) -> Iterator[tuple[str, float, Sequence[Value]]]:
+    """The rows that are known at a time, one of each entity."""
+    text = f"Column {source.timestamp_field!r}: rows of the future, which are not online before that time: {{count}}."
+
+    def counted() -> Iterator[pa.Table]:
+        for piece in rows.groups():
+            ahead = pc.sum(pc.greater(piece.column(source.timestamp_field), pa.scalar(through, TIME))).as_py()
+            warnings.add(text, ahead)
+            yield piece
+
+    for piece in known_at(counted(), source.entities[0].name, source.timestamp_field, through):
+        yield from _rows(piece, source)
 
 
 def _rows(table: pa.Table, source: FeatureSource) -> Iterator[tuple[str, float, Sequence[Value]]]:

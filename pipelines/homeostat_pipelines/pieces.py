@@ -1,6 +1,6 @@
 """Rows in pieces: how many of them are in memory at a time, and a file that is read so."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -11,9 +11,29 @@ _VALUES, _LEAST, _MOST = 2**22, 2**13, 2**20
 """Values of a piece, which are 32 MiB, and the least and the greatest number of its rows."""
 
 
+PIECE_BYTES = 2**26
+"""Bytes after which a piece ends that has fewer rows: one of long texts."""
+
+
 def rows_per_piece(columns: int) -> int:
     """Rows of a piece that has so many columns."""
     return min(_MOST, max(_LEAST, _VALUES // max(1, columns)))
+
+
+def regrouped(batches: Iterable[pa.RecordBatch | pa.Table], most: int) -> Iterator[pa.Table]:
+    """The same rows in pieces of `most` rows, however many came at a time, or fewer where they have more than `PIECE_BYTES`."""
+    held: list[pa.RecordBatch] = []
+    rows = size = 0
+    for batch in batches:
+        held += batch.to_batches() if isinstance(batch, pa.Table) else [batch]
+        rows, size = rows + batch.num_rows, size + batch.nbytes
+        while rows >= most or size >= PIECE_BYTES:
+            whole = pa.Table.from_batches(held)
+            yield whole.slice(0, most).combine_chunks()
+            rest = whole.slice(most)
+            held, rows, size = rest.to_batches(), rest.num_rows, rest.nbytes
+    if rows:
+        yield pa.Table.from_batches(held).combine_chunks()
 
 
 class Rows:
@@ -39,6 +59,10 @@ class Rows:
     def read(self) -> pa.Table:
         """All rows."""
         return self._file.read()
+
+    def groups(self) -> Iterator[pa.Table]:
+        """The rows in the pieces in which they were written."""
+        yield from map(self._file.read_row_group, range(self._file.num_row_groups))
 
     def pieces(self, names: Sequence[str], size: int | None = None) -> Iterator[pa.Table]:
         """The rows, with these columns, at most so many at a time, or so many as a piece of these columns has."""

@@ -1,7 +1,12 @@
 """Snapshots: the rows of a FeatureSet, sorted, immutable, named by their content."""
 
 import hashlib
+from collections.abc import Iterable
+from datetime import datetime
+from pathlib import Path
+from typing import NamedTuple
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -9,7 +14,8 @@ import pyarrow.parquet as pq
 from homeostat.artifacts.layout import snapshot_uri
 from homeostat.engines.objects import ObjectStore
 from homeostat.runs import FeatureSource, SnapshotRecord
-from homeostat_pipelines.values import AnyType, ColumnType
+from homeostat_pipelines.pieces import regrouped, rows_per_piece
+from homeostat_pipelines.values import ARROW, AnyType, ColumnType
 
 
 def wanted_columns(source: FeatureSource) -> dict[str, AnyType]:
@@ -21,28 +27,50 @@ def wanted_columns(source: FeatureSource) -> dict[str, AnyType]:
     }
 
 
-def ordered(table: pa.Table) -> pa.Table:
-    """Rows by entity, then time, then everything else, missing values first: see `history`."""
-    keys = [(name, "ascending", "at_start") for name in table.column_names]
-    return table.take(pc.sort_indices(table, sort_keys=keys)).combine_chunks()
+def schema_of(source: FeatureSource) -> pa.Schema:
+    """The columns of a snapshot. Its rows are in the order of all of them: see `history`."""
+    return pa.schema([(name, ARROW[kind.value]) for name, kind in wanted_columns(source).items()])
 
 
-def content_digest(table: pa.Table) -> str:
-    """Digest of names, types and values.
+class ContentDigest:
+    """Digest of names, types and values of rows that come in pieces of any size.
 
-    The rows are hashed as one Arrow IPC stream per column, with missing values made plain; a Parquet file would not do,
-    since it carries its writer's name and settings.
+    Of each column the values, with missing ones made plain, which of them are missing, and the lengths of texts are hashed each
+    on their own; a Parquet file would not do, since it carries its writer's name and settings.
     """
-    digest = hashlib.sha256()
-    for name in table.column_names:
-        column = table.column(name)
-        filled = pc.fill_null(column, _zero(column.type))
-        plain = pa.table({name: filled, "missing": pc.is_null(column)}).combine_chunks()
-        sink = pa.BufferOutputStream()
-        with pa.ipc.new_stream(sink, plain.schema) as writer:
-            writer.write_table(plain)
-        digest.update(sink.getvalue())
-    return f"sha256:{digest.hexdigest()}"
+
+    def __init__(self, schema: pa.Schema) -> None:
+        self._schema = schema
+        self._hashes = [[hashlib.sha256() for _ in range(3)] for _ in schema]
+
+    def add(self, table: pa.Table) -> None:
+        """Takes the next rows in."""
+        for name, hashes in zip(self._schema.names, self._hashes, strict=True):
+            for chunk in table.column(name).chunks:
+                for each, content in zip(hashes, _plain(chunk), strict=True):
+                    each.update(content)
+
+    def value(self) -> str:
+        """The digest of the rows so far."""
+        digest = hashlib.sha256(b"rows in pieces")
+        for field, hashes in zip(self._schema, self._hashes, strict=True):
+            described = f"{len(field.name.encode())} {field.name} {field.type}"
+            digest.update(described.encode() + b"".join(each.digest() for each in hashes))
+        return f"sha256:{digest.hexdigest()}"
+
+
+def _plain(column: pa.Array) -> tuple[memoryview, memoryview, memoryview]:
+    """Values, which of them are missing, and lengths of texts, as bytes."""
+    missing = pc.is_null(column).cast(pa.uint8()).to_numpy()
+    filled = pc.fill_null(column, _zero(column.type))
+    if column.type != pa.string():
+        whole = filled.cast(pa.uint8()) if pa.types.is_boolean(column.type) else filled
+        numbers = whole.cast(pa.int64()) if pa.types.is_timestamp(column.type) else whole
+        return numbers.to_numpy().data, missing.data, memoryview(b"")
+    _, offsets, texts = filled.buffers()
+    ends = np.frombuffer(offsets, np.int32)[filled.offset : filled.offset + len(filled) + 1]
+    content = memoryview(texts or b"")[ends[0] : ends[-1]] if len(filled) else memoryview(b"")
+    return content, missing.data, np.diff(ends).data
 
 
 def _zero(kind: pa.DataType) -> pa.Scalar:
@@ -56,11 +84,31 @@ def parquet_bytes(table: pa.Table) -> bytes:
     return bytes(sink.getvalue())
 
 
-def store(objects: ObjectStore, table: pa.Table, source: FeatureSource, snapshots: str) -> SnapshotRecord:
-    """Writes ordered rows under their digest; content that is there already is not written again."""
-    digest = content_digest(table)
-    uri = snapshot_uri(snapshots, digest)
+class Written(NamedTuple):
+    """A snapshot as a file of this process."""
+
+    path: Path
+    digest: str
+    rows: int
+    watermark: datetime | None
+
+
+def write(path: Path, tables: Iterable[pa.Table], source: FeatureSource) -> Written:
+    """Writes rows, which are in order, into a file, a piece at a time."""
+    schema = schema_of(source)
+    digest, rows, newest = ContentDigest(schema), 0, list[datetime]()
+    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+        for table in regrouped(tables, rows_per_piece(len(schema))):
+            digest.add(table)
+            writer.write_table(table)
+            rows += table.num_rows
+            newest.append(pc.max(table.column(source.timestamp_field)).as_py())
+    return Written(path, digest.value(), rows, max(newest, default=None))
+
+
+def store(objects: ObjectStore, written: Written, snapshots: str) -> SnapshotRecord:
+    """Stores a snapshot under its digest; content that is there already is not written again."""
+    uri = snapshot_uri(snapshots, written.digest)
     if not objects.exists(uri):
-        objects.write(uri, parquet_bytes(table))
-    watermark = pc.max(table.column(source.timestamp_field)).as_py()
-    return SnapshotRecord(digest=digest, uri=uri, rows=table.num_rows, watermark=watermark)
+        objects.upload(written.path, uri)
+    return SnapshotRecord(digest=written.digest, uri=uri, rows=written.rows, watermark=written.watermark)

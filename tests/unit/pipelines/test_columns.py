@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from homeostat.api.v1alpha1.featureset import EntityType, FeatureType
@@ -28,11 +29,16 @@ HIDDEN = (
 )
 
 
+def count_rows(objects: MemoryObjects) -> int:
+    """Rows of the source."""
+    return sum(piece.num_rows for piece in materialize.read_source(materialize_input(), objects, DataWarnings()))
+
+
 @pytest.mark.parametrize("hidden", HIDDEN)
 def test_files_of_jobs_that_are_not_finished_are_no_part_of_a_source(hidden: str) -> None:
     objects = a_store()
     objects.content[f"{SOURCE}{hidden}"] = b"not Parquet"
-    assert materialize.read_source(materialize_input(), objects, DataWarnings()).num_rows == 400
+    assert count_rows(objects) == 400
 
 
 @pytest.mark.parametrize("hidden", HIDDEN)
@@ -68,7 +74,7 @@ def test_the_folder_of_a_table_format_is_refused_by_name(inside: str, kind: str)
     objects = a_store()
     objects.content[f"{SOURCE}{inside}"] = b"{}"
     with pytest.raises(InvalidData, match=rf"{SOURCE} is {kind}, whose Parquet files also hold rows .* plain Parquet"):
-        materialize.read_source(materialize_input(), objects, DataWarnings())
+        count_rows(objects)
     objects.content = {**a_store().content, f"{LABELS}{inside}": b"{}"}
     with pytest.raises(InvalidData, match=f"{LABELS} is {kind}"):
         dataset.build(train_input(), objects)
@@ -119,6 +125,18 @@ def test_a_small_file_of_more_rows_than_fit_is_refused_before_it_is_read(monkeyp
     assert pa.total_allocated_bytes() - before < 10_000_000
 
 
+@pytest.mark.parametrize("dictionary", [False, True])
+def test_long_texts_count_with_their_bytes_also_those_that_the_file_holds_once(
+    dictionary: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(columns, "memory_limit", lambda: columns._OVERHEAD + 3 * 2_000_000)
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.table({"x": ["x" * 1_000] * 20_000}), sink, use_dictionary=dictionary, compression="zstd")
+    objects = MemoryObjects({"s3://b/p.parquet": sink.getvalue().to_pybytes()})
+    with pytest.raises(InvalidData, match=r"p\.parquet has 20,000 rows; .* raise the memory limit"):
+        columns.read(objects, ["s3://b/p.parquet"], {"x": FeatureType.STRING}, DataWarnings())
+
+
 def test_rows_of_all_files_count_together(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(columns, "memory_limit", lambda: columns._OVERHEAD + 3 * 8 * 1_500)
     content = parquet(pa.table({"x": pa.array([1.0] * 1_000)}))
@@ -132,7 +150,7 @@ def test_rows_of_all_files_count_together(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_customers_fit_into_the_memory_of_this_machine() -> None:
-    assert materialize.read_source(materialize_input(), a_store(customers(5_000)), DataWarnings()).num_rows == 5_000
+    assert count_rows(a_store(customers(5_000))) == 5_000
 
 
 def test_a_row_that_is_refused_is_numbered_within_its_file_although_it_is_read_in_pieces(

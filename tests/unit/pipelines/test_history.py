@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from homeostat.artifacts.dataset import LABEL, TIME
 from homeostat.engines.objects.memory import MemoryObjects
 from homeostat.reconcile.errors import InvalidData
-from homeostat_pipelines import snapshots
 from homeostat_pipelines.data_warnings import DataWarnings
-from homeostat_pipelines.history import History, NotOrdered
+from homeostat_pipelines.history import History, NotOrdered, known_at
 from homeostat_pipelines.join import join
 from homeostat_pipelines.materialize import _rows
+from homeostat_pipelines.ordering import ordered
 from support.tables import NOON, SNAPSHOT, feature_source, parquet
 
 MOMENT = pa.timestamp("us", tz="UTC")
@@ -79,7 +79,7 @@ def history_of(table: pa.Table, size: int = 1_000) -> History:
 def test_the_join_finds_what_a_search_through_all_rows_finds_in_whichever_order_files_hold_them(
     rows: list[Row], asked: list[tuple[str, int]]
 ) -> None:
-    objects = MemoryObjects({SNAPSHOT: parquet(snapshots.ordered(a_table(rows)))})
+    objects = MemoryObjects({SNAPSHOT: parquet(ordered(a_table(rows)))})
     expected = {key: known(rows, key, second, 5) for key, second in asked}
     features = {key: row[2:] for key, row in expected.items() if row is not None and row[2:] != (None, None)}
     if not features:
@@ -91,14 +91,15 @@ def test_the_join_finds_what_a_search_through_all_rows_finds_in_whichever_order_
     assert {key: tuple(values) for key, *values in found} == features
 
 
-@given(st.lists(ROW, min_size=1, max_size=20), st.integers(-1, 10))
-def test_training_and_online_store_take_the_same_row_of_an_entity_at_any_time(rows: list[Row], second: int) -> None:
-    table = snapshots.ordered(a_table(rows))
+@given(st.lists(ROW, min_size=1, max_size=20), st.integers(-1, 10), st.integers(1, 5))
+def test_training_and_online_store_take_the_same_row_of_an_entity_at_any_time(
+    rows: list[Row], second: int, size: int
+) -> None:
+    table = ordered(a_table(rows))
     history = history_of(table)
-    online = {
-        key: (time, *values)
-        for key, time, values in _rows(table.take(history.known_at(NOON + timedelta(seconds=second))), feature_source())
-    }
+    pieces = (table.slice(start, size) for start in range(0, table.num_rows, size))
+    newest = known_at(pieces, "customer_id", "observed_at", NOON + timedelta(seconds=second))
+    online = {key: (time, *values) for piece in newest for key, time, values in _rows(piece, feature_source())}
     keys = pa.chunked_array([sorted({row[0] for row in rows})])
     at = pa.chunked_array([pa.array([NOON + timedelta(seconds=second)] * len(keys), MOMENT)])
     trained = table.take(history.rows_at(keys, at, 60).drop_null())
@@ -107,7 +108,7 @@ def test_training_and_online_store_take_the_same_row_of_an_entity_at_any_time(ro
 
 @pytest.mark.parametrize("order", [[1, 0, 2], [0, 2, 1]])
 def test_rows_that_are_not_ordered_by_entity_and_time_are_refused(order: list[int]) -> None:
-    table = snapshots.ordered(a_table([("a", 0, None, 1), ("a", 1, None, 1), ("b", 0, None, 1)])).take(pa.array(order))
+    table = ordered(a_table([("a", 0, None, 1), ("a", 1, None, 1), ("b", 0, None, 1)])).take(pa.array(order))
     with pytest.raises(NotOrdered):
         history_of(table)
     objects = MemoryObjects({SNAPSHOT: parquet(table)})
@@ -125,14 +126,14 @@ def test_a_snapshot_without_a_feature_of_the_spec_is_named_with_the_feature() ->
 def test_rows_that_come_in_pieces_have_the_history_of_all_together(
     rows: list[Row], asked: list[tuple[str, int]], size: int
 ) -> None:
-    table, labels = snapshots.ordered(a_table(rows)), label_rows(asked)
+    table, labels = ordered(a_table(rows)), label_rows(asked)
     keys, times = labels.column("customer_id"), labels.column(TIME)
     assert history_of(table, size).rows_at(keys, times, 5) == history_of(table).rows_at(keys, times, 5)
 
 
 @pytest.mark.parametrize("order", [[1, 0, 2], [0, 2, 1], [2, 0, 1]])
 def test_rows_in_pieces_that_are_not_ordered_are_refused(order: list[int]) -> None:
-    table = snapshots.ordered(a_table([("a", 0, None, 1), ("a", 1, None, 1), ("b", 0, None, 1)])).take(pa.array(order))
+    table = ordered(a_table([("a", 0, None, 1), ("a", 1, None, 1), ("b", 0, None, 1)])).take(pa.array(order))
     with pytest.raises(NotOrdered):
         history_of(table, 1)
 
@@ -141,7 +142,7 @@ def test_rows_in_pieces_that_are_not_ordered_are_refused(order: list[int]) -> No
 def test_pieces_and_row_groups_of_any_size_make_the_same_join(
     rows: list[Row], asked: list[tuple[str, int]], piece: int, group: int
 ) -> None:
-    table = snapshots.ordered(a_table(rows)).set_column(4, "charge", pa.array([float(i) for i in range(len(rows))]))
+    table = ordered(a_table(rows)).set_column(4, "charge", pa.array([float(i) for i in range(len(rows))]))
     sink = io.BytesIO()
     pq.write_table(table, sink, row_group_size=group)
     labels = label_rows([("a", 20), *asked])
@@ -165,7 +166,7 @@ def test_labels_of_integer_entities_beyond_those_of_the_snapshot_have_no_row() -
 def test_without_rows_nothing_is_known() -> None:
     keys, times = pa.array([4, 5]), pa.array([5] * 2, MOMENT)
     assert History(0, []).rows_at(keys, times, 60).to_pylist() == [None, None]
-    assert History(0, []).known_at(NOON).to_pylist() == []
+    assert list(known_at([], "customer_id", "observed_at", NOON)) == []
 
 
 @pytest.mark.parametrize(("age", "row"), [(5_000_000, 0), (5_000_001, None)])
@@ -202,8 +203,12 @@ def moments(*micros: int) -> pa.Array:
 
 
 def test_at_one_time_each_entity_has_one_row() -> None:
-    history = a_history(("a", 0), ("a", 1), ("a", 2), ("b", 0), ("b", 1), ("c", 0), ("c", 5))
-    assert history.known_at(datetime.fromtimestamp(2e-6, UTC)).to_pylist() == [2, 4, 5]
+    rows = [("a", 0), ("a", 1), ("a", 2), ("b", 0), ("b", 1), ("c", 0), ("c", 5)]
+    keys, times = zip(*rows, strict=True)
+    table = pa.table({"key": list(keys), "time": moments(*times)})
+    found = pa.concat_tables(known_at([table], "key", "time", datetime.fromtimestamp(2e-6, UTC)))
+    assert found.column("key").to_pylist() == ["a", "b", "c"]
+    assert found.column("time").cast(pa.int64()).to_pylist() == [2, 1, 0]
 
 
 def test_a_row_is_known_until_exactly_its_ttl() -> None:

@@ -5,7 +5,9 @@ A FeatureSet's spec, its source, the snapshot, the join, a training, the predict
 
 import json
 import os
+import tempfile
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,6 +27,7 @@ from homeostat.signals.histogram import count
 from homeostat.testing.builders import a_feature_set
 from homeostat_pipelines import dataset, materialize, snapshots, training
 from homeostat_pipelines.data_warnings import DataWarnings
+from homeostat_pipelines.ordering import ordered
 from homeostat_services.predictor import protocol
 from homeostat_services.predictor.errors import InvalidRequest
 from homeostat_services.predictor.model import Model, load
@@ -128,10 +131,12 @@ def materialized(world: World, objects: MemoryObjects, expected: dict[str, list[
     )
     source = feature_source(spec)
     job = materialize_input(feature_set=source)
-    table = materialize.read_source(job, objects, DataWarnings())
+    table = pa.concat_tables(materialize.read_source(job, objects, DataWarnings()))
     for name, values in expected.items():
         assert table.column(name).to_pylist() == values, name
-    record = snapshots.store(objects, snapshots.ordered(table), source, job.snapshots)
+    with tempfile.TemporaryDirectory() as folder:
+        written = snapshots.write(Path(folder) / "data.parquet", [ordered(table)], source)
+        record = snapshots.store(objects, written, job.snapshots)
     return source.model_copy(update={"snapshot_uri": record.uri, "snapshot_digest": record.digest})
 
 
