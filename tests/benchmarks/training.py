@@ -29,12 +29,13 @@ from homeostat.engines.objects.s3 import S3Objects
 from homeostat.runs import TrainInput
 from homeostat.settings import S3Settings
 from support import seaweedfs
-from tools.demo import data
+from tools.demo import churn
 
 PEER = "dd6a469"
 REPOSITORY = Path(__file__).parents[2]
 PYTHON = REPOSITORY / ".venv" / "pipelines" / "bin" / "python"
 SAMPLE = REPOSITORY / "manifests" / "samples" / "churn" / "10-featureset.yaml"
+LABELS = "s3://homeostat/churn/labels/"
 SNAPSHOT = "s3://homeostat/bench/customers.parquet"
 
 ROUNDS = int(os.environ.get("ROUNDS", "5"))
@@ -65,11 +66,11 @@ def fill(environment: dict[str, str]) -> None:
     """Writes all customers of the data set, and whether each has left."""
     settings = {key.removeprefix("HOMEOSTAT_S3_").lower(): value for key, value in environment.items()}
     objects = S3Objects(S3Settings.model_validate(settings))
-    churn = data.load()
-    everybody = pd.concat([churn.old, churn.early, churn.late])
+    scenario = churn.scenario()
+    everybody = pd.concat([scenario.old, scenario.early, scenario.late])
     now = datetime.now(UTC)
-    objects.write(SNAPSHOT, data.features(everybody, now - timedelta(hours=2)))
-    objects.write(f"{data.LABELS}part-0.parquet", data.labels(everybody, now))
+    objects.write(SNAPSHOT, scenario.features(everybody, now - timedelta(hours=2)))
+    objects.write(f"{LABELS}part-0.parquet", scenario.labels(everybody, now))
 
 
 def document(output: str) -> dict[str, Any]:
@@ -80,7 +81,7 @@ def document(output: str) -> dict[str, Any]:
         "features": spec["features"], "ttlSeconds": 365 * 86_400, "schemaHash": "sha256:bench", "snapshotUri": SNAPSHOT,
     }  # fmt: skip
     label = {
-        "uri": data.LABELS, "entityField": data.ENTITY, "field": "churned", "timestampField": "predicted_at",
+        "uri": LABELS, "entityField": churn.ENTITY, "field": "churned", "timestampField": "predicted_at",
     }  # fmt: skip
     return {
         "namespace": "churn", "model": "churn", "featureSets": [source], "labels": [label], "windowSeconds": None,

@@ -48,7 +48,7 @@ def story() -> Iterator[str]:
 @pytest.fixture
 def counts(platform: Platform) -> Callable[[], Object]:
     """What the trickle of customers that the story left behind has counted."""
-    path: Path = platform.local.state / "demo" / "counts.json"
+    path: Path = platform.directory / "counts.json"
     return lambda: dict(json.loads(path.read_text()))
 
 

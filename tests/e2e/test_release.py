@@ -71,7 +71,7 @@ def test_prometheus_scrapes_every_part_of_the_platform(platform: Platform, watch
 def test_kinds_objects_and_data_outlive_the_release_and_the_next_one_goes_on_with_them(
     platform: Platform, watch: Watch
 ) -> None:
-    background.stop(platform.local.state / "demo", TRAFFIC)
+    background.stop(platform.directory, TRAFFIC)
     deployment = platform.get("modeldeployment", "churn")
     stable, url = field(deployment, "status.stable"), field(deployment, "status.url")
     rows = field(platform.get("featureset", "customers"), "status.snapshot")
@@ -90,7 +90,7 @@ def test_kinds_objects_and_data_outlive_the_release_and_the_next_one_goes_on_wit
     assert field(found, "status.stable") == stable
     assert field(platform.get("featureset", "customers"), "status.snapshot.digest") == rows["digest"]
     assert {job["metadata"]["uid"] for job in platform.listing("trainingjobs")} == jobs
-    known = json.loads((platform.local.state / "demo" / "traffic.json").read_text())["groups"]["old"]
+    known = json.loads((platform.directory / "traffic.json").read_text())["groups"]["old"]
     customer = {"name": "customer_id", "shape": [1], "datatype": "BYTES", "data": known[:1]}
     with httpx.Client(trust_env=False) as client:
         answer = client.post(f"{url}/v2/models/churn/infer", json={"inputs": [customer]})

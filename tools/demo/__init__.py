@@ -1,1 +1,1 @@
-"""The churn story: the whole loop on real customers, told while it happens."""
+"""Stories: the whole loop on real data, shown while it happens; `make demo` runs that of churn."""

@@ -1,11 +1,11 @@
-"""The platform on a cluster: Helm's release, ways to its Services, and the objects of the story."""
+"""The platform on a cluster: Helm's release, ways to its Services, and the objects of the stories."""
 
 import base64
 import json
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,16 +28,23 @@ GROUP_KINDS = ("monitors", "modeldeployments", "trainingjobs", "featuresets")
 class Platform:
     """One cluster with the release on it.
 
-    `context` names an existing cluster of the user's kubeconfig; empty: the local one of this checkout.
+    `context` names an existing cluster of the user's kubeconfig; empty: the local one of this checkout. `namespace` is
+    where objects are looked for that are named without one.
     """
 
     local: settings.Settings
     context: str = ""
+    namespace: str = NAMESPACE
 
     @property
     def address(self) -> str:
         """Where node ports, or the port-forwards that stand for them, are reached."""
         return "127.0.0.1" if self.context else self.local.address
+
+    @property
+    def directory(self) -> Path:
+        """Where the story of the namespace keeps its plan of traffic, counts and logs."""
+        return self.local.state / "demo" / self.namespace
 
     @property
     def environment(self) -> dict[str, str]:
@@ -77,18 +84,21 @@ class Platform:
             raise UserError(f"kubectl {' '.join(arguments)}: {done.stderr.strip()}")
         return done.stdout
 
-    def get(self, kind: str, name: str, namespace: str = NAMESPACE) -> dict[str, Any] | None:
+    def get(self, kind: str, name: str, namespace: str = "") -> dict[str, Any] | None:
         """An object, or None where there is none."""
-        found = self.kubectl("-n", namespace, "get", kind, name, "-o", "json", "--ignore-not-found")
+        found = self.kubectl("-n", namespace or self.namespace, "get", kind, name, "-o", "json", "--ignore-not-found")
         return json.loads(found) if found.strip() else None
 
-    def listing(self, kind: str, namespace: str = NAMESPACE, *arguments: str) -> list[dict[str, Any]]:
+    def listing(self, kind: str, namespace: str = "", *arguments: str) -> list[dict[str, Any]]:
         """All objects of a kind in a namespace."""
-        return list(json.loads(self.kubectl("-n", namespace, "get", kind, "-o", "json", *arguments))["items"])
+        return list(
+            json.loads(self.kubectl("-n", namespace or self.namespace, "get", kind, "-o", "json", *arguments))["items"]
+        )
 
-    def token(self, account: str, hours: int = 12, namespace: str = NAMESPACE) -> str:
+    def token(self, account: str, hours: int = 12, namespace: str = "") -> str:
         """A bearer token of a ServiceAccount."""
-        return self.kubectl("-n", namespace, "create", "token", account, f"--duration={hours}h").strip()
+        words = ("create", "token", account, f"--duration={hours}h")
+        return self.kubectl("-n", namespace or self.namespace, *words).strip()
 
     def secret(self, name: str, namespace: str = SYSTEM) -> dict[str, str]:
         """A Secret's values."""
@@ -127,14 +137,16 @@ class Platform:
                 process.terminate()
 
 
-def install(platform: Platform, images: Path, extra: tuple[str, ...] = ()) -> None:
-    """Installs or upgrades the release and waits until every part is ready."""
+def install(
+    platform: Platform, images: Path, extra: tuple[str, ...] = (), namespaces: Sequence[str] = (NAMESPACE,)
+) -> None:
+    """Installs or upgrades the release for these namespaces and waits until every part is ready."""
     values = ["--values", str(CHART / "values-local.yaml"), "--values", str(images)]
     public = f"gateway.publicUrl=http://{platform.address}:{settings.NODE_PORTS['router']}"
     with step("platform: helm upgrade --install") as shown:
         platform.helm(
             "upgrade", "--install", RELEASE, str(CHART), "--namespace", SYSTEM, "--create-namespace",
-            *values, "--set", f"namespaces={{{NAMESPACE}}}", "--set", public, *extra, "--timeout", "5m",
+            *values, "--set", f"namespaces={{{','.join(namespaces)}}}", "--set", public, *extra, "--timeout", "5m",
         )  # fmt: skip
 
         def read() -> list[str]:
@@ -183,11 +195,12 @@ def installed(platform: Platform) -> bool:
     return bool(platform.listing("secrets", SYSTEM, "-l", f"owner=helm,name={RELEASE}"))
 
 
-def uninstall(platform: Platform) -> None:
-    """Takes the story's objects, the release, its data and its kinds away."""
-    for kind in GROUP_KINDS:
-        platform.kubectl("-n", NAMESPACE, "delete", kind, "--all", "--timeout=60s", check=False)
-    platform.kubectl("delete", "namespace", NAMESPACE, "--ignore-not-found", "--timeout=120s", check=False)
+def uninstall(platform: Platform, namespaces: Sequence[str] = (NAMESPACE,)) -> None:
+    """Takes the stories' objects, the release, its data and its kinds away."""
+    for namespace in namespaces:
+        for kind in GROUP_KINDS:
+            platform.kubectl("-n", namespace, "delete", kind, "--all", "--timeout=60s", check=False)
+    platform.kubectl("delete", "namespace", *namespaces, "--ignore-not-found", "--timeout=120s", check=False)
     if installed(platform):
         platform.helm("uninstall", RELEASE, "--namespace", SYSTEM, "--wait", "--timeout", "3m")
     platform.kubectl("delete", "namespace", SYSTEM, "--ignore-not-found", "--timeout=120s", check=False)

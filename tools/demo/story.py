@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,16 +12,16 @@ from minio import Minio
 
 from tools.cluster.progress import console, step
 from tools.cluster.settings import NODE_PORTS, REPOSITORY, UserError
-from tools.demo import background, data
-from tools.demo.release import NAMESPACE, Platform, diagnose
+from tools.demo import background
+from tools.demo.release import Platform, diagnose
+from tools.demo.scenario import Scenario
 from tools.demo.traffic import Plan, write_json
 from tools.waiting import until
 
-SAMPLES = REPOSITORY / "manifests" / "samples" / "churn"
+SAMPLES = REPOSITORY / "manifests" / "samples"
 TRAFFIC = "tools.demo.traffic"
 RATE = 50.0
 TRICKLE = 3.0
-FIBRE_SHARE = 0.28
 PATIENCE = 900.0
 
 Object = dict[str, Any]
@@ -48,12 +48,12 @@ def moment(text: str) -> datetime:
 
 
 class Story:
-    """The state of a telling: the platform, the customers, the traffic's process, and what was noted."""
+    """The state of a telling: the platform, the scenario, the traffic's process, and what was noted."""
 
-    def __init__(self, platform: Platform) -> None:
-        self.platform = platform
-        self.churn = data.load()
-        self.directory = platform.local.state / "demo"
+    def __init__(self, platform: Platform, scenario: Scenario) -> None:
+        self.platform = replace(platform, namespace=scenario.name)
+        self.scenario = scenario
+        self.directory = self.platform.directory
         self.directory.mkdir(parents=True, exist_ok=True)
         self.began = time.monotonic()
         self.notes: dict[str, datetime] = {}
@@ -73,7 +73,7 @@ class Story:
         self, label: str, kind: str, name: str, done: Callable[[Object], bool], show: Callable[[Object], str],
         fail: Callable[[Object], str | None] = lambda _: None, patience: float = PATIENCE,
     ) -> Object:  # fmt: skip
-        """Waits until an object is as told.
+        """Waits until an object is as scenario.
 
         Raises:
             UserError: it took longer than `patience` seconds or `fail` gave a reason; the message has the diagnostics.
@@ -85,12 +85,12 @@ class Story:
                     return False
                 shown.detail = show(found)
                 if not done(found) and (reason := fail(found)):
-                    raise UserError(f"{label}: {reason}\n{diagnose(self.platform, NAMESPACE)}")
+                    raise UserError(f"{label}: {reason}\n{diagnose(self.platform, self.platform.namespace)}")
                 return done(found)
 
             found = until(
                 label, lambda: self.platform.get(kind, name), ended, patience,
-                every=0.5, diagnose=lambda: diagnose(self.platform, NAMESPACE), error=UserError,
+                every=0.5, diagnose=lambda: diagnose(self.platform, self.platform.namespace), error=UserError,
             )  # fmt: skip
         return found or {}
 
@@ -117,21 +117,19 @@ class Story:
                 local.unlink()
 
     def features(self) -> None:
-        """Customers' rows into the object store, the samples applied, the first snapshot materialised."""
-        now = datetime.now(UTC)
-        old = self.churn.old
+        """The first rows into the object store, the samples applied, the first snapshot materialised."""
+        now, scenario = datetime.now(UTC), self.scenario
         self._store(
             {
-                data.CUSTOMERS + "old.parquet": data.features(old, now - timedelta(hours=2)),
-                data.LABELS + "old.parquet": data.labels(old, now),
+                f"{scenario.source}old.parquet": scenario.features(scenario.old, now - timedelta(hours=2)),
+                f"{scenario.label_files}old.parquet": scenario.labels(scenario.old, now),
             }
         )
-        self.report(f"{len(old):,} real customers (DSL or no internet) and their outcomes are in the object store; "
-                  "the data set has no dates: event times are simulated")  # fmt: skip
-        self.platform.kubectl("-n", NAMESPACE, "apply", "-f", str(SAMPLES))
-        self.report("applied manifests/samples/churn/*.yaml")
+        self.report(scenario.opening)
+        self.platform.kubectl("-n", scenario.name, "apply", "-f", str(SAMPLES / scenario.name))
+        self.report(f"applied manifests/samples/{scenario.name}/*.yaml")
         found = self.wait(
-            "features: first snapshot materialised", "featureset", "customers",
+            "features: first snapshot materialised", "featureset", scenario.feature_set,
             lambda f: condition(f, "Ready").get("status") == "True" and bool(field(f, "status.snapshot")),
             lambda f: condition(f, "Ready").get("message", "")[:100],
             lambda f: condition(f, "Stalled").get("message") if condition(f, "Stalled").get("status") == "True" else None,
@@ -150,16 +148,16 @@ class Story:
         figures = ", ".join(f"{name} {value:.3f}" for name, value in sorted(metrics.items()))
         dataset = field(found, "status.dataset")
         self.report(
-            f"{name} trained on {dataset['rows']:,} customers as version {field(found, 'status.model.version')}; "
+            f"{name} trained on {dataset['rows']:,} {self.scenario.rows} as version {field(found, 'status.model.version')}; "
             f"on {dataset['holdoutRows']:,} untouched ones: {figures}"
         )
         return found
 
     def first_model(self) -> None:
         """v1 trained, gated by `minimum` alone, serving."""
-        self._trained("churn-first", "training v1")
+        self._trained(f"{self.scenario.name}-first", "training v1")
         found = self.wait(
-            "gate and rollout of v1", "modeldeployment", "churn",
+            "gate and rollout of v1", "modeldeployment", self.scenario.name,
             lambda m: field(m, "status.stable.version") is not None and condition(m, "Ready").get("status") == "True",
             lambda m: condition(m, "Ready").get("message", "")[:100],
             lambda m: next((h["message"] for h in field(m, "status.history") or [] if h["outcome"] == "Rejected"), None),
@@ -169,41 +167,44 @@ class Story:
         self.url = field(found, "status.url")
         self._start_traffic()
         counts = self._await_counts("first prediction", lambda c: c["answered"] > 0)
-        self.report(f"serving at {self.url}; latest prediction: churn probability {counts['last_probability']:.3f}")
+        self.report(f"serving at {self.url}; latest prediction: {self.scenario.answer(counts['last_outputs'])}")
         self.note("first prediction")
 
     def calm(self) -> None:
         """The Monitor has judged a window of ordinary traffic."""
+        drift = self.scenario.signals[0]
         found = self.wait(
-            "ordinary traffic: the Monitor evaluates its first window", "monitor", "churn",
-            lambda m: self._signal(m, "drift").get("state") == "WithinBounds",
-            lambda m: self._signal(m, "drift").get("message", "")[:100],
+            "ordinary traffic: the Monitor evaluates its first window", "monitor", self.scenario.name,
+            lambda m: self._signal(m, drift).get("state") == "WithinBounds",
+            lambda m: self._signal(m, drift).get("message", "")[:100],
         )  # fmt: skip
-        self.report(f"calm: {self._signal(found, 'drift').get('message')}")
+        self.report(f"calm: {self._signal(found, drift).get('message')}")
 
     def _introduce(self, name: str, newcomers: pd.DataFrame) -> None:
-        """Writes customers' features and waits until they are materialised: before that nobody may ask about them."""
-        rows_before = field(self.platform.get("featureset", "customers"), "status.snapshot.rows")
-        self._store({f"{data.CUSTOMERS}{name}.parquet": data.features(newcomers, datetime.now(UTC))})
+        """Writes the features of new rows and waits until they are materialised: before that nobody may ask about them."""
+        scenario, feature_set = self.scenario, self.scenario.feature_set
+        rows_before = field(self.platform.get("featureset", feature_set), "status.snapshot.rows")
+        self._store({f"{scenario.source}{name}.parquet": scenario.features(newcomers, datetime.now(UTC))})
         written = datetime.now(UTC)
         self.platform.kubectl(
-            "-n", NAMESPACE, "annotate", "--overwrite", "featureset", "customers",
+            "-n", scenario.name, "annotate", "--overwrite", "featureset", feature_set,
             f"homeostat.dev/materialize={name}-{int(time.time())}",
         )  # fmt: skip
         self.wait(
-            f"features of {len(newcomers):,} new customers materialised", "featureset", "customers",
+            f"features of {len(newcomers):,} new {scenario.rows} materialised", "featureset", feature_set,
             lambda f: moment(field(f, "status.lastMaterialization.through") or "1970-01-01T00:00:00Z") > written
             and field(f, "status.snapshot.rows") >= rows_before + len(newcomers),
             lambda f: condition(f, "Ready").get("message", "")[:100],
         )  # fmt: skip
 
     def launch(self) -> None:
-        """Fibre customers: written and materialised before their first request."""
-        self._introduce("fibre", self.churn.early)
-        self._steer(shares={"old": 1 - FIBRE_SHARE, "fibre": FIBRE_SHARE})
+        """The newcomers: written and materialised before their first request."""
+        scenario = self.scenario
+        self._introduce(scenario.arrival, scenario.early)
+        self._steer(shares={"old": 1 - scenario.share, scenario.arrival: scenario.share})
         self.note("shift")
-        self.report(f"[yellow]fibre launched[/yellow]: {FIBRE_SHARE:.0%} of the requests now come from "
-                  f"{len(self.churn.early):,} customers unlike any that v1 was trained on")  # fmt: skip
+        self.report(f"[yellow]{scenario.change}[/yellow]: {scenario.share:.0%} of the requests now come from "
+                  f"{len(scenario.early):,} {scenario.newcomers}")  # fmt: skip
 
     def decision(self) -> None:
         """Drift seen, its cause found, labels awaited, a retraining admitted."""
@@ -223,12 +224,12 @@ class Story:
         found = self.wait(
             "the Monitor diagnoses the breach",
             "monitor",
-            "churn",
+            self.scenario.name,
             lambda m: bool(field(m, "status.lastDecision.trainingJob")),
             follow,
         )
         causes = {key.split("/")[0] for key in decisions}
-        for cause in ("UnprovenShift", "CovariateShift"):
+        for cause in self.scenario.causes:
             if cause not in causes:
                 raise UserError(
                     f"the Monitor never decided on {cause}; its decisions were {', '.join(decisions) or 'nothing'}"
@@ -254,7 +255,7 @@ class Story:
             return next((h["message"] for h in ended if h["outcome"] != "Promoted"), None)
 
         found = self.wait(
-            "gate, canary and promotion of v2", "modeldeployment", "churn",
+            "gate, canary and promotion of v2", "modeldeployment", self.scenario.name,
             lambda m: field(m, "status.stable.version") == version, progress, lost,
         )  # fmt: skip
         for row in field(found, "status.gate.metrics") or []:
@@ -266,7 +267,7 @@ class Story:
         self.report(f"[green]v{version} promoted[/green]; it serves all requests")
 
     def recovery(self) -> None:
-        """Signals are back within bounds, against the new baseline; the unseen fibre customers come too."""
+        """Signals are back within bounds, against the new baseline; the unseen newcomers come too."""
         promoted = self.notes["promotion"]
 
         def calm(monitor: Object, name: str) -> bool:
@@ -275,14 +276,15 @@ class Story:
             return signal_.get("state") == "WithinBounds" and through is not None and moment(through) > promoted
 
         found = self.wait(
-            "signals back within bounds", "monitor", "churn",
-            lambda m: calm(m, "drift") and calm(m, "accuracy"),
+            "signals back within bounds", "monitor", self.scenario.name,
+            lambda m: all(calm(m, name) for name in self.scenario.signals),
             lambda m: "; ".join(s.get("message", "")[:70] for s in field(m, "status.signals") or []),
         )  # fmt: skip
         for signal_ in field(found, "status.signals") or []:
             self.report(f"{signal_['name']}: {signal_['state']}, {signal_.get('message')}")
-        self._introduce("late", self.churn.late)
-        self._steer(groups={"late": list(self.churn.late[data.ENTITY])})
+        late = self.scenario.late
+        self._introduce("late", late)
+        self._steer(groups={"late": self.scenario.entities(late)})
 
     # --- traffic -----------------------------------------------------------------------------------------------
 
@@ -290,14 +292,14 @@ class Story:
         return next((s for s in field(monitor, "status.signals") or [] if s["name"] == name), {})
 
     def _start_traffic(self) -> None:
-        token = self.directory / "outcomes.token"
+        scenario, token = self.scenario, self.directory / "outcomes.token"
         token.touch(mode=0o600)
-        token.write_text(self.platform.token("churn-outcomes"))
-        groups = {"old": list(self.churn.old[data.ENTITY]), "fibre": list(self.churn.early[data.ENTITY])}
+        token.write_text(self.platform.token(f"{scenario.name}-outcomes"))
+        groups = {"old": scenario.entities(scenario.old), scenario.arrival: scenario.entities(scenario.early)}
         plan = Plan(
-            url=self.url, model="churn", namespace=NAMESPACE, token_file=str(token), rate=RATE, groups=groups,
+            url=self.url, model=scenario.name, namespace=scenario.name, entity=scenario.entity, token_file=str(token), rate=RATE,
             observer=f"http://{self.platform.address}:{NODE_PORTS['observer']}",
-            shares={"old": 1.0}, outcomes=self.churn.outcomes(),
+            groups=groups, shares={"old": 1.0}, outcomes=scenario.outcomes(),
         )  # fmt: skip
         write_json(self.directory / "traffic.json", asdict(plan))
         (self.directory / "counts.json").unlink(missing_ok=True)
@@ -327,8 +329,10 @@ class Story:
             return until(label, read, done, every=0.2, error=UserError)
 
     def ending(self) -> Object:
-        """The traffic slows to a trickle; the late customers are among it now."""
-        counts = self.counts()
-        share = FIBRE_SHARE / 2
-        self._steer(rate=TRICKLE, shares={"old": 1 - FIBRE_SHARE, "fibre": share, "late": share})
+        """The traffic slows to a trickle; the late newcomers are among it now."""
+        counts, scenario = self.counts(), self.scenario
+        self._steer(
+            rate=TRICKLE,
+            shares={"old": 1 - scenario.share, scenario.arrival: scenario.share / 2, "late": scenario.share / 2},
+        )
         return counts

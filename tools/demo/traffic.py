@@ -1,7 +1,7 @@
-"""Customers asking for predictions: a process of its own, steered by one small file and reporting in another.
+"""Callers asking for predictions: a process of its own, steered by one small file and reporting in another.
 
-``python -m tools.demo.traffic DIRECTORY`` reads ``traffic.json`` (a `Plan`) every second, sends shuffled customers through
-the gateway, posts each customer's real outcome 30 to 45 seconds after the prediction, and writes ``counts.json``. It
+``python -m tools.demo.traffic DIRECTORY`` reads ``traffic.json`` (a `Plan`) every second, asks about shuffled entities through
+the gateway, posts the real outcome of each 30 to 45 seconds after the prediction, and writes ``counts.json``. It
 ends by itself after `LIFETIME`.
 """
 
@@ -16,30 +16,34 @@ from pathlib import Path
 
 import httpx
 
+Label = int | float | str
+Outputs = dict[str, list[Label]]
+"""A prediction's outputs: the values of each by its name."""
+
 LIFETIME = 4 * 3600.0
 OUTCOME_DELAY = (30.0, 45.0)
 OUTCOME_BATCH = 500
 """Outcomes in one request: after a pause of the observer thousands are due, and one request for all would time out again."""
 
-ENTITY = "customer_id"
-
 
 @dataclass
 class Plan:
-    """What to send: customers by group, shares of the groups, and where to.
+    """What to send: entities by group, shares of the groups, and where to.
 
-    The rate is in requests per second. `token_file` holds the bearer token that may post outcomes.
+    The rate is in requests per second. `token_file` holds the bearer token that may post outcomes;
+    `entity` is the field of a request that holds the key.
     """
 
     url: str
     model: str
     observer: str
     namespace: str
+    entity: str
     token_file: str
     rate: float
     groups: dict[str, list[str]]
     shares: dict[str, float]
-    outcomes: dict[str, int]
+    outcomes: dict[str, Label]
 
 
 @dataclass
@@ -55,7 +59,7 @@ class Counts:
     by_group: dict[str, int] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
     last_outcome_error: str = ""
-    last_probability: float = -1.0
+    last_outputs: Outputs = field(default_factory=dict)
 
 
 def write_json(path: Path, value: object) -> None:
@@ -66,15 +70,15 @@ def write_json(path: Path, value: object) -> None:
 
 
 class Shuffle:
-    """Every customer of a group once, in random order, then all again."""
+    """Every entity of a group once, in random order, then all again."""
 
-    def __init__(self, customers: list[str], draw: random.Random) -> None:
-        self._customers, self._draw, self._left = customers, draw, list[str]()
+    def __init__(self, entities: list[str], draw: random.Random) -> None:
+        self._entities, self._draw, self._left = entities, draw, list[str]()
 
     def next(self) -> str:
-        """The next customer."""
+        """The next entity."""
         if not self._left:
-            self._left = self._draw.sample(self._customers, len(self._customers))
+            self._left = self._draw.sample(self._entities, len(self._entities))
         return self._left.pop()
 
 
@@ -84,10 +88,10 @@ class Traffic:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.counts = Counts()
-        self.due: list[tuple[float, str, int]] = []
+        self.due: list[tuple[float, str, Label]] = []
         self.draw = random.Random(7)
         self.plan = self._read()
-        self.shuffles = {name: Shuffle(customers, self.draw) for name, customers in self.plan.groups.items()}
+        self.shuffles = {name: Shuffle(entities, self.draw) for name, entities in self.plan.groups.items()}
 
     def _read(self) -> Plan:
         return Plan(**json.loads((self.directory / "traffic.json").read_text()))
@@ -109,33 +113,33 @@ class Traffic:
                 await asyncio.sleep(max(0.0, following - time.monotonic()))
             reporter.cancel()
 
-    async def _predict(self, client: httpx.AsyncClient, group: str, customer: str) -> None:
-        body = {"inputs": [{"name": ENTITY, "shape": [1], "datatype": "BYTES", "data": [customer]}]}
+    async def _predict(self, client: httpx.AsyncClient, group: str, entity: str) -> None:
+        body = {"inputs": [{"name": self.plan.entity, "shape": [1], "datatype": "BYTES", "data": [entity]}]}
         self.counts.sent += 1
         try:
             answer = await client.post(f"{self.plan.url}/v2/models/{self.plan.model}/infer", json=body)
             answer.raise_for_status()
             document = answer.json()
-            self.counts.last_probability = float(document["outputs"][0]["data"][0])
+            self.counts.last_outputs = {output["name"]: output["data"] for output in document["outputs"]}
         except (httpx.HTTPError, ValueError, KeyError) as error:
             self.counts.failed += 1
             if len(self.counts.failures) < 5:
                 text = error.response.text[:200] if isinstance(error, httpx.HTTPStatusError) else ""
-                self.counts.failures.append(f"{time.strftime('%H:%M:%S')} {customer}: {error!r} {text}")
+                self.counts.failures.append(f"{time.strftime('%H:%M:%S')} {entity}: {error!r} {text}")
             return
         self.counts.answered += 1
         version = str(document.get("model_version", ""))
         self.counts.by_version[version] = self.counts.by_version.get(version, 0) + 1
         self.counts.by_group[group] = self.counts.by_group.get(group, 0) + 1
         at = time.monotonic() + self.draw.uniform(*OUTCOME_DELAY)
-        heapq.heappush(self.due, (at, document["id"], self.plan.outcomes[customer]))
+        heapq.heappush(self.due, (at, document["id"], self.plan.outcomes[entity]))
 
     async def _report(self, client: httpx.AsyncClient) -> None:
         while True:
             await asyncio.sleep(1)
             self.plan = self._read()
-            for name, customers in self.plan.groups.items():
-                self.shuffles.setdefault(name, Shuffle(customers, self.draw))
+            for name, entities in self.plan.groups.items():
+                self.shuffles.setdefault(name, Shuffle(entities, self.draw))
             await self._post_outcomes(client)
             write_json(self.directory / "counts.json", asdict(self.counts))
 
@@ -150,12 +154,12 @@ class Traffic:
         """
         delivered, now = True, time.monotonic()
         while delivered and self.due and self.due[0][0] <= now:
-            ready: list[tuple[float, str, int]] = []
+            ready: list[tuple[float, str, Label]] = []
             while self.due and self.due[0][0] <= now and len(ready) < OUTCOME_BATCH:
                 ready.append(heapq.heappop(self.due))
             delivered = await self._delivered(client, ready)
 
-    async def _delivered(self, client: httpx.AsyncClient, ready: list[tuple[float, str, int]]) -> bool:
+    async def _delivered(self, client: httpx.AsyncClient, ready: list[tuple[float, str, Label]]) -> bool:
         body = {
             "namespace": self.plan.namespace,
             "deployment": self.plan.model,

@@ -29,7 +29,7 @@ def the_watch(platform: Platform) -> Watch:
 @pytest.fixture(name="traffic")
 def the_traffic(platform: Platform) -> Iterator[Callable[[], Object]]:
     """As many customers a second as in the story while a test disturbs something; none of their requests may fail."""
-    directory = platform.local.state / "demo"
+    directory = platform.directory
     path = directory / "traffic.json"
     before = json.loads(path.read_text())
     write_json(path, {**before, "rate": RATE})

@@ -17,8 +17,8 @@ def traffic_with_due_outcomes(directory: Path, number: int) -> Traffic:
     token = directory / "token"
     token.write_text("secret")
     plan = {
-        "url": "http://gateway", "model": "churn", "observer": "http://observer", "namespace": "churn", "rate": 1.0,
-        "token_file": str(token), "groups": {}, "shares": {}, "outcomes": {},
+        "url": "http://gateway", "model": "churn", "observer": "http://observer", "namespace": "churn", "entity": "customer_id",
+        "rate": 1.0, "token_file": str(token), "groups": {}, "shares": {}, "outcomes": {},
     }  # fmt: skip
     (directory / "traffic.json").write_text(json.dumps(plan))
     traffic = Traffic(directory)

@@ -1,0 +1,9 @@
+"""The scenarios that a story can be told of."""
+
+from collections.abc import Callable
+
+from tools.demo import churn
+from tools.demo.scenario import Scenario
+
+SCENARIOS: dict[str, Callable[[], Scenario]] = {"churn": churn.scenario}
+"""By name; data are read when one is chosen."""
