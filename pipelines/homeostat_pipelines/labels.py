@@ -51,7 +51,7 @@ def union(
     if table.num_rows == 0:
         window = "" if since is None else f" since {since:%Y-%m-%d %H:%M:%S} UTC (spec.dataset.window)"
         raise InvalidData(
-            f"there is no label{window} in {', '.join(s.uri for s in sources)}; wait for labels or add a source"
+            f"there is no label{window} in {', '.join(map(_named, sources))}; wait for labels or add a source"
         )
     # The order is stable, so that of two labels of one time the one of the later source wins.
     order = pc.sort_indices(table, sort_keys=[(entity.name, "ascending"), (TIME, "ascending")])
@@ -91,13 +91,34 @@ def _source(
             f"{source.timestamp_field}, {source.field}; correct spec.dataset.labels"
         )
     table = columns.read(objects, uris, wanted, warnings)
-    table = table.rename_columns([entity.name, TIME, LABEL])
+    table = _within(table.rename_columns([entity.name, TIME, LABEL]), source)
     complete = table.drop_null()
     text = f"Labels in {source.uri} left out because entity, time or value is missing: {{count}}."
     warnings.add(text, table.num_rows - complete.num_rows)
     if exported and entity.type is EntityType.INT64:
         return _with_whole_keys(complete, entity.name, source.uri, warnings)
     return complete
+
+
+def _within(table: pa.Table, source: LabelInput) -> pa.Table:
+    """The rows of the times that the spec names for this source; those without a time are counted later."""
+    times = table.column(TIME)
+    if source.since is not None:
+        table = table.filter(_unless(pc.less(times, pa.scalar(source.since, TIMES))))
+        times = table.column(TIME)
+    if source.until is not None:
+        table = table.filter(_unless(pc.greater_equal(times, pa.scalar(source.until, TIMES))))
+    return table
+
+
+def _unless(wrong: pa.ChunkedArray) -> pa.ChunkedArray:
+    return pc.invert(pc.fill_null(wrong, False))
+
+
+def _named(source: LabelInput) -> str:
+    """A source with its times, as a message names it."""
+    limits = [("from", source.since), ("to", source.until)]
+    return " ".join([source.uri, *(f"{word} {moment:%Y-%m-%d %H:%M:%S}" for word, moment in limits if moment)])
 
 
 def _with_whole_keys(table: pa.Table, name: str, uri: str, warnings: DataWarnings) -> pa.Table:

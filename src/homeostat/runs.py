@@ -138,6 +138,8 @@ class LabelInput(TolerantDocument):
     entity_field: str
     field: str
     timestamp_field: str
+    since: Annotated[datetime | None, Field(description="Time of the earliest label used, inclusive.")] = None
+    until: Annotated[datetime | None, Field(description="Time before which labels are used, exclusive.")] = None
 
 
 class TrainInput(TolerantDocument):

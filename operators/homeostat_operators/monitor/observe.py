@@ -9,6 +9,7 @@ from homeostat.api.common import API_VERSION, parse_duration
 from homeostat.api.v1alpha1.featureset import FeatureSet
 from homeostat.api.v1alpha1.modeldeployment import ModelDeployment, ServedVersion
 from homeostat.api.v1alpha1.monitor import Monitor
+from homeostat.api.v1alpha1.dataset import Dataset
 from homeostat.api.v1alpha1.signals import Signal, SignalType
 from homeostat.api.v1alpha1.trainingjob import TrainingJob
 from homeostat.artifacts import model
@@ -103,15 +104,24 @@ def _labels(resource: Monitor, clients: Clients, now: datetime) -> tuple[LabelCo
     if since is None or resource.spec.retrain.requires.new_labels == 0:
         return None, []
     namespace, oldest, holdout = resource.metadata.namespace, since, ("", 0)
+    deployment = resource.spec.deployment_ref.name
     if template is not None:
         dataset = template.spec.dataset
         holdout = (f"{namespace}.{template.spec.output.model}", dataset.holdout.percent)
-        oldest = max(since, now - parse_duration(dataset.window.last)) if dataset.window else since
+        oldest = _earliest_used(dataset, deployment, since, now)
     try:
-        gain = clients.outcomes.label_gain(namespace, resource.spec.deployment_ref.name, oldest, *holdout)
+        gain = clients.outcomes.label_gain(namespace, deployment, oldest, *holdout)
     except EngineUnavailable as error:
         return None, [str(error)]
     return LabelCount(since, gain), []
+
+
+def _earliest_used(dataset: Dataset, deployment: str, since: datetime, now: datetime) -> datetime:
+    """Time of the earliest outcome since then that a training takes."""
+    limits = [source.since for source in dataset.labels if source.outcomes_of == deployment]
+    begin = min((limit for limit in limits if limit), default=since) if all(limits) else since
+    window = now - parse_duration(dataset.window.last) if dataset.window else since
+    return max(since, begin, window)
 
 
 def _signals(

@@ -113,6 +113,7 @@ def _selected(reference: FeatureSetRef, feature_set: FeatureSet) -> FeatureSourc
 
 
 def _labels(source: LabelSource, entity: str, namespace: str, bucket: str) -> LabelInput:
+    window = {"since": source.since, "until": source.until}
     if source.parquet is not None and source.field is not None and source.timestamp_field is not None:
         if entity in {source.field, source.timestamp_field}:
             raise InvalidSpec(
@@ -124,12 +125,14 @@ def _labels(source: LabelSource, entity: str, namespace: str, bucket: str) -> La
             entity_field=entity,
             field=source.field,
             timestamp_field=source.timestamp_field,
+            **window,
         )
     return LabelInput(
         uri=layout.outcomes_prefix(bucket, namespace, str(source.outcomes_of)),
         entity_field=outcomes.ENTITY,
         field=outcomes.LABEL,
         timestamp_field=outcomes.PREDICTED_AT,
+        **window,
     )
 
 

@@ -34,6 +34,7 @@ A_WHOLE_POD = {
 }
 OURS = "set by Homeostat; use other names"
 PARQUET = {"uri": "s3://homeostat/churn/labels/"}
+DAY = "2026-03-01T00:00:00Z"
 PACKAGE = "s3://homeostat/churn/pipelines/own.yaml"
 ONE_PIPELINE = "give exactly one of name, uri and configMapRef"
 TIMES = {"field": "churned", "timestampField": "predicted_at"}
@@ -118,6 +119,8 @@ REFUSED = [
         {"dataset.labels": a_label(outcomesOf="churn", **TIMES)},
         "required with parquet and not allowed otherwise",
     ),
+    Case("TrainingJob", {"dataset.labels.0.from": "yesterday"}, "date-time"),
+    Case("TrainingJob", {"dataset.labels.0.to": DAY, "dataset.labels.0.from": DAY}, "from is earlier than to"),
     Case("TrainingJob", {"dataset.window": {"last": "1w"}}, PATTERN),
     Case("TrainingJob", {"dataset.holdout": ABSENT}, "spec.dataset.holdout: Required"),
     Case("TrainingJob", {"dataset.holdout": {}}, "spec.dataset.holdout.percent: Required"),
@@ -254,6 +257,11 @@ REFUSED = [
     Case("Monitor", {"retrain.requires": {"newLabels": -1}}, "greater than or equal to 0"),
     Case("Monitor", {"retrain.maxRetrains": {"count": 0, "window": "24h"}}, "greater than or equal to 1"),
     Case("Monitor", {"retrain.template.spec.dataset.labels": a_label()}, "give exactly one of parquet and outcomesOf"),
+    Case(
+        "Monitor",
+        {"retrain.template.spec.dataset.labels": a_label(outcomesOf="churn", to=DAY)},
+        "a retraining learns from new outcomes",
+    ),
 ]
 
 ACCEPTED = [
@@ -277,6 +285,7 @@ ACCEPTED = [
     Case("TrainingJob", {"engine": "Kubeflow", "placement.podTemplate": {"spec": {"nodeSelector": {"disk": "ssd"}}}}),
     Case("ModelDeployment", {"realtime.podTemplate": A_WHOLE_POD, "promotion.evaluation.podTemplate": A_WHOLE_POD}),
     Case("TrainingJob", {"dataset.labels": a_label(outcomesOf="churn")}),
+    Case("TrainingJob", {"dataset.labels.0.from": DAY, "dataset.labels.0.to": "2026-03-01T02:00:00+01:00"}),
     Case("TrainingJob", {"dataset.labels": [{"outcomesOf": "churn"}, {"parquet": PARQUET, **TIMES}]}),
     Case("TrainingJob", {"dataset.window": {"last": "2160h"}, "dataset.holdout": {"percent": 50}}),
     Case("TrainingJob", {"pipeline.parameters": [{"name": "learning_rate", "value": "0.1"}]}),
@@ -312,6 +321,8 @@ ACCEPTED = [
     ),
     Case("Monitor", {"signals.1.threshold": {"operator": "LessThan", "value": "-0.5"}}),
     Case("Monitor", {"retrain": {"action": "Alert"}}),
+    Case("Monitor", {"retrain.template.spec.dataset.labels": a_label(parquet=PARQUET, to=DAY, **TIMES)}),
+    Case("Monitor", {"retrain.template.spec.dataset.labels": [{"outcomesOf": "churn", "from": DAY}]}),
     Case("Monitor", {"retrain": {"action": "None"}}),
     Case("Monitor", {"retrain.action": "Propose", "retrain.maxRetrains": {"count": 3, "window": "24h"}}),
     Case("Monitor", {"suspend": True}),

@@ -70,6 +70,26 @@ def test_labels_before_the_window_are_left_out() -> None:
     assert union_of(table, since=NOON - timedelta(days=1)) == {"a": 1}
 
 
+@given(st.lists(st.integers(-3, 3), min_size=1, max_size=8), st.integers(-3, 3), st.integers(-3, 3))
+def test_labels_of_a_source_are_those_from_its_from_to_before_its_to(hours: list[int], since: int, until: int) -> None:
+    def at(hour: int) -> datetime:
+        return NOON + timedelta(hours=hour)
+
+    rows = labelled(*((f"c{number}", at(hour), 1) for number, hour in enumerate(hours)))
+    objects = MemoryObjects({f"{LABELS}part-0.parquet": parquet(rows), f"{LABELS[:-1]}2/a.parquet": parquet(rows)})
+    source = label_input().model_copy(update={"since": at(since), "until": at(until)})
+    expected = [f"c{number}" for number, hour in enumerate(hours) if since <= hour < until]
+    if not expected:
+        named = r"labels/ from 2026-03-0\d \d\d:00:00 to 2026-03-0\d \d\d:00:00; wait for labels"
+        with pytest.raises(InvalidData, match=named):
+            labels.union(objects, [source], ENTITY, DataWarnings())
+        return
+    found = labels.union(objects, [source], ENTITY, DataWarnings())
+    assert found.column("customer_id").to_pylist() == expected
+    both = labels.union(objects, [source, label_input(f"{LABELS[:-1]}2/")], ENTITY, DataWarnings())
+    assert both.num_rows == len(hours), "a window is that of its own source"
+
+
 def test_exported_outcomes_join_labels_from_files() -> None:
     outcomes = pa.table(
         {

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Self
 
-from pydantic import ConfigDict, Field, field_validator, model_validator
+from pydantic import AwareDatetime, ConfigDict, Field, field_validator, model_validator
 
 from homeostat.api.common import SET_LIST, Duration, FieldName, ResourceName, S3Uri, SpecModel, map_list, rule
 
@@ -50,6 +50,7 @@ class LabelSource(SpecModel):
                     "!has(self.field) || !has(self.timestampField) || self.field != self.timestampField",
                     "field and timestampField are two columns",
                 ),
+                rule("!has(self.from) || !has(self.to) || self.from < self.to", "from is earlier than to"),
             ]
         }
     )
@@ -63,6 +64,14 @@ class LabelSource(SpecModel):
     outcomes_of: Annotated[
         ResourceName | None, Field(description="ModelDeployment whose exported outcomes are used as labels.")
     ] = None
+    since: Annotated[
+        AwareDatetime | None,
+        Field(alias="from", description="Time of the earliest label used, inclusive; absent: no limit."),
+    ] = None
+    until: Annotated[
+        AwareDatetime | None,
+        Field(alias="to", description="Time before which labels are used, exclusive; absent: no limit."),
+    ] = None
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
@@ -72,6 +81,8 @@ class LabelSource(SpecModel):
             raise ValueError("field and timestampField are required with parquet and not allowed otherwise")
         if self.field is not None and self.field == self.timestamp_field:
             raise ValueError(f"field and timestampField are two columns, not both {self.field!r}")
+        if self.since is not None and self.until is not None and self.since >= self.until:
+            raise ValueError(f"from ({self.since}) is earlier than to ({self.until})")
         return self
 
 

@@ -68,7 +68,11 @@ class Retrain(SpecModel):
                 rule(
                     "self.action in ['None', 'Alert'] || has(self.template)",
                     "action Propose or Auto needs a template of the TrainingJob",
-                )
+                ),
+                rule(
+                    "!has(self.template) || self.template.spec.dataset.labels.all(l, !has(l.outcomesOf) || !has(l.to))",
+                    "labels of outcomesOf in a template have no to: a retraining learns from new outcomes",
+                ),
             ]
         }
     )

@@ -260,6 +260,25 @@ def test_labels_count_as_the_templates_training_takes_them_without_the_holdout_a
     assert (seen.labels.since, seen.labels.gain.rows, seen.labels.gain.held_out) == (LONG_AGO, 50 - held, held)
 
 
+@pytest.mark.parametrize(
+    ("limits", "rows"), [(["churn"], 1), (["churn", ""], 2), ([], 2), (["other"], 2)], ids=lambda value: str(value)
+)
+def test_outcomes_before_the_time_from_which_a_template_takes_them_count_for_nothing(
+    limits: list[str], rows: int
+) -> None:
+    outcomes, template = MemoryOutcomes(), a_training_spec()
+    early, late = (Prediction("1", name, LONG_AGO + n * MINUTE, 0.5, 1) for n, name in enumerate(("a", "b")))
+    outcomes.add("churn", "churn", early, late)
+    limited = [{"outcomes_of": name or "churn", **({"from": LONG_AGO + MINUTE} if name else {})} for name in limits]
+    template["dataset"] |= {"labels": limited or template["dataset"]["labels"], "holdout": {"percent": 5}}
+    template["output"] = {"model": "churn"}
+    retrain = {"action": "Auto", "template": {"spec": template}, "requires": {"new_labels": 1}}
+    monitor = a_monitor(retrain=retrain, status={"breach_since": LONG_AGO})
+    seen = observe(monitor, clients(served(LONG_AGO), outcomes=outcomes))
+    assert seen.labels is not None
+    assert seen.labels.gain.rows == rows
+
+
 def test_a_stale_feature_set_of_the_champion_is_named() -> None:
     old = {"number": 1, "through": LONG_AGO, "time": LONG_AGO, "online_rows": 1}
     stale = a_feature_set(status={"last_materialization": old}, freshness={"max_age": "150m"})

@@ -1,7 +1,7 @@
 """What a TrainingJob needs before an attempt starts, and what the attempt gets."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -160,6 +160,28 @@ def test_a_feature_that_a_feature_set_does_not_have_is_refused_with_those_it_has
 def test_a_feature_that_a_spec_selects_twice_is_refused() -> None:
     with pytest.raises(ValueError, match="features names 'tenure' twice; name it once"):
         a_training_job(dataset=selecting("tenure", "tenure"))
+
+
+def test_each_label_source_is_read_within_its_own_times() -> None:
+    day = datetime(2026, 3, 1, tzinfo=UTC)
+    sources = [{"outcomesOf": "churn", "from": "2026-03-01T00:00:00Z"}, a_label_source(to="2026-03-01T01:00:00+01:00")]
+    job = a_training_job(dataset=a_training_job().spec.dataset.model_dump() | {"labels": sources})
+    first, second = told(plan(job, replace(READY, deployments=frozenset({"churn"})), NOW)).labels
+    assert (first.since, first.until) == (day, None)
+    assert (second.since, second.until) == (None, day)
+
+
+@pytest.mark.parametrize("to", ["2026-03-01T00:00:00Z", "2026-02-28T00:00:00Z"])
+def test_a_label_source_that_ends_before_it_begins_is_refused(to: str) -> None:
+    with pytest.raises(ValueError, match=r"from \(2026-03-01 .*\) is earlier than to \(2026-0"):
+        a_training_job(
+            dataset=a_training_job().spec.dataset.model_dump()
+            | {"labels": [{"outcomesOf": "churn", "from": "2026-03-01T00:00:00Z", "to": to}]}
+        )
+
+
+def a_label_source(**fields: Any) -> dict[str, Any]:
+    return {"parquet": {"uri": "s3://homeostat/l/"}, "field": "churned", "timestampField": "at", **fields}
 
 
 def test_a_node_pool_gives_selector_tolerations_and_the_name_of_its_gpus() -> None:
