@@ -57,7 +57,9 @@ def build(job: TrainInput, objects: ObjectStore) -> StoredDataset:
     since = labels.window_start(job.window_seconds, datetime.now(UTC))
     warnings = DataWarnings()
     target = Target.of(job)
-    labelled = labels.union(objects, job.labels, job.feature_sets[0].entities[0], warnings, since, target)
+    labelled = labels.union(
+        objects, job.labels, job.feature_sets[0].entities[0], warnings, since, target, job.rows_per_entity
+    )
 
     def admit(rows: int) -> None:
         # A text is at least one column; how many categories it has is known when the training reads it.

@@ -1,4 +1,4 @@
-"""Labels: a union of sources, in which the newest label of an entity wins."""
+"""Labels: a union of sources, of which the newest label of each entity is taken, or one of each time."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import structlog
 
+from homeostat.api.v1alpha1.dataset import RowsPerEntity
 from homeostat.api.v1alpha1.featureset import Entity, EntityType, FeatureType
 from homeostat.artifacts import outcomes
 from homeostat.artifacts.dataset import LABEL, TIME
@@ -30,8 +31,9 @@ def union(
     warnings: DataWarnings,
     since: datetime | None = None,
     target: Target = Target(),  # noqa: B008 - immutable
+    taken: RowsPerEntity = RowsPerEntity.NEWEST,
 ) -> pa.Table:
-    """One row (entity, TIME, LABEL) per entity, sorted by entity.
+    """Rows (entity, TIME, LABEL), sorted by entity and time: one per entity, or one per entity and time.
 
     Args:
         objects: Where the sources lie.
@@ -40,6 +42,7 @@ def union(
         warnings: Receives what is left out.
         since: Labels of earlier predictions are left out.
         target: What the labels are.
+        taken: Which labels of an entity.
 
     Raises:
         InvalidData: A label is none of the target, or there is no label at all.
@@ -55,13 +58,23 @@ def union(
         )
     # The order is stable, so that of two labels of one time the one of the later source wins.
     order = pc.sort_indices(table, sort_keys=[(entity.name, "ascending"), (TIME, "ascending")])
-    keys = table.column(entity.name).take(order).combine_chunks()
-    last = pc.not_equal(keys.slice(0, len(keys) - 1), keys.slice(1))
-    newest = table.take(order.filter(pa.concat_arrays([last, pa.array([True])]))).combine_chunks()
-    log.info("labels read", rows=table.num_rows, entities=newest.num_rows)
-    text = f"Labels left out because their entity has a newer one: {{count}} of {table.num_rows:,}."
-    warnings.add(text, table.num_rows - newest.num_rows)
-    return newest
+    ordered = table.select([entity.name, TIME]).take(order)
+    last = _differs_from_next(ordered.column(entity.name))
+    why = "a newer one"
+    if taken is RowsPerEntity.ALL:
+        last = pc.or_(last, _differs_from_next(ordered.column(TIME)))
+        why = "another one of the same time"
+    kept = table.take(order.filter(last)).combine_chunks()
+    log.info("labels read", rows=table.num_rows, kept=kept.num_rows)
+    text = f"Labels left out because their entity has {why}: {{count}} of {table.num_rows:,}."
+    warnings.add(text, table.num_rows - kept.num_rows)
+    return kept
+
+
+def _differs_from_next(column: pa.ChunkedArray) -> pa.Array:
+    """Whether the value after each is another one, or there is none."""
+    values = column.combine_chunks()
+    return pa.concat_arrays([pc.not_equal(values.slice(0, len(values) - 1), values.slice(1)), pa.array([True])])
 
 
 def window_start(seconds: int | None, now: datetime) -> datetime | None:

@@ -11,6 +11,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from homeostat.api.v1alpha1.dataset import RowsPerEntity
 from homeostat.api.v1alpha1.featureset import Entity, Expectation, Feature
 from homeostat.api.v1alpha1.gate import Gate
 from homeostat.artifacts.bundle import BundleRef
@@ -151,6 +152,7 @@ class TrainInput(TolerantDocument):
     labels: list[LabelInput]
     task: Annotated[str, Field(description="What the model predicts, by the name of its task.")] = UNNAMED.name
     positive: Annotated[str, Field(description="Which of two texts is label 1; empty for labels of 0 and 1.")] = ""
+    rows_per_entity: RowsPerEntity = RowsPerEntity.NEWEST
     window_seconds: int | None
     holdout_percent: int
     pipeline: str

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from homeostat.api.common import format_time, parse_duration
+from homeostat.api.v1alpha1.dataset import RowsPerEntity
 from homeostat.api.v1alpha1.featureset import FeatureSet
 from homeostat.api.v1alpha1.model_source import Follow
 from homeostat.api.v1alpha1.modeldeployment import ModelDeployment
@@ -184,8 +185,7 @@ def _labels(case: Case) -> Ruling | None:
     gain = case.observed.labels.gain
     since = format_time(case.since)
     if not _exhausted(gain, need):
-        held = f"; {gain.held_out} more are held out" if gain.held_out else ""
-        message = f"{gain.rows} of {need} entities to train on are labelled for predictions made since {since}{held}."
+        message = _gained(case, gain, need, since)
         return _wait(MonitorReason.WAITING_FOR_LABELS, message)
     message = (
         f"requires.newLabels of {need} cannot be reached with this traffic: {gain.outcomes} outcomes of predictions made since "
@@ -194,6 +194,15 @@ def _labels(case: Case) -> Ruling | None:
         "TrainingJob yourself."
     )
     return Ruling(DecisionAction.ALERT, MonitorReason.LABELS_EXHAUSTED, message)
+
+
+def _gained(case: Case, gain: LabelGain, need: int, since: str) -> str:
+    template = case.monitor.spec.retrain.template
+    if template is not None and template.spec.dataset.rows_per_entity is RowsPerEntity.ALL:
+        held = f"; those of {gain.held_out} entities are held out" if gain.held_out else ""
+        return f"{gain.rows} of {need} rows to train on are labelled, of predictions made since {since}{held}."
+    held = f"; {gain.held_out} more are held out" if gain.held_out else ""
+    return f"{gain.rows} of {need} entities to train on are labelled for predictions made since {since}{held}."
 
 
 def _exhausted(gain: LabelGain, need: int) -> bool:

@@ -6,10 +6,10 @@ from functools import lru_cache
 
 from homeostat import telemetry
 from homeostat.api.common import API_VERSION, parse_duration
+from homeostat.api.v1alpha1.dataset import Dataset, RowsPerEntity
 from homeostat.api.v1alpha1.featureset import FeatureSet
 from homeostat.api.v1alpha1.modeldeployment import ModelDeployment, ServedVersion
 from homeostat.api.v1alpha1.monitor import Monitor
-from homeostat.api.v1alpha1.dataset import Dataset
 from homeostat.api.v1alpha1.signals import Signal, SignalType
 from homeostat.api.v1alpha1.trainingjob import TrainingJob
 from homeostat.artifacts import model
@@ -113,6 +113,8 @@ def _labels(resource: Monitor, clients: Clients, now: datetime) -> tuple[LabelCo
         gain = clients.outcomes.label_gain(namespace, deployment, oldest, *holdout)
     except EngineUnavailable as error:
         return None, [str(error)]
+    if template is not None and template.spec.dataset.rows_per_entity is RowsPerEntity.ALL:
+        gain = gain.of_all_rows()
     return LabelCount(since, gain), []
 
 

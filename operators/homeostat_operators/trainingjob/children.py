@@ -82,6 +82,7 @@ def train_input(
         model=spec.output.model,
         feature_sets=[_selected(reference, feature_set) for reference, feature_set in chosen],
         labels=[_labels(source, entity, meta.namespace, bucket) for source in spec.dataset.labels],
+        rows_per_entity=spec.dataset.rows_per_entity,
         window_seconds=int(parse_duration(window.last).total_seconds()) if window else None,
         holdout_percent=spec.dataset.holdout.percent,
         pipeline=str(spec.pipeline),

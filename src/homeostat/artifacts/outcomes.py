@@ -48,3 +48,7 @@ class LabelGain(TolerantDocument):
     """Those of `rows` whose first prediction is in the later half."""
     later_outcomes: int = 0
     """Those of `outcomes` whose prediction is in the later half."""
+
+    def of_all_rows(self) -> "LabelGain":
+        """The same for a training that takes a row of each outcome."""
+        return self.model_copy(update={"rows": self.outcomes, "later_rows": self.later_outcomes})

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from homeostat.api.v1alpha1.dataset import RowsPerEntity
 from homeostat.api.v1alpha1.featureset import Entity
 from homeostat.artifacts import storage
 from homeostat.artifacts.bundle import BundleRef
@@ -63,6 +64,42 @@ def test_of_labels_of_one_time_the_one_of_the_later_file_and_row_wins(parts: lis
     found = union_of(*files)
     assert found == {key: value for key, (_, value) in expected.items()}
     assert list(found) == sorted(found)
+
+
+@given(
+    st.lists(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 2), st.integers(0, 1)), max_size=4), max_size=4)
+)
+def test_all_labels_of_an_entity_are_rows_and_of_one_time_the_one_of_the_later_source(
+    parts: list[list[tuple[str, int, int]]],
+) -> None:
+    files = [
+        labelled(*((key, NOON + timedelta(hours=hour), value) for key, hour, value in part)) for part in parts if part
+    ]
+    if not files:
+        return
+    objects = MemoryObjects({f"{LABELS}{number}/a.parquet": parquet(file) for number, file in enumerate(files)})
+    sources = [label_input(f"{LABELS}{number}/") for number in range(len(files))]
+    warnings = DataWarnings()
+    found = labels.union(objects, sources, ENTITY, warnings, taken=RowsPerEntity.ALL)
+    expected = {(key, NOON + timedelta(hours=hour)): value for part in parts for key, hour, value in part}
+    rows = list(zip(*(column.to_pylist() for column in found.columns), strict=True))
+    assert rows == [(key, time, expected[key, time]) for key, time in sorted(expected)]
+    lost = sum(map(len, parts)) - len(expected)
+    text = f"Labels left out because their entity has another one of the same time: {lost} of {lost + len(expected)}."
+    assert warnings.listed() == ([text] if lost else [])
+
+
+def test_a_panel_keeps_all_rows_of_an_entity_on_one_side_of_the_holdout() -> None:
+    objects = a_store()
+    objects.content[f"{LABELS}earlier.parquet"] = parquet(tables.labels(customers(), at=NOON - timedelta(hours=1)))
+    record = dataset.build(tables.train_input(rows_per_entity=RowsPerEntity.ALL), objects)
+    stored = BundleRef(uri=record.uri, digest=record.digest)
+    train, holdout = (
+        dataset.read(objects, stored, name).column("customer_id").to_pylist() for name in (TRAIN, HOLDOUT)
+    )
+    assert len(train) + len(holdout) == 800
+    assert not {*train} & {*holdout}
+    assert record.warnings == []
 
 
 def test_labels_before_the_window_are_left_out() -> None:

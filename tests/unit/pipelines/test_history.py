@@ -91,6 +91,23 @@ def test_the_join_finds_what_a_search_through_all_rows_finds_in_whichever_order_
     assert {key: tuple(values) for key, *values in found} == features
 
 
+@given(
+    st.lists(ROW, min_size=1, max_size=20),
+    st.sets(st.tuples(st.sampled_from("abcd"), st.integers(-1, 20)), min_size=1, max_size=12),
+)
+def test_a_panel_joins_each_label_with_the_row_known_at_its_time(rows: list[Row], asked: set[tuple[str, int]]) -> None:
+    objects = MemoryObjects({SNAPSHOT: parquet(ordered(a_table(rows)))})
+    found = ((key, second, known(rows, key, second, 5)) for key, second in sorted(asked))
+    expected = [(key, second, *row[2:]) for key, second, row in found if row is not None and row[2:] != (None, None)]
+    if not expected:
+        return
+    table = joined(objects, label_rows(sorted(asked)), **SHORT)
+    seconds = [(time - NOON).total_seconds() for time in table.column(TIME).to_pylist()]
+    values = (table.column(name).to_pylist() for name in ("customer_id", "contract", "tenure"))
+    keys, *features = values
+    assert list(zip(keys, seconds, *features, strict=True)) == expected
+
+
 @given(st.lists(ROW, min_size=1, max_size=20), st.integers(-1, 10), st.integers(1, 5))
 def test_training_and_online_store_take_the_same_row_of_an_entity_at_any_time(
     rows: list[Row], second: int, size: int

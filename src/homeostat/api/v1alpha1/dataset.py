@@ -1,5 +1,6 @@
 """The dataset of a TrainingJob: feature sets, labels, window and holdout."""
 
+from enum import StrEnum
 from typing import Annotated, Self
 
 from pydantic import AwareDatetime, ConfigDict, Field, field_validator, model_validator
@@ -86,6 +87,13 @@ class LabelSource(SpecModel):
         return self
 
 
+class RowsPerEntity(StrEnum):
+    """Labels of an entity that a training takes: the newest, or one of each time."""
+
+    NEWEST = "Newest"
+    ALL = "All"
+
+
 class DatasetWindow(SpecModel):
     """Age limit of the labels."""
 
@@ -114,10 +122,13 @@ class Dataset(SpecModel):
     labels: Annotated[
         list[LabelSource],
         Field(
-            description="Label sources; they are merged, and the newest label of an entity wins.",
+            description="Label sources; they are merged, and of labels of one entity and time the one of the later source wins.",
             min_length=1,
             max_length=8,
         ),
     ]
+    rows_per_entity: Annotated[
+        RowsPerEntity, Field(description="Rows of an entity: its newest label, or All of them (a panel).")
+    ] = RowsPerEntity.NEWEST
     window: Annotated[DatasetWindow | None, Field(description="Age limit of the labels; absent: no limit.")] = None
     holdout: Annotated[Holdout, Field(description="Entities reserved for the gate.")]

@@ -45,8 +45,8 @@ class RetrainRequirements(SpecModel):
     new_labels: Annotated[
         int,
         Field(
-            description="Minimum number of rows that a training would gain: distinct entities outside the holdout, labeled for "
-            "predictions made since the breach began and within dataset.window.",
+            description="Minimum number of rows that a training would gain: distinct entities outside the holdout (with "
+            "rowsPerEntity All, rows of them), labeled for predictions made since the breach began and within dataset.window.",
             ge=0,
         ),
     ] = 0
@@ -158,7 +158,8 @@ class LabelProgress(StatusModel):
     available: Annotated[
         int,
         Field(
-            description="Number of rows that a training would gain: distinct labeled entities outside the holdout.",
+            description="Number of rows that a training would gain: distinct labeled entities outside the holdout, or with "
+            "rowsPerEntity All their labels.",
             ge=0,
         ),
     ] = 0

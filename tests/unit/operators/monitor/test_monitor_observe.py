@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from homeostat.artifacts.holdout import held_out
+from homeostat.artifacts.outcomes import LabelGain
 from homeostat.artifacts.storage import store
 from homeostat.engines.metrics import Series
 from homeostat.engines.metrics.memory import MemoryMetrics
@@ -260,9 +261,7 @@ def test_labels_count_as_the_templates_training_takes_them_without_the_holdout_a
     assert (seen.labels.since, seen.labels.gain.rows, seen.labels.gain.held_out) == (LONG_AGO, 50 - held, held)
 
 
-@pytest.mark.parametrize(
-    ("limits", "rows"), [(["churn"], 1), (["churn", ""], 2), ([], 2), (["other"], 2)], ids=lambda value: str(value)
-)
+@pytest.mark.parametrize(("limits", "rows"), [(["churn"], 1), (["churn", ""], 2), ([], 2), (["other"], 2)], ids=str)
 def test_outcomes_before_the_time_from_which_a_template_takes_them_count_for_nothing(
     limits: list[str], rows: int
 ) -> None:
@@ -277,6 +276,18 @@ def test_outcomes_before_the_time_from_which_a_template_takes_them_count_for_not
     seen = observe(monitor, clients(served(LONG_AGO), outcomes=outcomes))
     assert seen.labels is not None
     assert seen.labels.gain.rows == rows
+
+
+def test_a_template_that_takes_all_rows_of_an_entity_counts_them() -> None:
+    outcomes, template = MemoryOutcomes(), a_training_spec()
+    times = [LONG_AGO + n * MINUTE for n in range(5)]
+    outcomes.add("churn", "churn", *(Prediction("1", name, time, 0.5, 1) for name in ("a", "b") for time in times))
+    template["dataset"] |= {"rows_per_entity": "All", "holdout": {"percent": 5}}
+    retrain = {"action": "Auto", "template": {"spec": template}, "requires": {"new_labels": 11}}
+    monitor = a_monitor(retrain=retrain, status={"breach_since": LONG_AGO})
+    seen = observe(monitor, clients(served(LONG_AGO), outcomes=outcomes))
+    assert seen.labels is not None
+    assert seen.labels.gain == LabelGain(rows=10, outcomes=10, later_rows=4, later_outcomes=4)
 
 
 def test_a_stale_feature_set_of_the_champion_is_named() -> None:

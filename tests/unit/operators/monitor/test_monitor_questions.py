@@ -11,7 +11,7 @@ from homeostat.api.v1alpha1.monitor import Monitor
 from homeostat.api.v1alpha1.trainingjob import TrainingJob
 from homeostat.artifacts.outcomes import LabelGain
 from homeostat.reconcile.stored import Unreadable
-from homeostat.testing.builders import a_model_deployment, a_monitor, a_training_job
+from homeostat.testing.builders import a_model_deployment, a_monitor, a_training_job, a_training_spec
 from homeostat_operators.monitor import admission
 from homeostat_operators.monitor.admission import Case, admit, eligible_from, own_times
 from homeostat_operators.monitor.observed import LabelCount, MonitorObservation
@@ -81,6 +81,18 @@ def test_missing_labels_are_reported_with_the_figures_and_the_time_of_the_breach
     )
     message = told(a_case(gain=LabelGain(rows=7, held_out=2)))[2]
     assert message.endswith("since 2026-01-05T10:00:00Z; 2 more are held out.")
+
+
+def test_rows_are_what_a_template_of_panels_waits_for() -> None:
+    template = a_training_spec()
+    template["dataset"] |= {"rows_per_entity": "All"}
+    waiting = a_case(gain=LabelGain(rows=7, held_out=2, outcomes=7), template={"spec": template})
+    assert told(waiting)[2] == (
+        "7 of 1000 rows to train on are labelled, of predictions made since 2026-01-05T10:00:00Z; those of 2 entities are "
+        "held out."
+    )
+    again = LabelGain(rows=900, outcomes=900, later_rows=450, later_outcomes=450)
+    assert told(a_case(gain=again, template={"spec": template}))[1] == "WaitingForLabels", "the same entities help"
 
 
 SAME_AGAIN = LabelGain(rows=800, held_out=200, outcomes=9000, later_rows=8, later_outcomes=800)
