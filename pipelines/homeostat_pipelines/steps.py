@@ -4,6 +4,7 @@ import importlib.metadata
 import math
 import sys
 import time
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -13,11 +14,15 @@ from homeostat.artifacts.model import MODEL, SIGNATURE
 from homeostat.artifacts.model import signature as signature_in
 from homeostat.artifacts.storage import fetch, store
 from homeostat.engines.objects import ObjectStore
-from homeostat.runs import StoredDataset, TrainInput, TrainResult
+from homeostat.intervals import Z
+from homeostat.runs import Beside, StoredDataset, TrainInput, TrainResult
 from homeostat_pipelines import dataset
 from homeostat_pipelines.data_warnings import bounded
 from homeostat_pipelines.objects import from_environment
 from homeostat_pipelines.report import Report
+
+if TYPE_CHECKING:
+    from homeostat.signals.comparison import PairedComparison
 
 STEPS = ("build-dataset", "train", "test")
 
@@ -62,13 +67,14 @@ def assess(
     with report.failures():
         report.progress(STEPS[2], 2, len(STEPS))
         stored, model = StoredDataset.model_validate_json(dataset_json), BundleRef.model_validate_json(model_json)
-        metrics = measure(objects, _bundle(dataset_json), model)
+        metrics, beside = measure(objects, _bundle(dataset_json), model)
         warnings = bounded([*stored.warnings, *blind_features(objects, model)])
         # The defaults of parameters not given are part of the package, whose digest stands beside.
         hashed = canonical({"parameters": job.parameters, "seed": job.seed})
         report.result(
             TrainResult(
                 metrics=metrics,
+                beside=beside,
                 model=model,
                 dataset=stored.model_copy(update={"warnings": warnings}),
                 pipeline_digest=pipeline_digest,
@@ -79,8 +85,8 @@ def assess(
         )
 
 
-def measure(objects: ObjectStore, data: BundleRef, model: BundleRef) -> dict[str, float]:
-    """Metrics of a stored model on the holdout of a stored dataset."""
+def measure(objects: ObjectStore, data: BundleRef, model: BundleRef) -> tuple[dict[str, float], dict[str, Beside]]:
+    """Metrics of a stored model on the holdout of a stored dataset, and what each is to be read with."""
     from homeostat.signals.comparison import compare  # noqa: PLC0415 - keeps the other steps' start short
     from homeostat_pipelines import signature  # noqa: PLC0415 - as above
 
@@ -88,10 +94,18 @@ def measure(objects: ObjectStore, data: BundleRef, model: BundleRef) -> dict[str
     of = signature_in(files)
     with dataset.opened(objects, data, HOLDOUT) as holdout:
         scores = signature.score_all(files[MODEL], holdout.pieces([i.name for i in of.inputs]), of.inputs)
-        compared = compare(of.predicts, holdout.column(LABEL).to_numpy(), scores, None)
+        entities = holdout.column(of.entity).combine_chunks().dictionary_encode().indices.to_numpy()
+        compared = compare(of.predicts, holdout.column(LABEL).to_numpy(), scores, None, entities)
         metrics = {metric.name: metric.challenger for metric in compared if metric.challenger is not None}
         log.info("model tested", rows=holdout.num_rows, **metrics)
-    return metrics
+    return metrics, {metric.name: _beside(metric) for metric in compared if metric.name in metrics}
+
+
+def _beside(metric: "PairedComparison") -> Beside:
+    if metric.challenger is None or metric.challenger_error is None:
+        return Beside(constant=metric.constant)
+    half = Z * metric.challenger_error
+    return Beside(constant=metric.constant, lower=metric.challenger - half, upper=metric.challenger + half)
 
 
 def blind_features(objects: ObjectStore, model: BundleRef) -> list[str]:

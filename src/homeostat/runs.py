@@ -176,10 +176,21 @@ class StoredDataset(TolerantDocument):
     warnings: list[str] = Field(default_factory=list, description="What was left out, or is less than it looks like.")
 
 
+class Beside(TolerantDocument):
+    """What a metric of a trained model is to be read with."""
+
+    constant: Annotated[float | None, Field(description="Value of the constant prediction on the same rows.")] = None
+    lower: Annotated[float | None, Field(description="Lower bound of the metric, 95 %.")] = None
+    upper: Annotated[float | None, Field(description="Upper bound of the metric, 95 %.")] = None
+
+
 class TrainResult(TolerantDocument):
     """Content of ``result.json`` of a training."""
 
     metrics: dict[str, float]
+    beside: Annotated[dict[str, Beside], Field(description="By metric; what is not known of it is absent.")] = Field(
+        default_factory=dict
+    )
     model: BundleRef
     dataset: StoredDataset
     pipeline_digest: str

@@ -47,6 +47,10 @@ def moment(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
+UNTOLD = {"calibrationError", "skill"}
+"""Metrics of a training that its line leaves out: four are enough to read."""
+
+
 class Story:
     """The state of a telling: the platform, the scenario, the traffic's process, and what was noted."""
 
@@ -145,7 +149,7 @@ class Story:
             lambda t: condition(t, "Stalled").get("message") if condition(t, "Stalled").get("status") == "True" else None,
         )  # fmt: skip
         metrics = {m["name"]: float(m["value"]) for m in field(found, "status.metrics") or []}
-        figures = ", ".join(f"{name} {value:.3f}" for name, value in sorted(metrics.items()))
+        figures = ", ".join(f"{name} {value:.3f}" for name, value in sorted(metrics.items()) if name not in UNTOLD)
         dataset = field(found, "status.dataset")
         self.report(
             f"{name} trained on {dataset['rows']:,} {self.scenario.rows} as version {field(found, 'status.model.version')}; "

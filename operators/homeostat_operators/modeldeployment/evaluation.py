@@ -236,6 +236,7 @@ def _record(status: ModelDeploymentStatus, candidate: Candidate, report: GateRep
                 name=metric.name,
                 challenger=decimal(metric.challenger),
                 champion=_optional(metric.champion),
+                constant=_optional(metric.constant),
                 difference=_optional(metric.difference),
                 lower=_optional(metric.lower),
                 upper=_optional(metric.upper),

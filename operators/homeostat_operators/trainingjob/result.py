@@ -9,7 +9,7 @@ from homeostat.api.common import decimal
 from homeostat.api.v1alpha1 import TrainingJob, TrainingJobStatus
 from homeostat.api.v1alpha1.trainingjob import DatasetRecord, MetricValue, ModelVersion, Progress, Provenance
 from homeostat.engines.runs import RunState
-from homeostat.runs import TrainInput, TrainResult
+from homeostat.runs import Beside, TrainInput, TrainResult
 from homeostat_operators.trainingjob.registration import model_name
 
 METRICS_LIMIT = 32
@@ -27,7 +27,7 @@ def taken(
             "run": status.run.model_copy(update={"completion_time": now}) if status.run else None,
             "progress": Progress(completed_steps=1, total_steps=1, summary="100%"),
             "steps": list(job.steps) if job else status.steps,
-            "metrics": [MetricValue(name=name, value=decimal(value)) for name, value in metrics],
+            "metrics": [_metric(name, value, delivered.beside.get(name, Beside())) for name, value in metrics],
             "model": ModelVersion(name=model_name(resource), uri=delivered.model.uri, digest=delivered.model.digest),
             "dataset": DatasetRecord(**delivered.dataset.model_dump()),
             "provenance": recorded.model_copy(
@@ -40,6 +40,11 @@ def taken(
             "gpu_seconds": status.gpu_seconds + delivered.gpu_seconds,
         }
     )
+
+
+def _metric(name: str, value: float, beside: Beside) -> MetricValue:
+    known = ((field, number) for field, number in beside if number is not None and math.isfinite(number))
+    return MetricValue(name=name, value=decimal(value), **{field: decimal(number) for field, number in known})
 
 
 def provenance(job: RunState, image: str, resource: TrainingJob) -> Provenance | None:

@@ -26,6 +26,8 @@ class PairedComparison(TolerantDocument):
     name: str
     challenger: float | None = Field(description="None: not defined on these rows (AUC of a single class).")
     champion: float | None = None
+    constant: float | None = Field(None, description="Of the constant prediction that is best on these rows.")
+    challenger_error: float | None = Field(None, description="Standard error of the challenger's own value.")
     difference: float | None = None
     standard_error: float | None = Field(None, description="Of the difference.")
     lower: float | None = Field(None, description="Of the difference, 95 %.")
@@ -39,7 +41,7 @@ def compare(
     labels: ArrayLike,
     challenger: ArrayLike,
     champion: ArrayLike | None,
-    entities: Sequence[object] | None = None,
+    entities: Sequence[object] | Codes | None = None,
     *,
     resamples: int = RESAMPLES,
     seed: int = SEED,
@@ -66,10 +68,14 @@ def compare(
         raise ValueError(f"{truth.size} labels for {[len(o) for o in given]} scores; give one score per labelled row")
     outputs = [task.checked(o) for o in given]
     codes = entity_codes(entities, truth.size)
-    found = []
+    found, constant = [], task.constant(truth)
     for metric in task.metrics.values():
         measured = [metric.measure(truth, o) for o in outputs]
-        figures: dict[str, object] = {"challenger": _value(measured[0])}
+        figures: dict[str, object] = {
+            "challenger": _value(measured[0]),
+            "challenger_error": _own_error(measured[0], codes),
+            "constant": _value(metric.measure(*constant)),
+        }
         if champion is not None:
             figures["champion"] = _value(measured[1])
             if metric.resampled is None:
@@ -80,7 +86,7 @@ def compare(
     return tuple(found)
 
 
-def entity_codes(entities: Sequence[object] | None, rows: int) -> Codes:
+def entity_codes(entities: Sequence[object] | Codes | None, rows: int) -> Codes:
     """A number from 0 for each row's entity, in the order of their first rows.
 
     Raises:
@@ -98,6 +104,22 @@ def _value(measured: Measured | None) -> float | None:
     return None if measured is None else measured.value
 
 
+def _own_error(measured: Measured | None, codes: Codes) -> float | None:
+    """Standard error of one model's value; None where there are no influences."""
+    if measured is None or measured.influence is None:
+        return None
+    return _error(measured.influence, codes)
+
+
+def _error(influence: Floats, codes: Codes) -> float | None:
+    """Standard error of the mean of influences that are added up by entity; None for a single entity."""
+    entities = int(codes.max()) + 1
+    if entities < 2:
+        return None
+    sums = np.bincount(codes, weights=influence)
+    return math.sqrt(float(np.sum(sums**2)) * entities / (entities - 1)) / codes.size
+
+
 def _by_influence(metric: Metric, measured: Sequence[Measured | None], codes: Codes) -> dict[str, object]:
     """Difference with a normal interval, from the differences of the influences added up by entity.
 
@@ -106,12 +128,12 @@ def _by_influence(metric: Metric, measured: Sequence[Measured | None], codes: Co
     asymptotically normal estimators from complex surveys*, International Statistical Review 51 (1983), for sums by entity.
     """
     new, old = measured
-    entities = int(codes.max()) + 1
-    if new is None or old is None or new.influence is None or old.influence is None or entities < 2:
+    if new is None or old is None or new.influence is None or old.influence is None:
         return {}
-    sums = np.bincount(codes, weights=metric.gain(new.influence, old.influence))
-    error = math.sqrt(float(np.sum(sums**2)) * entities / (entities - 1)) / codes.size
-    interval = normal(metric.gain(new.value, old.value), error, entities, least=-math.inf)
+    error = _error(metric.gain(new.influence, old.influence), codes)
+    if error is None:
+        return {}
+    interval = normal(metric.gain(new.value, old.value), error, codes.max() + 1, least=-math.inf)
     return {
         "difference": interval.value,
         "standard_error": error,

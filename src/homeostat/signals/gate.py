@@ -115,8 +115,9 @@ def _minimum(metric: Metric, rule: GateRule, seen: PairedComparison) -> tuple[Ru
     if seen.challenger is None:
         return RuleOutcome.NOT_SHOWN, f"{rule.metric} is not defined on these {seen.rows} rows ({metric.undefined})."
     good = metric.meets(seen.challenger, rule.bound)
+    beside = "" if seen.constant is None else f" (a constant prediction: {figure(seen.constant)})"
     sentence = (
-        f"{rule.metric} is {figure(seen.challenger)}, required is {metric.better} {rule.bound:g}: "
+        f"{rule.metric} is {figure(seen.challenger)}{beside}, required is {metric.better} {rule.bound:g}: "
         f"{'met' if good else 'not met'}."
     )
     return (RuleOutcome.PASSED if good else RuleOutcome.FAILED), sentence

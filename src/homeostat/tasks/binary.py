@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 from pydantic import Field, model_validator
 
 from homeostat.intervals import Estimate, Floats, Z, mean, normal, share
+from homeostat.tasks import skill
 from homeostat.tasks.protocol import Better, Cohort, Fit, Labels, LabelType, Measured, Method, Metric, mean_of
 
 NAME = "BinaryClassification"
@@ -29,6 +30,8 @@ SCORE_BINS = 100
 
 CALIBRATION_BINS = 10
 
+ONE_CLASS = "a single class"
+
 Label = Literal[0, 1]
 Score = Annotated[float, Field(ge=0, le=1, description="Probability of the positive class.")]
 Bin = tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)]]
@@ -41,6 +44,8 @@ class BinaryMetric(StrEnum):
     LOG_LOSS = "logloss"
     BRIER = "brier"
     ACCURACY = "accuracy"
+    SKILL = "skill"
+    CALIBRATION_ERROR = "calibrationError"
 
 
 def log_losses(labels: Labels, scores: Floats) -> Floats:
@@ -86,13 +91,34 @@ def auc(labels: Labels, scores: Floats) -> Measured | None:
     return Measured(area, influence)
 
 
+def calibration(labels: Labels, scores: Floats) -> Measured:
+    """Mean distance between score and frequency over ten score bins, weighted by rows, as `calibration_error` of a cohort.
+
+    The influence is the derivative where the distance of no bin is 0. Where one is, the interval is wider than it needs to be,
+    and the value too large by chance: see the lower bound of `calibration_error`.
+    """
+    fine = np.minimum((scores * SCORE_BINS).astype(np.intp), SCORE_BINS - 1)
+    gaps = labels - (fine + 0.5) / SCORE_BINS
+    bins = fine // (SCORE_BINS // CALIBRATION_BINS)
+    sums = np.bincount(bins, weights=gaps, minlength=CALIBRATION_BINS)
+    value = float(np.abs(sums).sum()) / labels.size
+    return Measured(value, np.asarray(np.sign(sums)[bins] * gaps - value, dtype=np.float64))
+
+
 METRICS: Mapping[str, Metric] = {
     metric.name: metric
     for metric in (
-        Metric(BinaryMetric.AUC.value, Better.LARGER, auc, Method.DELONG, "a single class"),
+        Metric(BinaryMetric.AUC.value, Better.LARGER, auc, Method.DELONG, ONE_CLASS),
         mean_of(BinaryMetric.LOG_LOSS.value, Better.SMALLER, log_losses),
         mean_of(BinaryMetric.BRIER.value, Better.SMALLER, brier_losses),
         mean_of(BinaryMetric.ACCURACY.value, Better.LARGER, correct),
+        Metric(
+            BinaryMetric.SKILL.value,
+            Better.LARGER,
+            lambda labels, scores: skill.measured(log_losses(labels, scores), skill.class_losses(labels)),
+            undefined=ONE_CLASS,
+        ),
+        Metric(BinaryMetric.CALIBRATION_ERROR.value, Better.SMALLER, calibration),
     )
 }
 
@@ -107,6 +133,7 @@ class BinaryCohort(Cohort):
     positives: int = Field(0, ge=0)
     log_loss_sum: float = Field(0.0, ge=0, description="Over matured predictions, in nats.")
     log_loss_squares: float = Field(0.0, ge=0)
+    positive_log_loss_sum: float = Field(0.0, ge=0, description="Of those whose outcome is 1.")
     brier_sum: float = Field(0.0, ge=0)
     brier_squares: float = Field(0.0, ge=0)
     correct: int = Field(0, ge=0, description="Matured predictions with score >= 0.5 exactly where the outcome is 1.")
@@ -134,14 +161,6 @@ class BinaryCohort(Cohort):
 
     def _estimate(self, metric: str) -> Estimate | None:
         return _ESTIMATES[metric](self)
-
-
-_ESTIMATES: Mapping[str, Callable[[BinaryCohort], Estimate | None]] = {
-    BinaryMetric.AUC.value: lambda c: auc_from_bins(c.score_bins),
-    BinaryMetric.LOG_LOSS.value: lambda c: mean(c.log_loss_sum, c.log_loss_squares, c.matured, least=0.0),
-    BinaryMetric.BRIER.value: lambda c: mean(c.brier_sum, c.brier_squares, c.matured, least=0.0),
-    BinaryMetric.ACCURACY.value: lambda c: share(c.correct, c.matured),
-}
 
 
 def auc_from_bins(score_bins: Sequence[tuple[int, int]]) -> Estimate | None:
@@ -190,6 +209,20 @@ def calibration_error(cohort: BinaryCohort) -> Estimate | None:
     return Estimate(value, error, max(0.0, value - noise - Z * error), min(1.0, value + Z * error), n)
 
 
+_ESTIMATES: Mapping[str, Callable[[BinaryCohort], Estimate | None]] = {
+    BinaryMetric.AUC.value: lambda c: auc_from_bins(c.score_bins),
+    BinaryMetric.LOG_LOSS.value: lambda c: mean(c.log_loss_sum, c.log_loss_squares, c.matured, least=0.0),
+    BinaryMetric.BRIER.value: lambda c: mean(c.brier_sum, c.brier_squares, c.matured, least=0.0),
+    BinaryMetric.ACCURACY.value: lambda c: share(c.correct, c.matured),
+    BinaryMetric.SKILL.value: lambda c: skill.of_classes(
+        np.array([c.matured - c.positives, c.positives], dtype=np.float64),
+        np.array([c.log_loss_sum - c.positive_log_loss_sum, c.positive_log_loss_sum]),
+        c.log_loss_squares,
+    ),
+    BinaryMetric.CALIBRATION_ERROR.value: calibration_error,
+}
+
+
 class BinaryClassification:
     """See Task."""
 
@@ -228,6 +261,10 @@ class BinaryClassification:
         """See Task."""
         return np.asarray(labels, dtype=bool)
 
+    def constant(self, labels: Labels) -> tuple[Labels, Floats]:
+        """See Task; the share of the positive ones."""
+        return labels, np.full(labels.size, labels.mean())
+
     def checked(self, outputs: ArrayLike) -> Floats:
         """See Task."""
         scores = np.asarray(outputs, dtype=np.float64)
@@ -252,6 +289,7 @@ class BinaryClassification:
             positives=int(truth.sum()),
             log_loss_sum=float(losses.sum()),
             log_loss_squares=float((losses**2).sum()),
+            positive_log_loss_sum=float(losses[truth].sum()),
             brier_sum=float(squares.sum()),
             brier_squares=float((squares**2).sum()),
             correct=int(correct(truth, scores).sum()),

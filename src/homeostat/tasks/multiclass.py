@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from pydantic import Field, model_validator
 
 from homeostat.intervals import Estimate, Floats, mean, normal, share
+from homeostat.tasks import skill
 from homeostat.tasks.protocol import Better, Cohort, Fit, Labels, LabelType, Measured, Metric, mean_of
 
 NAME = "MulticlassClassification"
@@ -123,6 +124,12 @@ METRICS: Mapping[str, Metric] = {
         mean_of("accuracy", Better.LARGER, correct),
         *(_by_cells(name, cells) for name, cells in CELLS.items()),
         mean_of("brier", Better.SMALLER, brier_losses),
+        Metric(
+            skill.NAME,
+            Better.LARGER,
+            lambda labels, outputs: skill.measured(log_losses(labels, outputs), skill.class_losses(labels)),
+            undefined="a single class",
+        ),
     )
 }
 
@@ -136,6 +143,9 @@ class MulticlassCohort(Cohort):
 
     log_loss_sum: float = Field(0.0, ge=0, description="Over matured predictions, in nats.")
     log_loss_squares: float = Field(0.0, ge=0)
+    class_log_losses: tuple[tuple[int, float], ...] = Field(
+        (), description="[label, sum of the log losses], with the codes of `confusion`."
+    )
     brier_sum: float = Field(0.0, ge=0)
     brier_squares: float = Field(0.0, ge=0)
     confusion: tuple[tuple[int, int, Annotated[int, Field(gt=0)]], ...] = Field(
@@ -157,8 +167,12 @@ class MulticlassCohort(Cohort):
         summed = ("predictions", "matured", "log_loss_sum", "log_loss_squares", "brier_sum", "brier_squares")
         cells = Counter({(y, p): rows for y, p, rows in self.confusion})
         cells.update({(y, p): rows for y, p, rows in other.confusion})
+        losses: dict[int, float] = dict(self.class_log_losses)
+        for label, loss in other.class_log_losses:
+            losses[label] = losses.get(label, 0.0) + loss
         return type(self)(
             **{field: getattr(self, field) + getattr(other, field) for field in summed},
+            class_log_losses=tuple(sorted(losses.items())),
             confusion=_listed(cells),
             unseen=_named(Counter(self.unseen) + Counter(other.unseen)),
         )
@@ -171,6 +185,13 @@ class MulticlassCohort(Cohort):
         if metric == "accuracy":
             return share(sum(rows for y, p, rows in self.confusion if y == p), self.matured)
         table = np.array(self.confusion, dtype=np.intp)
+        if metric == skill.NAME:
+            labels, of = np.unique(table[:, 0], return_inverse=True)
+            losses = dict(self.class_log_losses)
+            rows = np.bincount(of.reshape(-1), weights=table[:, 2]).astype(np.float64)
+            return skill.of_classes(
+                rows, np.array([losses.get(label, 0.0) for label in labels.tolist()]), self.log_loss_squares
+            )
         value, influence = CELLS[metric](table[:, :2], table[:, 2])
         error = math.sqrt(float(influence**2 @ table[:, 2]) / (self.matured * (self.matured - 1)))
         return normal(value, error, self.matured, least=0.0, most=1.0)
@@ -251,6 +272,11 @@ class MulticlassClassification:
         codes = {name: code for code, name in enumerate(self.classes)}
         return np.array([codes.get(str(label), UNSEEN) for label in _plain(labels)], dtype=np.intp)
 
+    def constant(self, labels: Labels) -> tuple[Labels, Floats]:
+        """See Task; the share of each class, of which one that training never saw is one more."""
+        classes, codes, rows = np.unique(labels, return_inverse=True, return_counts=True)
+        return codes.reshape(-1), np.broadcast_to(rows / labels.size, (labels.size, classes.size))
+
     def checked(self, outputs: ArrayLike) -> Floats:
         """See Task."""
         given = np.asarray(outputs, dtype=np.float64)
@@ -273,11 +299,14 @@ class MulticlassClassification:
         logs, briers = log_losses(codes, given), brier_losses(codes, given)
         unseen = [str(label)[:NAME_LENGTH] for label, code in zip(_plain(labels), codes, strict=True) if code == UNSEEN]
         cells, rows, _ = confusion_of(codes, given)
+        labelled, of = np.unique(codes, return_inverse=True)
+        by_class = np.bincount(of.reshape(-1), weights=logs, minlength=labelled.size)
         return MulticlassCohort(
             predictions=codes.size if predictions is None else predictions,
             matured=codes.size,
             log_loss_sum=float(logs.sum()),
             log_loss_squares=float((logs**2).sum()),
+            class_log_losses=tuple(zip(labelled.tolist(), by_class.tolist(), strict=True)),
             brier_sum=float(briers.sum()),
             brier_squares=float((briers**2).sum()),
             confusion=tuple((y, p, n) for (y, p), n in zip(cells.tolist(), rows.tolist(), strict=True)),

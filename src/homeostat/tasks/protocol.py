@@ -209,6 +209,13 @@ class Task(Protocol):
         """Labels as the metrics take them."""
         ...
 
+    def constant(self, labels: Labels) -> tuple[Labels, Floats]:
+        """Labels as `encode` gives them, and outputs that are the same on every row: what the figures of a model stand beside.
+
+        The constant is the base rate of these rows, or their mean. The labels are such that metrics take them with the outputs.
+        """
+        ...
+
     def checked(self, outputs: ArrayLike) -> Floats:
         """Outputs as the metrics take them.
 

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from pydantic import Field, model_validator
 
 from homeostat.intervals import Estimate, Floats, Z, mean, normal
+from homeostat.tasks import skill
 from homeostat.tasks.protocol import Better, Cohort, Fit, Labels, LabelType, Measured, Method, Metric, Units, mean_of
 
 NAME = "Regression"
@@ -93,6 +94,7 @@ METRICS: Mapping[str, Metric] = {
         ),
         Metric("r2", Better.LARGER, r2, undefined="a single value"),
         Metric("bias", Better.NEARER_ZERO, bias, Method.BOOTSTRAP, resampled=_weighted_mean_error),
+        Metric(skill.NAME, Better.LARGER, r2, undefined="a single value"),
         Metric("mape", Better.SMALLER, mape, undefined="which one or more are 0"),
     )
 }
@@ -237,6 +239,7 @@ _ESTIMATES: Mapping[str, Callable[[RegressionCohort], Estimate | None]] = {
     "medianAbsoluteError": _median,
     "r2": _r2,
     "bias": lambda c: _in_units(mean(c.error_sum, c.error_squares, c.matured), c.scale),
+    skill.NAME: _r2,
     "mape": _mape,
 }
 
@@ -289,6 +292,10 @@ class Regression:
     def encode(self, labels: ArrayLike) -> Labels:
         """See Task."""
         return np.asarray(labels, dtype=np.float64)
+
+    def constant(self, labels: Labels) -> tuple[Labels, Floats]:
+        """See Task; the mean of the labels."""
+        return labels, np.full(labels.size, labels.mean())
 
     def checked(self, outputs: ArrayLike) -> Floats:
         """See Task."""

@@ -59,7 +59,7 @@ def judged() -> Callable[..., tuple[GateReport, float]]:
         }  # fmt: skip
         evaluate.run(EvaluateInput.model_validate(job), objects)
         report = EvaluateResult.model_validate_json(objects.read(f"{OUTPUT}result.json")).report
-        return report, steps.measure(objects, own, champion)["auc"]
+        return report, steps.measure(objects, own, champion)[0]["auc"]
 
     return judge
 
@@ -85,7 +85,7 @@ def test_a_champion_is_scored_on_a_feature_of_the_same_feature_set_that_its_chal
     }  # fmt: skip
     evaluate.run(EvaluateInput.model_validate(job), objects)
     report = EvaluateResult.model_validate_json(objects.read(f"{OUTPUT}result.json")).report
-    assert champions(report) == steps.measure(objects, own, champion)["auc"]
+    assert champions(report) == steps.measure(objects, own, champion)[0]["auc"]
 
 
 def test_features_of_one_name_in_different_feature_sets_are_not_confused(

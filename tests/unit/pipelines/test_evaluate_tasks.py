@@ -51,7 +51,7 @@ class World:
         return EvaluateResult.model_validate_json(self.objects.read(f"{OUTPUT}result.json")).report
 
     def measured(self, model: dict[str, Any]) -> dict[str, float]:
-        return steps.measure(self.objects, self.data, self.stored(model))
+        return steps.measure(self.objects, self.data, self.stored(model))[0]
 
 
 def sentences(report: GateReport) -> str:

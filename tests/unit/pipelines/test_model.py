@@ -166,7 +166,7 @@ def test_the_last_step_writes_the_result() -> None:
     objects, data, trained = a_trained_world()
     steps.assess(train_input(gpus=2).model_dump_json(by_alias=True), data, trained, "sha256:p", 0.0, objects=objects)
     result = TrainResult.model_validate_json(objects.read(f"{OUTPUT}result.json"))
-    assert set(result.metrics) == {"auc", "logloss", "brier", "accuracy"}
+    assert set(result.metrics) == {"auc", "logloss", "brier", "accuracy", "skill", "calibrationError"}
     assert result.metrics["auc"] > 0.6
     assert result.gpu_seconds > 0
 

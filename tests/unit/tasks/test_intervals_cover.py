@@ -93,6 +93,8 @@ def test_a_cohorts_interval_holds_the_metric_of_all_rows(case: Case) -> None:
             inside[name] += seen.lower <= value <= seen.upper
     covered = shares(inside, SAMPLES)
     assert covered.keys() == case.task.metrics.keys()
+    # What chance alone adds to a calibration error is taken off its lower bound, so that this interval holds more.
+    assert covered.pop("calibrationError", 1.0) >= 0.93
     assert {name: share for name, share in covered.items() if not 0.93 <= share <= 0.97} == {}
 
 

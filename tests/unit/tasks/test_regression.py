@@ -63,7 +63,7 @@ def test_the_metrics_of_a_cohort_are_those_of_its_rows_also_far_from_zero(far: f
 def test_a_perfect_model_has_no_error_and_an_r2_of_1() -> None:
     seen = TASK.cohort([1.0, 2.0, 4.0], [1.0, 2.0, 4.0])
     values = {name: figures.value for name in METRICS if (figures := seen.estimate(name))}
-    assert values == {"rmse": 0, "mae": 0, "medianAbsoluteError": 0, "r2": 1, "bias": 0, "mape": 0}
+    assert values == {"rmse": 0, "mae": 0, "medianAbsoluteError": 0, "r2": 1, "bias": 0, "skill": 1, "mape": 0}
     measured = METRICS["rmse"].measure(np.ones(2), np.ones(2))
     assert measured is not None
     assert measured.influence is not None

@@ -63,6 +63,9 @@ class MetricComparison(StatusModel):
     name: Annotated[str, Field(description="Name of the metric.", max_length=63)]
     challenger: Annotated[Decimal, Field(description="Value of the challenger on the holdout.")]
     champion: Annotated[Decimal | None, Field(description="Value of the champion on the same rows.")] = None
+    constant: Annotated[
+        Decimal | None, Field(description="Value of the constant prediction that is best on the same rows.")
+    ] = None
     difference: Annotated[Decimal | None, Field(description="Improvement of the challenger over the champion.")] = None
     lower: Annotated[Decimal | None, Field(description="Lower bound of the 95 % confidence interval.")] = None
     upper: Annotated[Decimal | None, Field(description="Upper bound of the 95 % confidence interval.")] = None

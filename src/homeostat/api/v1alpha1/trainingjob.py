@@ -273,6 +273,11 @@ class MetricValue(StatusModel):
 
     name: Annotated[str, Field(description="Name of the metric.", max_length=63)]
     value: Annotated[Decimal, Field(description="Value as a decimal number.")]
+    constant: Annotated[
+        Decimal | None, Field(description="Value of the constant prediction that is best on the same rows.")
+    ] = None
+    lower: Annotated[Decimal | None, Field(description="Lower bound of the 95 % confidence interval.")] = None
+    upper: Annotated[Decimal | None, Field(description="Upper bound of the 95 % confidence interval.")] = None
 
 
 class ModelVersion(StatusModel):

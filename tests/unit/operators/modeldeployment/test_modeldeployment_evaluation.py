@@ -217,7 +217,9 @@ def test_a_version_that_is_held_without_a_broken_rule_equals_the_champion() -> N
 
 
 def test_the_record_has_the_figures_of_every_metric_that_is_defined_on_the_rows() -> None:
-    full = PairedComparison(name="auc", challenger=0.8, champion=0.75, difference=0.05, lower=0.01, upper=0.09, rows=10)
+    full = PairedComparison(
+        name="auc", challenger=0.8, champion=0.75, constant=0.5, difference=0.05, lower=0.01, upper=0.09, rows=10
+    )
     alone = PairedComparison(name="logloss", challenger=0.4, rows=10)
     undefined = PairedComparison(name="brier", challenger=None, rows=10)
     world = challenged()
@@ -229,6 +231,7 @@ def test_the_record_has_the_figures_of_every_metric_that_is_defined_on_the_rows(
             "name": "auc",
             "challenger": "0.800000",
             "champion": "0.750000",
+            "constant": "0.500000",
             "difference": "0.050000",
             "lower": "0.010000",
             "upper": "0.090000",
@@ -237,6 +240,7 @@ def test_the_record_has_the_figures_of_every_metric_that_is_defined_on_the_rows(
             "name": "logloss",
             "challenger": "0.400000",
             "champion": None,
+            "constant": None,
             "difference": None,
             "lower": None,
             "upper": None,

@@ -14,7 +14,7 @@ from homeostat.engines.runs import RunState
 from homeostat.engines.runs.packages import bundled
 from homeostat.pod_settings import NodePool
 from homeostat.reconcile.conditions import get
-from homeostat.runs import StoredDataset, TrainInput, TrainResult
+from homeostat.runs import Beside, StoredDataset, TrainInput, TrainResult
 from homeostat.testing.builders import DIGEST, a_feature_set, a_training_job
 from homeostat_operators.core.actions import Launch, Stop
 from homeostat_operators.core.plan import Plan
@@ -64,6 +64,7 @@ def a_job(number: int = 1, **fields: Any) -> RunState:
 
 RESULT = TrainResult(
     metrics={"auc": 0.8125, "broken": float("nan")},
+    beside={"auc": Beside(constant=0.5, lower=0.75, upper=float("inf"))},
     model=BundleRef(uri="s3://homeostat/churn/models/churn/1/", digest=DIGEST),
     dataset=StoredDataset(uri="s3://homeostat/d/", digest=DIGEST, rows=80, holdout_rows=20, watermark=None),
     pipeline_digest="sha256:p",

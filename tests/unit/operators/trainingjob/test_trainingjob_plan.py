@@ -103,6 +103,8 @@ def test_a_result_is_recorded_and_then_registered_under_the_uid_of_the_training(
     assert decided.status.model is not None
     assert decided.status.model.version == ""
     assert [(metric.name, metric.value) for metric in decided.status.metrics] == [("auc", "0.812500")]
+    (auc,) = decided.status.metrics
+    assert (auc.constant, auc.lower, auc.upper) == ("0.500000", "0.750000", None)
     assert said(decided.status) == ("Unknown", TrainingJobReason.REGISTERING)
 
 
