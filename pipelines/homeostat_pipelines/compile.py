@@ -7,7 +7,7 @@ from pathlib import Path
 
 from kfp import compiler
 
-from homeostat_pipelines.pipeline import NAME, tabular_classification
+from homeostat_pipelines.pipeline import NAME, tabular
 from homeostat_pipelines.training import COMPILED
 
 
@@ -15,7 +15,7 @@ def compiled() -> dict[str, str]:
     """Text of each package by its name."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"{NAME}.yaml"
-        compiler.Compiler().compile(tabular_classification, str(path))
+        compiler.Compiler().compile(tabular, str(path))
         return {NAME: path.read_text()}
 
 

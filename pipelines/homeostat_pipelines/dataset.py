@@ -22,7 +22,7 @@ from homeostat.reconcile.errors import InvalidData
 from homeostat.runs import StoredDataset, TrainInput
 from homeostat.tasks import LabelType, Task
 from homeostat.values import distinct
-from homeostat_pipelines import labels, memory
+from homeostat_pipelines import families, labels, memory
 from homeostat_pipelines.data_warnings import NAME_LIMIT, NAMED, DataWarnings
 from homeostat_pipelines.join import join
 from homeostat_pipelines.pieces import Rows
@@ -61,9 +61,11 @@ def build(job: TrainInput, objects: ObjectStore) -> StoredDataset:
         objects, job.labels, job.feature_sets[0].entities[0], warnings, since, target, job.rows_per_entity
     )
 
+    family = families.named(job.parameters)
+
     def admit(rows: int) -> None:
         # A text is at least one column; how many categories it has is known when the training reads it.
-        memory.check_training(rows * (100 - job.holdout_percent) // 100, len(signature.inputs))
+        memory.check_training(rows * (100 - job.holdout_percent) // 100, len(signature.inputs), family)
 
     joined = join(objects, job.feature_sets, labelled, warnings, admit)
     with tempfile.TemporaryDirectory() as folder:

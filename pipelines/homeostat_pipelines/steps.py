@@ -1,4 +1,4 @@
-"""The three steps of `tabular-classification`; each takes and gives text and numbers, and everything else lies in S3."""
+"""The three steps of `tabular`; each takes and gives text and numbers, and everything else lies in S3."""
 
 import importlib.metadata
 import math
@@ -14,6 +14,7 @@ from homeostat.artifacts.model import MODEL, SIGNATURE
 from homeostat.artifacts.model import signature as signature_in
 from homeostat.artifacts.storage import fetch, store
 from homeostat.engines.objects import ObjectStore
+from homeostat.engines.runs.packages import FORMER_NAMES
 from homeostat.intervals import Z
 from homeostat.runs import Beside, StoredDataset, TrainInput, TrainResult
 from homeostat_pipelines import dataset
@@ -42,12 +43,12 @@ def train(job_json: str, dataset_json: str, parameters: dict[str, object], objec
     objects, job, report = _opened(job_json, objects)
     with report.failures():
         report.progress(STEPS[1], 1, len(STEPS))
-        from homeostat_pipelines import model  # noqa: PLC0415 - scikit-learn is for this step only
+        from homeostat_pipelines import families, model  # noqa: PLC0415 - scikit-learn is for this step only
         from homeostat_pipelines.signature import signature_of  # noqa: PLC0415 - as above
 
-        chosen = model.hyperparameters(parameters)
+        family = families.chosen(parameters)
         with dataset.opened(objects, _bundle(dataset_json), TRAIN) as rows:
-            files = model.train(rows, signature_of(job), chosen, job.seed)
+            files = model.train(rows, signature_of(job), family, job.seed)
             stored = store(objects, job.models, files)
             log.info("model stored", uri=stored.uri, rows=rows.num_rows)
         return stored.model_dump_json(by_alias=True)
@@ -68,8 +69,8 @@ def assess(
         report.progress(STEPS[2], 2, len(STEPS))
         stored, model = StoredDataset.model_validate_json(dataset_json), BundleRef.model_validate_json(model_json)
         metrics, beside = measure(objects, _bundle(dataset_json), model)
-        warnings = bounded([*stored.warnings, *blind_features(objects, model)])
-        # The defaults of parameters not given are part of the package, whose digest stands beside.
+        warnings = bounded([*former_name(job.pipeline), *stored.warnings, *blind_features(objects, model)])
+        # The defaults of parameters not given are part of the platform, whose image the job names.
         hashed = canonical({"parameters": job.parameters, "seed": job.seed})
         report.result(
             TrainResult(
@@ -106,6 +107,14 @@ def _beside(metric: "PairedComparison") -> Beside:
         return Beside(constant=metric.constant)
     half = Z * metric.challenger_error
     return Beside(constant=metric.constant, lower=metric.challenger - half, upper=metric.challenger + half)
+
+
+def former_name(pipeline: str) -> list[str]:
+    """A sentence on the name of a pipeline that has another one now."""
+    if pipeline not in FORMER_NAMES:
+        return []
+    now = FORMER_NAMES[pipeline]
+    return [f"spec.pipeline.name {pipeline!r} is a former name of {now!r}, which was run; write {now!r}."]
 
 
 def blind_features(objects: ObjectStore, model: BundleRef) -> list[str]:

@@ -28,7 +28,7 @@ def run(job: TrainInput, objects: ObjectStore) -> None:
     """
     chosen = bundled(COMPILED, job.pipeline)
     parameters = {**_defaults(chosen), **arguments(chosen.declared, job.parameters)}
-    PIPELINES[job.pipeline](job, parameters, chosen.digest, objects)
+    PIPELINES[chosen.name](job, parameters, chosen.digest, objects)
 
 
 def _defaults(chosen: Package) -> dict[str, object]:
@@ -37,10 +37,8 @@ def _defaults(chosen: Package) -> dict[str, object]:
     return {name: one["defaultValue"] for name, one in declared if "defaultValue" in one and name not in RESERVED}
 
 
-def _tabular_classification(
-    job: TrainInput, parameters: Mapping[str, object], digest: str, objects: ObjectStore
-) -> None:
-    """The steps of `pipeline.tabular_classification`, without KFP."""
+def _tabular(job: TrainInput, parameters: Mapping[str, object], digest: str, objects: ObjectStore) -> None:
+    """The steps of `pipeline.tabular`, without KFP."""
     text = job.model_dump_json(by_alias=True)
     started = time.time()
     dataset = steps.build_dataset(text, objects)
@@ -49,6 +47,6 @@ def _tabular_classification(
 
 
 PIPELINES: dict[str, Callable[[TrainInput, Mapping[str, object], str, ObjectStore], None]] = {
-    "tabular-classification": _tabular_classification,
+    "tabular": _tabular,
 }
 """What each compiled pipeline does, by its name; a test holds them to what KFP's own runner makes of the package."""

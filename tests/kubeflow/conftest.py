@@ -102,7 +102,7 @@ def attempt(image: str) -> MakeAttempt:
     def make(number: int = 1, image: str = image, package: Package | None = None, gpus: int = 0) -> RunRequest:
         job = a_training_job("contract", uid=uid, placement={"gpus_per_node": gpus})
         resources = Resources(requests={"cpu": "20m"}, limits={"memory": "1Gi"})
-        chosen = package or bundled(COMPILED, "tabular-classification")
+        chosen = package or bundled(COMPILED, "tabular")
         return a_request(job, number, package=chosen, image=image, resources=resources, pool=NODE, gpus=gpus)
 
     return make

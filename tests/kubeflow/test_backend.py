@@ -174,7 +174,7 @@ def uploaded(kubeflow: KubeflowRuns, package: Package, attempt: RunRequest) -> t
 def test_a_version_that_the_backend_has_is_run_as_it_stands_with_its_inputs_checked(
     kubeflow: KubeflowRuns, attempt: MakeAttempt, seen: Seen
 ) -> None:
-    shipped_one = bundled(COMPILED, "tabular-classification")
+    shipped_one = bundled(COMPILED, "tabular")
     name, version = uploaded(kubeflow, shipped_one, attempt())
     package = kubeflow.package(package_of(a_training_job(pipeline={"name": name, "version": version})))
     assert package.backend_ids is not None
@@ -212,7 +212,7 @@ def kubeflow_package(kubeflow: KubeflowRuns, package: Package, attempt: RunReque
 
 
 def test_a_package_that_the_backend_cannot_read_is_refused(kubeflow: KubeflowRuns, attempt: MakeAttempt) -> None:
-    spec = {**bundled(COMPILED, "tabular-classification").spec, "newerThanTheBackend": {}}
+    spec = {**bundled(COMPILED, "tabular").spec, "newerThanTheBackend": {}}
     package = parse(yaml.safe_dump(spec).encode(), "spec.pipeline.uri 'u'")
     with pytest.raises(InvalidSpec, match="pipeline spec is invalid"):
         kubeflow.submit(attempt(package=replace(package, name=f"newer-{uuid.uuid4().hex[:8]}")))

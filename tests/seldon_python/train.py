@@ -12,7 +12,7 @@ import pyarrow as pa
 from homeostat.artifacts import storage
 from homeostat.artifacts.dataset import LABEL
 from homeostat.engines.objects.memory import MemoryObjects
-from homeostat_pipelines import model
+from homeostat_pipelines import families, model
 from homeostat_pipelines.signature import signature_of
 from support.tables import customers, labels, rows_of, train_input
 
@@ -22,7 +22,7 @@ SIGNATURE = signature_of(train_input())
 def main(folder: Path) -> None:
     table = customers()
     table = table.append_column(LABEL, labels(table).column("churned").cast(pa.int8()))
-    files = model.train(rows_of(table), SIGNATURE, model.Hyperparameters(max_iter=20), seed=42)
+    files = model.train(rows_of(table), SIGNATURE, families.chosen({"max_iter": 20}), seed=42)
     objects = MemoryObjects()
     stored = storage.store(objects, "s3://homeostat/models", files)
     for uri, content in objects.content.items():

@@ -17,7 +17,7 @@ def a_train_input(**changes: Any) -> TrainInput:
     """Input of a training without data."""
     fields: dict[str, Any] = {
         "namespace": "churn", "model": "churn", "feature_sets": [], "labels": [], "window_seconds": None,
-        "holdout_percent": 20, "pipeline": "tabular-classification", "parameters": {}, "seed": 1, "image": IMAGE, "gpus": 0,
+        "holdout_percent": 20, "pipeline": "tabular", "parameters": {}, "seed": 1, "image": IMAGE, "gpus": 0,
         "datasets": "s3://none/d/", "models": "s3://none/m/", "output": "s3://none/o/",
     }  # fmt: skip
     return TrainInput(**{**fields, **changes})

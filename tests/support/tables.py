@@ -97,7 +97,7 @@ def train_input(**changes: Any) -> TrainInput:
         "labels": [label_input()],
         "window_seconds": None,
         "holdout_percent": 20,
-        "pipeline": "tabular-classification",
+        "pipeline": "tabular",
         "parameters": {},
         "seed": 42,
         "image": "pipelines:1",

@@ -61,7 +61,7 @@ def a_training_spec() -> dict[str, Any]:
             ],
             "holdout": {"percent": 20},
         },
-        "pipeline": {"name": "tabular-classification"},
+        "pipeline": {"name": "tabular"},
         "output": {"model": "churn"},
         "seed": 42,
     }

@@ -336,7 +336,7 @@ def test_runs_that_outlive_their_training_are_reported_until_they_are_stopped(pl
 
 def test_a_pipeline_that_ships_declares_what_it_takes(place: Place) -> None:
     package = place.engine.package(package_of(a_training_job()))
-    assert package.name == "tabular-classification"
+    assert package.name == "tabular"
     assert {"job", "learning_rate"} <= package.declared.keys()
 
 

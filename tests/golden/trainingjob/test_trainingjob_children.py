@@ -35,7 +35,7 @@ OBSERVED = TrainingJobObservation(
     bucket="homeostat",
     image="homeostat/pipelines:1",
     pools={"gpu-a100": POOL},
-    package=bundled(HERE.parents[2] / "pipelines" / "compiled", "tabular-classification"),
+    package=bundled(HERE.parents[2] / "pipelines" / "compiled", "tabular"),
     features={"customers": the_features()},
     deployments=frozenset({"churn"}),
 )

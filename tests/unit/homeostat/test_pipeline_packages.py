@@ -59,7 +59,7 @@ def test_a_package_is_read_from_the_object_store_or_a_config_map_or_the_platform
     assert of_uri == of_map
     assert of_uri.name == "own"
     own = packages().load(*named())
-    assert own.name == "tabular-classification"
+    assert own.name == "tabular"
     assert own.digest != of_uri.digest
 
 
@@ -114,7 +114,7 @@ def test_an_artifact_that_nothing_can_give_is_refused_by_its_name() -> None:
 
 
 def test_a_pipeline_that_does_not_ship_is_answered_with_those_that_do() -> None:
-    with pytest.raises(InvalidSpec, match="'regression' is unknown; use one of tabular-classification"):
+    with pytest.raises(InvalidSpec, match="'regression' is unknown; use one of tabular"):
         bundled(COMPILED, "regression")
 
 

@@ -13,12 +13,12 @@ from homeostat.reconcile.errors import InvalidData
 from homeostat.runs import EvaluateInput, EvaluateResult, FeatureSource
 from homeostat.signals import GateReport
 from homeostat.signals.gate import RuleKind
-from homeostat_pipelines import dataset, evaluate, model, steps
+from homeostat_pipelines import dataset, evaluate, families, model, steps
 from homeostat_pipelines.signature import signature_of
 from support.tables import OUTPUT, a_store, customers, feature_source, parquet, train_input
 
 CLIENTS = "s3://homeostat/churn/featuresets/clients/x/data.parquet"
-QUICK = model.Hyperparameters(max_iter=20)
+QUICK = families.chosen({"max_iter": 20})
 BEATS = {"mustBeat": [{"metric": "auc"}]}
 
 Trained = tuple[BundleRef, BundleRef]

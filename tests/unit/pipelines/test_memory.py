@@ -7,7 +7,7 @@ from homeostat.artifacts.dataset import LABEL
 from homeostat.engines.objects.memory import MemoryObjects
 from homeostat.reconcile.errors import InvalidData
 from homeostat.runs import FailureReason, RunFailure
-from homeostat_pipelines import join, memory, model, training
+from homeostat_pipelines import families, join, memory, model, training
 from homeostat_pipelines.report import Report
 from homeostat_pipelines.signature import signature_of
 from support.tables import OUTPUT, a_store, customers, feature_source, labels, rows_of, train_input
@@ -29,7 +29,7 @@ def limit(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
 def test_the_message_says_rows_the_memory_needed_what_would_fit_and_the_field(monkeypatch: pytest.MonkeyPatch) -> None:
     limit(monkeypatch, 1024 * MEBIBYTE)
     with pytest.raises(InvalidData, match=MESSAGE):
-        memory.check_training(10_000_000, 20)
+        memory.check_training(10_000_000, 20, families.DEFAULT)
 
 
 @pytest.mark.parametrize("limited", [210, 220, 400, 1024])
@@ -39,28 +39,28 @@ def test_what_a_refusal_says_that_would_fit_is_admitted(
 ) -> None:
     limit(monkeypatch, limited * MEBIBYTE)
     with pytest.raises(InvalidData) as refused:
-        memory.check_training(100_000_000, columns)
+        memory.check_training(100_000_000, columns, families.DEFAULT)
     words = str(refused.value).replace(",", "").split()
     fitting = int(words[words.index("which") + 1])
-    memory.check_training(fitting, columns)
+    memory.check_training(fitting, columns, families.DEFAULT)
     with pytest.raises(InvalidData):
-        memory.check_training(fitting + 1, columns)
+        memory.check_training(fitting + 1, columns, families.DEFAULT)
     needed = int(words[words.index("about") + 1].removesuffix("Mi"))
     limit(monkeypatch, (needed - 1) * MEBIBYTE)
     with pytest.raises(InvalidData):
-        memory.check_training(100_000_000, columns)
+        memory.check_training(100_000_000, columns, families.DEFAULT)
     limit(monkeypatch, needed * MEBIBYTE)
-    memory.check_training(100_000_000, columns)
+    memory.check_training(100_000_000, columns, families.DEFAULT)
 
 
 def test_ten_million_rows_of_twenty_numbers_fit_into_four_gibibytes(monkeypatch: pytest.MonkeyPatch) -> None:
     limit(monkeypatch, 4096 * MEBIBYTE)
-    memory.check_training(10_000_000, 20)
+    memory.check_training(10_000_000, 20, families.DEFAULT)
 
 
 def test_the_churn_sample_fits_into_a_small_pod(monkeypatch: pytest.MonkeyPatch) -> None:
     limit(monkeypatch, 256 * MEBIBYTE)
-    memory.check_training(7_043, 46)
+    memory.check_training(7_043, 46, families.DEFAULT)
 
 
 def test_a_training_that_cannot_fit_is_refused_before_a_feature_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,4 +88,4 @@ def test_each_category_of_a_text_is_a_column_of_the_training(monkeypatch: pytest
     table = customers(300, contract=[f"contract {number % 150}" for number in range(300)])
     table = table.append_column(LABEL, labels(customers(300)).column("churned").cast(pa.int8()))
     with pytest.raises(InvalidData, match=r"300 rows and 153 columns"):
-        model.train(rows_of(table), signature_of(train_input()), model.Hyperparameters(max_iter=1), seed=1)
+        model.train(rows_of(table), signature_of(train_input()), families.chosen({"max_iter": 1}), seed=1)

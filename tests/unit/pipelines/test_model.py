@@ -5,7 +5,6 @@ import os
 import re
 import subprocess
 import sys
-from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -24,7 +23,7 @@ from homeostat.runs import EvaluateInput, EvaluateResult, FailureReason, RunFail
 from homeostat.signals.gate import Verdict
 from homeostat.signals.histogram import Baseline
 from homeostat_pipelines import compile as compiling
-from homeostat_pipelines import dataset, evaluate, model, pieces, steps
+from homeostat_pipelines import dataset, evaluate, families, model, pieces, steps
 from homeostat_pipelines.objects import PatientObjects
 from homeostat_pipelines.report import Report
 from homeostat_pipelines.signature import feeds, score, signature_of
@@ -32,7 +31,7 @@ from homeostat_pipelines.snapshots import parquet_bytes
 from homeostat_pipelines.training import COMPILED
 from support.tables import OUTPUT, customers, feature_source, labels, rows_of, train_input
 
-QUICK = model.Hyperparameters(max_iter=20)
+QUICK = families.chosen({"max_iter": 20})
 SIGNATURE = signature_of(train_input())
 
 
@@ -44,16 +43,6 @@ def rows(count: int = 400, seed: int = 0) -> pa.Table:
 @pytest.fixture(scope="module")
 def files() -> dict[str, bytes]:
     return model.train(rows_of(rows()), SIGNATURE, QUICK, seed=42)
-
-
-def test_the_graph_scores_as_the_estimator_does_on_rows_it_was_not_trained_on(files: dict[str, bytes]) -> None:
-    def frame(table: pa.Table) -> Any:
-        return model._frame(feeds(table, SIGNATURE.inputs))
-
-    estimator = model._estimator(SIGNATURE, QUICK, 42).fit(frame(rows()), rows().column(LABEL).to_numpy())
-    unseen = rows(300, seed=7)
-    expected = estimator.predict_proba(frame(unseen))[:, 1]
-    assert np.abs(score(files["model.onnx"], feeds(unseen, SIGNATURE.inputs)) - expected).max() < 1e-5
 
 
 def test_an_unseen_category_and_missing_values_are_scored(files: dict[str, bytes]) -> None:
@@ -122,26 +111,19 @@ def test_a_feature_in_two_sets_is_refused() -> None:
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"depth": "3"}, "'depth' is unknown; the pipeline has l2_regularization, learning_rate"),
+        ({"depth": "3"}, "'depth' is unknown; the pipeline has colsample_bytree, family, l2_regularization"),
         ({"max_iter": "many"}, "'max_iter' is 'many'; write a whole number"),
         ({"job": "{}"}, "'job' is unknown"),
     ],
 )
 def test_a_wrong_parameter_is_named_with_what_is_allowed(given: dict[str, str], said: str) -> None:
     with pytest.raises(InvalidSpec, match=said):
-        arguments(bundled(COMPILED, "tabular-classification").declared, given)
-
-
-def test_a_parameter_out_of_bounds_is_named() -> None:
-    with pytest.raises(InvalidData, match=r"parameter learning_rate is 2\.0"):
-        model.hyperparameters({"learning_rate": 2.0})
+        arguments(bundled(COMPILED, "tabular").declared, given)
 
 
 def test_an_unknown_pipeline_is_named_beside_those_there_are() -> None:
-    with pytest.raises(
-        InvalidSpec, match=r"spec\.pipeline\.name 'tabular' is unknown; use one of tabular-classification"
-    ):
-        bundled(COMPILED, "tabular")
+    with pytest.raises(InvalidSpec, match=r"spec\.pipeline\.name 'text' is unknown; use one of tabular$"):
+        bundled(COMPILED, "text")
 
 
 def test_the_compiled_packages_are_up_to_date() -> None:

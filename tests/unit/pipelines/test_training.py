@@ -13,7 +13,7 @@ from homeostat.engines.objects.memory import MemoryObjects
 from homeostat.engines.runs.packages import bundled
 from homeostat.reconcile.errors import InvalidData
 from homeostat.runs import FailureReason, RunFailure, TrainResult
-from homeostat_pipelines import training
+from homeostat_pipelines import families, training
 from homeostat_pipelines.report import Report
 from support.tables import LABELS, OUTPUT, SNAPSHOT, a_store, customers, parquet, train_input
 
@@ -30,14 +30,14 @@ def test_every_step_runs_and_the_last_one_writes_the_result() -> None:
     result = trained(objects, max_iter="20")
     assert result.metrics["auc"] > 0.6
     assert result.dataset.rows + result.dataset.holdout_rows == 400
-    assert result.pipeline_digest == bundled(training.COMPILED, "tabular-classification").digest
+    assert result.pipeline_digest == bundled(training.COMPILED, "tabular").digest
     assert objects.exists(f"{result.model.uri}/{MODEL}")
 
 
-def test_a_parameter_that_is_not_given_has_the_default_of_the_package() -> None:
+def test_a_parameter_that_is_not_given_has_the_default_of_the_family() -> None:
     objects = a_store()
-    defaults = bundled(training.COMPILED, "tabular-classification").declared["max_iter"]["defaultValue"]
-    assert trained(objects).model == trained(objects, max_iter=str(int(defaults))).model
+    defaults = families.chosen({}).model_dump()
+    assert trained(objects).model == trained(objects, max_iter=str(defaults["max_iter"])).model
     assert trained(objects).model != trained(objects, max_iter="20").model
 
 
@@ -67,7 +67,7 @@ def test_a_run_imports_neither_kfp_nor_feast_before_it_needs_them_and_waits_pass
 
 def test_a_training_runs_to_its_end_without_importing_feast_or_dask() -> None:
     script = (
-        "import sys; from homeostat_pipelines import training; from support.tables import a_store, train_input;"
+        "import sys; from homeostat_pipelines import families, training; from support.tables import a_store, train_input;"
         "training.run(train_input(parameters={'max_iter': '5'}), a_store());"
         "print(sorted({'feast', 'dask', 'kfp'} & set(sys.modules)))"
     )

@@ -17,6 +17,9 @@ from homeostat.engines.runs import parameters
 from homeostat.reconcile.errors import InvalidSpec, ObjectNotFound
 from homeostat.runs import input_text
 
+FORMER_NAMES = {"tabular-classification": "tabular"}
+"""Names that pipelines which ship with the platform had before 0.3.0, with those that they have."""
+
 GetObject = Callable[[str, str, str, str], dict[str, Any] | None]
 """Object by apiVersion, kind, namespace and name."""
 
@@ -143,10 +146,10 @@ def bundled(folder: Path, name: str) -> Package:
     Raises:
         InvalidSpec: There is none.
     """
-    known = sorted(each.stem for each in folder.glob("*.yaml"))
-    if name not in known:
+    known, file = sorted(each.stem for each in folder.glob("*.yaml")), FORMER_NAMES.get(name, name)
+    if file not in known:
         raise InvalidSpec(f"spec.pipeline.name {name!r} is unknown; use one of {', '.join(known)}")
-    return parse((folder / f"{name}.yaml").read_bytes(), f"spec.pipeline.name {name!r}")
+    return parse((folder / f"{file}.yaml").read_bytes(), f"spec.pipeline.name {name!r}")
 
 
 @dataclass(frozen=True)

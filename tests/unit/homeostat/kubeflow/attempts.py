@@ -18,7 +18,7 @@ from support.runs import a_request
 
 COMPILED = Path(__file__).parents[4] / "pipelines" / "compiled"
 SETTINGS = KubeflowSettings(url="http://kubeflow.example.org", ui_url="http://ui.example.org/")
-NAME = "tabular-classification"
+NAME = "tabular"
 PACKAGE = bundled(COMPILED, NAME)
 CLUSTER = "5b1d3a0e-1c7f-4b55-9d0b-6c8c0b1f7a11"
 

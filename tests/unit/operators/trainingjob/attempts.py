@@ -22,7 +22,7 @@ from homeostat_operators.core.runs import RunObservation
 from homeostat_operators.trainingjob.observed import TrainingJobObservation
 
 NOW = datetime(2026, 1, 5, 9, tzinfo=UTC)
-NAME = "tabular-classification"
+NAME = "tabular"
 EARLIER = NOW - timedelta(minutes=2)
 UID = a_training_job().metadata.uid
 POOL = NodePool(
@@ -38,7 +38,7 @@ def features(**status: Any) -> FeatureSet:
     return a_feature_set(status={"snapshot": snapshot, "schema_hash": schema_hash(a_feature_set()), **status})
 
 
-PACKAGE = bundled(Path(__file__).parents[4] / "pipelines" / "compiled", "tabular-classification")
+PACKAGE = bundled(Path(__file__).parents[4] / "pipelines" / "compiled", "tabular")
 READY = TrainingJobObservation(
     "homeostat",
     "homeostat/pipelines:1",
