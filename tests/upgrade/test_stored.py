@@ -17,6 +17,7 @@ from jsonschema import Draft202012Validator
 from homeostat.api.crdgen.definition import definition
 from homeostat.api.v1alpha1 import KINDS, ModelDeployment, Monitor, TrainingJob
 from homeostat.runs import TrainResult
+from homeostat.tasks.binary import BinaryCohort
 from homeostat_operators.monitor.observed import MonitorObservation
 from homeostat_operators.monitor.plan import plan
 from homeostat_services.observer.label_gain import label_gain
@@ -106,6 +107,7 @@ def test_the_observer_opens_and_migrates_the_database_and_keeps_every_outcome(ve
     cohort = Store(engine, timedelta(minutes=10)).cohort(
         "churn", "churn", "1", long_ago, datetime(2030, 1, 1, tzinfo=UTC)
     )
+    assert isinstance(cohort, BinaryCohort)
     assert (cohort.predictions, cohort.matured, cohort.positives) == (20, 20, 10)
 
 

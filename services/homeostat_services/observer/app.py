@@ -27,6 +27,7 @@ from homeostat_services.observer.messages import (
     PredictionsAnswer,
 )
 from homeostat_services.observer.metrics import Metrics
+from homeostat_services.observer.predicted import UnusableValueError
 from homeostat_services.observer.retention import Retention
 from homeostat_services.observer.settings import ObserverServiceSettings
 from homeostat_services.observer.store import Store, TooManyNamesError
@@ -72,7 +73,8 @@ def create_app(store: Store, exporter: Exporter, guard: Guard, settings: Observe
     app.state.guard = guard
 
     @app.exception_handler(ImpossibleTimeError)
-    async def impossible(_request: Request, error: ImpossibleTimeError) -> Response:
+    @app.exception_handler(UnusableValueError)
+    async def unusable(_request: Request, error: ValueError) -> Response:
         return refusal(422, str(error))
 
     prepare(app, metrics.registry, lambda: None, BODY_LIMIT)
@@ -108,11 +110,13 @@ async def _require(guard: Guard, caller: Caller, verb: str, subresource: str, ab
 
 
 def _add_writes(app: FastAPI, store: Store, guard: Guard, metrics: Metrics) -> None:
-    @app.post("/v1/predictions")
+    @app.post("/v1/predictions", response_model_exclude_defaults=True)
     async def predictions(batch: Predictions, caller: Authenticated) -> PredictionsAnswer:
         """Record predictions; sending a batch again changes nothing."""
         await _require(guard, caller, "create", "predictions", (batch.namespace, batch.deployment))
-        answer = await asyncio.to_thread(store.add_predictions, batch.namespace, batch.deployment, batch.predictions)
+        answer = await asyncio.to_thread(
+            store.add_predictions, batch.namespace, batch.deployment, batch.predictions, batch.models
+        )
         metrics.count(batch.namespace, batch.deployment, answer)
         return answer
 

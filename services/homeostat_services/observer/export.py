@@ -17,9 +17,11 @@ import sqlalchemy as sa
 
 from homeostat.artifacts.bundle import digest_of
 from homeostat.artifacts.layout import outcomes_prefix, outcomes_uri
-from homeostat.artifacts.outcomes import COLUMNS, ColumnType
+from homeostat.artifacts.outcomes import ColumnType, columns
 from homeostat.engines.objects import ObjectStore
+from homeostat.tasks import LabelType
 from homeostat_services.observer.messages import ExportAnswer
+from homeostat_services.observer.predicted import label_of, tasks_of
 from homeostat_services.observer.store import Store
 from homeostat_services.observer.tables import exports, outcomes, predictions
 from homeostat_services.observer.times import EARLIEST, LATEST_READABLE
@@ -32,7 +34,9 @@ ARROW = {
     ColumnType.DOUBLE: pa.float64(),
     ColumnType.INTEGER: pa.int64(),
 }
-SCHEMA = pa.schema([(name, ARROW[kind]) for name, kind in COLUMNS])
+SCHEMAS = {
+    labels: pa.schema([(name, ARROW[kind]) for name, kind in columns(ColumnType(labels.value))]) for labels in LabelType
+}
 
 # Earlier versions recorded any time; one such row would end every training that reads it.
 READABLE = predictions.c.time.between(
@@ -53,21 +57,26 @@ LABELLED = sa.select(
 ).join_from(outcomes, predictions, outcomes.c.prediction == predictions.c.seq)
 
 
-def encode(rows: Sequence[Any]) -> bytes:
-    """One Parquet file of rows of `LABELLED`; the same rows give the same bytes."""
-    columns = [
+def encode(rows: Sequence[Any], labels: LabelType) -> bytes:
+    """One Parquet file of rows of `LABELLED` with labels of one type; the same rows give the same bytes."""
+    schema = SCHEMAS[labels]
+    values = [
         [row.prediction_id for row in rows],
         [row.entity for row in rows],
         [round(row.time * 1e6) for row in rows],
         [row.version for row in rows],
         [row.score for row in rows],
-        [row.label for row in rows],
+        [label_of(row.label) for row in rows],
         [round(row.observed_at * 1e6) for row in rows],
     ]
-    arrays = [pa.array(values, field.type) for values, field in zip(columns, SCHEMA, strict=True)]
+    arrays = [pa.array(column, field.type) for column, field in zip(values, schema, strict=True)]
     buffer = io.BytesIO()
-    pq.write_table(pa.Table.from_arrays(arrays, schema=SCHEMA), buffer)
+    pq.write_table(pa.Table.from_arrays(arrays, schema=schema), buffer)
     return buffer.getvalue()
+
+
+def _key(row: Any) -> tuple[str, str, str]:
+    return row.namespace, row.deployment, row.version
 
 
 class Exporter:
@@ -97,20 +106,22 @@ class Exporter:
         return parts
 
     def _reserve(self) -> bool:
-        """Reserve parts of the next outcomes, one per deployment; False when there are none."""
+        """Reserve parts of the next outcomes, one for each deployment and type of label; False when there are none."""
         with self._store.writing() as connection:
             done = sa.select(sa.func.coalesce(sa.func.max(exports.c.last), 0)).scalar_subquery()
             fresh = LABELLED.where(outcomes.c.id > done, READABLE).order_by(outcomes.c.id).limit(PART_ROWS)
             rows = sorted(connection.execute(fresh), key=lambda row: (row.namespace, row.deployment, row.id))
-            parts = [
-                self._part(*key, list(group)) for key, group in groupby(rows, lambda r: (r.namespace, r.deployment))
-            ]
+            tasks = tasks_of(connection, map(_key, rows))
+            # In the order of ids: where versions with labels of two types take turns, each turn is a part.
+            groups = groupby(rows, lambda row: (row.namespace, row.deployment, tasks[_key(row)].label_type))
+            parts = [self._part(list(group), labels) for (*_, labels), group in groups]
             if parts:
                 connection.execute(sa.insert(exports), parts)
         return bool(parts)
 
-    def _part(self, namespace: str, deployment: str, rows: list[Any]) -> dict[str, Any]:
+    def _part(self, rows: list[Any], labels: LabelType) -> dict[str, Any]:
         first, last = rows[0].id, rows[-1].id
+        namespace, deployment = rows[0].namespace, rows[0].deployment
         return {
             "namespace": namespace,
             "deployment": deployment,
@@ -118,7 +129,7 @@ class Exporter:
             "last": last,
             "rows": len(rows),
             "uri": outcomes_uri(outcomes_prefix(self._bucket, namespace, deployment), first, last),
-            "digest": digest_of(encode(rows)),
+            "digest": digest_of(encode(rows, labels)),
             "reserved_at": self._clock(),
         }
 
@@ -139,7 +150,9 @@ class Exporter:
             READABLE,
         ).order_by(outcomes.c.id)
         with self._store.engine.connect() as connection:
-            content = encode(connection.execute(mine).all())
+            rows = connection.execute(mine).all()
+            (task, *_) = tasks_of(connection, map(_key, rows)).values()
+            content = encode(rows, task.label_type)
         self._objects.write(part.uri, content)
         # Another version of pyarrow may encode the same rows in other bytes: the digest is of what was uploaded.
         done = {"uploaded_at": self._clock(), "digest": digest_of(content)}

@@ -4,11 +4,21 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any, Self
 
-from pydantic import AwareDatetime, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    AwareDatetime,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    StringConstraints,
+    WithJsonSchema,
+    model_validator,
+)
 
 from homeostat.api.common import ResourceName
 from homeostat.documents import StrictDocument
-from homeostat.tasks import binary
+from homeostat.tasks import Fit, Task, Units, made
+from homeostat.tasks.multiclass import MOST_CLASSES
+from homeostat.values import INTEGER_LIMIT, LARGEST
 
 NAMESPACE_PATTERN = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 """A namespace may begin with a digit, names of our kinds may not."""
@@ -20,6 +30,26 @@ Namespace = Annotated[str, StringConstraints(pattern=NAMESPACE_PATTERN, max_leng
 PredictionId = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 EntityKey = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 MetricName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=63)]
+
+
+LONGEST_LABEL = 256
+
+
+def _label(value: object) -> object:
+    whole = isinstance(value, int) and -INTEGER_LIMIT <= value < INTEGER_LIMIT
+    if whole or (isinstance(value, float) and -LARGEST <= value <= LARGEST):
+        return value
+    if isinstance(value, str) and 0 < len(value) <= LONGEST_LABEL:
+        return value
+    raise ValueError(f"give a number, a boolean, or a text of 1 to {LONGEST_LABEL} characters")
+
+
+Label = Annotated[
+    bool | int | float | str,
+    PlainValidator(_label),
+    WithJsonSchema({"anyOf": [{"type": kind} for kind in ("boolean", "number", "string")]}),
+]
+"""What really happened, of any task."""
 
 
 class Message(StrictDocument):
@@ -35,6 +65,30 @@ class Addressed(Message):
     deployment: ResourceName
 
 
+class PredictedBy(Message):
+    """What a version predicts."""
+
+    task: str
+    classes: Annotated[
+        tuple[str, ...],
+        Field(max_length=MOST_CLASSES, description="In the order of `probabilities`, of a multiclass model."),
+    ] = ()
+    units: Annotated[Units | None, Field(description="Zero and unit of the labels of training, of a regression.")] = (
+        None
+    )
+
+    @model_validator(mode="after")
+    def _is_one(self) -> Self:
+        if not self.classes and self.predicts.checked([]).ndim > 1:
+            raise ValueError(f"classes is missing; {self.task} predicts one of them")
+        return self
+
+    @property
+    def predicts(self) -> Task:
+        """The task; raises ValueError for one that there is not."""
+        return made(self.task, Fit(self.classes, self.units))
+
+
 class Prediction(Message):
     """One answered prediction."""
 
@@ -42,7 +96,13 @@ class Prediction(Message):
     version: Annotated[str, StringConstraints(min_length=1, max_length=32)]
     entity: EntityKey
     time: Annotated[AwareDatetime, Field(description="When it was answered: RFC 3339, or seconds since 1970.")]
-    score: binary.Score
+    score: Annotated[
+        float | None,
+        Field(allow_inf_nan=False, description="Probability of the positive class of a binary model, or a number."),
+    ] = None
+    probabilities: Annotated[
+        list[float] | None, Field(max_length=MOST_CLASSES, description="Of each class of a multiclass model.")
+    ] = None
     inputs: Annotated[dict[str, Any] | None, Field(description="Feature values, where payloads are logged.")] = None
     mirrored: Annotated[
         bool,
@@ -53,6 +113,11 @@ class Prediction(Message):
 class Predictions(Addressed):
     """A batch of the prediction log."""
 
+    models: dict[str, PredictedBy] = Field(
+        default_factory=dict,
+        max_length=32,
+        description="What these versions predict; one of which nothing was said predicts the probability of a binary model.",
+    )
     predictions: Annotated[list[Prediction], Field(min_length=1, max_length=BATCH)]
 
 
@@ -61,6 +126,9 @@ class PredictionsAnswer(Message):
 
     accepted: int
     duplicate: Annotated[int, Field(description="Already recorded under their id; unchanged.")]
+    unusable_outcomes: Annotated[
+        int, Field(description="Outcomes that waited for these, but are no labels of what was predicted; dropped.")
+    ] = 0
 
 
 class Outcome(Message):
@@ -75,7 +143,9 @@ class Outcome(Message):
             "tolerance; of two equally near ones the earlier."
         ),
     ] = None
-    label: binary.Label
+    label: Annotated[
+        Label, Field(description="0, 1 or a boolean for a binary model, a number for a regression, a class as text.")
+    ]
     observed_at: AwareDatetime = Field(default_factory=lambda: datetime.now(UTC))
 
     @model_validator(mode="after")
@@ -99,6 +169,7 @@ class MatchResult(StrEnum):
     DUPLICATE = "Duplicate"
     CONFLICTING = "Conflicting"
     UNKNOWN = "Unknown"
+    UNUSABLE = "Unusable"
 
 
 class OutcomeMatch(Message):
@@ -111,7 +182,7 @@ class OutcomeMatch(Message):
 
 
 class OutcomesAnswer(Message):
-    """What became of a batch; the four numbers add up to its length."""
+    """What became of a batch; the four numbers add up to its length. One with an unusable label is refused as a whole."""
 
     accepted: Annotated[int, Field(description="Matched with their prediction.")]
     duplicate: Annotated[int, Field(description="Known already; nothing changed.")]

@@ -23,8 +23,10 @@ class Metrics:
     def count(self, namespace: str, deployment: str, answer: PredictionsAnswer | OutcomesAnswer) -> None:
         """Count what became of a batch, by result."""
         counter = self._predictions if isinstance(answer, PredictionsAnswer) else self._outcomes
-        for result, number in answer.model_dump(exclude={"matches"}).items():
+        for result, number in answer.model_dump(exclude={"matches", "unusable_outcomes"}).items():
             counter.labels(namespace, deployment, result).inc(number)
+        if isinstance(answer, PredictionsAnswer):
+            self._outcomes.labels(namespace, deployment, "unusable").inc(answer.unusable_outcomes)
 
     def show_business(self, values: Iterable[tuple[str, str, str, float]]) -> None:
         """Set the gauges: (namespace, deployment, name, value)."""

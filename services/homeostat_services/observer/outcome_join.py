@@ -13,6 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from homeostat_services.observer.messages import MatchResult
+from homeostat_services.observer.predicted import Column, as_label, label_column, label_of, tasks_of
 from homeostat_services.observer.tables import outcomes, pending
 
 # A pending outcome with the prediction that it is about, or NULL.
@@ -62,22 +63,28 @@ def waiting_for_predictions(connection: sa.Connection, before: int, tolerance: f
 def settle(connection: sa.Connection, rows: Sequence[Any], now: float) -> dict[int, MatchResult]:
     """Turn pending outcomes whose prediction is known into outcomes; those without one stay.
 
+    One that is no label of what was predicted is dropped.
+
     Returns what became of those that found their prediction, by the number of the pending outcome.
     """
     joined = [row for row in rows if row.prediction is not None]
     if not joined:
         return {}
     labels = _recorded(connection, (row.prediction for row in joined))
+    tasks = tasks_of(connection, ((row.namespace, row.deployment, row.matched_version) for row in joined))
     new: list[dict[str, Any]] = []
     results: dict[int, MatchResult] = {}
     for row in joined:
-        if row.prediction not in labels:
-            labels[row.prediction] = row.label
-            outcome = {"prediction": row.prediction, "label": row.label}
+        label = as_label(label_of(row.label), tasks[row.namespace, row.deployment, row.matched_version])
+        if label is None:
+            results[row.seq] = MatchResult.UNUSABLE
+        elif row.prediction not in labels:
+            labels[row.prediction] = label
+            outcome = {"prediction": row.prediction, "label": label_column(label)}
             new.append(outcome | {"observed_at": row.observed_at, "matched_at": now})
             results[row.seq] = MatchResult.ACCEPTED
         else:
-            same = labels[row.prediction] == row.label
+            same = labels[row.prediction] == label
             results[row.seq] = MatchResult.DUPLICATE if same else MatchResult.CONFLICTING
     if new:
         connection.execute(sa.insert(outcomes), new)
@@ -85,7 +92,7 @@ def settle(connection: sa.Connection, rows: Sequence[Any], now: float) -> dict[i
     return results
 
 
-def _recorded(connection: sa.Connection, predictions: Iterable[int]) -> dict[int, int]:
+def _recorded(connection: sa.Connection, predictions: Iterable[int]) -> dict[int, Column]:
     """Labels recorded already, by prediction."""
     earlier = sa.select(outcomes.c.prediction, outcomes.c.label).where(outcomes.c.prediction.in_(list(predictions)))
-    return {row.prediction: row.label for row in connection.execute(earlier)}
+    return {row.prediction: label_of(row.label) for row in connection.execute(earlier)}

@@ -1,9 +1,20 @@
 """The observer's tables, as the newest migration leaves them. Times are seconds since 1970, UTC."""
 
-from sqlalchemy import Column, Float, Index, Integer, MetaData, String, Table, Text, UniqueConstraint
+from sqlalchemy import Column, Float, Index, Integer, LargeBinary, MetaData, String, Table, Text, UniqueConstraint
 
 metadata = MetaData()
 
+# What versions predict, as JSON of `messages.PredictedBy`; one without a row predicts the probability of a binary model.
+models = Table(
+    "models",
+    metadata,
+    Column("namespace", String, primary_key=True),
+    Column("deployment", String, primary_key=True),
+    Column("version", String, primary_key=True),
+    Column("document", Text, nullable=False),
+)
+
+# Probabilities are single-precision numbers, one for each class; the score is then the highest of them.
 predictions = Table(
     "predictions",
     metadata,
@@ -16,6 +27,7 @@ predictions = Table(
     Column("time", Float, nullable=False),
     Column("score", Float, nullable=False),
     Column("inputs", Text),
+    Column("probabilities", LargeBinary),
     UniqueConstraint("namespace", "deployment", "id"),
     Index("predictions_by_entity", "namespace", "deployment", "entity", "time"),
     Index("predictions_by_time", "namespace", "deployment", "time"),
@@ -33,12 +45,13 @@ mirrored = Table(
     Column("id", String, nullable=False),
     Column("time", Float, nullable=False),
     Column("score", Float, nullable=False),
+    Column("probabilities", LargeBinary),
     UniqueConstraint("namespace", "deployment", "version", "id"),
     Index("mirrored_by_time", "namespace", "deployment", "version", "time"),
     sqlite_autoincrement=True,
 )
 
-# Outcomes whose prediction has not arrived. The label is part of the key: a contradiction is noticed at the match.
+# Outcomes whose prediction has not arrived. Labels, here and below, are numbers or JSON text (see `predicted`). The label is part of the key: a contradiction is noticed at the match.
 pending = Table(
     "pending",
     metadata,

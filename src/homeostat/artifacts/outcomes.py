@@ -17,16 +17,21 @@ class ColumnType(StrEnum):
     INTEGER = "integer"
 
 
-COLUMNS: tuple[tuple[str, ColumnType], ...] = (
-    (PREDICTION_ID, ColumnType.TEXT),
-    (ENTITY, ColumnType.TEXT),
-    (PREDICTED_AT, ColumnType.TIME),
-    (VERSION, ColumnType.TEXT),
-    (SCORE, ColumnType.DOUBLE),
-    (LABEL, ColumnType.INTEGER),
-    (OBSERVED_AT, ColumnType.TIME),
-)
-"""Columns in order. Entity keys are text, whatever their type in the FeatureSet."""
+def columns(label: ColumnType) -> tuple[tuple[str, ColumnType], ...]:
+    """Columns in order, with labels of that type: integer (0 and 1), double, or text (classes).
+
+    Entity keys are text, whatever their type in the FeatureSet. The score of a multiclass prediction is its highest probability.
+    """
+    return (
+        (PREDICTION_ID, ColumnType.TEXT),
+        (ENTITY, ColumnType.TEXT),
+        (PREDICTED_AT, ColumnType.TIME),
+        (VERSION, ColumnType.TEXT),
+        (SCORE, ColumnType.DOUBLE),
+        (LABEL, label),
+        (OBSERVED_AT, ColumnType.TIME),
+    )
+
 
 LABEL_COLUMNS = (ENTITY, PREDICTED_AT, LABEL)
 """The columns that a training reads: entity, time of the prediction, label."""

@@ -4,12 +4,14 @@ docs/adr/0019 has the reasons for its shape.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TypeAlias
+from typing import Annotated, TypeAlias
+
+from pydantic import Discriminator, Tag
 
 from homeostat.tasks.binary import BinaryClassification, BinaryCohort
-from homeostat.tasks.multiclass import MulticlassClassification
+from homeostat.tasks.multiclass import MulticlassClassification, MulticlassCohort
 from homeostat.tasks.protocol import Better, Cohort, Fit, Labels, LabelType, Measured, Method, Metric, Task, Units
-from homeostat.tasks.regression import Regression
+from homeostat.tasks.regression import Regression, RegressionCohort
 
 UNNAMED = BinaryClassification()
 """The task of what names none: bundles from before tasks had names, predictions, and the spec of a training."""
@@ -23,7 +25,19 @@ _MADE: Mapping[str, Callable[[Fit], Task]] = {
     Regression.name: lambda fit: Regression(fit.units.origin, fit.units.scale) if fit.units else Regression(),
 }
 
-AnyCohort: TypeAlias = BinaryCohort
+
+def _task_of(cohort: object) -> str:
+    """Documents from before tasks had names are of binary models."""
+    named = cohort.get("task", UNNAMED.name) if isinstance(cohort, Mapping) else getattr(cohort, "task", "")
+    return str(named)
+
+
+AnyCohort: TypeAlias = Annotated[
+    Annotated[BinaryCohort, Tag(UNNAMED.name)]
+    | Annotated[MulticlassCohort, Tag(MulticlassClassification.name)]
+    | Annotated[RegressionCohort, Tag(Regression.name)],
+    Discriminator(_task_of),
+]
 """A cohort of any of these tasks, as documents hold it."""
 
 

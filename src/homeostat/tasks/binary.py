@@ -6,7 +6,7 @@ Nothing else knows what a binary classifier is.
 import math
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -16,7 +16,7 @@ from homeostat.intervals import Estimate, Floats, Z, mean, normal, share
 from homeostat.tasks import skill
 from homeostat.tasks.protocol import Better, Cohort, Fit, Labels, LabelType, Measured, Method, Metric, mean_of
 
-NAME = "BinaryClassification"
+NAME: Final = "BinaryClassification"
 OUTPUT = "probability"
 
 BOUNDARY = 0.5
@@ -130,6 +130,7 @@ class BinaryCohort(Cohort):
     METRICS = METRICS
     PRIMARY = BinaryMetric.LOG_LOSS.value
 
+    task: Literal["BinaryClassification"] = NAME
     positives: int = Field(0, ge=0)
     log_loss_sum: float = Field(0.0, ge=0, description="Over matured predictions, in nats.")
     log_loss_squares: float = Field(0.0, ge=0)
@@ -155,7 +156,7 @@ class BinaryCohort(Cohort):
     def plus(self, other: Self) -> Self:
         """See Cohort."""
         bins = tuple((n + m, p + q) for (n, p), (m, q) in zip(self.score_bins, other.score_bins, strict=True))
-        fields = type(self).model_fields.keys() - {"score_bins"}
+        fields = type(self).model_fields.keys() - {"task", "score_bins"}
         sums = {field: getattr(self, field) + getattr(other, field) for field in fields}
         return type(self)(**sums, score_bins=bins)
 

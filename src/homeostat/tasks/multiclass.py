@@ -8,7 +8,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,7 +18,7 @@ from homeostat.intervals import Estimate, Floats, mean, normal, share
 from homeostat.tasks import skill
 from homeostat.tasks.protocol import Better, Cohort, Fit, Labels, LabelType, Measured, Metric, mean_of
 
-NAME = "MulticlassClassification"
+NAME: Final = "MulticlassClassification"
 OUTPUT = "probabilities"
 MOST_CLASSES = 1000
 UNSEEN = -1
@@ -141,6 +141,7 @@ class MulticlassCohort(Cohort):
     METRICS = METRICS
     PRIMARY = "logloss"
 
+    task: Literal["MulticlassClassification"] = NAME
     log_loss_sum: float = Field(0.0, ge=0, description="Over matured predictions, in nats.")
     log_loss_squares: float = Field(0.0, ge=0)
     class_log_losses: tuple[tuple[int, float], ...] = Field(

@@ -4,7 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -14,7 +14,7 @@ from homeostat.intervals import Estimate, Floats, Z, mean, normal
 from homeostat.tasks import skill
 from homeostat.tasks.protocol import Better, Cohort, Fit, Labels, LabelType, Measured, Method, Metric, Units, mean_of
 
-NAME = "Regression"
+NAME: Final = "Regression"
 OUTPUT = "prediction"
 
 GROWTH = 1.02
@@ -125,6 +125,7 @@ class RegressionCohort(Cohort):
     METRICS = METRICS
     PRIMARY = "rmse"
 
+    task: Literal["Regression"] = NAME
     origin: float = Field(0.0, allow_inf_nan=False, description="Zero of the labels in these sums.")
     scale: float = Field(1.0, gt=0, allow_inf_nan=False, description="Unit of labels and errors in these sums.")
     error_sum: float = 0.0
@@ -319,12 +320,13 @@ class Regression:
             error, squares, squares**2, size, label, label**2, label**3, label**4, squares * label, squares * label**2,
             relative, relative**2,
         )  # fmt: skip
+        sums: dict[str, Any] = {field: float(row.sum()) for field, row in zip(SUMS, rows, strict=True)}
         return RegressionCohort(
             predictions=truth.size if predictions is None else predictions,
             matured=truth.size,
             origin=self.origin,
             scale=self.scale,
-            **{field: float(row.sum()) for field, row in zip(SUMS, rows, strict=True)},
+            **sums,
             zero_labels=int((truth == 0).sum()),
             exact=int((size == 0).sum()),
             error_bins=dict(sorted(Counter(keys.tolist()).items())),

@@ -17,13 +17,18 @@ from homeostat.engines.outcomes.memory import MemoryOutcomes, Prediction
 from homeostat.engines.outcomes.observer import ObserverOutcomes
 from homeostat.reconcile.errors import EngineUnavailable, PlatformError
 from homeostat.settings import ObserverSettings
+from homeostat.tasks import UNNAMED, Task
+from homeostat.tasks.binary import BinaryCohort
+from homeostat.tasks.multiclass import MulticlassClassification
+from homeostat.tasks.regression import Regression
 from tools.waiting import until
 
 NAMESPACE = "default"
 START = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)
 MINUTE = timedelta(minutes=1)
 
-Add = Callable[[str, list[Prediction]], None]
+Add = Callable[..., None]
+"""From a deployment, predictions, and what their versions predict where it is no probability of a binary model."""
 
 
 def pair(number: int, told: float, said: float) -> list[Prediction]:
@@ -74,31 +79,46 @@ def told(request: pytest.FixtureRequest) -> Iterator[tuple[Outcomes, Add]]:
     """Outcomes, and how predictions with their labels get there."""
     if request.param == "memory":
         memory = MemoryOutcomes()
-        yield memory, lambda deployment, predictions: memory.add(NAMESPACE, deployment, *predictions)
+
+        def remember(deployment: str, predictions: list[Prediction], task: Task | None = None) -> None:
+            for version in {p.version for p in predictions if task is not None}:
+                memory.predicts(NAMESPACE, deployment, version, task or UNNAMED)
+            memory.add(NAMESPACE, deployment, *predictions)
+
+        yield memory, remember
         return
     settings: ObserverSettings = request.getfixturevalue("observer_settings")
     token: Path = request.getfixturevalue("token")
     headers = {"Authorization": f"Bearer {token.read_text()}"}
 
-    def post(path: str, deployment: str, field: str, items: list[dict[str, object]]) -> None:
-        body = {"namespace": NAMESPACE, "deployment": deployment, field: items}
+    def post(path: str, deployment: str, **fields: object) -> None:
+        body = {"namespace": NAMESPACE, "deployment": deployment, **fields}
         httpx.post(f"{settings.url}{path}", json=body, headers=headers).raise_for_status()
 
-    def add(deployment: str, predictions: list[Prediction]) -> None:
+    def add(deployment: str, predictions: list[Prediction], task: Task | None = None) -> None:
         made = [(prediction.id or str(uuid.uuid4()), prediction) for prediction in predictions]
         sent = [
-            {"id": i, "version": p.version, "entity": p.entity, "time": p.time.isoformat(), "score": p.score}
-            | {"mirrored": p.mirrored}
+            {"id": i, "version": p.version, "entity": p.entity, "time": p.time.isoformat(), "mirrored": p.mirrored}
+            | {"probabilities" if isinstance(p.score, tuple) else "score": p.score}
             for i, p in made
         ]
-        post("/v1/predictions", deployment, "predictions", sent)
+        models = {p.version: said_of(task) for p in predictions} if task is not None else {}
+        post("/v1/predictions", deployment, predictions=sent, models=models)
         seen = (START + 100 * MINUTE).isoformat()
         known = [{"predictionId": i, "label": p.label, "observedAt": seen} for i, p in made if p.label is not None]
         if known:
-            post("/v1/outcomes", deployment, "outcomes", known)
+            post("/v1/outcomes", deployment, outcomes=known)
 
     with closing(ObserverOutcomes(settings, token)) as real:
         yield real, add
+
+
+def said_of(task: Task) -> dict[str, object]:
+    """A task as the prediction log names it."""
+    if isinstance(task, Regression):
+        return {"task": task.name, "units": {"origin": task.origin, "scale": task.scale}}
+    assert isinstance(task, MulticlassClassification)
+    return {"task": task.name, "classes": task.classes}
 
 
 @pytest.fixture
@@ -110,10 +130,49 @@ def test_a_cohort_counts_what_is_known_of_its_predictions(told: tuple[Outcomes, 
     outcomes, add = told
     add(deployment, [at(1, 0.9, 1), at(2, 0.2, 0), at(3, 0.8, 0), at(4, 0.5)])
     cohort = outcomes.cohort(NAMESPACE, deployment, "1", START, START + 10 * MINUTE)
+    assert isinstance(cohort, BinaryCohort)
     assert (cohort.predictions, cohort.matured, cohort.positives, cohort.correct) == (4, 3, 1, 2)
     assert cohort.brier_sum == pytest.approx(0.01 + 0.04 + 0.64)
     assert cohort.log_loss_sum == pytest.approx(0.105361 + 0.223144 + 1.609438, abs=1e-5)
     assert cohort.score_bins[90] == (0, 1)
+
+
+def test_a_cohort_of_a_regression_has_errors_in_the_units_of_its_training(
+    told: tuple[Outcomes, Add], deployment: str
+) -> None:
+    outcomes, add = told
+    task = Regression(100.0, 10.0)
+    numbers = [
+        Prediction("1", f"c{n}", START + n * MINUTE, 100.0 * n, label) for n, label in ((1, 110.5), (2, 190), (3, None))
+    ]
+    add(deployment, numbers, task)
+    cohort = outcomes.cohort(NAMESPACE, deployment, "1", START, START + 10 * MINUTE)
+    assert cohort == task.cohort([100.0, 200.0], [110.5, 190.0], 3)
+
+
+def test_a_cohort_of_classes_names_one_that_training_never_saw(told: tuple[Outcomes, Add], deployment: str) -> None:
+    outcomes, add = told
+    task, rows = MulticlassClassification(("a", "b")), [(0.75, 0.25), (0.5, 0.5), (0.125, 0.875)]
+    made = [
+        Prediction("1", f"c{n}", START + n * MINUTE, row, label)
+        for n, (row, label) in enumerate(zip(rows, ["a", "new", None], strict=True), 1)
+    ]
+    add(deployment, made, task)
+    cohort = outcomes.cohort(NAMESPACE, deployment, "1", START, START + 10 * MINUTE)
+    assert cohort == task.cohort(rows[:2], ["a", "new"], 3)
+    assert "Training has seen no rows of 'new' (1)" in cohort.note()
+
+
+def test_versions_in_shadow_are_compared_as_what_they_predict(told: tuple[Outcomes, Add], deployment: str) -> None:
+    outcomes, add = told
+    add(deployment, [*pair(1, 100.0, 90.0), *pair(2, 100.0, 130.0)], Regression(100.0, 10.0))
+    seen = outcomes.shadow(NAMESPACE, deployment, "2", START)
+    assert (seen.task, seen.compared, seen.difference_sum, seen.max_absolute_difference) == (
+        "Regression",
+        2,
+        20.0,
+        30.0,
+    )
 
 
 def test_a_cohort_is_after_its_start_up_to_and_including_its_end(told: tuple[Outcomes, Add], deployment: str) -> None:

@@ -8,7 +8,7 @@ from homeostat.artifacts import model, storage
 from homeostat.artifacts.bundle import MANIFEST, BundleRef, digest_of, verify
 from homeostat.artifacts.holdout import held_out
 from homeostat.artifacts.layout import outcomes_prefix, outcomes_uri, snapshot_uri
-from homeostat.artifacts.outcomes import COLUMNS, LABEL_COLUMNS
+from homeostat.artifacts.outcomes import LABEL_COLUMNS, ColumnType, columns
 from homeostat.artifacts.signature import Signature
 from homeostat.engines.objects.memory import MemoryObjects
 from homeostat.reconcile.errors import InvalidData
@@ -113,7 +113,7 @@ def test_an_entity_is_in_the_holdout_of_a_model_for_good() -> None:
 
 
 def test_a_training_reads_columns_that_the_observer_exports() -> None:
-    assert set(LABEL_COLUMNS) <= {name for name, _ in COLUMNS}
+    assert set(LABEL_COLUMNS) <= {name for name, _ in columns(ColumnType.INTEGER)}
 
 
 def test_artifacts_lie_where_earlier_versions_put_them() -> None:

@@ -5,17 +5,19 @@ from pathlib import Path
 from typing import TypeVar
 
 import httpx
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from homeostat.artifacts.outcomes import LabelGain
-from homeostat.documents import TolerantDocument
 from homeostat.engines.http import TOKEN_PATH, Engine, ServiceAccountToken
 from homeostat.reconcile.errors import EngineUnavailable
 from homeostat.settings import ObserverSettings
 from homeostat.signals.shadow import ShadowComparison
-from homeostat.tasks import UNNAMED, AnyCohort
+from homeostat.tasks import AnyCohort
 
-Counts = TypeVar("Counts", bound=TolerantDocument)
+Counts = TypeVar("Counts")
+
+_COHORT: TypeAdapter[AnyCohort] = TypeAdapter(AnyCohort)
+_SHADOW, _GAIN = TypeAdapter(ShadowComparison), TypeAdapter(LabelGain)
 
 
 class ObserverOutcomes:
@@ -31,23 +33,23 @@ class ObserverOutcomes:
         """See Outcomes."""
         span = {"from": start.isoformat(), "to": end.isoformat()}
         query = {"namespace": namespace, "deployment": deployment, "version": version, **span}
-        return self._counts(UNNAMED.cohort_type, "/v1/cohorts", query)
+        return self._counts(_COHORT, "/v1/cohorts", query)
 
     def shadow(self, namespace: str, deployment: str, version: str, since: datetime) -> ShadowComparison:
         """See Outcomes."""
         query = {"namespace": namespace, "deployment": deployment, "version": version, "since": since.isoformat()}
-        return self._counts(ShadowComparison, "/v1/shadow", query)
+        return self._counts(_SHADOW, "/v1/shadow", query)
 
     def label_gain(self, namespace: str, deployment: str, since: datetime, model: str, percent: int) -> LabelGain:
         """See Outcomes."""
         holdout = {"model": model, "holdoutPercent": str(percent)}
         query = {"namespace": namespace, "deployment": deployment, "since": since.isoformat(), **holdout}
-        return self._counts(LabelGain, "/v1/labels", query)
+        return self._counts(_GAIN, "/v1/labels", query)
 
-    def _counts(self, kind: type[Counts], path: str, query: dict[str, str]) -> Counts:
+    def _counts(self, kind: TypeAdapter[Counts], path: str, query: dict[str, str]) -> Counts:
         answer = self._engine.call("GET", path, params=query)
         try:
-            return kind.model_validate(answer)
+            return kind.validate_python(answer)
         except ValidationError as error:
             raise EngineUnavailable(
                 f"the observer's answer to {path} cannot be read: {error}; are both of the same release?"

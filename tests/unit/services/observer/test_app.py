@@ -58,6 +58,7 @@ async def test_a_version_in_shadow_is_compared_with_what_callers_got_to_the_same
     answer = await client.get("/v1/shadow", params=asked, headers=bearer("monitor"))
     assert answer.json() == pytest.approx(
         {
+            "task": "BinaryClassification",
             "mirrored": 3,
             "compared": 2,
             "differenceSum": 0.1,
@@ -149,7 +150,10 @@ async def test_a_clock_may_be_a_day_ahead(client: httpx.AsyncClient, bearer: Bea
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"score": 1.5}, "predictions[0].score is 1.5: input should be less than or equal to 1"),
+        (
+            {"score": 1.5},
+            "predictions[0].score is 1.5, but version 1 predicts BinaryClassification: scores must be probabilities",
+        ),
         (
             {"time": "2027-01-15T08:00:00"},
             "predictions[0].time is '2027-01-15T08:00:00': input should have timezone info",
