@@ -25,9 +25,9 @@ from homeostat.values import distinct
 from homeostat_pipelines import families, labels, memory
 from homeostat_pipelines.data_warnings import NAME_LIMIT, NAMED, DataWarnings
 from homeostat_pipelines.join import join
+from homeostat_pipelines.labelling import Labelling
 from homeostat_pipelines.pieces import Rows
 from homeostat_pipelines.signature import signature_of
-from homeostat_pipelines.target import Target
 
 LEAST_TRAIN, LEAST_HOLDOUT = 50, 10
 """Fewer rows than these make no model, and no judgement of one."""
@@ -56,9 +56,9 @@ def build(job: TrainInput, objects: ObjectStore) -> StoredDataset:
     signature = signature_of(job)
     since = labels.window_start(job.window_seconds, datetime.now(UTC))
     warnings = DataWarnings()
-    target = Target.of(job)
+    labelling = Labelling.of(job)
     labelled = labels.union(
-        objects, job.labels, job.feature_sets[0].entities[0], warnings, since, target, job.rows_per_entity
+        objects, job.labels, job.feature_sets[0].entities[0], warnings, since, labelling, job.rows_per_entity
     )
 
     family = families.named(job.parameters)

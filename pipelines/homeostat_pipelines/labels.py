@@ -17,7 +17,7 @@ from homeostat.runs import LabelInput
 from homeostat.values import INTEGER_LIMIT
 from homeostat_pipelines import columns
 from homeostat_pipelines.data_warnings import DataWarnings
-from homeostat_pipelines.target import Target
+from homeostat_pipelines.labelling import Labelling
 from homeostat_pipelines.values import ARROW, ColumnType
 from homeostat_pipelines.values import TIME as TIMES
 
@@ -30,7 +30,7 @@ def union(
     entity: Entity,
     warnings: DataWarnings,
     since: datetime | None = None,
-    target: Target = Target(),  # noqa: B008 - immutable
+    labelling: Labelling = Labelling(),  # noqa: B008 - immutable
     taken: RowsPerEntity = RowsPerEntity.NEWEST,
 ) -> pa.Table:
     """Rows (entity, TIME, LABEL), sorted by entity and time: one per entity, or one per entity and time.
@@ -41,14 +41,14 @@ def union(
         entity: Name and type of the key in the answer.
         warnings: Receives what is left out.
         since: Labels of earlier predictions are left out.
-        target: What the labels are.
+        labelling: What the labels are.
         taken: Which labels of an entity.
 
     Raises:
-        InvalidData: A label is none of the target, or there is no label at all.
+        InvalidData: A label is none of the task, or there is no label at all.
     """
-    tables = [_source(objects, source, entity, target, warnings) for source in sources]
-    table = pa.concat_tables(target.conformed(tables))
+    tables = [_source(objects, source, entity, labelling, warnings) for source in sources]
+    table = pa.concat_tables(labelling.conformed(tables))
     if since is not None:
         table = table.filter(pc.greater_equal(table.column(TIME), pa.scalar(since, TIMES)))
     if table.num_rows == 0:
@@ -83,7 +83,7 @@ def window_start(seconds: int | None, now: datetime) -> datetime | None:
 
 
 def _source(
-    objects: ObjectStore, source: LabelInput, entity: Entity, target: Target, warnings: DataWarnings
+    objects: ObjectStore, source: LabelInput, entity: Entity, labelling: Labelling, warnings: DataWarnings
 ) -> pa.Table:
     uris = columns.parquet_uris(objects, source.uri)
     if not uris and source.uri.endswith(".parquet"):
@@ -96,7 +96,7 @@ def _source(
     wanted: dict[str, FeatureType | EntityType | ColumnType] = {
         source.entity_field: kind,
         source.timestamp_field: ColumnType.TIME,
-        source.field: target.column(exported=exported),
+        source.field: labelling.column(exported=exported),
     }
     if len(wanted) < 3:
         raise InvalidData(

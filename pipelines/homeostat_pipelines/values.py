@@ -173,7 +173,7 @@ def _without_empty(ids: pa.ChunkedArray) -> pa.ChunkedArray:
 def _classes(place: Place, column: pa.ChunkedArray, kind: AnyType, warnings: DataWarnings) -> pa.ChunkedArray:
     """Names of classes: texts, or whole numbers by their digits; an empty text is a missing one."""
     if not _textual(column.type):
-        return _whole(place, column if pt.is_integer(column.type) else _finite(place, column, warnings), kind)
+        return _whole(place, _finite(place, column, warnings) if pt.is_floating(column.type) else column, kind)
     names = _without_empty(_text(place, column, kind, warnings))
     long = pc.greater(pc.utf8_length(names), CLASS_LENGTH)
     _refuse(place, names, long, f"but the name of a class has at most {CLASS_LENGTH} characters", kind.value)

@@ -176,7 +176,7 @@ TIMES: list[Recipe] = [
     _refused(pa.timestamp("us"), NOON, None),
 ]
 
-LABELS: list[Recipe] = [
+ZEROS_AND_ONES: list[Recipe] = [
     _ones(int, pa.int64()),
     _ones(float, pa.float64()),
     _ones(bool, pa.bool_()),
@@ -186,3 +186,55 @@ LABELS: list[Recipe] = [
     _refused(pa.string(), "Yes", "No"),
     _refused(pa.float64(), 0.0, 0.5),
 ]
+
+
+def _two_words(draw: Drawn, count: int) -> list[Any]:
+    return [str(word) for word in draw.choice(["Yes", "No"], count)]
+
+
+TEXTS: list[Recipe] = [
+    _mixed(pa.string(), [None, ""], _two_words),
+    _encoded(_mixed(pa.large_string(), [None], _two_words)),
+    _mixed(pa.binary(), [None], lambda draw, count: [word.encode() for word in _two_words(draw, count)]),
+    _refused(pa.string(), "Yes", "Perhaps"),
+    _refused(pa.bool_(), True, False),
+    lambda draw, count: (pa.array(draw.choice(["yes", "no"], count).tolist()), REFUSED),
+    lambda draw, count: (pa.array(draw.choice(["Yes", "No", "?"], count).tolist()), REFUSED),
+]
+"""Of which "Yes" is the positive one."""
+
+CLASSES: list[Recipe] = [
+    _mixed(pa.string(), [None, ""], _words),
+    _mixed(pa.large_string(), [None], _many),
+    _encoded(_mixed(pa.string(), [None], _words)),
+    _mixed(pa.int64(), [None], lambda draw, count: [int(v) for v in draw.integers(-3, 9, count)]),
+    _mixed(pa.float64(), [None, float("nan")], lambda draw, count: [float(v) for v in draw.integers(0, 4, count)]),
+    _mixed(pa.decimal128(38, 0), [None], lambda draw, count: [Decimal(int(v)) for v in draw.integers(0, 4, count)]),
+    _padded,
+    _mislabelled,
+    _refused(pa.bool_(), True, False),
+    _refused(pa.float64(), 0.0, 0.5),
+    _refused(pa.string(), "a", "b" * 300),
+    _refused(pa.list_(pa.string()), ["a"], ["b"]),
+]
+
+AMOUNTS: list[Recipe] = [
+    _mixed(pa.float64(), [None, float("nan")], _normal),
+    _mixed(pa.float32(), [None, float("nan")], _normal),
+    _mixed(pa.float64(), [None], _heavy),
+    _mixed(pa.int64(), [None], _whole(2**40)),
+    _mixed(pa.decimal128(20, 0), [None], _decimals),
+    _mixed(pa.float64(), [None], lambda draw, count: [float(v) for v in draw.choice([0.0, 1e30, -1e-30], count)]),
+    _refused(pa.float64(), 1.0, float("inf")),
+    _refused(pa.float64(), 1.0, -1e39),
+    _refused(pa.string(), "1", "2"),
+    _refused(pa.bool_(), True, False),
+]
+
+LABELS: dict[tuple[str, str], list[Recipe]] = {
+    ("BinaryClassification", ""): ZEROS_AND_ONES,
+    ("BinaryClassification", "Yes"): TEXTS,
+    ("MulticlassClassification", ""): CLASSES,
+    ("Regression", ""): AMOUNTS,
+}
+"""By task and positive text."""

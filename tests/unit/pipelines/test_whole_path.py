@@ -67,6 +67,8 @@ class World:
     key: str
     features: list[tuple[str, str, Recipe]]
     time: Recipe
+    target: tuple[str, str]
+    """Task and positive text."""
     label: Recipe
     files: int
     extra_rows: int
@@ -77,12 +79,14 @@ def a_world(seed: int) -> World:
     """Drawn evenly: strategies would prefer the first of each list."""
     draw = np.random.default_rng(seed)
     kinds = [sorted(FEATURES)[kind] for kind in draw.integers(len(FEATURES), size=draw.integers(1, 5))]
+    target = list(recipes.LABELS)[draw.integers(len(recipes.LABELS))]
     names = draw.choice(NAMES, len(kinds), replace=False).tolist()
     return World(
         key=str(draw.choice(["String", "Int64", "decimal"])),
         features=[(name, kind, _mostly_good(draw, FEATURES[kind])) for name, kind in zip(names, kinds, strict=True)],
         time=_mostly_good(draw, TIMES),
-        label=_mostly_good(draw, recipes.LABELS),
+        target=target,
+        label=_mostly_good(draw, recipes.LABELS[target]),
         files=int(draw.integers(1, 4)),
         extra_rows=int(draw.choice([0, 0, 5, 40])),
         seed=seed,
@@ -140,7 +144,7 @@ def materialized(world: World, objects: MemoryObjects, expected: dict[str, list[
     return source.model_copy(update={"snapshot_uri": record.uri, "snapshot_digest": record.digest})
 
 
-def answered(model: Model, rows: list[dict[str, Any]]) -> list[float]:
+def answered(model: Model, rows: list[dict[str, Any]]) -> list[Any]:
     """Scores of rows that a client sends with all their features."""
     signature = model.signature
     tensors = [
@@ -164,8 +168,13 @@ def check_sentence(error: Exception) -> None:
     assert any(mark in text for mark in ("; ", ": ")), text
 
 
+def check_prediction(model: Model, prediction: Any) -> None:
+    """A number or vector that the metrics of the model's task take."""
+    model.signature.predicts.checked([prediction])
+
+
 def check_answers(model: Model, rows: list[dict[str, Any]], world: World) -> None:
-    """Whatever comes in the place of one value is answered with a probability, or refused by name."""
+    """Whatever comes in the place of one value is answered with a prediction of the task, or refused by name."""
     draw = np.random.default_rng(world.seed + 2)
     for _ in range(6):
         name = model.signature.inputs[int(draw.integers(len(model.signature.inputs)))].name
@@ -175,7 +184,7 @@ def check_answers(model: Model, rows: list[dict[str, Any]], world: World) -> Non
         except InvalidRequest as error:
             check_sentence(error)
         else:
-            assert 0 <= score <= 1
+            check_prediction(model, score)
 
 
 @settings(max_examples=EXAMPLES, derandomize=EXAMPLES <= 200, suppress_health_check=list(HealthCheck), print_blob=True)
@@ -185,7 +194,9 @@ def test_whatever_data_people_have_gives_right_results_or_an_error_that_names_wh
     objects = stored(world, columns)
     try:
         source = materialized(world, objects, expected)
-        training.run(train_input(feature_sets=[source], parameters={"max_iter": "3"}), objects)
+        task, positive = world.target
+        job = train_input(feature_sets=[source], parameters={"max_iter": "3"}, task=task, positive=positive)
+        training.run(job, objects)
     except InvalidData as error:
         check_sentence(error)
         return
@@ -197,6 +208,7 @@ def test_whatever_data_people_have_gives_right_results_or_an_error_that_names_wh
     rows = trained.drop_columns([LABEL]).slice(0, 20).to_pylist()
     answers = answered(model, rows)
     looked_up = model.scores({i.name: [row[i.name] for row in rows] for i in model.signature.inputs})
-    assert answers == pytest.approx(looked_up, abs=1e-6)
-    assert all(0 <= score <= 1 for score in answers)
+    assert np.asarray(answers) == pytest.approx(np.asarray(looked_up), rel=1e-6, abs=1e-6)
+    for answer in answers:
+        check_prediction(model, answer)
     check_answers(model, rows, world)

@@ -1,4 +1,4 @@
-"""What a training predicts, as its label columns have it."""
+"""How the labels of a training are read: the task, and which of two texts is 1."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,16 +22,16 @@ _NAMED = 10
 
 
 @dataclass(frozen=True)
-class Target:
+class Labelling:
     """The task of a training, and which of two texts is its label 1."""
 
     task: Task = UNNAMED
     positive: str = ""
 
     @staticmethod
-    def of(job: TrainInput) -> "Target":
+    def of(job: TrainInput) -> "Labelling":
         """What a run's input names."""
-        return Target(made(job.task), job.positive)
+        return Labelling(made(job.task), job.positive)
 
     def column(self, *, exported: bool) -> ColumnType:
         """Type of the label column of a file; in exported outcomes, texts are 0 and 1 already."""

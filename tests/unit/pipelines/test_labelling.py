@@ -17,12 +17,12 @@ from homeostat.runs import LabelInput, TrainInput
 from homeostat.tasks import made
 from homeostat_pipelines import dataset, labels
 from homeostat_pipelines.data_warnings import DataWarnings
-from homeostat_pipelines.target import Target
+from homeostat_pipelines.labelling import Labelling
 from support.tables import LABELS, NOON, a_store, customers, label_input, parquet, train_input
 
 ENTITY = Entity.model_validate({"name": "customer_id", "type": "String"})
-MULTICLASS, REGRESSION = Target(made("MulticlassClassification")), Target(made("Regression"))
-YES = Target(positive="Yes")
+MULTICLASS, REGRESSION = Labelling(made("MulticlassClassification")), Labelling(made("Regression"))
+YES = Labelling(positive="Yes")
 EXPORTED = "s3://homeostat/o/"
 
 
@@ -37,7 +37,7 @@ def exported(values: Sequence[object]) -> pa.Table:
     return pa.table({"entity": [f"o{i:04d}" for i in range(len(values))], "predicted_at": times, "label": values})
 
 
-def read(target: Target, *parts: pa.Table, outcomes: pa.Table | None = None) -> tuple[list[Any], list[str]]:
+def read(labelling: Labelling, *parts: pa.Table, outcomes: pa.Table | None = None) -> tuple[list[Any], list[str]]:
     """Labels in the order of their entities, and the warnings."""
     objects = MemoryObjects({f"{LABELS}part-{i}.parquet": parquet(part) for i, part in enumerate(parts)})
     sources = [label_input()]
@@ -45,7 +45,7 @@ def read(target: Target, *parts: pa.Table, outcomes: pa.Table | None = None) -> 
         objects.write(f"{EXPORTED}part-1-2.parquet", parquet(outcomes))
         sources.append(LabelInput(uri=EXPORTED, entity_field="entity", field="label", timestamp_field="predicted_at"))
     warnings = DataWarnings()
-    table = labels.union(objects, sources, ENTITY, warnings, target=target)
+    table = labels.union(objects, sources, ENTITY, warnings, labelling=labelling)
     return table.column(LABEL).to_pylist(), warnings.listed()
 
 
@@ -55,6 +55,7 @@ def read(target: Target, *parts: pa.Table, outcomes: pa.Table | None = None) -> 
         (["cat", "dog", "cat"], ["cat", "dog", "cat"]),
         ([3, 1, 3], ["3", "1", "3"]),
         ([3.0, 1.0, -2.0], ["3", "1", "-2"]),
+        (pa.array([Decimal(3), Decimal(1), Decimal(1)], pa.decimal128(38, 0)), ["3", "1", "1"]),
         ([Decimal("3.00"), Decimal("1.00"), Decimal("1.00")], ["3", "1", "1"]),
         (pa.array(["cat", "dog", "cat"]).dictionary_encode(), ["cat", "dog", "cat"]),
         (pa.array([b"cat", b"dog", b"cat"]), ["cat", "dog", "cat"]),
@@ -128,7 +129,7 @@ def test_of_two_texts_the_positive_one_is_1_also_beside_exported_outcomes_which_
 
 
 def test_the_positive_one_of_whole_numbers_is_named_by_its_digits() -> None:
-    assert read(Target(positive="2"), labelled([1, 2, 1]))[0] == [0, 1, 0]
+    assert read(Labelling(positive="2"), labelled([1, 2, 1]))[0] == [0, 1, 0]
 
 
 def test_a_third_text_is_refused_with_all_that_there_are() -> None:
