@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from homeostat.control_groups import memory_limit
-from homeostat.engines.objects import ObjectStore
+from homeostat.engines.objects import Listing, ObjectStore
 from homeostat.reconcile.errors import InvalidData
 from homeostat_pipelines.data_warnings import DataWarnings
 from homeostat_pipelines.pieces import regrouped, rows_per_piece
@@ -35,6 +35,11 @@ _NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
 
 
 def parquet_uris(objects: ObjectStore, uri: str) -> list[str]:
+    """URIs of `parquet_files`."""
+    return [found.uri for found in parquet_files(objects, uri)]
+
+
+def parquet_files(objects: ObjectStore, uri: str) -> Listing:
     """The Parquet file that a URI names, or those under it as a prefix; perhaps none.
 
     As with Spark, Hive and Arrow, files and folders whose names begin with `_` or `.` are no part of the data: they are
@@ -43,18 +48,18 @@ def parquet_uris(objects: ObjectStore, uri: str) -> list[str]:
     Raises:
         InvalidData: The folder is that of a table format, whose files also hold rows that were deleted or replaced.
     """
-    listed = objects.list(uri)
+    listed = {found.uri: found for found in objects.listing(uri)}
     if uri in listed:
-        return [uri]
+        return [listed[uri]]
     below = f"{uri.rstrip('/')}/"
-    inside = [item for item in listed if item.startswith(below)]
-    for item in inside:
-        if table := _table_format(item.removeprefix(below).split("/")):
+    inside = [found for name, found in listed.items() if name.startswith(below)]
+    for found in inside:
+        if table := _table_format(found.uri.removeprefix(below).split("/")):
             raise InvalidData(
                 f"{uri} is {table}, whose Parquet files also hold rows that were deleted or replaced; write its current rows "
                 "as plain Parquet files into another folder and name that one"
             )
-    return [item for item in inside if item.endswith(".parquet") and not _hidden(item.removeprefix(below))]
+    return [found for found in inside if found.uri.endswith(".parquet") and not _hidden(found.uri.removeprefix(below))]
 
 
 def _table_format(path: list[str]) -> str:

@@ -32,6 +32,10 @@ class DataWarnings:
         if count:
             self._counts[text] += count
 
+    def counts(self) -> dict[str, int]:
+        """The sentences so far, as they were added, each with its count."""
+        return dict(self._counts)
+
     def listed(self) -> list[str]:
         """The sentences, at most `WARNINGS_LIMIT` of them, those of one kind merged where there are more. The log has all."""
         sentences = [text.replace("{count}", f"{count:,}") for text, count in self._counts.items()]

@@ -1,11 +1,11 @@
 """A materialisation: source, checks, snapshot, Feast registry, online rows, in this order."""
 
 import tempfile
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -13,15 +13,23 @@ import structlog
 from redis import Redis
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
+from homeostat.api.v1alpha1.featureset import SourceRead
 from homeostat.engines.features.layout import Value
 from homeostat.engines.features.writer import FeatureWriter
-from homeostat.engines.objects import ObjectStore
+from homeostat.engines.objects import Listing, ObjectStore
 from homeostat.reconcile.errors import EngineUnavailable, InvalidData
-from homeostat.runs import FeatureSource, MaterializeInput, MaterializeResult, SnapshotRecord
+from homeostat.runs import (
+    ExpectationOutcome,
+    FeatureSource,
+    MaterializeInput,
+    MaterializeResult,
+    SnapshotRecord,
+)
 from homeostat.settings import FeastSettings, OnlineStoreSettings, S3Settings, load
-from homeostat_pipelines import columns, expectations, snapshots
+from homeostat_pipelines import columns, expectations, increment, snapshots
 from homeostat_pipelines.data_warnings import DataWarnings
 from homeostat_pipelines.history import known_at
+from homeostat_pipelines.increment import ReadAll, Reading
 from homeostat_pipelines.ordering import Ordering
 from homeostat_pipelines.pieces import Rows
 from homeostat_pipelines.report import Report
@@ -39,6 +47,16 @@ ONLINE_BATCH = 50_000
 """Rows that are Python objects at a time."""
 
 
+class _Made(NamedTuple):
+    """What was made of a source."""
+
+    outcomes: list[ExpectationOutcome]
+    snapshot: snapshots.Written | None
+    """None: an expectation keeps the previous one in service."""
+    source: SourceRead
+    warnings: DataWarnings
+
+
 def run(job: MaterializeInput, objects: ObjectStore) -> None:
     """Materialises a FeatureSet and reports the result; of its rows a piece is in memory at a time.
 
@@ -49,39 +67,44 @@ def run(job: MaterializeInput, objects: ObjectStore) -> None:
     report = Report(objects, job.output)
     report.progress("read", 0, len(STEPS))
     through = datetime.now(UTC)
-    source, warnings = job.feature_set, DataWarnings()
-    checks = expectations.Checks(job.expectations, source.entities[0].name)
+    # Listed before any is read: what is written meanwhile differs from the record, and is read next time.
+    files = source_files(job, objects)
     with tempfile.TemporaryDirectory() as scratch:
-        ordering = Ordering(Path(scratch), snapshots.schema_of(source))
-        for piece in read_source(job, objects, warnings):
-            checks.add(piece)
-            ordering.add(piece)
-        report.progress("check", 1, len(STEPS))
-        outcomes = checks.outcomes()
-        stopped = expectations.blocked(outcomes)
+        folder = Path(scratch)
+        try:
+            made = _make(job, objects, increment.planned(job, objects, files, folder), folder, report)
+        except ReadAll as why:
+            made = _make(job, objects, increment.read_all(files, str(why)), folder, report)
         snapshot, online_rows = None, 0
-        if not stopped:
-            report.progress("snapshot", 2, len(STEPS))
-            written = snapshots.write(Path(scratch) / "data.parquet", ordering.merged(), source)
-            snapshot = snapshots.store(objects, written, job.snapshots)
-            online_rows = _publish(job, Rows(written.path), snapshot, through, report, warnings)
+        if made.snapshot is not None:
+            snapshot = snapshots.store(objects, made.snapshot, job.snapshots)
+            increment.record(job, objects, snapshot, files, made.warnings.counts())
+            online_rows = _publish(job, Rows(made.snapshot.path), snapshot, through, report, made.warnings)
     report.result(
         MaterializeResult(
             through=through,
-            blocked=stopped,
-            expectations=outcomes,
+            blocked=snapshot is None,
+            expectations=made.outcomes,
             snapshot=snapshot,
             online_rows=online_rows,
-            warnings=warnings.listed(),
+            warnings=made.warnings.listed(),
+            source=made.source,
         )
     )
 
 
-def read_source(job: MaterializeInput, objects: ObjectStore, warnings: DataWarnings) -> Iterator[pa.Table]:
-    """The rows of the source, each with its entity and time, a piece at a time."""
-    uris = columns.parquet_uris(objects, job.source_uri)
-    if not uris:
+def source_files(job: MaterializeInput, objects: ObjectStore) -> Listing:
+    """The files of the source."""
+    files = columns.parquet_files(objects, job.source_uri)
+    if not files:
         raise InvalidData(f"source {job.source_uri} holds no Parquet file; write one there or correct spec.source")
+    return files
+
+
+def read_source(
+    job: MaterializeInput, objects: ObjectStore, uris: Sequence[str], warnings: DataWarnings
+) -> Iterator[pa.Table]:
+    """The rows of files of the source, each with its entity and time, a piece at a time."""
     wanted = snapshots.wanted_columns(job.feature_set)
     required = [*(entity.name for entity in job.feature_set.entities), job.feature_set.timestamp_field]
     missing, rows = Counter[str](), 0
@@ -90,14 +113,53 @@ def read_source(job: MaterializeInput, objects: ObjectStore, warnings: DataWarni
             rows += piece.num_rows
             missing.update({name: piece.column(name).null_count for name in required})
             yield piece
-    if rows == 0:
-        raise InvalidData(f"source {job.source_uri} has no rows; write some or correct spec.source")
     for name in required:
         if missing[name]:
             raise InvalidData(
                 f"column {name!r} of {job.source_uri} is missing in {missing[name]} of {rows} rows; "
                 "every row needs its entity and its time"
             )
+
+
+def _make(job: MaterializeInput, objects: ObjectStore, reading: Reading, folder: Path, report: Report) -> _Made:
+    """Reads files, checks all rows and makes the snapshot.
+
+    Raises:
+        ReadAll: The previous snapshot turned out not to be what was stored.
+    """
+    source, warnings = job.feature_set, DataWarnings()
+    checks = expectations.Checks(job.expectations, source.entities[0].name)
+    for text, count in reading.warnings.items():
+        warnings.add(text, count)
+    rows = 0
+    with tempfile.TemporaryDirectory(dir=folder) as runs:
+        ordering = Ordering(Path(runs), snapshots.schema_of(source))
+        for piece in read_source(job, objects, reading.files, warnings):
+            rows += piece.num_rows
+            checks.add(piece)
+            ordering.add(piece)
+        if rows == 0 and reading.previous is None:
+            raise InvalidData(f"source {job.source_uri} has no rows; write some or correct spec.source")
+        report.progress("check", 1, len(STEPS))
+        written = None
+        if not expectations.blocked(checks.outcomes()):
+            report.progress("snapshot", 2, len(STEPS))
+            known = increment.known_rows(reading, job.previous, checks.add)
+            if rows or reading.previous is None or job.previous is None:
+                written = snapshots.write(folder / "data.parquet", ordering.merged(known), source)
+            else:
+                deque(known, maxlen=0)  # which are checked on their way
+                written = snapshots.Written(
+                    reading.previous, job.previous.digest, job.previous.rows, job.previous.watermark
+                )
+    outcomes = checks.outcomes()
+    read = SourceRead(
+        files=len(reading.files),
+        rows=rows,
+        unchanged_files=reading.unchanged,
+        full_read_reason=reading.full_read_reason,
+    )
+    return _Made(outcomes, None if expectations.blocked(outcomes) else written, read, warnings)
 
 
 def _publish(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_exponential
 
-from homeostat.engines.objects import ObjectStore, Uris
+from homeostat.engines.objects import Listing, ObjectStore, Uris
 from homeostat.engines.objects.s3 import S3Objects
 from homeostat.reconcile.errors import EngineUnavailable
 from homeostat.settings import S3Settings, load
@@ -52,6 +52,10 @@ class PatientObjects:
     def list(self, prefix_uri: str) -> Uris:
         """See ObjectStore."""
         return self._retrying(self._objects.list, prefix_uri)
+
+    def listing(self, prefix_uri: str) -> Listing:
+        """See ObjectStore."""
+        return self._retrying(self._objects.listing, prefix_uri)
 
 
 def from_environment() -> ObjectStore:

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterable
 from datetime import datetime
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -84,6 +85,10 @@ def parquet_bytes(table: pa.Table) -> bytes:
     return bytes(sink.getvalue())
 
 
+_SAMPLE = 2**14
+"""Rows by which it is decided how columns are written."""
+
+
 class Written(NamedTuple):
     """A snapshot as a file of this process."""
 
@@ -97,13 +102,23 @@ def write(path: Path, tables: Iterable[pa.Table], source: FeatureSource) -> Writ
     """Writes rows, which are in order, into a file, a piece at a time."""
     schema = schema_of(source)
     digest, rows, newest = ContentDigest(schema), 0, list[datetime]()
-    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
-        for table in regrouped(tables, rows_per_piece(len(schema))):
+    groups = regrouped(tables, rows_per_piece(len(schema)))
+    first = next(groups, schema.empty_table())
+    with pq.ParquetWriter(path, schema, compression="zstd", use_dictionary=_repeating(first)) as writer:
+        for table in chain([first], groups):
             digest.add(table)
             writer.write_table(table)
             rows += table.num_rows
-            newest.append(pc.max(table.column(source.timestamp_field)).as_py())
+            newest += filter(None, [pc.max(table.column(source.timestamp_field)).as_py()])
     return Written(path, digest.value(), rows, max(newest, default=None))
+
+
+def _repeating(table: pa.Table) -> list[str]:
+    """Columns whose values repeat: for others the writer would make a dictionary and give it up, which takes half of its time."""
+    sample = table.slice(0, _SAMPLE)
+    return [
+        name for name in table.column_names if 2 * pc.count_distinct(sample.column(name)).as_py() <= sample.num_rows
+    ]
 
 
 def store(objects: ObjectStore, written: Written, snapshots: str) -> SnapshotRecord:

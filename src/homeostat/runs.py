@@ -12,7 +12,7 @@ from typing import Annotated
 from pydantic import Field
 
 from homeostat.api.v1alpha1.dataset import RowsPerEntity
-from homeostat.api.v1alpha1.featureset import Entity, Expectation, Feature
+from homeostat.api.v1alpha1.featureset import Entity, Expectation, Feature, SourceRead
 from homeostat.api.v1alpha1.gate import Gate
 from homeostat.artifacts.bundle import BundleRef
 from homeostat.documents import TolerantDocument
@@ -91,17 +91,6 @@ class FeatureSource(TolerantDocument):
     snapshot_digest: str = ""
 
 
-class MaterializeInput(TolerantDocument):
-    """Input of a materialisation."""
-
-    namespace: str
-    feature_set: FeatureSource
-    source_uri: str
-    expectations: list[Expectation]
-    snapshots: Annotated[str, Field(description="Prefix of all snapshots of this FeatureSet.")]
-    output: str
-
-
 class ExpectationOutcome(TolerantDocument):
     """How one expectation fared."""
 
@@ -121,6 +110,21 @@ class SnapshotRecord(TolerantDocument):
     watermark: datetime | None
 
 
+class MaterializeInput(TolerantDocument):
+    """Input of a materialisation."""
+
+    namespace: str
+    feature_set: FeatureSource
+    source_uri: str
+    expectations: list[Expectation]
+    snapshots: Annotated[str, Field(description="Prefix of all snapshots of this FeatureSet.")]
+    output: str
+    previous: SnapshotRecord | None = Field(
+        None, description="The snapshot in service: files of the source that it was made of need not be read again."
+    )
+    full: bool = Field(default=False, description="Whether all files are read in any case.")
+
+
 class MaterializeResult(TolerantDocument):
     """Content of ``result.json`` of a materialisation; a blocked one keeps the previous snapshot."""
 
@@ -130,6 +134,7 @@ class MaterializeResult(TolerantDocument):
     snapshot: SnapshotRecord | None
     online_rows: int
     warnings: list[str] = Field(default_factory=list, description="What was taken as missing, changed or left out.")
+    source: SourceRead | None = None
 
 
 class LabelInput(TolerantDocument):

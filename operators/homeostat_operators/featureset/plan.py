@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from homeostat.api.common import parse_duration
 from homeostat.api.v1alpha1 import FeatureSet, FeatureSetStatus
-from homeostat.api.v1alpha1.featureset import LastMaterialization, MaterializationRun, RunOutcome, Snapshot
+from homeostat.api.v1alpha1.featureset import LastMaterialization, MaterializationRun, RunOutcome, Snapshot, SourceRead
 from homeostat.artifacts.features import schema_hash
 from homeostat.engines.runs import DEADLINE_EXCEEDED, MATERIALIZE, RunState, local, run_name
 from homeostat.reconcile.pods import OUT_OF_MEMORY
@@ -120,7 +120,8 @@ def _delivered(
 ) -> FeatureSetStatus:
     status = resource.status
     failed = (expectation.message for expectation in result.expectations if expectation.failures)
-    message = " ".join([*failed, *pointer_to(result.warnings, "status.lastMaterialization.warnings")])
+    pointer = pointer_to(result.warnings, "status.lastMaterialization.warnings")
+    message = " ".join([*failed, *_read_text(result.source), *pointer])
     run = run.model_copy(update={"completion_time": now, "message": message})
     if result.blocked or result.snapshot is None:
         run = run.model_copy(update={"outcome": RunOutcome.BLOCKED})
@@ -143,10 +144,20 @@ def _delivered(
                 through=result.through.replace(microsecond=0),
                 time=now,
                 online_rows=result.online_rows,
+                source=result.source,
                 warnings=result.warnings,
             ),
         }
     )
+
+
+def _read_text(read: SourceRead | None) -> list[str]:
+    """A sentence on what was read, for a condition; runs of v0.1.0 have not recorded it."""
+    if read is None:
+        return []
+    if read.full_read_reason:
+        return [f"Files read: all {read.files:,} ({read.rows:,} rows), because {read.full_read_reason}."]
+    return [f"Files read: {read.files:,} new ({read.rows:,} rows); unchanged: {read.unchanged_files:,}."]
 
 
 def _due(resource: FeatureSet, status: FeatureSetStatus, now: datetime) -> datetime | None:
@@ -194,11 +205,15 @@ def _next_run_time(resource: FeatureSet, status: FeatureSetStatus, slot: datetim
 
 def _reserved(resource: FeatureSet, status: FeatureSetStatus, number: int, now: datetime) -> MaterializationRun:
     """The next run; it answers every reason that there is for one."""
-    since = status.run.start_time if status.run else now
+    before, request = status.run, _request(resource)
+    since = before.start_time if before else now
+    requested = request.startswith(children.FULL) and (before is None or request != before.request)
+    owed = before is not None and before.full and before.outcome is not RunOutcome.MATERIALIZED
     return MaterializationRun(
         number=number,
         scheduled_time=_due_slot(resource, since, now),
-        request=_request(resource),
+        request=request,
+        full=requested or owed,
         input_hash=children.input_hash(resource),
         start_time=now,
     )
@@ -215,9 +230,10 @@ def _actions(
     newest = max(recorded.number, observed.runs.highest)
     old = tuple(run for run in observed.runs.runs if run.finished and run.number < newest)
     stops = tuple(Stop(local.NAME, run) for run in doomed + old if not run.deleting)
-    if not isinstance(decide(recorded, observed.runs, policy, resource.metadata.uid, now), LaunchRun):
+    decision = decide(recorded, observed.runs, policy, resource.metadata.uid, now)
+    if status.run is None or not isinstance(decision, LaunchRun):
         return stops
-    request = children.materialization(resource, recorded.number, observed)
+    request = children.materialization(resource, status.run, observed)
     return (*stops, Launch(local.NAME, request))
 
 

@@ -21,6 +21,11 @@ def snapshot_uri(prefix: str, digest: str) -> str:
     return f"{prefix.rstrip('/')}/{digest.removeprefix('sha256:')}/data.parquet"
 
 
+def source_files_uri(snapshot: str) -> str:
+    """The record of the files that a snapshot was made of, beside its file."""
+    return f"{snapshot.rpartition('/')[0]}/source.json"
+
+
 def outcomes_prefix(bucket: str, namespace: str, deployment: str) -> str:
     """Prefix of the exported outcomes of a ModelDeployment."""
     return f"s3://{bucket}/{namespace}/outcomes/{deployment}/"

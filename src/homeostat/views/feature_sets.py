@@ -11,6 +11,7 @@ def feature_set_card(o: FeatureSet) -> Card:
     facts = facts_of(
         ("Version", snapshot and snapshot.version),
         ("Rows", snapshot and f"{snapshot.rows:,}"),
+        ("Files", last and last.source and f"{last.source.files:,} read, {last.source.unchanged_files:,} unchanged"),
         ("Online", last and f"{last.online_rows:,} entities"),
         ("Through", last and time_text(last.through)),
         ("Next", time_text(o.status.next_run_time)),

@@ -112,6 +112,18 @@ def test_a_prefix_lists_all_objects_below_it_in_order(objects: ObjectStore, pref
     assert objects.list(f"{prefix}none/") == []
 
 
+def test_a_listing_shows_which_objects_were_written_anew(objects: ObjectStore, prefix: str) -> None:
+    for name, content in (("a", b"one"), ("b", b"two")):
+        objects.write(prefix + name, content)
+    before = objects.listing(prefix)
+    assert [(found.uri, found.size) for found in before] == [(f"{prefix}a", 3), (f"{prefix}b", 3)]
+    objects.write(f"{prefix}b", b"TWO")
+    after = objects.listing(prefix)
+    assert after[0] == before[0]
+    assert after[1] != before[1]
+    assert all(found.etag for found in after)
+
+
 def test_a_large_file_goes_there_and_back(objects: ObjectStore, prefix: str, tmp_path: Path) -> None:
     content = uuid.uuid4().bytes * (LARGE // 16)
     (tmp_path / "there").write_bytes(content)

@@ -31,7 +31,9 @@ HIDDEN = (
 
 def count_rows(objects: MemoryObjects) -> int:
     """Rows of the source."""
-    return sum(piece.num_rows for piece in materialize.read_source(materialize_input(), objects, DataWarnings()))
+    job = materialize_input()
+    uris = [found.uri for found in materialize.source_files(job, objects)]
+    return sum(piece.num_rows for piece in materialize.read_source(job, objects, uris, DataWarnings()))
 
 
 @pytest.mark.parametrize("hidden", HIDDEN)

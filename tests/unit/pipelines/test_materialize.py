@@ -18,7 +18,9 @@ from support.tables import SOURCE, a_store, customers, feature_source, materiali
 
 
 def read_source(objects: MemoryObjects) -> pa.Table:
-    return pa.concat_tables(materialize.read_source(materialize_input(), objects, DataWarnings()))
+    job = materialize_input()
+    uris = [found.uri for found in materialize.source_files(job, objects)]
+    return pa.concat_tables(materialize.read_source(job, objects, uris, DataWarnings()))
 
 
 def a_table(rows: pa.Table) -> pa.Table:

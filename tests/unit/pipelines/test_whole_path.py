@@ -135,7 +135,8 @@ def materialized(world: World, objects: MemoryObjects, expected: dict[str, list[
     )
     source = feature_source(spec)
     job = materialize_input(feature_set=source)
-    table = pa.concat_tables(materialize.read_source(job, objects, DataWarnings()))
+    uris = [found.uri for found in materialize.source_files(job, objects)]
+    table = pa.concat_tables(materialize.read_source(job, objects, uris, DataWarnings()))
     for name, values in expected.items():
         assert table.column(name).to_pylist() == values, name
     with tempfile.TemporaryDirectory() as folder:

@@ -280,6 +280,22 @@ class MaterializationRun(StatusModel):
         ),
     ] = ""
     message: Annotated[Message, Field(description="Human-readable result of the run.")] = ""
+    full: Annotated[bool, Field(description="The run reads all files of the source, because that was requested.")] = (
+        False
+    )
+
+
+class SourceRead(StatusModel):
+    """What a run read of the source."""
+
+    files: Annotated[int, Field(description="Number of files that the run read.", ge=0)]
+    rows: Annotated[int, Field(description="Number of rows in these files.", ge=0)]
+    unchanged_files: Annotated[
+        int, Field(description="Number of files that were not read again, because they have not changed.", ge=0)
+    ] = 0
+    full_read_reason: Annotated[
+        Message, Field(description="Why the run read all files; empty if it read only new ones.")
+    ] = ""
 
 
 class LastMaterialization(StatusModel):
@@ -289,6 +305,7 @@ class LastMaterialization(StatusModel):
     through: Annotated[datetime, Field(description="Time up to which source data is materialized.")]
     time: Annotated[datetime, Field(description="Completion time of the run.")]
     online_rows: Annotated[int, Field(description="Number of entities written to the online store.", ge=0)] = 0
+    source: Annotated[SourceRead | None, Field(description="What the run read of the source.")] = None
     warnings: Warnings = []
 
 

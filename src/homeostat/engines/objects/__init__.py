@@ -2,13 +2,25 @@
 
 from collections.abc import Hashable
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from homeostat.reconcile.errors import InvalidSpec, ObjectNotFound
 
-__all__ = ["ObjectNotFound", "ObjectStore", "Uris", "split_uri"]
+__all__ = ["Listing", "ObjectNotFound", "ObjectStore", "StoredObject", "Uris", "split_uri"]
+
+
+class StoredObject(NamedTuple):
+    """What a listing shows of an object."""
+
+    uri: str
+    size: int
+    """Bytes."""
+    etag: str
+    """Changes with the content."""
+
 
 Uris = list[str]
+Listing = list[StoredObject]
 
 
 class ObjectStore(Hashable, Protocol):
@@ -39,6 +51,10 @@ class ObjectStore(Hashable, Protocol):
 
     def list(self, prefix_uri: str) -> Uris:
         """URIs of all objects whose URI begins with the prefix, sorted."""
+        ...
+
+    def listing(self, prefix_uri: str) -> Listing:
+        """The same objects in the same order, with what tells whether they have changed."""
         ...
 
 

@@ -1,8 +1,9 @@
 """Objects in memory."""
 
+import hashlib
 from pathlib import Path
 
-from homeostat.engines.objects import ObjectNotFound, Uris, split_uri
+from homeostat.engines.objects import Listing, ObjectNotFound, StoredObject, Uris, split_uri
 
 
 class MemoryObjects:
@@ -45,3 +46,8 @@ class MemoryObjects:
         """See ObjectStore."""
         split_uri(prefix_uri)
         return sorted(uri for uri in self.content if uri.startswith(prefix_uri))
+
+    def listing(self, prefix_uri: str) -> Listing:
+        """See ObjectStore."""
+        found = ((uri, self.content[uri]) for uri in self.list(prefix_uri))
+        return [StoredObject(uri, len(content), hashlib.sha256(content).hexdigest()) for uri, content in found]

@@ -16,7 +16,7 @@ from minio.credentials.providers import ChainedProvider, EnvAWSProvider, IamAwsP
 from minio.error import InvalidResponseError, MinioException, S3Error, ServerError
 from minio.sse import Sse, SseKMS, SseS3
 
-from homeostat.engines.objects import ObjectNotFound, Uris, split_uri
+from homeostat.engines.objects import Listing, ObjectNotFound, StoredObject, Uris, split_uri
 from homeostat.reconcile.errors import EngineUnavailable, PlatformError
 from homeostat.settings import AddressingStyle, Encryption, S3Settings
 
@@ -103,10 +103,18 @@ class S3Objects:
 
     def list(self, prefix_uri: str) -> Uris:
         """See ObjectStore."""
+        return [found.uri for found in self.listing(prefix_uri)]
+
+    def listing(self, prefix_uri: str) -> Listing:
+        """See ObjectStore."""
         bucket, prefix = split_uri(prefix_uri)
         with self._translated(prefix_uri):
             found = self._client.list_objects(bucket, prefix=prefix, recursive=True)
-            return sorted(f"s3://{bucket}/{item.object_name}" for item in found if not item.is_dir)
+            return sorted(
+                StoredObject(f"s3://{bucket}/{item.object_name}", item.size or 0, item.etag or "")
+                for item in found
+                if not item.is_dir
+            )
 
     def close(self) -> None:
         """Closes the connections."""

@@ -1,17 +1,18 @@
 """What is decided about a FeatureSet."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
 from homeostat.api.common import ConditionType
 from homeostat.api.v1alpha1 import FeatureSet, FeatureSetStatus
-from homeostat.api.v1alpha1.featureset import FeatureSetReason
+from homeostat.api.v1alpha1.featureset import FeatureSetReason, RunOutcome, SourceRead
 from homeostat.reconcile.conditions import get, is_true
 from homeostat.reconcile.errors import InvalidSpec
-from homeostat.runs import ExpectationOutcome, FailureReason, RunFailure
+from homeostat.runs import ExpectationOutcome, FailureReason, MaterializeInput, RunFailure
 from homeostat.testing.builders import DIGEST, a_feature_set
-from homeostat_operators.core.actions import Stop
+from homeostat_operators.core.actions import Launch, Stop
 from homeostat_operators.core.freshness import REQUEST_ANNOTATION
 from homeostat_operators.core.plan import Plan
 from homeostat_operators.featureset.plan import plan
@@ -253,3 +254,55 @@ def test_only_the_newest_finished_job_is_kept() -> None:
     runs = (a_job(1, uid="old", finished=True), a_job(2, finished=True))
     decided = plan(a_feature_set(status=in_service(run=a_finished_run(2))), seen(runs=runs), NOW)
     assert stopped(decided) == ["old"]
+
+
+def told(decided: Plan[FeatureSetStatus]) -> MaterializeInput:
+    """The input of the run that is started."""
+    (document,) = (action.request.document for action in decided.actions if isinstance(action, Launch))
+    assert isinstance(document, MaterializeInput)
+    return document
+
+
+def requested(value: str, **status: Any) -> FeatureSet:
+    return a_feature_set(annotations={REQUEST_ANNOTATION: value}, status=in_service(**status))
+
+
+def test_a_run_is_told_which_snapshot_is_in_service() -> None:
+    first = told(plan(a_feature_set(), NOTHING, NOW))
+    assert (first.previous, first.full) == (None, False)
+    later = told(plan(requested("1"), NOTHING, NOW))
+    assert later.previous is not None
+    assert (later.previous.digest, later.previous.rows, later.full) == (DIGEST, 100, False)
+
+
+def test_a_request_for_a_full_run_is_answered_once() -> None:
+    decided = plan(requested("full-1"), NOTHING, NOW)
+    assert told(decided).full
+    assert decided.status.run is not None
+    run = decided.status.run.model_copy(update={"outcome": RunOutcome.MATERIALIZED, "completion_time": NOW})
+    assert not told(plan(requested("full-1", run=run), NOTHING, NOW + timedelta(minutes=30))).full
+
+
+@pytest.mark.parametrize("outcome", [RunOutcome.FAILED, RunOutcome.BLOCKED])
+def test_a_full_run_that_brought_no_snapshot_is_followed_by_a_full_one(outcome: RunOutcome) -> None:
+    run = a_finished_run(2, outcome, request="full-1", full=True)
+    assert told(plan(requested("full-1", run=run), NOTHING, NOW + timedelta(minutes=30))).full
+
+
+@pytest.mark.parametrize(
+    ("read", "text"),
+    [
+        ({"files": 1_000, "rows": 2_000, "full_read_reason": "that was requested"},
+         "Files read: all 1,000 (2,000 rows), because that was requested."),
+        ({"files": 2, "rows": 5, "unchanged_files": 7}, "Files read: 2 new (5 rows); unchanged: 7."),
+        (None, ""),
+    ],
+)  # fmt: skip
+def test_status_and_condition_report_what_was_read(read: dict[str, Any] | None, text: str) -> None:
+    source = None if read is None else SourceRead(**read)
+    status = plan(a_feature_set(status={"run": a_run()}), seen(result=a_result(source=source)), NOW).status
+    assert status.last_materialization is not None
+    assert status.last_materialization.source == source
+    ready = get(status.conditions, ConditionType.READY)
+    assert ready is not None
+    assert ready.message == f"Snapshot 1 with 120 rows is in service. {text}".strip()
