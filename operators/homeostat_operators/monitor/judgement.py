@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import assert_never
 
-from homeostat.api.common import parse_duration, truncated
+from homeostat.api.common import decimal, parse_duration, truncated
 from homeostat.api.v1alpha1 import signals as api
 from homeostat.api.v1alpha1.modeldeployment import ServedVersion
 from homeostat.signals import (
@@ -37,6 +37,8 @@ SETTLE = timedelta(seconds=10)
 
 BACKLOG = 24
 """Missed windows that are judged after an outage; older ones are skipped, and the signal says so."""
+
+SMALL, LARGE = 1e-4, 1e12
 
 MAX_FEATURES = 256
 MAX_UNJUDGED = 32
@@ -328,7 +330,10 @@ def _changed(status: api.SignalStatus, state: SignalState, when: datetime | None
 
 
 def _decimal(value: float | None) -> str | None:
-    return None if value is None else f"{value:.4f}"
+    """Four places, or the digits that a figure in a small or a large unit needs."""
+    if value is None or value == 0 or SMALL <= abs(value) < LARGE:
+        return None if value is None else f"{value:.4f}"
+    return decimal(value)
 
 
 def since_shift(signal: api.Signal, status: api.SignalStatus, shift: datetime | None) -> SignalState:

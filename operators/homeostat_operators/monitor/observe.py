@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import lru_cache
+from typing import cast
 
-from homeostat import telemetry
+from homeostat import tasks, telemetry
 from homeostat.api.common import API_VERSION, parse_duration
 from homeostat.api.v1alpha1.dataset import Dataset, RowsPerEntity
 from homeostat.api.v1alpha1.featureset import FeatureSet
@@ -24,6 +25,7 @@ from homeostat.reconcile.stored import Unreadable, read_all
 from homeostat.signals import Baseline, Moments, Window, counter_increase, sub_window_counts
 from homeostat.signals.histogram import NULL, UNSEEN
 from homeostat.signals.units import ABOVE, BELOW, SQUARE
+from homeostat.tasks import AnyCohort, Task
 from homeostat_operators.core.clients import Clients
 from homeostat_operators.core.freshness import fresh_until, renewal
 from homeostat_operators.monitor import judgement
@@ -141,6 +143,8 @@ def _signals(
             read[signal.name] = SignalData(unavailable=silent)
         elif signal.type is SignalType.PERFORMANCE and deployment.spec.observation is None:
             read[signal.name] = SignalData(unavailable=_unobserved(signal, deployment), mistaken=True)
+        elif signal.type is SignalType.PERFORMANCE and (problem := _unmeasured(signal, stable, clients)):
+            read[signal.name] = problem
         else:
             reader = _reader(signal, deployment, stable, clients)
             read[signal.name] = _read(reader, needed)
@@ -152,6 +156,21 @@ def _unobserved(signal: Signal, deployment: ModelDeployment) -> str:
         f"Signal {signal.name} needs outcomes, but ModelDeployment {deployment.metadata.name} records no predictions; "
         "set spec.observation of the ModelDeployment, or remove the signal."
     )
+
+
+def _unmeasured(signal: Signal, stable: ServedVersion, clients: Clients) -> SignalData | None:
+    """Why the signal's metric cannot be estimated for the champion, before any window is due; None where it can."""
+    try:
+        task = _task(clients.objects, stable.uri, stable.digest)
+    except (EngineUnavailable, ObjectNotFound) as error:
+        return SignalData(unavailable=str(error))
+    except InvalidData as error:
+        return SignalData(unavailable=str(error), damaged=True)
+    lacking = tasks.lacking(task, [signal.metric or ""])
+    if not lacking:
+        return None
+    text = f"Signal {signal.name}: {lacking}. Version {stable.version} is in service; correct metric, or remove the signal."
+    return SignalData(unavailable=text, mistaken=True)
 
 
 def _read(reader: Callable[[Window], WindowData], needed: judgement.Due) -> SignalData:
@@ -172,11 +191,8 @@ def _read(reader: Callable[[Window], WindowData], needed: judgement.Due) -> Sign
 def _reader(
     signal: Signal, deployment: ModelDeployment, stable: ServedVersion, clients: Clients
 ) -> Callable[[Window], WindowData]:
-    namespace, name = deployment.metadata.namespace, deployment.metadata.name
-
     def cohort(window: Window) -> WindowData:
-        counts = clients.outcomes.cohort(namespace, name, stable.version, window.start, window.end)
-        return CohortWindow(window, counts)
+        return cohort_window(deployment, stable, window, clients)
 
     def value(window: Window) -> WindowData:
         return ValueWindow(window, clients.metrics.value(signal.query or "", window.end))
@@ -196,6 +212,22 @@ def _reader(
             return cohort
         case SignalType.BUSINESS:
             return value
+
+
+def cohort_window(deployment: ModelDeployment, stable: ServedVersion, window: Window, clients: Clients) -> CohortWindow:
+    """Predictions of one window and their outcomes, as what the champion predicts."""
+    meta, version = deployment.metadata, stable.version
+    counts = clients.outcomes.cohort(meta.namespace, meta.name, version, window.start, window.end)
+    task = _task(clients.objects, stable.uri, stable.digest)
+    if counts.task == task.name:
+        return CohortWindow(window, counts)
+    if counts.predictions:
+        raise EngineUnavailable(
+            f"the observer counts predictions of version {version} as {counts.task}, but it predicts {task.name}; "
+            "are observer and predictors of the same release?"
+        )
+    # The observer learns what a version predicts with its first prediction.
+    return CohortWindow(window, cast("AnyCohort", task.cohort([], [], 0)))
 
 
 def drift_window(deployment: ModelDeployment, stable: ServedVersion, window: Window, clients: Clients) -> DriftWindow:
@@ -274,6 +306,12 @@ def _moments(
 def _numbers(parts: list[dict[str, float]]) -> float:
     """Rows with a number."""
     return sum(rows for part in parts for label, rows in part.items() if label not in {NULL, UNSEEN})
+
+
+@lru_cache(maxsize=64)
+def _task(objects: ObjectStore, uri: str, digest: str) -> Task:
+    """What a model predicts, from its verified signature; read once, as the baseline is."""
+    return model.signature(fetch(objects, BundleRef(uri=uri, digest=digest), (model.SIGNATURE,))).predicts
 
 
 @lru_cache(maxsize=64)

@@ -7,7 +7,7 @@ Cohorts add up, so that a window may be put together from parts.
 from dataclasses import dataclass
 
 from homeostat.enums import Operator, SignalState
-from homeostat.intervals import Estimate, share
+from homeostat.intervals import Estimate, figure, share
 from homeostat.signals.estimate import Threshold
 from homeostat.tasks import Cohort
 
@@ -84,5 +84,5 @@ def judge_performance(
 
 def _position(figures: Estimate, threshold: Threshold, *, crossed: bool) -> str:
     side = "above" if threshold.operator is Operator.GREATER_THAN else "below"
-    bounds = f"95 % {figures.lower:.4f} to {figures.upper:.4f}, {figures.samples:.0f} outcomes"
-    return f"{figures.value:.4f} ({bounds}) {'is' if crossed else 'is not shown to be'} {side} {threshold.value:g}"
+    bounds = f"95 % {figure(figures.lower)} to {figure(figures.upper)}, {figures.samples:.0f} outcomes"
+    return f"{figure(figures.value)} ({bounds}) {'is' if crossed else 'is not shown to be'} {side} {threshold.value:g}"

@@ -230,6 +230,7 @@ REFUSED = [
     Case("Monitor", {"signals.1.name": "drift"}, "Duplicate value"),
     Case("Monitor", {"signals.1.metric": ABSENT}, "metric is required with type Performance and not allowed otherwise"),
     Case("Monitor", {"signals.0.metric": "auc"}, "metric is required with type Performance and not allowed otherwise"),
+    Case("Monitor", {"signals.1.metric": "log loss"}, PATTERN),
     Case("Monitor", {"signals.0.query": "up"}, "query is required with type Business and not allowed otherwise"),
     Case("Monitor", {"signals.1.aggregation": "Max"}, "aggregation is allowed only with type DataDrift"),
     Case("Monitor", {"signals.1.features": {"exclude": ["month"]}}, "features is allowed only with type DataDrift"),

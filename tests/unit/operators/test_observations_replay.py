@@ -35,6 +35,7 @@ from homeostat_operators.trainingjob.wiring import OPERATOR as TRAINING_JOBS
 from support.replay import replaying
 from support.trainings import LONG, TRAINED, put_features
 from support.world import COMPILED, SETTINGS, Fate, Fault, World
+from unit.operators.monitor.world import a_signature
 
 START = datetime(2026, 1, 5, 8, 0, 30, tzinfo=UTC)
 TICK = timedelta(seconds=5)
@@ -101,6 +102,7 @@ class Story:
                 return EvaluateResult(report=PROMOTE)
             case _:
                 files = {"baseline.json": BASELINE.model_dump_json(by_alias=True).encode(), "job": name.encode()}
+                files["signature.json"] = a_signature()
                 bundle = store(self.objects, told["models"], files)
                 model = TRAINED.model.model_copy(update={"uri": bundle.uri, "digest": bundle.digest})
                 return TRAINED.model_copy(update={"model": model})

@@ -11,6 +11,7 @@ from homeostat.api.common import (
     Duration,
     FieldName,
     Message,
+    MetricName,
     ResourceName,
     SpecModel,
     StatusModel,
@@ -18,7 +19,6 @@ from homeostat.api.common import (
     rule,
 )
 from homeostat.enums import Operator, SignalState
-from homeostat.tasks.binary import BinaryMetric
 
 
 class SignalType(StrEnum):
@@ -112,8 +112,8 @@ class Signal(SpecModel):
         Field(description="Features that the signal judges, with type DataDrift; absent: all of the model."),
     ] = None
     metric: Annotated[
-        BinaryMetric | None,
-        Field(description="Performance metric computed from outcomes; required with type Performance."),
+        MetricName | None,
+        Field(description="Metric of the model's task, computed from outcomes; required with type Performance."),
     ] = None
     query: Annotated[
         str | None,

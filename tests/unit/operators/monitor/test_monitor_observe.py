@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from homeostat.api.v1alpha1.signals import Signal
 from homeostat.artifacts.holdout import held_out
 from homeostat.artifacts.outcomes import LabelGain
 from homeostat.artifacts.storage import store
@@ -16,17 +17,20 @@ from homeostat.engines.registry.memory import MemoryRegistry
 from homeostat.reconcile.conditions import get
 from homeostat.reconcile.errors import EngineUnavailable
 from homeostat.signals import Baseline, FeatureKind, Moments, SignalState, Window, fit
+from homeostat.tasks.regression import Regression
 from homeostat.testing.builders import a_feature_set, a_model_deployment, a_monitor, a_training_spec
 from homeostat_operators.core.clients import Clients
 from homeostat_operators.core.settings import OperatorSettings
+from homeostat_operators.monitor import judgement
 from homeostat_operators.monitor import observe as reading
 from homeostat_operators.monitor.observe import drift_window, output_window
 from homeostat_operators.monitor.observed import CohortWindow, DriftWindow
 from homeostat_operators.monitor.plan import plan
-from unit.operators.monitor.world import BUSINESS
+from unit.operators.monitor.world import BUSINESS, a_signature
 
 BASELINE = fit({"internet": ["dsl", "none"] * 500}, {"internet": FeatureKind.CATEGORICAL})
-BUNDLE = {"baseline.json": BASELINE.model_dump_json(by_alias=True).encode()}
+BUNDLE = {"baseline.json": BASELINE.model_dump_json(by_alias=True).encode(), "signature.json": a_signature()}
+NUMBER = {"task": "Regression", "units": {"origin": 0.0, "scale": 2.0}}
 MINUTE = timedelta(minutes=1)
 NOW = datetime(2026, 8, 31, 12, 0, tzinfo=UTC)
 LONG_AGO = NOW - 150 * MINUTE
@@ -207,6 +211,63 @@ def test_without_the_observer_performance_waits_and_drift_goes_on() -> None:
     assert seen.signals["logloss"].windows == ()
     assert seen.signals["drift"].windows
     assert seen.outages == ("the observer does not answer",)
+
+
+def of_task(changes: dict[str, Any], metric: str, outcomes: MemoryOutcomes | None = None) -> Any:
+    """What a Monitor with that metric reads of a version whose signature has these changes."""
+    signals = [*a_monitor().spec.signals[:1], a_monitor().spec.signals[1].model_copy(update={"metric": metric})]
+    deployment, monitor = served(LONG_AGO), a_monitor(signals=[signal.model_dump() for signal in signals])
+    world = clients(outcomes=outcomes)
+    files = {"baseline.json": BUNDLE["baseline.json"], "signature.json": a_signature(**changes)}
+    bundle = store(world.objects, "s3://homeostat/m/1", files)
+    stable = deployment.status.stable.model_copy(update={"digest": bundle.digest, "uri": bundle.uri})
+    deployment = deployment.model_copy(update={"status": deployment.status.model_copy(update={"stable": stable})})
+    world.cluster.held.append(deployment.model_dump(mode="json", by_alias=True))  # type: ignore[attr-defined]
+    return monitor, observe(monitor, world)
+
+
+def test_a_metric_that_the_champions_task_does_not_have_is_a_mistake_that_lists_those_that_there_are() -> None:
+    monitor, seen = of_task(NUMBER, "auc")
+    assert seen.signals["logloss"].windows == ()
+    assert seen.mistakes[0].startswith("Signal logloss: Regression has no metric 'auc'; it has rmse, mae, ")
+    assert "Version 1 is in service; correct metric, or remove the signal." in seen.mistakes[0]
+    status = plan(monitor, seen, NOW).status
+    stalled = get(status.conditions, "Stalled")
+    assert stalled is not None
+    assert (stalled.reason, stalled.message) == ("InvalidSpec", seen.mistakes[0])
+
+
+def test_performance_of_a_regression_is_judged_by_a_metric_of_its_own() -> None:
+    outcomes = MemoryOutcomes()
+    outcomes.predicts("churn", "churn", "1", Regression(0.0, 2.0))
+    minutes = ((n, LONG_AGO + timedelta(seconds=n / 10)) for n in range(1, 500))
+    outcomes.add("churn", "churn", *(Prediction("1", f"e{n}", time, 5.0 + n % 3, 1.5) for n, time in minutes))
+    _, seen = of_task(NUMBER, "mae", outcomes)
+    # 150 minutes are more than the windows that are judged after an outage.
+    assert {window.cohort.task for window in seen.signals["logloss"].windows} == {"Regression"}
+    counted = outcomes.cohort("churn", "churn", "1", LONG_AGO, LONG_AGO + MINUTE)
+    signal = Signal.model_validate(
+        {
+            "name": "error", "type": "Performance", "metric": "mae", "window": "60s",
+            "threshold": {"operator": "GreaterThan", "value": "3"},
+        }
+    )  # fmt: skip
+    found = judgement.judged(signal, CohortWindow(Window(LONG_AGO, LONG_AGO + MINUTE), counted), None)
+    assert found.state is SignalState.BREACHED
+    assert found.sentence == "mae: 4.5000 (95 % 4.4284 to 4.5716, 499 outcomes) is above 3."
+
+
+def test_a_version_that_has_not_predicted_yet_has_no_predictions_of_its_own_task() -> None:
+    _, seen = of_task({"task": "MulticlassClassification", "classes": ["a", "b"]}, "macroF1")
+    cohorts = {(window.cohort.task, window.cohort.predictions) for window in seen.signals["logloss"].windows}
+    assert cohorts == {("MulticlassClassification", 0)}
+
+
+def test_an_observer_that_takes_a_version_for_a_binary_model_is_not_believed() -> None:
+    outcomes = MemoryOutcomes()
+    outcomes.add("churn", "churn", Prediction("1", "e", NOW - 5 * MINUTE, 0.5, 1))
+    _, seen = of_task(NUMBER, "mae", outcomes)
+    assert "counts predictions of version 1 as BinaryClassification, but it predicts Regression" in seen.outages[0]
 
 
 def test_a_model_whose_files_are_gone_makes_drift_unreadable_and_says_which_file_is_missing() -> None:

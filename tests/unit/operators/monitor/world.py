@@ -11,6 +11,7 @@ from homeostat.api.v1alpha1.monitor import Decision, Monitor
 from homeostat.api.v1alpha1.signals import SignalType
 from homeostat.api.v1alpha1.trainingjob import TrainingJob
 from homeostat.artifacts.outcomes import LabelGain
+from homeostat.artifacts.signature import Signature
 from homeostat.reconcile.conditions import get
 from homeostat.signals import FeatureKind, Window, fit
 from homeostat.tasks import AnyCohort
@@ -55,6 +56,13 @@ BUSINESS = {
     "threshold": {"operator": "LessThan", "value": "1"},
     "window": "60s",
 }
+
+
+def a_signature(**changes: Any) -> bytes:
+    """The file signature.json of a model."""
+    inputs = [{"name": "internet", "datatype": "BYTES", "feature_set": "customers"}]
+    whole = {"model": "churn.churn", "entity": "customer_id", "featureSets": ["customers"], "inputs": inputs, **changes}
+    return Signature.model_validate(whole).model_dump_json(by_alias=True).encode()
 
 
 def retrain(**changes: Any) -> dict[str, Any]:
