@@ -53,7 +53,8 @@ _REMEDY = {
     "Float64": "write numbers, or declare String",
     "Bool": "write booleans, or declare the type that it has",
     "Time": "write timestamps of the years 1 to 9999",
-    "Label": f"write {BinaryClassification.label_form}",
+    "Label": f"write {BinaryClassification.label_form}, or name the one of two texts that is 1 in spec.dataset.target.positive, "
+    "or another task in spec.dataset.target.task",
     "Class": f"write {MulticlassClassification.label_form}",
     "Number": f"write {Regression.label_form}",
 }

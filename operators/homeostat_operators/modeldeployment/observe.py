@@ -102,6 +102,7 @@ def _available(resource: ModelDeployment, clients: Clients) -> tuple[tuple[Avail
             training_job=job.metadata.name,
             feature_sets=tuple(source.name for source in job.spec.dataset.feature_sets),
             dataset=BundleRef(uri=job.status.dataset.uri, digest=job.status.dataset.digest),
+            task=job.spec.dataset.task,
             completed=job.status.completion_time,
         )
         for job in jobs

@@ -83,6 +83,8 @@ def train_input(
         feature_sets=[_selected(reference, feature_set) for reference, feature_set in chosen],
         labels=[_labels(source, entity, meta.namespace, bucket) for source in spec.dataset.labels],
         rows_per_entity=spec.dataset.rows_per_entity,
+        task=spec.dataset.task,
+        positive=(spec.dataset.target.positive or "") if spec.dataset.target else "",
         window_seconds=int(parse_duration(window.last).total_seconds()) if window else None,
         holdout_percent=spec.dataset.holdout.percent,
         pipeline=str(spec.pipeline),

@@ -14,16 +14,16 @@ from homeostat.tasks.protocol import Better, Cohort, Fit, Labels, LabelType, Mea
 from homeostat.tasks.regression import Regression, RegressionCohort
 
 UNNAMED = BinaryClassification()
-"""The task of what names none: bundles from before tasks had names, predictions, and the spec of a training."""
-
-TASKS: Mapping[str, Task] = {UNNAMED.name: UNNAMED}
-"""The tasks that the platform offers, by their names in `signature.json`."""
+"""The task of what names none: a spec without a target, and bundles and predictions from before tasks had names."""
 
 _MADE: Mapping[str, Callable[[Fit], Task]] = {
     UNNAMED.name: lambda _: UNNAMED,
     MulticlassClassification.name: lambda fit: MulticlassClassification(fit.classes),
     Regression.name: lambda fit: Regression(fit.units.origin, fit.units.scale) if fit.units else Regression(),
 }
+
+TASKS = tuple(_MADE)
+"""Names of the tasks, as specs and `signature.json` have them."""
 
 
 def _task_of(cohort: object) -> str:
@@ -41,17 +41,6 @@ AnyCohort: TypeAlias = Annotated[
 """A cohort of any of these tasks, as documents hold it."""
 
 
-def named(name: str) -> Task:
-    """The task of that name.
-
-    Raises:
-        ValueError: The platform does not offer it.
-    """
-    if name not in TASKS:
-        raise ValueError(f"task {name!r} is not one that this release offers; it offers {', '.join(TASKS)}")
-    return TASKS[name]
-
-
 def made(name: str, fit: Fit = Fit()) -> Task:  # noqa: B008 - immutable
     """The task of that name with what it took from the labels of training.
 
@@ -59,7 +48,7 @@ def made(name: str, fit: Fit = Fit()) -> Task:  # noqa: B008 - immutable
         ValueError: There is no such task.
     """
     if name not in _MADE:
-        raise ValueError(f"there is no task {name!r}; there are {', '.join(_MADE)}")
+        raise ValueError(f"there is no task {name!r}; there are {', '.join(TASKS)}")
     return _MADE[name](fit)
 
 
@@ -87,5 +76,4 @@ __all__ = [
     "Units",
     "lacking",
     "made",
-    "named",
 ]

@@ -11,6 +11,7 @@ def training_job_card(o: TrainingJob) -> Card:
     status = o.status
     facts = facts_of(
         ("Trigger", o.spec.trigger.type.value),
+        ("Task", o.spec.dataset.target and o.spec.dataset.task),
         ("Engine", status.run and status.run.engine),
         ("Model", status.model and f"{status.model.name} v{status.model.version or '…'}"),
         ("Rows", status.dataset and f"{status.dataset.rows:,} + {status.dataset.holdout_rows:,} holdout"),

@@ -1,4 +1,5 @@
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -78,6 +79,27 @@ def test_an_entity_with_a_name_that_is_taken_is_refused_by_name(name: str) -> No
 def test_a_number_is_written_so_that_something_of_it_is_seen_and_admission_takes_it(value: float, text: str) -> None:
     assert decimal(value) == text
     assert TypeAdapter(Decimal).validate_python(text) == text
+
+
+def dataset_with(**target: Any) -> Any:
+    dataset = a_training_job().spec.dataset.model_dump(mode="json", by_alias=True, exclude_none=True)
+    return a_training_job(dataset={**dataset, "target": target}).spec.dataset
+
+
+def test_a_dataset_without_a_target_is_one_of_labels_0_and_1() -> None:
+    assert a_training_job().spec.dataset.task == "BinaryClassification"
+    assert dataset_with(task="Regression").task == "Regression"
+
+
+def test_only_a_binary_classifier_has_a_positive_text() -> None:
+    assert dataset_with(task="BinaryClassification", positive="Yes").target.positive == "Yes"
+    with pytest.raises(ValidationError, match="positive is allowed only with task BinaryClassification"):
+        dataset_with(task="Regression", positive="Yes")
+
+
+def test_a_task_that_there_is_not_is_refused_with_those_that_there_are() -> None:
+    with pytest.raises(ValidationError, match="'BinaryClassification', 'MulticlassClassification' or 'Regression'"):
+        dataset_with(task="Ranking")
 
 
 def test_reserved_names_are_the_models_output_and_the_columns_of_every_dataset() -> None:

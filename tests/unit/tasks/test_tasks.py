@@ -7,6 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from homeostat import tasks
+from homeostat.api.v1alpha1.dataset import TaskName
 from homeostat.artifacts import model as artifact
 from homeostat.artifacts.model import SIGNATURE
 from homeostat.artifacts.model import signature as signature_in
@@ -40,9 +41,10 @@ def test_every_metric_has_an_interval_by_cohort_and_one_in_comparisons(
     assert again == cohort
 
 
-def test_the_platform_offers_binary_classification_which_is_the_task_of_what_names_none() -> None:
-    assert list(tasks.TASKS) == ["BinaryClassification"] == [tasks.UNNAMED.name]
-    assert tasks.named("BinaryClassification") is tasks.UNNAMED
+def test_there_are_three_tasks_and_what_names_none_is_a_binary_classifier() -> None:
+    assert list(tasks.TASKS) == list(TaskName) == ["BinaryClassification", "MulticlassClassification", "Regression"]
+    assert [tasks.made(name).name for name in tasks.TASKS] == list(tasks.TASKS)
+    assert tasks.made("BinaryClassification") is tasks.UNNAMED
     assert list(tasks.UNNAMED.metrics) == list(BinaryMetric)
     assert (tasks.UNNAMED.output, tasks.UNNAMED.label_form) == ("probability", "0 and 1, or booleans")
 

@@ -6,6 +6,54 @@ from typing import Annotated, Self
 from pydantic import AwareDatetime, ConfigDict, Field, field_validator, model_validator
 
 from homeostat.api.common import SET_LIST, Duration, FieldName, ResourceName, S3Uri, SpecModel, map_list, rule
+from homeostat.tasks import UNNAMED
+from homeostat.tasks.binary import BinaryClassification
+from homeostat.tasks.multiclass import MulticlassClassification
+from homeostat.tasks.regression import Regression
+
+_POSITIVE_MESSAGE = "positive is allowed only with task BinaryClassification"
+
+
+class TaskName(StrEnum):
+    """What a model predicts."""
+
+    BINARY_CLASSIFICATION = BinaryClassification.name
+    MULTICLASS_CLASSIFICATION = MulticlassClassification.name
+    REGRESSION = Regression.name
+
+
+class Target(SpecModel):
+    """What the model predicts, and what its labels are."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "x-kubernetes-validations": [
+                rule("!has(self.positive) || self.task == 'BinaryClassification'", _POSITIVE_MESSAGE),
+            ]
+        }
+    )
+
+    task: Annotated[
+        TaskName,
+        Field(
+            description="What the model predicts: which of two things is so (labels 0 and 1, booleans, or two texts with "
+            "positive), which of several classes it is (labels are texts or whole numbers), or a number."
+        ),
+    ]
+    positive: Annotated[
+        str | None,
+        Field(
+            description="Which of two texts is label 1, with task BinaryClassification; absent: labels are 0 and 1, or booleans.",
+            min_length=1,
+            max_length=256,
+        ),
+    ] = None
+
+    @model_validator(mode="after")
+    def _positive_has_a_use(self) -> Self:
+        if self.positive is not None and self.task is not TaskName.BINARY_CLASSIFICATION:
+            raise ValueError(_POSITIVE_MESSAGE)
+        return self
 
 
 class FeatureSetRef(SpecModel):
@@ -110,6 +158,9 @@ class Holdout(SpecModel):
 class Dataset(SpecModel):
     """Training data: labels with features joined as of the time of each label (point-in-time join)."""
 
+    target: Annotated[
+        Target | None, Field(description="What the model predicts; absent: BinaryClassification of labels 0 and 1.")
+    ] = None
     feature_sets: Annotated[
         list[FeatureSetRef],
         Field(
@@ -132,3 +183,8 @@ class Dataset(SpecModel):
     ] = RowsPerEntity.NEWEST
     window: Annotated[DatasetWindow | None, Field(description="Age limit of the labels; absent: no limit.")] = None
     holdout: Annotated[Holdout, Field(description="Entities reserved for the gate.")]
+
+    @property
+    def task(self) -> str:
+        """Name of the task of the model."""
+        return self.target.task.value if self.target else UNNAMED.name

@@ -25,7 +25,7 @@ from homeostat.api.common import (
     rule,
 )
 from homeostat.api.v1alpha1.pods import PodOptions
-from homeostat.tasks import TASKS
+from homeostat.tasks import UNNAMED
 
 
 class EntityType(StrEnum):
@@ -138,8 +138,11 @@ class Expectation(SpecModel):
     severity: Annotated[Severity, Field(description="Effect of a failure.")] = Severity.BLOCK
 
 
-RESERVED_NAMES = (*(task.output for task in TASKS.values()), "homeostat_time", "homeostat_label")
-"""Names that are neither an entity's nor a feature's: the output of a model, and columns of every dataset."""
+RESERVED_NAMES = (UNNAMED.output, "homeostat_time", "homeostat_label")
+"""Names that are neither an entity's nor a feature's: the output of a binary classifier, and columns of every dataset.
+
+A feature may have the name of the output of another task; no model of that task can be trained on it.
+"""
 
 _NAMES_MESSAGE = "entity, timestampField and features have different names, none of them " + ", ".join(RESERVED_NAMES)
 

@@ -102,6 +102,12 @@ def test_versions_are_those_that_succeeded_training_jobs_recorded() -> None:
     assert [(v.version, v.training_job, v.feature_sets) for v in seen.versions] == [("1", "a", ("customers",))]
 
 
+def test_a_version_has_the_task_of_its_training() -> None:
+    of_numbers = a_training_job().spec.dataset.model_dump() | {"target": {"task": "Regression"}}
+    seen = observe(a_model_deployment(), clients(recorded("a", "1"), recorded("b", "2", dataset=of_numbers)))
+    assert {v.version: v.task for v in seen.versions} == {"1": "BinaryClassification", "2": "Regression"}
+
+
 def test_the_champions_feature_sets_are_those_of_its_training_that_are_materialised() -> None:
     snapshot = {"version": 1, "digest": DIGEST, "uri": "s3://homeostat/snapshot", "rows": 1}
     there, empty = a_feature_set("customers", status={"snapshot": snapshot}), a_feature_set("clients")

@@ -135,6 +135,20 @@ def test_feature_sets_of_different_entities_cannot_be_joined() -> None:
     assert said(plan(a_training_job(dataset=dataset), seen, NOW).status) == ("False", TrainingJobReason.INVALID_SPEC)
 
 
+@pytest.mark.parametrize(
+    ("target", "expected"),
+    [
+        (None, ("BinaryClassification", "")),
+        ({"task": "BinaryClassification", "positive": "Yes"}, ("BinaryClassification", "Yes")),
+        ({"task": "Regression"}, ("Regression", "")),
+    ],
+)
+def test_a_training_has_the_task_of_its_target(target: dict[str, str] | None, expected: tuple[str, str]) -> None:
+    dataset = a_training_job().spec.dataset.model_dump() | {"target": target}
+    given = told(plan(a_training_job(dataset=dataset), READY, NOW))
+    assert (given.task, given.positive) == expected
+
+
 def selecting(*names: str) -> dict[str, Any]:
     return a_training_job().spec.dataset.model_dump() | {"feature_sets": [{"name": "customers", "features": names}]}
 
