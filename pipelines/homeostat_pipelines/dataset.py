@@ -58,7 +58,14 @@ def build(job: TrainInput, objects: ObjectStore) -> StoredDataset:
     warnings = DataWarnings()
     labelling = Labelling.of(job)
     labelled = labels.union(
-        objects, job.labels, job.feature_sets[0].entities[0], warnings, since, labelling, job.rows_per_entity
+        objects,
+        job.labels,
+        job.feature_sets[0].entities[0],
+        warnings,
+        since,
+        labelling,
+        job.rows_per_entity,
+        job.request_features,
     )
 
     family = families.named(job.parameters)

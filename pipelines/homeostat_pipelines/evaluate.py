@@ -12,7 +12,7 @@ from homeostat.artifacts.bundle import BundleRef
 from homeostat.artifacts.dataset import HOLDOUT, LABEL, TIME
 from homeostat.artifacts.model import MODEL, SIGNATURE
 from homeostat.artifacts.model import signature as signature_in
-from homeostat.artifacts.signature import Signature
+from homeostat.artifacts.signature import Origin, Signature
 from homeostat.artifacts.storage import fetch
 from homeostat.engines.objects import ObjectStore
 from homeostat.reconcile.errors import InvalidData
@@ -99,11 +99,18 @@ def _champion_outputs(
             f"by a ModelDeployment of its own, or {alone}"
         )
     rows = _with_features(objects, holdout, old, new, job.champion_sources)
-    lacking = next((i for i in old.inputs if i.name not in rows.column_names), None)
+    looked_up = {i.name for i in new.inputs if i.origin is Origin.LOOKUP}
+    there = {*rows.column_names} - (looked_up & old.sent.keys())  # of one name, but not what callers send
+    lacking = next((i for i in old.inputs if i.name not in there), None)
     if lacking is None:
         return champion.outputs(rows)
     if not compares:
         return None
+    if lacking.origin is Origin.REQUEST:
+        raise InvalidData(
+            f"{named} needs feature {lacking.name!r} of its requests, which the dataset of the new version does not have as one: "
+            f"name it in spec.dataset.requestFeatures of the training, or {alone}"
+        )
     raise InvalidData(
         f"{named} needs feature {lacking.name!r} of FeatureSet {lacking.feature_set}, which the dataset of the new version does "
         f"not have and that FeatureSet does not provide any more: create and materialise it with this feature, or {alone}"

@@ -39,14 +39,14 @@ def join(
     Args:
         objects: Where the snapshots lie.
         sources: FeatureSets, with the names and the time that they are read under.
-        labels: Entity, TIME and LABEL.
+        labels: Entity, TIME, LABEL, and features that callers send.
         warnings: Receives what is left out.
         admit: Is called with the greatest number of rows that the answer can have, before any feature is read.
 
     Raises:
         InvalidData: A snapshot is gone or not in order, or no label has features.
     """
-    size = rows_per_piece(sum(len(source.features) for source in sources))
+    size = rows_per_piece(labels.num_columns + sum(len(source.features) for source in sources))
     pieces = [labels.slice(start, size) for start in range(0, labels.num_rows, size)]
     kept = 0
     with _opened(objects, sources) as snapshots:

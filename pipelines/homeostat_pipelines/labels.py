@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import reduce
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import structlog
 
 from homeostat.api.v1alpha1.dataset import RowsPerEntity
-from homeostat.api.v1alpha1.featureset import Entity, EntityType, FeatureType
+from homeostat.api.v1alpha1.featureset import Entity, EntityType, Feature, FeatureType
 from homeostat.artifacts import outcomes
 from homeostat.artifacts.dataset import LABEL, TIME
 from homeostat.engines.objects import ObjectStore
@@ -32,8 +33,9 @@ def union(
     since: datetime | None = None,
     labelling: Labelling = Labelling(),  # noqa: B008 - immutable
     taken: RowsPerEntity = RowsPerEntity.NEWEST,
+    features: Sequence[Feature] = (),
 ) -> pa.Table:
-    """Rows (entity, TIME, LABEL), sorted by entity and time: one per entity, or one per entity and time.
+    """Rows (entity, TIME, LABEL, features), sorted by entity and time: one per entity, or one per entity and time.
 
     Args:
         objects: Where the sources lie.
@@ -43,11 +45,12 @@ def union(
         since: Labels of earlier predictions are left out.
         labelling: What the labels are.
         taken: Which labels of an entity.
+        features: Columns of the sources that are features.
 
     Raises:
         InvalidData: A label is none of the task, or there is no label at all.
     """
-    tables = [_source(objects, source, entity, labelling, warnings) for source in sources]
+    tables = [_source(objects, source, entity, labelling, warnings, features) for source in sources]
     table = pa.concat_tables(labelling.conformed(tables))
     if since is not None:
         table = table.filter(pc.greater_equal(table.column(TIME), pa.scalar(since, TIMES)))
@@ -83,7 +86,12 @@ def window_start(seconds: int | None, now: datetime) -> datetime | None:
 
 
 def _source(
-    objects: ObjectStore, source: LabelInput, entity: Entity, labelling: Labelling, warnings: DataWarnings
+    objects: ObjectStore,
+    source: LabelInput,
+    entity: Entity,
+    labelling: Labelling,
+    warnings: DataWarnings,
+    features: Sequence[Feature],
 ) -> pa.Table:
     uris = columns.parquet_uris(objects, source.uri)
     if not uris and source.uri.endswith(".parquet"):
@@ -103,9 +111,15 @@ def _source(
             f"labels in {source.uri} need three columns for entity, time and label, not {source.entity_field}, "
             f"{source.timestamp_field}, {source.field}; correct spec.dataset.labels"
         )
-    table = columns.read(objects, uris, wanted, warnings)
-    table = _within(table.rename_columns([entity.name, TIME, LABEL]), source)
-    complete = table.drop_null()
+    sent = {feature.name: feature.type for feature in features}
+    if taken := sent.keys() & wanted.keys():
+        raise InvalidData(
+            f"column {min(taken)!r} of {source.uri} is entity, time or label, and not one of spec.dataset.requestFeatures as "
+            "well; name another column"
+        )
+    table = columns.read(objects, uris, wanted | sent, warnings)
+    table = _within(table.rename_columns([entity.name, TIME, LABEL, *sent]), source)
+    complete = table.filter(_complete(table.select([entity.name, TIME, LABEL])))
     text = f"Labels in {source.uri} left out because entity, time or value is missing: {{count}}."
     warnings.add(text, table.num_rows - complete.num_rows)
     if exported and entity.type is EntityType.INT64:
@@ -126,6 +140,12 @@ def _within(table: pa.Table, source: LabelInput) -> pa.Table:
 
 def _unless(wrong: pa.ChunkedArray) -> pa.ChunkedArray:
     return pc.invert(pc.fill_null(wrong, False))
+
+
+def _complete(table: pa.Table) -> pa.ChunkedArray:
+    """Rows without a missing value."""
+    first, *others = (pc.is_valid(column) for column in table.columns)
+    return reduce(pc.and_, others, first)
 
 
 def _named(source: LabelInput) -> str:

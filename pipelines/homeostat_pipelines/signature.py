@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from homeostat import tasks
 from homeostat.api.v1alpha1.featureset import EntityType, FeatureType
 from homeostat.artifacts.dataset import LABEL, TIME
-from homeostat.artifacts.signature import Datatype, ModelInput, ModelOutput, Signature
+from homeostat.artifacts.signature import Datatype, ModelInput, ModelOutput, Origin, Signature
 from homeostat.reconcile.errors import InvalidData
 from homeostat.runs import TrainInput
 from homeostat.values import NO_TEXT, single
@@ -31,10 +31,10 @@ ENTITY_DATATYPES: dict[EntityType, Literal[Datatype.BYTES, Datatype.INT64]] = {
 
 
 def signature_of(job: TrainInput) -> Signature:
-    """The signature of the model that a training makes: every feature of its FeatureSets, in order.
+    """The signature of the model that a training makes: every feature of its FeatureSets, in order, then those that callers send.
 
     Raises:
-        InvalidData: FeatureSets differ in their entity or share the name of a feature, or a feature has the name of a column
+        InvalidData: FeatureSets differ in their entity, features share a name, or a feature has the name of a column
             that every dataset has, or of the output.
     """
     entities = {(source.entities[0].name, source.entities[0].type) for source in job.feature_sets}
@@ -47,10 +47,16 @@ def signature_of(job: TrainInput) -> Signature:
         for source in job.feature_sets
         for feature in source.features
     ]
+    inputs += [
+        ModelInput(name=feature.name, datatype=DATATYPES[feature.type], origin=Origin.REQUEST)
+        for feature in job.request_features
+    ]
     predicts = tasks.made(job.task)
     names = [i.name for i in inputs]
     if twice := next((name for name in names if names.count(name) > 1), None):
-        raise InvalidData(f"feature {twice!r} is in more than one of the featureSets; rename it in one of them")
+        raise InvalidData(
+            f"feature {twice!r} is in more than one of the featureSets and the requestFeatures; rename it in one of them"
+        )
     if taken := next((name for name in names if name in {entity, TIME, LABEL, predicts.output}), None):
         raise InvalidData(
             f"feature {taken!r} has the name of the entity, of a column of every dataset or of the model's output; rename it"

@@ -154,6 +154,9 @@ class TrainInput(TolerantDocument):
     namespace: str
     model: Annotated[str, Field(description="spec.output.model: the holdout is drawn by hash(model, entity).")]
     feature_sets: list[FeatureSource]
+    request_features: list[Feature] = Field(
+        default_factory=list, description="Columns of the labels that are features."
+    )
     labels: list[LabelInput]
     task: Annotated[str, Field(description="What the model predicts, by the name of its task.")] = UNNAMED.name
     positive: Annotated[str, Field(description="Which of two texts is label 1; empty for labels of 0 and 1.")] = ""

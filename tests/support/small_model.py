@@ -95,8 +95,8 @@ def graph(task: str = "BinaryClassification") -> bytes:
     return bytes(model.SerializeToString())
 
 
-def files(task: str = "BinaryClassification", **changes: Any) -> dict[str, bytes]:
-    """The files of a task's model; `changes` are of its signature."""
+def files(task: str = "BinaryClassification", sent: tuple[str, ...] = (), **changes: Any) -> dict[str, bytes]:
+    """The files of a task's model; callers send the inputs in `sent` always, and `changes` are of its signature."""
     kinds = {
         n: FeatureKind.NUMERIC if d in ("FP64", "INT64") else FeatureKind.CATEGORICAL for n, d in DATATYPES.items()
     }
@@ -104,7 +104,10 @@ def files(task: str = "BinaryClassification", **changes: Any) -> dict[str, bytes
     made = [PREDICTED[task](row) for row in ROWS]
     classes = CLASSES if task == "MulticlassClassification" else []
     scores = [CLASSES[row.index(max(row))] for row in made] if classes else made
-    inputs = [{"name": n, "datatype": d, "feature_set": "customers"} for n, d in DATATYPES.items()]
+    inputs: list[dict[str, Any]] = [
+        {"name": n, "datatype": d, **({"origin": "request"} if n in sent else {"feature_set": "customers"})}
+        for n, d in DATATYPES.items()
+    ]
     signature = {
         "model": "churn.churn",
         "entity": "customer_id",

@@ -127,7 +127,7 @@ def _candidate(
         return ModelDeploymentReason.EVALUATING, message
     pods = _pods(serving) if serving else f"0 of {resource.spec.realtime.replicas} pods ready"
     if candidate.step_start_time is None:
-        waits = inputs.are_unknown(resource, resource.status, observed)
+        waits = inputs.are_unknown(resource.status, observed)
         reading = (
             " Its inputs cannot be compared with the champion's yet: the object store does not answer." if waits else ""
         )

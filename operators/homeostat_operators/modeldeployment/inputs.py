@@ -3,7 +3,6 @@
 from datetime import datetime
 
 from homeostat.api.v1alpha1.modeldeployment import ModelDeployment, ModelDeploymentStatus, Outcome
-from homeostat.enums import FeatureMode
 from homeostat_operators.modeldeployment.candidates import finish, is_retry
 from homeostat_operators.modeldeployment.observed import ModelDeploymentObservation
 
@@ -26,9 +25,9 @@ def hold(
     return finish(resource, status, Outcome.HELD, reason, now)
 
 
-def are_unknown(resource: ModelDeployment, status: ModelDeploymentStatus, observed: ModelDeploymentObservation) -> bool:
+def are_unknown(status: ModelDeploymentStatus, observed: ModelDeploymentObservation) -> bool:
     """Whether a candidate before its first step must wait, because its inputs were not compared with the champion's yet."""
     candidate = status.candidate
     if candidate is None or status.stable is None or candidate.step_start_time is not None:
         return False
-    return resource.spec.realtime.features is FeatureMode.REQUEST and observed.new_inputs is None
+    return observed.new_inputs is None

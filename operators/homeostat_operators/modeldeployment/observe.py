@@ -119,10 +119,10 @@ def _new_inputs(resource: ModelDeployment, clients: Clients) -> tuple[str, ...] 
     """What callers would have to send in addition, before the candidate meets their requests."""
     stable, candidate = resource.status.stable, resource.status.candidate
     mode = resource.spec.realtime.features
-    if mode is FeatureMode.LOOKUP or stable is None or candidate is None or candidate.step_start_time is not None:
+    if stable is None or candidate is None or candidate.step_start_time is not None:
         return None
     try:
-        sent, needed = _inputs(clients, stable), _inputs(clients, candidate)
+        sent, needed = _inputs(clients, stable, mode), _inputs(clients, candidate, mode)
     except EngineUnavailable:
         return None
     except InvalidData:
@@ -130,9 +130,10 @@ def _new_inputs(resource: ModelDeployment, clients: Clients) -> tuple[str, ...] 
     return tuple(name for name in needed if name not in sent)
 
 
-def _inputs(clients: Clients, version: ServedVersion) -> list[str]:
-    files = fetch(clients.objects, BundleRef(uri=version.uri, digest=version.digest), [SIGNATURE])
-    return [each.name for each in signature(files).inputs]
+def _inputs(clients: Clients, version: ServedVersion, mode: FeatureMode) -> list[str]:
+    """Names of the inputs that callers of a version send."""
+    signed = signature(fetch(clients.objects, BundleRef(uri=version.uri, digest=version.digest), [SIGNATURE]))
+    return [*(signed.sent if mode is FeatureMode.LOOKUP else signed.datatypes)]
 
 
 def _champion_sources(

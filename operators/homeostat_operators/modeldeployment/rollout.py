@@ -43,7 +43,7 @@ def advance(
     problem = _readiness_problem(resource, candidate, serving, now) or _error_problem(resource, candidate, observed)
     if problem:
         return finish(resource, status, Outcome.ROLLED_BACK, f"Version {candidate.version} {problem}", now)
-    if serving is None or not serving.complete or inputs.are_unknown(resource, status, observed):
+    if serving is None or not serving.complete or inputs.are_unknown(status, observed):
         return status
     steps = resource.spec.rollout.steps if status.stable else []
     if not _step_is_over(resource, candidate, observed, now):

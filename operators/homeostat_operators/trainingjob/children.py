@@ -3,6 +3,7 @@
 from homeostat.api.common import parse_duration
 from homeostat.api.v1alpha1 import FeatureSet, TrainingJob
 from homeostat.api.v1alpha1.dataset import FeatureSetRef, LabelSource
+from homeostat.api.v1alpha1.featureset import Feature
 from homeostat.api.v1alpha1.pods import PodOptions, Resources
 from homeostat.api.v1alpha1.trainingjob import Placement
 from homeostat.artifacts import layout, outcomes
@@ -75,12 +76,13 @@ def train_input(
     meta, spec, bucket = resource.metadata, resource.spec, observed.bucket
     entity = entity_of(sets)
     by_name = {feature_set.metadata.name: feature_set for feature_set in sets}
-    chosen = [(reference, by_name[reference.name]) for reference in spec.dataset.feature_sets]
+    sources = [_selected(reference, by_name[reference.name]) for reference in spec.dataset.feature_sets]
     window = spec.dataset.window
     return TrainInput(
         namespace=meta.namespace,
         model=spec.output.model,
-        feature_sets=[_selected(reference, feature_set) for reference, feature_set in chosen],
+        feature_sets=sources,
+        request_features=_sent(spec.dataset.request_features, sources),
         labels=[_labels(source, entity, meta.namespace, bucket) for source in spec.dataset.labels],
         rows_per_entity=spec.dataset.rows_per_entity,
         task=spec.dataset.task,
@@ -113,6 +115,25 @@ def _selected(reference: FeatureSetRef, feature_set: FeatureSet) -> FeatureSourc
             f"spec.dataset.featureSets: FeatureSet {source.name!r} has no feature {unknown!r}; it has {', '.join(there)}"
         )
     return source.model_copy(update={"features": [f for f in source.features if f.name in names]})
+
+
+def _sent(features: list[Feature], sources: list[FeatureSource]) -> list[Feature]:
+    """Features that callers send; each name stands for one value of a request.
+
+    Raises:
+        InvalidSpec: One has the name of a feature that is looked up, or of an entity.
+    """
+    taken = {name: source.name for source in sources for name in _names(source)}
+    if wrong := next((feature.name for feature in features if feature.name in taken), None):
+        raise InvalidSpec(
+            f"spec.dataset.requestFeatures: {wrong!r} is the name of a feature or of the entity of FeatureSet "
+            f"{taken[wrong]!r}; rename the column of the labels, or leave the feature out of spec.dataset.featureSets"
+        )
+    return features
+
+
+def _names(source: FeatureSource) -> list[str]:
+    return [*(entity.name for entity in source.entities), *(feature.name for feature in source.features)]
 
 
 def _labels(source: LabelSource, entity: str, namespace: str, bucket: str) -> LabelInput:

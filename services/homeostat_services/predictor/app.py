@@ -173,12 +173,13 @@ class Application:
         settings, signature = predictor.settings, predictor.model.signature
         key = signature.entity_type or Datatype.BYTES
         entity = {"name": predictor.entity_field, "datatype": key, "shape": [-1]}
-        features = [{"name": i.name, "datatype": i.datatype, "shape": [-1]} for i in signature.inputs]
+        sent = signature.sent if settings.features is FeatureMode.LOOKUP else signature.datatypes
+        features = [{"name": name, "datatype": datatype, "shape": [-1]} for name, datatype in sent.items()]
         return {
             "name": settings.deployment,
             "versions": [settings.version],
             "platform": "onnxruntime_onnx",
-            "inputs": [entity] if settings.features is FeatureMode.LOOKUP else [entity, *features],
+            "inputs": [entity, *features],
             "outputs": predictor.model.outputs.described(),
             "parameters": {
                 "model": signature.model,

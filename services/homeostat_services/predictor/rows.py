@@ -37,8 +37,8 @@ class Rows(msgspec.Struct, frozen=True):
         count: Number of rows.
         entities: Entity id per row, empty where the caller gave none.
         place: As in `Table`.
-        columns: Values by input name, one per row; empty until they were looked up.
-        blocks: The same as the model takes them; None without columns.
+        columns: Values by input name, one per row; those that are looked up are added later.
+        blocks: The same as the model takes them; None until all columns are there.
     """
 
     count: int
@@ -54,17 +54,18 @@ class RowReader:
     Args:
         signature: Of the model.
         entity_field: Name of the column with the entity's key.
-        mode: `Lookup`: callers send entity ids alone; `Request`: every feature, and the entity id if predictions are to be
-            logged.
+        mode: `Lookup`: callers send entity ids, and features that the signature does not look up; `Request`: every feature,
+            and the entity id if predictions are to be logged.
     """
 
     def __init__(self, signature: Signature, entity_field: str, mode: FeatureMode) -> None:
         self._entity_field, self._entity_type = entity_field, signature.entity_type
-        inputs = signature.datatypes
-        self._inputs = {} if mode is FeatureMode.LOOKUP else inputs
-        self._block = BlockReader(inputs)
+        inputs, self._entity_needed = signature.datatypes, mode is FeatureMode.LOOKUP
+        self._inputs = signature.sent if self._entity_needed else inputs
+        self._block, self._sent = BlockReader(inputs), BlockReader(self._inputs)
         self._names = self._inputs.keys() | {entity_field}
-        self._entity_needed = mode is FeatureMode.LOOKUP
+        self._needed = self._names if self._entity_needed else self._inputs.keys()
+        self._looked_up = inputs.keys() - self._inputs.keys()
 
     def read(self, table: Table) -> Rows:
         """Rows of a table.
@@ -72,25 +73,40 @@ class RowReader:
         Raises:
             InvalidRequest: A column is missing or unknown, or a value is not what the model takes.
         """
-        if not self._names >= table.columns.keys() and not (
-            self._inputs and self._inputs.keys() <= table.columns.keys()
-        ):
-            # Beside all of the inputs, others are those of a later version, which callers send before it is rolled out.
-            unknown = next(name for name in table.columns if name not in self._names)
-            raise InvalidRequest(
-                f"{table.names_field} {shortened(unknown)} is not an input of this model; "
-                f"the inputs are {', '.join(sorted(self._names))}"
-            )
+        if not self._names >= table.columns.keys():
+            self._check_others(table)
         entities = self._entities(table)
         if not self._inputs:
             return Rows(table.count, entities, table.place, {})
         given = {name: self._given(table, name) for name in self._inputs}
-        columns, blocks = self._block.read(given, table.place)
-        return Rows(table.count, entities, table.place, columns, blocks)
+        columns, blocks = self._sent.read(given, table.place)
+        return Rows(table.count, entities, table.place, columns, None if self._entity_needed else blocks)
 
-    def with_features(self, rows: Rows, columns: dict[str, list[Any]]) -> Rows:
-        """The rows with the values that were looked up for them."""
+    def with_features(self, rows: Rows, columns: dict[str, list[Any]], unknown: Collection[int] = ()) -> Rows:
+        """The rows with the values that were looked up for them, which the unknown ones do not have."""
+        sent = rows.columns
+        if unknown:
+            sent = {name: [v for row, v in enumerate(values) if row not in unknown] for name, values in sent.items()}
+        columns = sent | columns
         return Rows(rows.count, rows.entities, rows.place, columns, self._block.of(columns))
+
+    def _check_others(self, table: Table) -> None:
+        """Refuses names that are no inputs, unless they can be those of a later version.
+
+        Callers send such ones, beside all of the inputs, before that version is rolled out. A name that is looked up is none of
+        them: its caller expects that the value counts.
+
+        Raises:
+            InvalidRequest: For the first such name.
+        """
+        looked_up = next((name for name in table.columns if name in self._looked_up), None)
+        if looked_up is None and self._needed <= table.columns.keys():
+            return
+        unknown = looked_up or next(name for name in table.columns if name not in self._names)
+        raise InvalidRequest(
+            f"{table.names_field} {shortened(unknown)} is not an input of this model; "
+            f"the inputs are {', '.join(sorted(self._names))}"
+        )
 
     def _entities(self, table: Table) -> list[str]:
         if self._entity_field not in table.columns and not self._entity_needed:

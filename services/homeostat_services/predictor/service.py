@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from homeostat.artifacts.signature import Origin as FeatureOrigin
 from homeostat.enums import FeatureMode
 from homeostat_services.predictor.counters import Counters
 from homeostat_services.predictor.errors import InvalidRequest
@@ -150,8 +151,9 @@ class Predictor:
         columns = {
             i.name: [None if values is None else values.get(i.name) for values in by_set[i.feature_set]]
             for i in self.model.signature.inputs
+            if i.origin is FeatureOrigin.LOOKUP
         }
-        return self._reader.with_features(rows, columns), unknown
+        return self._reader.with_features(rows, columns, unknown), unknown
 
 
 def _spread(scores: Sequence[Any], unknown: frozenset[int], missing: Any) -> list[Any]:

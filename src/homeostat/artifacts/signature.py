@@ -20,6 +20,13 @@ class Datatype(StrEnum):
     BOOL = "BOOL"
 
 
+class Origin(StrEnum):
+    """Where the value of a feature comes from when features are looked up."""
+
+    LOOKUP = "lookup"
+    REQUEST = "request"
+
+
 class _Part(BaseModel):
     """A part of the file; fields of a newer version are ignored."""
 
@@ -31,7 +38,10 @@ class ModelInput(_Part):
 
     name: str
     datatype: Datatype
-    feature_set: str
+    feature_set: str = ""
+    """Empty where callers send it."""
+    origin: Annotated[Origin, Field(exclude_if=lambda origin: origin is Origin.LOOKUP)] = Origin.LOOKUP
+    """With `features: Lookup`; with `Request`, callers send every feature. Bundles of 0.2.0 have only looked-up ones."""
 
     @property
     def textual(self) -> bool:
@@ -87,6 +97,11 @@ class Signature(_Part):
     def datatypes(self) -> dict[str, Datatype]:
         """Datatype of each input by its name."""
         return {i.name: i.datatype for i in self.inputs}
+
+    @cached_property
+    def sent(self) -> dict[str, Datatype]:
+        """Datatype of each input that callers send though features are looked up, by its name."""
+        return {i.name: i.datatype for i in self.inputs if i.origin is Origin.REQUEST}
 
     def lacking(self) -> tuple[str, ...]:
         """Names of the optional fields that this bundle does not record, as older ones do not."""

@@ -34,6 +34,7 @@ A_WHOLE_POD = {
 }
 OURS = "set by Homeostat; use other names"
 PARQUET = {"uri": "s3://homeostat/churn/labels/"}
+BASKET = {"name": "basket_value", "type": "Float64"}
 DAY = "2026-03-01T00:00:00Z"
 PACKAGE = "s3://homeostat/churn/pipelines/own.yaml"
 ONE_PIPELINE = "give exactly one of name, uri and configMapRef"
@@ -122,6 +123,16 @@ REFUSED = [
     Case("TrainingJob", {"dataset.labels.0.from": "yesterday"}, "date-time"),
     Case("TrainingJob", {"dataset.labels.0.to": DAY, "dataset.labels.0.from": DAY}, "from is earlier than to"),
     Case("TrainingJob", {"dataset.rowsPerEntity": "Two"}, "supported values"),
+    *(
+        Case("TrainingJob", {"dataset.requestFeatures": [{"name": name, "type": "Int64"}]}, "has a name of its own")
+        for name in ("churned", "predicted_at", "probability", "homeostat_label")
+    ),
+    Case(
+        "TrainingJob",
+        {"dataset.requestFeatures": [BASKET], "dataset.labels": a_label(outcomesOf="churn")},
+        "requestFeatures are columns of labels in parquet",
+    ),
+    Case("TrainingJob", {"dataset.requestFeatures": [BASKET, BASKET]}, "Duplicate value"),
     Case("TrainingJob", {"dataset.window": {"last": "1w"}}, PATTERN),
     Case("TrainingJob", {"dataset.holdout": ABSENT}, "spec.dataset.holdout: Required"),
     Case("TrainingJob", {"dataset.holdout": {}}, "spec.dataset.holdout.percent: Required"),
@@ -296,6 +307,8 @@ ACCEPTED = [
     Case("ModelDeployment", {"realtime.podTemplate": A_WHOLE_POD, "promotion.evaluation.podTemplate": A_WHOLE_POD}),
     Case("TrainingJob", {"dataset.labels": a_label(outcomesOf="churn")}),
     Case("TrainingJob", {"dataset.rowsPerEntity": "All"}),
+    Case("TrainingJob", {"dataset.requestFeatures": [BASKET, {"name": "hour", "type": "Int64"}]}),
+    Case("TrainingJob", {"dataset.requestFeatures": [], "dataset.labels": a_label(outcomesOf="churn")}),
     Case("TrainingJob", {"dataset.labels.0.from": DAY, "dataset.labels.0.to": "2026-03-01T02:00:00+01:00"}),
     Case("TrainingJob", {"dataset.labels": [{"outcomesOf": "churn"}, {"parquet": PARQUET, **TIMES}]}),
     Case("TrainingJob", {"dataset.window": {"last": "2160h"}, "dataset.holdout": {"percent": 50}}),

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from homeostat.api.v1alpha1.dataset import RowsPerEntity
-from homeostat.api.v1alpha1.featureset import Entity
+from homeostat.api.v1alpha1.featureset import Entity, Feature
 from homeostat.artifacts import storage
 from homeostat.artifacts.bundle import BundleRef
 from homeostat.artifacts.dataset import HOLDOUT, LABEL, TRAIN
@@ -87,6 +87,55 @@ def test_all_labels_of_an_entity_are_rows_and_of_one_time_the_one_of_the_later_s
     lost = sum(map(len, parts)) - len(expected)
     text = f"Labels left out because their entity has another one of the same time: {lost} of {lost + len(expected)}."
     assert warnings.listed() == ([text] if lost else [])
+
+
+VALUES = st.tuples(st.one_of(st.none(), st.floats(-9, 9)), st.one_of(st.none(), st.sampled_from(["web", "shop", ""])))
+SENT = [Feature.model_validate({"name": n, "type": t}) for n, t in (("basket", "Float64"), ("channel", "String"))]
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 2), VALUES), min_size=1, max_size=8))
+def test_columns_of_the_labels_are_features_of_every_row(
+    given_rows: list[tuple[str, int, tuple[float | None, str | None]]],
+) -> None:
+    rows = labelled(*((key, NOON + timedelta(hours=hour), 1) for key, hour, _ in given_rows))
+    baskets, channels = zip(*(values for *_, values in given_rows), strict=True)
+    rows = rows.append_column("basket", pa.array(baskets, pa.float64()))
+    rows = rows.append_column("channel", pa.array(channels, pa.string()))
+    objects = MemoryObjects({f"{LABELS}part-0.parquet": parquet(rows)})
+    expected = {(key, NOON + timedelta(hours=hour)): values for key, hour, values in given_rows}
+    newest = {key: max(time for other, time in expected if other == key) for key, _ in expected}
+    for taken, keys in ((RowsPerEntity.ALL, sorted(expected)), (RowsPerEntity.NEWEST, sorted(newest.items()))):
+        found = labels.union(objects, [label_input()], ENTITY, DataWarnings(), taken=taken, features=SENT)
+        assert found.column_names == ["customer_id", *found.column_names[1:3], "basket", "channel"]
+        columns = [found.column(index).to_pylist() for index in (0, 1, 3, 4)]
+        assert list(zip(*columns, strict=True)) == [(key, time, *expected[key, time]) for key, time in keys]
+
+
+def test_a_request_feature_of_another_type_is_refused_with_file_and_remedy() -> None:
+    rows = labelled(("a", NOON, 1)).append_column("basket", pa.array(["much"]))
+    objects = MemoryObjects({f"{LABELS}part-0.parquet": parquet(rows)})
+    with pytest.raises(InvalidData, match=r"'basket' of s3://.* is string, expected Float64; write numbers"):
+        labels.union(objects, [label_input()], ENTITY, DataWarnings(), features=SENT[:1])
+    with pytest.raises(InvalidData, match=r"has no column 'channel'"):
+        labels.union(objects, [label_input()], ENTITY, DataWarnings(), features=SENT[1:])
+
+
+def test_a_request_feature_is_no_column_of_another_role() -> None:
+    wrong = [Feature.model_validate({"name": "churned", "type": "Int64"})]
+    with pytest.raises(InvalidData, match=r"column 'churned' of .* is entity, time or label, and not one of"):
+        labels.union(a_store(), [label_input()], ENTITY, DataWarnings(), features=wrong)
+
+
+def test_request_features_reach_the_stored_dataset_beside_those_that_are_joined() -> None:
+    objects, rows = a_store(), tables.labels(customers())
+    baskets = [None if number % 9 == 0 else float(number) for number in range(rows.num_rows)]
+    objects.content[f"{LABELS}part-0.parquet"] = parquet(rows.append_column("basket", pa.array(baskets, pa.float64())))
+    job = tables.train_input(request_features=SENT[:1])
+    record = dataset.build(job, objects)
+    stored = BundleRef(uri=record.uri, digest=record.digest)
+    found = pa.concat_tables([dataset.read(objects, stored, name) for name in (TRAIN, HOLDOUT)]).sort_by("customer_id")
+    assert found.column("basket").to_pylist() == baskets
+    assert found.column("tenure").to_pylist() == customers().column("tenure").to_pylist()
 
 
 def test_a_panel_keeps_all_rows_of_an_entity_on_one_side_of_the_holdout() -> None:

@@ -15,7 +15,7 @@ from homeostat.signals import GateReport
 from homeostat.signals.gate import RuleKind
 from homeostat_pipelines import dataset, evaluate, families, model, steps
 from homeostat_pipelines.signature import signature_of
-from support.tables import OUTPUT, a_store, customers, feature_source, parquet, train_input
+from support.tables import LABELS, OUTPUT, a_store, customers, feature_source, labels, parquet, train_input
 
 CLIENTS = "s3://homeostat/churn/featuresets/clients/x/data.parquet"
 QUICK = families.chosen({"max_iter": 20})
@@ -25,8 +25,8 @@ Trained = tuple[BundleRef, BundleRef]
 """Dataset and model."""
 
 
-def trained(objects: MemoryObjects, source: FeatureSource) -> Trained:
-    job = train_input(feature_sets=[source])
+def trained(objects: MemoryObjects, source: FeatureSource, **changes: Any) -> Trained:
+    job = train_input(feature_sets=[source], **changes)
     record = dataset.build(job, objects)
     stored = BundleRef(uri=record.uri, digest=record.digest)
     with dataset.opened(objects, stored, "train.parquet") as rows:
@@ -86,6 +86,47 @@ def test_a_champion_is_scored_on_a_feature_of_the_same_feature_set_that_its_chal
     evaluate.run(EvaluateInput.model_validate(job), objects)
     report = EvaluateResult.model_validate_json(objects.read(f"{OUTPUT}result.json")).report
     assert champions(report) == steps.measure(objects, own, champion)[0]["auc"]
+
+
+def with_baskets(objects: MemoryObjects) -> None:
+    rows = labels(customers())
+    values = pa.array([float(number % 50) for number in range(rows.num_rows)])
+    objects.write(f"{LABELS}part-0.parquet", parquet(rows.append_column("basket", values)))
+
+
+def judge_of(objects: MemoryObjects, champion: Trained, challenger: Trained) -> EvaluateResult:
+    job = {
+        "namespace": "churn", "challenger": challenger[1], "champion": champion[1], "championVersion": "2",
+        "dataset": challenger[0], "gate": BEATS, "seed": 1, "output": OUTPUT,
+    }  # fmt: skip
+    evaluate.run(EvaluateInput.model_validate(job), objects)
+    return EvaluateResult.model_validate_json(objects.read(f"{OUTPUT}result.json"))
+
+
+BASKET = {"request_features": [{"name": "basket", "type": "Float64"}]}
+
+
+def test_a_champion_is_scored_on_the_request_features_of_the_new_dataset() -> None:
+    objects = a_store()
+    with_baskets(objects)
+    champion = trained(objects, feature_source(), **BASKET)
+    assert champions(judge_of(objects, champion, champion).report) == steps.measure(objects, *champion)[0]["auc"]
+
+
+def test_a_champions_request_feature_that_the_dataset_lacks_is_named_with_the_remedy() -> None:
+    objects = a_store()
+    with_baskets(objects)
+    champion = trained(objects, feature_source(), **BASKET)
+    named = (
+        r"version 2, needs feature 'basket' of its requests.*name it in spec.dataset.requestFeatures of the training"
+    )
+    with pytest.raises(InvalidData, match=named):
+        judge_of(objects, champion, trained(objects, feature_source()))
+    features = [*feature_source().features, {"name": "basket", "type": "Float64"}]
+    snapshot = customers().append_column("basket", pa.array([1.0] * 400))
+    objects.write(CLIENTS, parquet(snapshot))
+    with pytest.raises(InvalidData, match=named):
+        judge_of(objects, champion, trained(objects, feature_source(features=features, snapshot_uri=CLIENTS)))
 
 
 def test_features_of_one_name_in_different_feature_sets_are_not_confused(

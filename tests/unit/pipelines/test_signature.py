@@ -1,11 +1,12 @@
 """The signature that a training writes."""
 
+import json
 from typing import Any
 
 import pytest
 
 from homeostat.artifacts.dataset import LABEL, TIME
-from homeostat.artifacts.signature import Datatype
+from homeostat.artifacts.signature import Datatype, Signature
 from homeostat.reconcile.errors import InvalidData
 from homeostat_pipelines.signature import signature_of
 from support import tables
@@ -18,6 +19,20 @@ def keyed(kind: str, **changes: Any) -> Any:
 @pytest.mark.parametrize(("kind", "datatype"), [("Int64", Datatype.INT64), ("String", Datatype.BYTES)])
 def test_it_records_the_type_of_the_entity_s_key(kind: str, datatype: Datatype) -> None:
     assert signature_of(tables.train_input(feature_sets=[keyed(kind)])).entity_type is datatype
+
+
+def test_features_that_callers_send_follow_those_that_are_looked_up() -> None:
+    job = tables.train_input(request_features=[{"name": "basket", "type": "Float64"}])
+    signature = signature_of(job)
+    assert [(i.name, i.feature_set, i.origin) for i in signature.inputs[-2:]] == [
+        ("paperless", "customers", "lookup"),
+        ("basket", "", "request"),
+    ]
+    written = json.loads(signature.model_dump_json(by_alias=True))
+    assert [i.get("origin") for i in written["inputs"]] == [None] * 4 + ["request"], "bundles without any are as before"
+    assert Signature.model_validate(written).sent == {"basket": "FP64"}
+    with pytest.raises(InvalidData, match="feature 'tenure' is in more than one of the featureSets and the request"):
+        signature_of(tables.train_input(request_features=[{"name": "tenure", "type": "Float64"}]))
 
 
 def test_feature_sets_whose_keys_differ_in_type_are_refused_by_name() -> None:

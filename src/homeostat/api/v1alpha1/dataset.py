@@ -6,6 +6,7 @@ from typing import Annotated, Self
 from pydantic import AwareDatetime, ConfigDict, Field, field_validator, model_validator
 
 from homeostat.api.common import SET_LIST, Duration, FieldName, ResourceName, S3Uri, SpecModel, map_list, rule
+from homeostat.api.v1alpha1.featureset import RESERVED_NAMES, Feature
 from homeostat.tasks import UNNAMED
 from homeostat.tasks.binary import BinaryClassification
 from homeostat.tasks.multiclass import MulticlassClassification
@@ -155,8 +156,31 @@ class Holdout(SpecModel):
     percent: Annotated[int, Field(description="Percentage of entities that no version is trained on.", ge=5, le=50)]
 
 
+_FREE_NAMES = "a request feature has a name of its own: not that of a column of the labels, nor " + ", ".join(
+    RESERVED_NAMES
+)
+_PARQUET_ONLY = "requestFeatures are columns of labels in parquet; outcomesOf has none"
+
+
 class Dataset(SpecModel):
     """Training data: labels with features joined as of the time of each label (point-in-time join)."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "x-kubernetes-validations": [
+                rule(
+                    "!has(self.requestFeatures) || self.requestFeatures.all(f, "
+                    f"!(f.name in {list(RESERVED_NAMES)}) && self.labels.all(l, "
+                    "(!has(l.field) || l.field != f.name) && (!has(l.timestampField) || l.timestampField != f.name)))",
+                    _FREE_NAMES,
+                ),
+                rule(
+                    "!has(self.requestFeatures) || size(self.requestFeatures) == 0 || self.labels.all(l, has(l.parquet))",
+                    _PARQUET_ONLY,
+                ),
+            ]
+        }
+    )
 
     target: Annotated[
         Target | None, Field(description="What the model predicts; absent: BinaryClassification of labels 0 and 1.")
@@ -167,6 +191,15 @@ class Dataset(SpecModel):
             description="FeatureSets whose features are joined to the labels.",
             min_length=1,
             max_length=4,
+            json_schema_extra=map_list("name"),
+        ),
+    ]
+    request_features: Annotated[
+        list[Feature],
+        Field(
+            description="Features that are columns of the labels; callers send them with each request, whatever is looked up.",
+            max_length=64,
+            default_factory=list,
             json_schema_extra=map_list("name"),
         ),
     ]
@@ -188,3 +221,12 @@ class Dataset(SpecModel):
     def task(self) -> str:
         """Name of the task of the model."""
         return self.target.task.value if self.target else UNNAMED.name
+
+    @model_validator(mode="after")
+    def _request_features_have_columns(self) -> Self:
+        taken = {*RESERVED_NAMES, *(name for source in self.labels for name in (source.field, source.timestamp_field))}
+        if wrong := next((f.name for f in self.request_features if f.name in taken), None):
+            raise ValueError(f"requestFeatures: {wrong!r} cannot be used: {_FREE_NAMES}; rename the column")
+        if self.request_features and not all(source.parquet for source in self.labels):
+            raise ValueError(_PARQUET_ONLY)
+        return self

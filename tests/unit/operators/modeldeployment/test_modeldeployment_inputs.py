@@ -95,7 +95,15 @@ def test_a_version_past_its_first_step_is_not_held(new_inputs: tuple[str, ...] |
     assert world.turn(25).turn().shares == {"2": 100}
 
 
+def test_with_lookup_a_version_that_needs_a_request_feature_is_held_by_name() -> None:
+    world = serving_one(new_inputs=("basket_value",))
+    world.versions.append("2")
+    entry = world.turns(16).status.history[0]
+    assert (entry.outcome, set(world.served)) == (Outcome.HELD, {"1"})
+    assert entry.message.startswith("Every request needs the input 'basket_value', which version 1 does not have")
+
+
 def test_inputs_that_are_looked_up_hold_nothing_up() -> None:
-    world = serving_one(new_inputs=None)
+    world = serving_one(new_inputs=())
     world.versions.append("2")
     assert world.turns(4).shares == {"1": 75, "2": 25}

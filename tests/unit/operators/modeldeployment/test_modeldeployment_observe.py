@@ -128,9 +128,10 @@ def test_the_champions_feature_sets_are_those_of_its_training_that_are_materiali
     assert names(stable=stable, candidate={**candidate, "gate_passed": True}) == []
 
 
-def served(objects: MemoryObjects, version: str, *names: str) -> dict[str, Any]:
-    """A stored version whose callers send these inputs."""
-    inputs = [{"name": name, "datatype": "FP64", "feature_set": "customers"} for name in names]
+def served(objects: MemoryObjects, version: str, *names: str, sent: tuple[str, ...] = ()) -> dict[str, Any]:
+    """A stored version whose callers send these inputs; with `features: Lookup`, only those in `sent`."""
+    origins = {name: {"origin": "request"} if name in sent else {"feature_set": "customers"} for name in names}
+    inputs = [{"name": name, "datatype": "FP64", **origin} for name, origin in origins.items()]
     signed = Signature.model_validate(
         {"model": "churn.churn", "entity": "customer_id", "feature_sets": ["customers"], "inputs": inputs}
     )
@@ -150,7 +151,10 @@ def test_inputs_that_the_champion_does_not_have_are_read_from_the_signatures_unt
 
     assert read(stable=stable, candidate=candidate) == ("hour", "basket")
     assert read(stable=candidate, candidate={**stable, "gate_passed": True}) == ("age",)
-    assert read("Lookup", stable=stable, candidate=candidate) is None
+    assert read("Lookup", stable=stable, candidate=candidate) == ()
+    later = served(objects, "3", "hour", "tenure", "basket", sent=("hour", "basket"))
+    assert read("Lookup", stable=stable, candidate=later) == ("hour", "basket")
+    assert read("Lookup", stable=later, candidate={**candidate, "gate_passed": True}) == ()
     assert read(stable=stable, candidate={**candidate, "step_start_time": NOW}) is None
     assert (read(stable=stable), read(candidate=candidate)) == (None, None)
     assert read(store=SilentObjects(), stable=stable, candidate=candidate) is None

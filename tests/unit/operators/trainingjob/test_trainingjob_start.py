@@ -194,6 +194,43 @@ def test_a_label_source_that_ends_before_it_begins_is_refused(to: str) -> None:
         )
 
 
+def sending(*features: tuple[str, str], **dataset: Any) -> dict[str, Any]:
+    described = [{"name": name, "type": kind} for name, kind in features]
+    return a_training_job().spec.dataset.model_dump() | {"request_features": described} | dataset
+
+
+def test_a_training_is_given_the_features_that_callers_send() -> None:
+    decided = plan(a_training_job(dataset=sending(("basket", "Float64"), ("hour", "Int64"))), READY, NOW)
+    assert [(feature.name, feature.type) for feature in told(decided).request_features] == [
+        ("basket", "Float64"),
+        ("hour", "Int64"),
+    ]
+
+
+@pytest.mark.parametrize("name", ["tenure", "customer_id"])
+def test_a_feature_that_callers_send_under_a_looked_up_name_is_refused(name: str) -> None:
+    status = plan(a_training_job(dataset=sending((name, "Int64"))), READY, NOW).status
+    assert said(status) == ("False", TrainingJobReason.INVALID_SPEC)
+    assert status.completion is not None
+    assert (
+        f"spec.dataset.requestFeatures: {name!r} is the name of a feature or of the entity of FeatureSet 'customers'"
+        in (status.completion.message)
+    )
+    fewer = sending(("tenure", "Int64"), feature_sets=[{"name": "customers", "features": ["monthly_charges"]}])
+    assert created(plan(a_training_job(dataset=fewer), READY, NOW)) != []
+
+
+@pytest.mark.parametrize("name", ["churned", "predicted_at", "probability", "homeostat_time"])
+def test_a_feature_that_callers_send_is_no_other_column_of_the_labels(name: str) -> None:
+    with pytest.raises(ValueError, match=f"requestFeatures: '{name}' cannot be used"):
+        a_training_job(dataset=sending((name, "Int64"), labels=[a_label_source(timestampField="predicted_at")]))
+
+
+def test_outcomes_have_no_request_features() -> None:
+    with pytest.raises(ValueError, match="requestFeatures are columns of labels in parquet; outcomesOf has none"):
+        a_training_job(dataset=sending(("basket", "Float64"), labels=[{"outcomes_of": "churn"}]))
+
+
 def a_label_source(**fields: Any) -> dict[str, Any]:
     return {"parquet": {"uri": "s3://homeostat/l/"}, "field": "churned", "timestampField": "at", **fields}
 

@@ -45,9 +45,10 @@ def client(recorded: list[Prediction]) -> Callable[..., httpx.AsyncClient]:
         online: dict[str, dict[str, Any]] | None = None,
         entity_type: str | None = None,
         task: str = "BinaryClassification",
+        sent: tuple[str, ...] = (),
         **changes: Any,
     ) -> httpx.AsyncClient:
-        objects, digest = small_model.stored(small_model.files(task, entityType=entity_type))
+        objects, digest = small_model.stored(small_model.files(task, sent, entityType=entity_type))
         model = load(objects, small_model.URI, digest)
         counters = Counters("churn", "churn", "1", model.baseline, model.block.numbers)
         store = None if online is None else KnownCustomers(online)
