@@ -86,6 +86,11 @@ seldon-down: venv ## Remove the operator, its CRD and every SeldonDeployment
 e2e-seldon: platform-ready ## Run the scenario with models served by Seldon Core, its fault tests and the adapter's contract tests
 	@$(TOOLS) -m tools.testing --backend seldon
 
+##@ Other tasks
+.PHONY: e2e-tasks
+e2e-tasks: platform-ready ## Run the scenarios of a number (flights) and of a class (rodents), and their tests
+	@$(TOOLS) -m tools.testing --tasks
+
 ##@ Development
 $(UV):
 	@echo "uv: a virtual environment of its own for the installer"
@@ -197,7 +202,7 @@ fuzz: venv ## Test 2,000 generated sources, labels and requests through the whol
 
 # All checks that a change must pass before it is complete; a new long suite gets its own target, in this list and in
 # the README's. They share one cluster: `test` leaves it up, the targets *-down free what the next one needs.
-ALL_TARGETS := verify test fuzz mutants e2e-kubeflow kubeflow-down e2e-seldon test-seldon-python test-clients demo-down
+ALL_TARGETS := verify test fuzz mutants e2e-kubeflow kubeflow-down e2e-seldon e2e-tasks test-seldon-python test-clients demo-down
 
 .PHONY: mutants
 mutants: venv ## Run mutation tests and list the mutants that survive

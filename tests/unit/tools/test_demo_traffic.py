@@ -1,4 +1,4 @@
-"""Outcomes reach the observer however many are due at once."""
+"""Requests and outcomes of every task; outcomes reach the observer however many are due at once."""
 
 import asyncio
 import heapq
@@ -74,3 +74,23 @@ def test_outcomes_that_become_due_while_others_are_posted_wait_for_their_turn(tm
 
     assert post(traffic, [], one_more) == [1]
     assert len(traffic.due) == 1
+
+
+def test_a_request_has_the_entity_of_the_plan_and_the_outputs_of_any_task_are_kept(tmp_path: Path) -> None:
+    traffic = traffic_with_due_outcomes(tmp_path, 0)
+    traffic.plan.entity, traffic.plan.outcomes = "capture_id", {"capture-1": "PB"}
+    sent: list[object] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        sent.append(json.loads(request.content)["inputs"][0]["name"])
+        outputs = [{"name": "probabilities", "data": [0.2, 0.8]}, {"name": "class", "data": ["PP"]}]
+        return httpx.Response(200, json={"id": "p1", "model_version": "2", "outputs": outputs})
+
+    async def run() -> None:
+        async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as client:
+            await traffic._predict(client, "late", "capture-1")
+
+    asyncio.run(run())
+    assert sent == ["capture_id"]
+    assert traffic.counts.last_outputs == {"probabilities": [0.2, 0.8], "class": ["PP"]}
+    assert [outcome for _, _, outcome in traffic.due] == ["PB"]
