@@ -10,6 +10,11 @@ from homeostat.views.monitors import SignalView
 WIDTH, HEIGHT, MARGIN = 240.0, 48.0, 6.0
 
 
+def number(value: float) -> str:
+    """A figure of any unit: four significant digits, and whole ones from ten thousand on, with thousands apart."""
+    return f"{value:,.0f}" if 1e4 <= abs(value) < 1e15 else f"{value:.4g}"
+
+
 def _scaled(value: float, low: float, high: float, length: float = WIDTH) -> float:
     share = 0.5 if high == low else (value - low) / (high - low)
     return round(MARGIN + min(1.0, max(0.0, share)) * (length - 2 * MARGIN), 1)
@@ -34,7 +39,7 @@ def bullet(signal: SignalView) -> Markup:
         parts.append(Markup('<line class="interval" x1="{}" x2="{}" y1="24" y2="24"/>').format(left, right))
     parts.append(Markup('<line class="bound" x1="{0}" x2="{0}" y1="12" y2="36"/>').format(bound))
     parts.append(Markup('<circle class="value {}" cx="{}" cy="24" r="6"/>').format(signal.tone, x))
-    label = f"{signal.name} is {signal.value:g}; it breaches {signal.operator} {signal.threshold:g}"
+    label = f"{signal.name} is {number(signal.value)}; it breaches {signal.operator} {number(signal.threshold)}"
     return _svg(parts, label, HEIGHT)
 
 
@@ -56,7 +61,7 @@ def sparkline(values: Sequence[float], threshold: float) -> Markup:
         Markup('<polyline class="spark" points="{}"/>').format(points),
         Markup('<circle class="last" cx="{}" cy="{}" r="3"/>').format(WIDTH - MARGIN, y(values[-1])),
     ]
-    return _svg(parts, f"the last {len(values)} windows, newest {values[-1]:g}", HEIGHT)
+    return _svg(parts, f"the last {len(values)} windows, newest {number(values[-1])}", HEIGHT)
 
 
 def difference(metric: MetricComparison) -> Markup:
@@ -72,7 +77,7 @@ def difference(metric: MetricComparison) -> Markup:
         Markup('<line class="interval {}" x1="{}" x2="{}" y1="12" y2="12"/>').format(tone, left, right),
         Markup('<circle class="value {}" cx="{}" cy="12" r="5"/>').format(tone, x),
     ]
-    return _svg(parts, f"{metric.name}: difference {value:g}, from {lower:g} to {upper:g}", 24.0)
+    return _svg(parts, f"{metric.name}: difference {number(value)}, from {number(lower)} to {number(upper)}", 24.0)
 
 
 def _svg(parts: Sequence[Markup], label: str, height: float) -> Markup:

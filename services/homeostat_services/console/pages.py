@@ -28,6 +28,7 @@ TEMPLATES = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
+TEMPLATES.filters["number"] = charts.number
 
 
 class CrossSite(Refused):

@@ -41,8 +41,10 @@ class SignalView:
     operator: str
     threshold: float
     message: str
+    metric: str = ""
+    """Metric that value and bounds are of, with type Performance."""
     feature: str = ""
-    """Feature that value and bounds are of."""
+    """Feature that they are of, with type DataDrift."""
     value: float | None = None
     lower: float | None = None
     upper: float | None = None
@@ -106,6 +108,7 @@ def _signal(o: Monitor, signal: Signal, status: SignalStatus | None, windows: Wi
         operator="above" if signal.threshold.operator is Operator.GREATER_THAN else "below",
         threshold=float(signal.threshold.value),
         message="The first window has not been evaluated yet.",
+        metric=signal.metric or "",
     )
     if status is None:
         return view

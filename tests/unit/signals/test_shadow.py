@@ -1,8 +1,12 @@
 """Mirrored predictions are compared one by one, and the comparison is told in a sentence."""
 
+import numpy as np
 import pytest
 
-from homeostat.signals.shadow import NEWEST, ShadowComparison, compare
+from homeostat.signals.shadow import NEWEST, Answered, ShadowComparison, compare, compare_all
+from homeostat.tasks import UNNAMED
+from homeostat.tasks.multiclass import MulticlassClassification
+from homeostat.tasks.regression import Regression
 
 PAIRS = [(0.75, 0.5), (0.25, 0.5), (0.5, 0.25), (0.125, 0.375), (0.5, 0.5)]
 
@@ -44,6 +48,37 @@ def test_the_sentence_gives_mean_spread_and_disagreement(
         f"On {len(pairs)} mirrored requests its scores are {difference} on average than those returned to callers "
         f"(mean absolute difference {absolute}, largest {largest}); {disagree} fall on the other side of 0.5."
     )
+
+
+def test_numbers_are_compared_in_their_own_unit_and_lead_to_no_decision() -> None:
+    found = compare(9, [(1500.0, 1000.0), (900.0, 1000.0)], Regression(1000.0, 50.0))
+    assert (found.difference_sum, found.absolute_difference_sum, found.disagreements) == (400.0, 600.0, 0)
+    assert found.sentence() == (
+        "On 2 mirrored requests its predictions are 200.0000 higher on average than those returned to callers "
+        "(mean absolute difference 300.0000, largest 500.0000)."
+    )
+
+
+def test_classes_are_compared_by_their_probabilities_and_by_the_most_probable_one() -> None:
+    pairs = [((0.5, 0.25, 0.25), (0.25, 0.5, 0.25)), ((0.5, 0.5, 0.0), (0.5, 0.25, 0.25))]
+    found = compare(9, pairs, MulticlassClassification(("a", "b", "c")))
+    assert (found.difference_sum, found.absolute_difference_sum, found.max_absolute_difference) == (0.0, 0.5, 0.25)
+    assert found.sentence() == (
+        "On 2 mirrored requests its probabilities differ by 0.250 on average from those returned to callers "
+        "(half the sum over the classes, largest 0.250); 50.0% have another most probable class."
+    )
+
+
+def test_a_class_that_one_of_two_versions_does_not_know_has_the_probability_0_there() -> None:
+    new, old = MulticlassClassification(("a", "b")), MulticlassClassification(("a", "c"))
+    groups = [
+        Answered(old, np.array([[0.25, 0.75]]), np.array([[0.25, 0.75]])),
+        Answered(new, np.array([[1.0, 0.0]]), np.array([[1.0, 0.0]])),
+        Answered(UNNAMED, np.array([[0.5, 0.5]]), np.array([0.5])),
+    ]
+    found = compare_all(4, new, groups)
+    assert (found.mirrored, found.compared, found.disagreements) == (4, 2, 1)
+    assert (found.absolute_difference_sum, found.max_absolute_difference) == (0.75, 0.75)
 
 
 def test_the_newest_twenty_thousand_are_compared() -> None:

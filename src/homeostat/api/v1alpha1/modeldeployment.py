@@ -190,11 +190,17 @@ class ShadowRecord(StatusModel):
     compared_predictions: Annotated[
         int, Field(description="Mirrored predictions compared with the one returned to the caller.", ge=0)
     ]
-    mean_difference: Annotated[Decimal, Field(description="Mean of the candidate's score minus the returned score.")]
-    mean_absolute_difference: Annotated[Decimal, Field(description="Mean of the absolute differences.")]
+    mean_difference: Annotated[
+        Decimal, Field(description="Mean of the candidate's prediction minus the returned one; 0 for classes.")
+    ]
+    mean_absolute_difference: Annotated[
+        Decimal,
+        Field(description="Mean of the absolute differences; of classes, of half the sum over their probabilities."),
+    ]
     max_absolute_difference: Annotated[Decimal, Field(description="Largest absolute difference.")]
     disagreements: Annotated[
-        int, Field(description="Compared predictions whose scores lie on different sides of 0.5.", ge=0)
+        int,
+        Field(description="Compared predictions on different sides of 0.5, or with another most probable class.", ge=0),
     ]
     message: Annotated[Message, Field(description="The comparison in words.")] = ""
 

@@ -9,7 +9,7 @@ from homeostat.api.v1alpha1.monitor import Monitor
 from homeostat.api.v1alpha1.signals import Signal
 from homeostat.artifacts.outcomes import LabelGain
 from homeostat.enums import SignalState
-from homeostat.signals import Baseline, Window
+from homeostat.signals import Baseline, FeatureKind, Window, fit
 from homeostat.tasks import AnyCohort
 from homeostat.tasks.binary import BinaryClassification, BinaryMetric
 from homeostat.testing.builders import a_monitor
@@ -61,6 +61,16 @@ def test_predictions_that_are_distributed_otherwise_than_in_training_drift_and_n
     still = predicted(EVEN)
     assert (still.state, still.feature) == (SignalState.WITHIN_BOUNDS, "")
     assert still.sentence.startswith("no output drifted: score has an excess PSI of")
+
+
+def test_predicted_classes_drift_where_one_becomes_more_frequent_or_is_none_that_was_predicted_in_training() -> None:
+    kinds = {"internet": FeatureKind.CATEGORICAL}
+    classes = fit({"internet": ["dsl"] * 4000}, kinds, scores=["basic", "family"] * 2000)
+    assert predicted({"basic": 30.0, "family": 30.0}, classes).state is SignalState.WITHIN_BOUNDS
+    assert predicted({"basic": 50.0, "family": 10.0}, classes).state is SignalState.BREACHED
+    new = predicted({"basic": 20.0, "family": 20.0, "__unseen__": 20.0}, classes)
+    assert new.state is SignalState.BREACHED
+    assert "33.3% of values are unseen in training" in new.sentence
 
 
 def test_predictions_beyond_those_of_training_drift() -> None:

@@ -15,6 +15,7 @@ from homeostat.views.model_deployments import ShareView
 from homeostat.views.overview import overview
 from homeostat.views.snapshot import Snapshot
 from homeostat_services.access import Caller
+from homeostat_services.console import charts
 from homeostat_services.console.pages import Viewer, render_sections
 from homeostat_services.console.trigger import TrainingRequest, training_job
 
@@ -107,6 +108,34 @@ def test_a_drift_signal_shows_whose_figures_it_has_and_which_features_cannot_be_
     assert "<dt>age</dt><dd>it has no &lt;values&gt; in training; effective sample 1,640</dd>" in html
     drift["unjudgedFeatures"] *= 2
     assert overview(snapshot, "churn", ALL).signals[0].state == "Within bounds, 2 features not judged"
+
+
+def test_a_performance_signal_shows_its_metric_and_figures_in_the_unit_of_the_label(snapshot: Snapshot) -> None:
+    monitor = snapshot.objects["monitors"][0]
+    spec, status = monitor["spec"]["signals"][1], monitor["status"]["signals"][1]
+    spec |= {"metric": "rmse", "threshold": {"operator": "GreaterThan", "value": "1250000"}}
+    status |= {"value": "1304567.8912", "lower": "0.000012", "upper": "2000.5000"}
+    page = overview(snapshot, "churn", ALL)
+    assert (page.signals[1].metric, page.signals[1].feature) == ("rmse", "")
+    html = render_sections(page, None)["signals"]
+    assert "<strong>1,304,568</strong>" in html
+    assert "rmse · breach above 1,250,000 · 95 % from 1.2e-05 to 2000" in html
+    assert "logloss is 1,304,568; it breaches above 1,250,000" in html
+
+
+@pytest.mark.parametrize(
+    ("figure", "shown"),
+    [
+        (0.0, "0"),
+        (-0.12345, "-0.1235"),
+        (9999.4, "9999"),
+        (10000.0, "10,000"),
+        (-123456.7, "-123,457"),
+        (1e16, "1e+16"),
+    ],
+)
+def test_a_figure_has_four_digits_or_is_whole(figure: float, shown: str) -> None:
+    assert charts.number(figure) == shown
 
 
 @pytest.mark.parametrize(
