@@ -123,13 +123,19 @@ def _warn(train: Rows, signature: Signature, warnings: DataWarnings) -> None:
                 train.num_rows,
             )
         elif each.datatype in {Datatype.INT64, Datatype.FP64}:
-            values, distinguishable = distinct(column.to_numpy())
-            if values - distinguishable > MERGED_SHARE * values:
-                warnings.add(
-                    f"Feature {each.name!r} has {values:,} different values, of which a model, which computes in single "
-                    "precision, can tell apart only {count}; subtract an offset or divide it.",
-                    distinguishable,
-                )
+            _warn_of_merged(f"Feature {each.name!r} has", column, warnings)
+    if signature.predicts.label_type is LabelType.NUMBER:
+        _warn_of_merged("The label has", train.column(LABEL), warnings)
+
+
+def _warn_of_merged(subject: str, numbers: pa.ChunkedArray, warnings: DataWarnings) -> None:
+    values, distinguishable = distinct(numbers.to_numpy())
+    if values - distinguishable > MERGED_SHARE * values:
+        warnings.add(
+            f"{subject} {values:,} different values, of which a model, which computes in single precision, can tell apart only "
+            "{count}; subtract an offset or divide it.",
+            distinguishable,
+        )
 
 
 def read(objects: ObjectStore, stored: BundleRef, name: str) -> pa.Table:

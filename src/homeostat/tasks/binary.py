@@ -242,11 +242,6 @@ class BinaryClassification:
         """See Task."""
         return outputs
 
-    def wrong_label(self, labels: Labels) -> int | None:
-        """See Task."""
-        wrong = np.flatnonzero((labels != 0) & (labels != 1))
-        return int(wrong[0]) if wrong.size else None
-
     def unlearnable(self, labels: Labels) -> str:
         """See Task."""
         classes = np.unique(labels)

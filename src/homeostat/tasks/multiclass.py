@@ -245,13 +245,6 @@ class MulticlassClassification:
         given[:, [self.classes.index(name) for name in of.classes]] = outputs
         return given
 
-    def wrong_label(self, labels: Labels) -> int | None:
-        """See Task."""
-        for row, label in enumerate(labels.tolist()):
-            if isinstance(label, bool) or not isinstance(label, str | int) or label == "":
-                return row
-        return None
-
     def unlearnable(self, labels: Labels) -> str:
         """See Task."""
         classes = {str(label) for label in labels.tolist()}

@@ -189,10 +189,6 @@ class Task(Protocol):
         """Outputs of a model of the task `of`, which this one was joined from, as outputs of this one."""
         ...
 
-    def wrong_label(self, labels: Labels) -> int | None:
-        """Index of the first value that is no label; None where all are."""
-        ...
-
     def unlearnable(self, labels: Labels) -> str:
         """Why nothing can be learnt from, or judged on, these labels, after "all N rows"; empty where something can."""
         ...

@@ -271,11 +271,6 @@ class Regression:
         """See Task."""
         return outputs
 
-    def wrong_label(self, labels: Labels) -> int | None:
-        """See Task."""
-        wrong = np.flatnonzero(~np.isfinite(np.asarray(labels, dtype=np.float64)))
-        return int(wrong[0]) if wrong.size else None
-
     def unlearnable(self, labels: Labels) -> str:
         """See Task."""
         values = np.unique(labels)

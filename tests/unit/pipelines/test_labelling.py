@@ -193,6 +193,14 @@ def test_labels_that_are_all_the_same_make_no_dataset(task: str, value: object, 
         dataset.build(job(task), store_of([value] * 400))
 
 
+def test_numbers_that_a_model_cannot_tell_apart_are_named() -> None:
+    (warning,) = dataset.build(job("Regression"), store_of([1e9 + i % 40 for i in range(400)])).warnings
+    assert warning == (
+        "The label has 40 different values, of which a model, which computes in single precision, can tell apart only 2; "
+        "subtract an offset or divide it."
+    )
+
+
 def test_more_classes_than_a_model_can_have_make_no_dataset() -> None:
     with pytest.raises(
         InvalidData, match=r"the training part cannot be used: labels have 1,\d\d\d classes, at most 1,000"

@@ -4,7 +4,6 @@ import json
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from homeostat import tasks
 from homeostat.api.v1alpha1.dataset import TaskName
@@ -118,14 +117,6 @@ def test_an_example_has_one_number_or_one_for_each_class_and_the_name_of_older_b
     read = artifact.examples({artifact.EXAMPLES: listed})
     assert [example.output for example in read] == [12.5, [0.2, 0.8], 0.3]
     assert "output" in read[2].model_dump()
-
-
-@pytest.mark.parametrize(
-    ("labels", "wrong"), [([0, 1, 1], None), ([True, False], None), ([0, 2, 3], 1), ([-1], 0), ([1, 0, 7], 2)]
-)
-def test_labels_of_a_binary_classifier_are_0_and_1(labels: list[int], wrong: int | None) -> None:
-    values: NDArray[np.generic] = np.array(labels)
-    assert tasks.UNNAMED.wrong_label(values) == wrong
 
 
 def test_one_class_teaches_a_binary_classifier_nothing() -> None:
