@@ -46,7 +46,7 @@ class Labelling:
             InvalidData: There are more than two texts, or none is the positive one.
         """
         texts = [table for table in tables if pa.types.is_string(table.schema.field(LABEL).type)]
-        if not self.positive or not texts:
+        if not self.positive:
             return list(tables)
         found = sorted({text for table in texts for text in pc.unique(table.column(LABEL)).to_pylist()})
         listed = ", ".join(map(repr, found[:_NAMED])) + (", …" if len(found) > _NAMED else "")

@@ -137,6 +137,17 @@ def test_a_third_text_is_refused_with_all_that_there_are() -> None:
         read(YES, labelled(["No", "Yes", "Perhaps"]))
 
 
+@pytest.mark.parametrize(("others", "end"), [("012345678", "'8', 'Yes'"), ("0123456789", "'9', …")])
+def test_of_many_texts_the_first_ten_are_listed(others: str, end: str) -> None:
+    with pytest.raises(InvalidData, match=rf"labels have {len(others) + 1} texts \('0', '1', .*{end}\), and a binary"):
+        read(YES, labelled([*others, "Yes"]))
+
+
+def test_outcomes_alone_are_labels_also_where_a_file_of_texts_has_none_yet() -> None:
+    nothing = labelled(pa.array([None], pa.string()))
+    assert read(YES, nothing, outcomes=exported([1, 0]))[0] == [1, 0]
+
+
 def test_a_positive_text_that_no_label_has_is_refused_with_those_that_there_are() -> None:
     with pytest.raises(InvalidData, match=r"no label is 'Yes'; there are 'no', 'yes'; correct spec.dataset.target.pos"):
         read(YES, labelled(["no", "yes"]))
