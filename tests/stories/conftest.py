@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from support.platform.fixtures import the_platform, the_watch  # noqa: F401 - fixtures, by their names
+from support.platform.fixtures import the_platform  # noqa: F401 - a fixture, by its name
 from tools.demo.release import Platform
 from tools.demo.scenario import Scenario
 from tools.demo.scenarios import SCENARIOS

@@ -64,10 +64,10 @@ def test_minutes_in_the_air_are_predicted_for_flights_that_no_training_has_seen(
 ) -> None:
     late = flights.scenario.late.sample(SAMPLE, random_state=1)
     errors = [
-        float(predict(flights, entity)["prediction"][0]) - minutes
+        abs(float(predict(flights, entity)["prediction"][0]) - minutes)
         for entity, minutes in zip(flights.scenario.entities(late), late["air_time"], strict=True)
     ]
-    assert float(np.sqrt(np.mean(np.square(errors)))) < 16, errors
+    assert np.mean(errors) < 12, errors
 
 
 def test_the_species_that_the_first_training_had_not_seen_is_recognised(rodents: Finished, predict: Predict) -> None:
