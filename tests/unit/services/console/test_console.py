@@ -325,6 +325,13 @@ def test_a_card_shows_what_a_training_left_out(snapshot: Snapshot) -> None:
     assert "is not trained on: its values are missing in all 3,102 rows." in text
 
 
+def test_a_card_shows_the_task_of_a_training_that_names_one(snapshot: Snapshot) -> None:
+    snapshot.objects["trainingjobs"][0]["spec"]["dataset"]["target"] = {"task": "Regression"}
+    named, other = next(s for s in overview(snapshot, "churn", ALL).stages if s.plural == "trainingjobs").cards
+    facts = {card.name: dict(card.facts).get("Task") for card in (named, other)}
+    assert facts == {"churn-first": "Regression", "churn-retrain-1": None}
+
+
 def spoiled(snapshot: Snapshot) -> None:
     snapshot.objects["trainingjobs"][0]["spec"]["dataset"]["window"] = {"last": "0s"}
     snapshot.objects["monitors"].append(deepcopy(snapshot.objects["monitors"][0]))
