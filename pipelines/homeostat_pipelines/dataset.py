@@ -27,7 +27,7 @@ from homeostat_pipelines.data_warnings import NAME_LIMIT, NAMED, DataWarnings
 from homeostat_pipelines.join import join
 from homeostat_pipelines.labelling import Labelling
 from homeostat_pipelines.pieces import Rows
-from homeostat_pipelines.signature import signature_of
+from homeostat_pipelines.signature import entities_of, signature_of
 
 LEAST_TRAIN, LEAST_HOLDOUT = 50, 10
 """Fewer rows than these make no model, and no judgement of one."""
@@ -57,15 +57,16 @@ def build(job: TrainInput, objects: ObjectStore) -> StoredDataset:
     since = labels.window_start(job.window_seconds, datetime.now(UTC))
     warnings = DataWarnings()
     labelling = Labelling.of(job)
+    entity, *others = entities_of(job)
     labelled = labels.union(
         objects,
         job.labels,
-        job.feature_sets[0].entities[0],
+        entity,
         warnings,
         since,
         labelling,
         job.rows_per_entity,
-        job.request_features,
+        [*others, *job.request_features],
     )
 
     family = families.named(job.parameters)

@@ -122,12 +122,14 @@ def _with_features(
 ) -> pa.Table:
     """The holdout with the champion's features of FeatureSets that the dataset was not made of, as known at each label."""
     origins = {i.name: i.feature_set for i in challenger.inputs}
-    keys = holdout.column(challenger.entity)
     for source in sources:
         (entity,) = source.entities
         needed = {i.name for i in champion.inputs if i.feature_set == source.name != origins.get(i.name)}
         features = [feature for feature in source.features if feature.name in needed]
-        if not features or ARROW[entity.type.value] != keys.type or entity.name != challenger.entity:
+        if not features or entity.name not in challenger.keyed.values():
+            continue
+        keys = holdout.column(entity.name)
+        if ARROW[entity.type.value] != keys.type:
             continue
         joined = features_at(objects, source.model_copy(update={"features": features}), keys, holdout.column(TIME))
         for name, column in joined.items():
@@ -171,6 +173,11 @@ def _unseen(holdout: pa.Table, models: list[_Model]) -> pa.Table:
     rows = holdout
     for each in models:
         of, percent = each.signature, each.signature.holdout_percent
+        if percent is not None and of.entity not in rows.column_names:
+            raise InvalidData(
+                f"the entity {of.entity!r} by which a version was held out is not in the dataset, so that nothing tells which rows "
+                "it has seen; train on a FeatureSet of this entity, or serve the new version by a ModelDeployment of its own"
+            )
         if percent is not None:
             _, rows = dataset.split(rows, of.model, of.entity, percent)
     if rows.num_rows < min(dataset.LEAST_HOLDOUT, holdout.num_rows):

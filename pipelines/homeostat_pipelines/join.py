@@ -39,7 +39,7 @@ def join(
     Args:
         objects: Where the snapshots lie.
         sources: FeatureSets, with the names and the time that they are read under.
-        labels: Entity, TIME, LABEL, and features that callers send.
+        labels: Key of each entity, TIME, LABEL, and features that callers send.
         warnings: Receives what is left out.
         admit: Is called with the greatest number of rows that the answer can have, before any feature is read.
 

@@ -33,9 +33,9 @@ def union(
     since: datetime | None = None,
     labelling: Labelling = Labelling(),  # noqa: B008 - immutable
     taken: RowsPerEntity = RowsPerEntity.NEWEST,
-    features: Sequence[Feature] = (),
+    further: Sequence[Entity | Feature] = (),
 ) -> pa.Table:
-    """Rows (entity, TIME, LABEL, features), sorted by entity and time: one per entity, or one per entity and time.
+    """Rows (entity, TIME, LABEL, further), sorted by entity and time: one per entity, or one per entity and time.
 
     Args:
         objects: Where the sources lie.
@@ -45,12 +45,12 @@ def union(
         since: Labels of earlier predictions are left out.
         labelling: What the labels are.
         taken: Which labels of an entity.
-        features: Columns of the sources that are features.
+        further: Columns of the sources that are keys of other entities, or features.
 
     Raises:
         InvalidData: A label is none of the task, or there is no label at all.
     """
-    tables = [_source(objects, source, entity, labelling, warnings, features) for source in sources]
+    tables = [_source(objects, source, entity, labelling, warnings, further) for source in sources]
     table = pa.concat_tables(labelling.conformed(tables))
     if since is not None:
         table = table.filter(pc.greater_equal(table.column(TIME), pa.scalar(since, TIMES)))
@@ -91,7 +91,7 @@ def _source(
     entity: Entity,
     labelling: Labelling,
     warnings: DataWarnings,
-    features: Sequence[Feature],
+    further: Sequence[Entity | Feature],
 ) -> pa.Table:
     uris = columns.parquet_uris(objects, source.uri)
     if not uris and source.uri.endswith(".parquet"):
@@ -111,15 +111,16 @@ def _source(
             f"labels in {source.uri} need three columns for entity, time and label, not {source.entity_field}, "
             f"{source.timestamp_field}, {source.field}; correct spec.dataset.labels"
         )
-    sent = {feature.name: feature.type for feature in features}
-    if taken := sent.keys() & wanted.keys():
+    others: dict[str, FeatureType | EntityType | ColumnType] = {each.name: each.type for each in further}
+    if taken := others.keys() & wanted.keys():
         raise InvalidData(
-            f"column {min(taken)!r} of {source.uri} is entity, time or label, and not one of spec.dataset.requestFeatures as "
-            "well; name another column"
+            f"column {min(taken)!r} of {source.uri} is entity, time or label, and not another entity or one of "
+            "spec.dataset.requestFeatures as well; name another column"
         )
-    table = columns.read(objects, uris, wanted | sent, warnings)
-    table = _within(table.rename_columns([entity.name, TIME, LABEL, *sent]), source)
-    complete = table.filter(_complete(table.select([entity.name, TIME, LABEL])))
+    table = columns.read(objects, uris, wanted | others, warnings)
+    table = _within(table.rename_columns([entity.name, TIME, LABEL, *others]), source)
+    keys = [each.name for each in further if isinstance(each, Entity)]
+    complete = table.filter(_complete(table.select([entity.name, TIME, LABEL, *keys])))
     text = f"Labels in {source.uri} left out because entity, time or value is missing: {{count}}."
     warnings.add(text, table.num_rows - complete.num_rows)
     if exported and entity.type is EntityType.INT64:

@@ -10,9 +10,9 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from homeostat import tasks
-from homeostat.api.v1alpha1.featureset import EntityType, FeatureType
+from homeostat.api.v1alpha1.featureset import Entity, EntityType, FeatureType
 from homeostat.artifacts.dataset import LABEL, TIME
-from homeostat.artifacts.signature import Datatype, ModelInput, ModelOutput, Origin, Signature
+from homeostat.artifacts.signature import Datatype, EntityKey, ModelInput, ModelOutput, Origin, Signature
 from homeostat.reconcile.errors import InvalidData
 from homeostat.runs import TrainInput
 from homeostat.values import NO_TEXT, single
@@ -30,18 +30,40 @@ ENTITY_DATATYPES: dict[EntityType, Literal[Datatype.BYTES, Datatype.INT64]] = {
 }
 
 
+def entities_of(job: TrainInput) -> list[Entity]:
+    """The entities of a training's FeatureSets, the one that rows are counted and held out by first.
+
+    Raises:
+        InvalidData: One has two types.
+    """
+    entities: dict[str, Entity] = {}
+    for source in job.feature_sets:
+        (entity,) = source.entities
+        if (known := entities.setdefault(entity.name, entity)) != entity:
+            raise InvalidData(
+                f"entity {entity.name!r} is {known.type} in one of the featureSets and {entity.type} in {source.name}; train on "
+                "sets whose keys of one name are of one type"
+            )
+    return [*entities.values()]
+
+
+def _further(job: TrainInput, entities: Sequence[Entity]) -> tuple[EntityKey, ...]:
+    def sets(entity: Entity) -> tuple[str, ...]:
+        return tuple(source.name for source in job.feature_sets if source.entities[0].name == entity.name)
+
+    return tuple(
+        EntityKey(name=each.name, datatype=ENTITY_DATATYPES[each.type], feature_sets=sets(each)) for each in entities
+    )
+
+
 def signature_of(job: TrainInput) -> Signature:
     """The signature of the model that a training makes: every feature of its FeatureSets, in order, then those that callers send.
 
     Raises:
-        InvalidData: FeatureSets differ in their entity, features share a name, or a feature has the name of a column
+        InvalidData: An entity has two types, features share a name, or a feature has the name of an entity, of a column
             that every dataset has, or of the output.
     """
-    entities = {(source.entities[0].name, source.entities[0].type) for source in job.feature_sets}
-    if len(entities) > 1:
-        listed = ", ".join(f"{name} ({kind})" for name, kind in sorted(entities))
-        raise InvalidData(f"featureSets have different entities ({listed}); train on sets of one entity")
-    entity, entity_type = entities.pop()
+    entity, *others = entities = entities_of(job)
     inputs = [
         ModelInput(name=feature.name, datatype=DATATYPES[feature.type], feature_set=source.name)
         for source in job.feature_sets
@@ -52,21 +74,22 @@ def signature_of(job: TrainInput) -> Signature:
         for feature in job.request_features
     ]
     predicts = tasks.made(job.task)
-    names = [i.name for i in inputs]
+    names, keys = [i.name for i in inputs], {each.name for each in entities}
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise InvalidData(
             f"feature {twice!r} is in more than one of the featureSets and the requestFeatures; rename it in one of them"
         )
-    if taken := next((name for name in names if name in {entity, TIME, LABEL, predicts.output}), None):
+    if taken := next((name for name in names if name in {*keys, TIME, LABEL, predicts.output}), None):
         raise InvalidData(
-            f"feature {taken!r} has the name of the entity, of a column of every dataset or of the model's output; rename it"
+            f"feature {taken!r} has the name of an entity, of a column of every dataset or of the model's output; rename it"
         )
     return Signature(
         model=f"{job.namespace}.{job.model}",
         task=predicts.name,
         output=ModelOutput(name=predicts.output),
-        entity=entity,
-        entity_type=ENTITY_DATATYPES[entity_type],
+        entity=entity.name,
+        entity_type=ENTITY_DATATYPES[entity.type],
+        others=_further(job, others),
         feature_sets=tuple(source.name for source in job.feature_sets),
         inputs=tuple(inputs),
         positive=job.labels[0].field,

@@ -133,7 +133,9 @@ def _new_inputs(resource: ModelDeployment, clients: Clients) -> tuple[str, ...] 
 def _inputs(clients: Clients, version: ServedVersion, mode: FeatureMode) -> list[str]:
     """Names of the inputs that callers of a version send."""
     signed = signature(fetch(clients.objects, BundleRef(uri=version.uri, digest=version.digest), [SIGNATURE]))
-    return [*(signed.sent if mode is FeatureMode.LOOKUP else signed.datatypes)]
+    if mode is FeatureMode.REQUEST:
+        return [*signed.datatypes]
+    return [*(each.name for each in signed.others), *signed.sent]
 
 
 def _champion_sources(

@@ -56,17 +56,24 @@ def given_parameters(resource: TrainingJob) -> dict[str, str]:
     return {parameter.name: parameter.value for parameter in resource.spec.pipeline.parameters}
 
 
-def entity_of(sets: list[FeatureSet]) -> str:
-    """The one entity of the FeatureSets that are joined.
+def entities_of(sources: list[FeatureSource]) -> list[str]:
+    """The entities of the FeatureSets that are joined, that of the first before the others.
 
     Raises:
-        InvalidSpec: They differ.
+        InvalidSpec: One has two types, or is a feature as well.
     """
-    entities = {feature_set.metadata.name: feature_set.spec.entities[0] for feature_set in sets}
-    if len(set(entities.values())) > 1:
+    entities = {source.name: source.entities[0] for source in sources}
+    names = list(dict.fromkeys(entity.name for entity in entities.values()))
+    if len(set(entities.values())) > len(names):
         listing = ", ".join(f"{name} has {entity.name} ({entity.type})" for name, entity in entities.items())
-        raise InvalidSpec(f"spec.dataset.featureSets cannot be joined: {listing}; use FeatureSets of one entity")
-    return next(iter(entities.values())).name
+        raise InvalidSpec(f"spec.dataset.featureSets cannot be joined: {listing}; a key of one name has one type")
+    wrong = next(((s.name, f.name) for s in sources for f in s.features if f.name in names), None)
+    if wrong is not None:
+        raise InvalidSpec(
+            f"spec.dataset.featureSets: feature {wrong[1]!r} of FeatureSet {wrong[0]!r} has the name of the entity of another; "
+            "leave it out of features, or rename it"
+        )
+    return names
 
 
 def train_input(
@@ -74,16 +81,16 @@ def train_input(
 ) -> TrainInput:
     """What an attempt is told."""
     meta, spec, bucket = resource.metadata, resource.spec, observed.bucket
-    entity = entity_of(sets)
     by_name = {feature_set.metadata.name: feature_set for feature_set in sets}
     sources = [_selected(reference, by_name[reference.name]) for reference in spec.dataset.feature_sets]
+    entities = entities_of(sources)
     window = spec.dataset.window
     return TrainInput(
         namespace=meta.namespace,
         model=spec.output.model,
         feature_sets=sources,
         request_features=_sent(spec.dataset.request_features, sources),
-        labels=[_labels(source, entity, meta.namespace, bucket) for source in spec.dataset.labels],
+        labels=[_labels(source, entities, meta.namespace, bucket) for source in spec.dataset.labels],
         rows_per_entity=spec.dataset.rows_per_entity,
         task=spec.dataset.task,
         positive=(spec.dataset.target.positive or "") if spec.dataset.target else "",
@@ -136,20 +143,25 @@ def _names(source: FeatureSource) -> list[str]:
     return [*(entity.name for entity in source.entities), *(feature.name for feature in source.features)]
 
 
-def _labels(source: LabelSource, entity: str, namespace: str, bucket: str) -> LabelInput:
+def _labels(source: LabelSource, entities: list[str], namespace: str, bucket: str) -> LabelInput:
     window = {"since": source.since, "until": source.until}
     if source.parquet is not None and source.field is not None and source.timestamp_field is not None:
-        if entity in {source.field, source.timestamp_field}:
+        if taken := {*entities} & {source.field, source.timestamp_field}:
             raise InvalidSpec(
-                f"spec.dataset.labels: {entity!r} is the entity of the FeatureSets, and not the label or its time as well; "
+                f"spec.dataset.labels: {min(taken)!r} is an entity of the FeatureSets, and not the label or its time as well; "
                 "name another column"
             )
         return LabelInput(
             uri=source.parquet.uri,
-            entity_field=entity,
+            entity_field=entities[0],
             field=source.field,
             timestamp_field=source.timestamp_field,
             **window,
+        )
+    if len(entities) > 1:
+        raise InvalidSpec(
+            f"spec.dataset.labels: outcomes of {source.outcomes_of!r} name the entity {entities[0]!r} alone, and the FeatureSets "
+            f"have {', '.join(entities)}; use labels in parquet, which hold each key"
         )
     return LabelInput(
         uri=layout.outcomes_prefix(bucket, namespace, str(source.outcomes_of)),

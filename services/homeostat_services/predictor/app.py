@@ -172,14 +172,16 @@ class Application:
         predictor = self._predictor
         settings, signature = predictor.settings, predictor.model.signature
         key = signature.entity_type or Datatype.BYTES
-        entity = {"name": predictor.entity_field, "datatype": key, "shape": [-1]}
+        keys = {predictor.entity_field: key}
+        if settings.features is FeatureMode.LOOKUP:
+            keys |= {each.name: each.datatype for each in signature.others}
         sent = signature.sent if settings.features is FeatureMode.LOOKUP else signature.datatypes
-        features = [{"name": name, "datatype": datatype, "shape": [-1]} for name, datatype in sent.items()]
+        inputs = [{"name": name, "datatype": datatype, "shape": [-1]} for name, datatype in (keys | sent).items()]
         return {
             "name": settings.deployment,
             "versions": [settings.version],
             "platform": "onnxruntime_onnx",
-            "inputs": [entity, *features],
+            "inputs": inputs,
             "outputs": predictor.model.outputs.described(),
             "parameters": {
                 "model": signature.model,

@@ -98,7 +98,8 @@ decode = decoder(InferRequest, "an Open Inference Protocol request")
 
 def accepted_datatypes(signature: Signature, entity_field: str) -> dict[str, tuple[str, ...]]:
     """Datatypes that a request may give, by the name of the tensor."""
-    return {entity_field: _ENTITY} | {i.name: ACCEPTED[i.datatype] for i in signature.inputs}
+    keys = dict.fromkeys([entity_field, *(each.name for each in signature.others)], _ENTITY)
+    return keys | {i.name: ACCEPTED[i.datatype] for i in signature.inputs}
 
 
 def table(request: InferRequest, content: memoryview, accepted: Mapping[str, tuple[str, ...]]) -> Table:

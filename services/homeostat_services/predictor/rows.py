@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from homeostat.artifacts.signature import Signature
+from homeostat.artifacts.signature import Datatype, Signature
 from homeostat.enums import FeatureMode
 from homeostat_services.predictor.errors import InvalidRequest
 from homeostat_services.predictor.values import BlockReader, Blocks, check_all_named, entity_ids
@@ -37,6 +37,7 @@ class Rows(msgspec.Struct, frozen=True):
         count: Number of rows.
         entities: Entity id per row, empty where the caller gave none.
         place: As in `Table`.
+        keys: Ids of further entities by name, one per row.
         columns: Values by input name, one per row; those that are looked up are added later.
         blocks: The same as the model takes them; None until all columns are there.
     """
@@ -46,6 +47,7 @@ class Rows(msgspec.Struct, frozen=True):
     place: str
     columns: dict[str, list[Any]]
     blocks: Blocks | None = None
+    keys: dict[str, list[str]] = {}
 
 
 class RowReader:
@@ -63,7 +65,8 @@ class RowReader:
         inputs, self._entity_needed = signature.datatypes, mode is FeatureMode.LOOKUP
         self._inputs = signature.sent if self._entity_needed else inputs
         self._block, self._sent = BlockReader(inputs), BlockReader(self._inputs)
-        self._names = self._inputs.keys() | {entity_field}
+        self._further = {each.name: each.datatype for each in signature.others} if self._entity_needed else {}
+        self._names = self._inputs.keys() | {entity_field, *self._further}
         self._needed = self._names if self._entity_needed else self._inputs.keys()
         self._looked_up = inputs.keys() - self._inputs.keys()
 
@@ -76,11 +79,12 @@ class RowReader:
         if not self._names >= table.columns.keys():
             self._check_others(table)
         entities = self._entities(table)
+        keys = {name: self._ids(table, name, datatype) for name, datatype in self._further.items()}
         if not self._inputs:
-            return Rows(table.count, entities, table.place, {})
+            return Rows(table.count, entities, table.place, {}, None, keys)
         given = {name: self._given(table, name) for name in self._inputs}
         columns, blocks = self._sent.read(given, table.place)
-        return Rows(table.count, entities, table.place, columns, None if self._entity_needed else blocks)
+        return Rows(table.count, entities, table.place, columns, None if self._entity_needed else blocks, keys)
 
     def with_features(self, rows: Rows, columns: dict[str, list[Any]], unknown: Collection[int] = ()) -> Rows:
         """The rows with the values that were looked up for them, which the unknown ones do not have."""
@@ -111,11 +115,13 @@ class RowReader:
     def _entities(self, table: Table) -> list[str]:
         if self._entity_field not in table.columns and not self._entity_needed:
             return [""] * table.count
-        given = self._given(table, self._entity_field)
-        entities = entity_ids(given, self._entity_type, self._entity_field, table.place)
+        return self._ids(table, self._entity_field, self._entity_type)
+
+    def _ids(self, table: Table, name: str, datatype: Datatype | None) -> list[str]:
+        ids = entity_ids(self._given(table, name), datatype, name, table.place)
         if self._entity_needed:
-            check_all_named(entities, self._entity_field, table.place)
-        return entities
+            check_all_named(ids, name, table.place)
+        return ids
 
     def _given(self, table: Table, name: str) -> list[Any]:
         values = table.columns.get(name)

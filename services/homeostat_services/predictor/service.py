@@ -134,8 +134,10 @@ class Predictor:
         """
         if self._online is None:
             raise InvalidRequest("this predictor has no online store; its operator sets HOMEOSTAT_FEATURES", 500)
-        namespace, sets = self.settings.namespace, self.model.signature.feature_sets
-        stored = await asyncio.gather(*(self._online.lookup(namespace, name, rows.entities) for name in sets))
+        namespace, keyed = self.settings.namespace, self.model.signature.keyed
+        sets = tuple(keyed)
+        asked = [(name, rows.keys.get(entity, rows.entities)) for name, entity in keyed.items()]
+        stored = await asyncio.gather(*(self._online.lookup(namespace, name, ids) for name, ids in asked))
         rows_of_sets = enumerate(zip(*stored, strict=True))
         unknown = frozenset(row for row, found in rows_of_sets if all(features is None for features in found))
         if len(unknown) == rows.count:

@@ -33,6 +33,14 @@ class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
 
 
+class EntityKey(_Part):
+    """One of several entities of a model, and the FeatureSets that are looked up by its key."""
+
+    name: str
+    datatype: Literal[Datatype.BYTES, Datatype.INT64]
+    feature_sets: tuple[str, ...] = Field(alias="featureSets")
+
+
 class ModelInput(_Part):
     """One raw feature."""
 
@@ -72,6 +80,8 @@ class Signature(_Part):
     entity_type: Literal[Datatype.BYTES, Datatype.INT64] | None = Field(None, alias="entityType")
     """Type of the entity's key; bundles of v0.1.0 do not record it, and any id is taken."""
     feature_sets: tuple[str, ...] = Field(alias="featureSets")
+    others: Annotated[tuple[EntityKey, ...], Field(alias="otherEntities", exclude_if=operator.not_)] = ()
+    """Further entities, whose keys a request names beside that of `entity`; outcomes and the holdout go by `entity`."""
     inputs: tuple[ModelInput, ...] = Field(min_length=1)
     output: ModelOutput = ModelOutput()
     positive: str | None = None
@@ -102,6 +112,12 @@ class Signature(_Part):
     def sent(self) -> dict[str, Datatype]:
         """Datatype of each input that callers send though features are looked up, by its name."""
         return {i.name: i.datatype for i in self.inputs if i.origin is Origin.REQUEST}
+
+    @cached_property
+    def keyed(self) -> dict[str, str]:
+        """Name of the entity by whose key each FeatureSet is looked up."""
+        further = {name: each.name for each in self.others for name in each.feature_sets}
+        return dict.fromkeys(self.feature_sets, self.entity) | further
 
     def lacking(self) -> tuple[str, ...]:
         """Names of the optional fields that this bundle does not record, as older ones do not."""

@@ -105,7 +105,7 @@ def test_columns_of_the_labels_are_features_of_every_row(
     expected = {(key, NOON + timedelta(hours=hour)): values for key, hour, values in given_rows}
     newest = {key: max(time for other, time in expected if other == key) for key, _ in expected}
     for taken, keys in ((RowsPerEntity.ALL, sorted(expected)), (RowsPerEntity.NEWEST, sorted(newest.items()))):
-        found = labels.union(objects, [label_input()], ENTITY, DataWarnings(), taken=taken, features=SENT)
+        found = labels.union(objects, [label_input()], ENTITY, DataWarnings(), taken=taken, further=SENT)
         assert found.column_names == ["customer_id", *found.column_names[1:3], "basket", "channel"]
         columns = [found.column(index).to_pylist() for index in (0, 1, 3, 4)]
         assert list(zip(*columns, strict=True)) == [(key, time, *expected[key, time]) for key, time in keys]
@@ -115,15 +115,15 @@ def test_a_request_feature_of_another_type_is_refused_with_file_and_remedy() -> 
     rows = labelled(("a", NOON, 1)).append_column("basket", pa.array(["much"]))
     objects = MemoryObjects({f"{LABELS}part-0.parquet": parquet(rows)})
     with pytest.raises(InvalidData, match=r"'basket' of s3://.* is string, expected Float64; write numbers"):
-        labels.union(objects, [label_input()], ENTITY, DataWarnings(), features=SENT[:1])
+        labels.union(objects, [label_input()], ENTITY, DataWarnings(), further=SENT[:1])
     with pytest.raises(InvalidData, match=r"has no column 'channel'"):
-        labels.union(objects, [label_input()], ENTITY, DataWarnings(), features=SENT[1:])
+        labels.union(objects, [label_input()], ENTITY, DataWarnings(), further=SENT[1:])
 
 
 def test_a_request_feature_is_no_column_of_another_role() -> None:
     wrong = [Feature.model_validate({"name": "churned", "type": "Int64"})]
-    with pytest.raises(InvalidData, match=r"column 'churned' of .* is entity, time or label, and not one of"):
-        labels.union(a_store(), [label_input()], ENTITY, DataWarnings(), features=wrong)
+    with pytest.raises(InvalidData, match=r"column 'churned' of .* is entity, time or label, and not another"):
+        labels.union(a_store(), [label_input()], ENTITY, DataWarnings(), further=wrong)
 
 
 def test_request_features_reach_the_stored_dataset_beside_those_that_are_joined() -> None:
@@ -136,6 +136,15 @@ def test_request_features_reach_the_stored_dataset_beside_those_that_are_joined(
     found = pa.concat_tables([dataset.read(objects, stored, name) for name in (TRAIN, HOLDOUT)]).sort_by("customer_id")
     assert found.column("basket").to_pylist() == baskets
     assert found.column("tenure").to_pylist() == customers().column("tenure").to_pylist()
+
+
+def test_a_label_without_the_key_of_one_of_its_entities_is_left_out_and_counted() -> None:
+    rows = labelled(("a", NOON, 1), ("b", NOON, 0)).append_column("shop", pa.array([7, None], pa.int64()))
+    objects, warnings = MemoryObjects({f"{LABELS}part-0.parquet": parquet(rows)}), DataWarnings()
+    shop = Entity.model_validate({"name": "shop", "type": "Int64"})
+    found = labels.union(objects, [label_input()], ENTITY, warnings, further=[shop])
+    assert (found.column("customer_id").to_pylist(), found.column("shop").to_pylist()) == (["a"], [7])
+    assert warnings.listed() == [f"Labels in {LABELS} left out because entity, time or value is missing: 1."]
 
 
 def test_a_panel_keeps_all_rows_of_an_entity_on_one_side_of_the_holdout() -> None:

@@ -26,7 +26,7 @@ Trained = tuple[BundleRef, BundleRef]
 
 
 def trained(objects: MemoryObjects, source: FeatureSource, **changes: Any) -> Trained:
-    job = train_input(feature_sets=[source], **changes)
+    job = train_input(**{"feature_sets": [source], **changes})
     record = dataset.build(job, objects)
     stored = BundleRef(uri=record.uri, digest=record.digest)
     with dataset.opened(objects, stored, "train.parquet") as rows:
@@ -127,6 +127,46 @@ def test_a_champions_request_feature_that_the_dataset_lacks_is_named_with_the_re
     objects.write(CLIENTS, parquet(snapshot))
     with pytest.raises(InvalidData, match=named):
         judge_of(objects, champion, trained(objects, feature_source(features=features, snapshot_uri=CLIENTS)))
+
+
+SHOPS = "s3://homeostat/churn/featuresets/shops/x/data.parquet"
+
+
+def shops(*names: str) -> FeatureSource:
+    features = [{"name": name, "type": "Float64"} for name in names]
+    entity = {"name": "shop", "type": "Int64"}
+    return feature_source(name="shops", entities=[entity], features=features, snapshot_uri=SHOPS)
+
+
+def test_a_champion_is_scored_on_features_of_a_further_entity_by_its_own_key() -> None:
+    objects, rows = a_store(), labels(customers())
+    keys = pa.array([number % 7 for number in range(rows.num_rows)])
+    objects.write(f"{LABELS}part-0.parquet", parquet(rows.append_column("shop", keys)))
+    times = customers(7).column("observed_at")
+    table = {
+        "shop": [*range(7)],
+        "observed_at": times,
+        "size": [3.0, 1.0, 4.0, 1.5, 9.0, 2.0, 6.0],
+        "rent": [float(7 - n) for n in range(7)],
+    }
+    objects.write(SHOPS, parquet(pa.table(table)))
+    both, fewer = shops("size", "rent"), shops("size")
+    own, champion = trained(objects, both, feature_sets=[feature_source(), both])
+    data, challenger = trained(objects, fewer, feature_sets=[feature_source(), fewer])
+    job = {
+        "namespace": "churn", "challenger": challenger, "champion": champion, "championSources": [feature_source(), both],
+        "dataset": data, "gate": BEATS, "seed": 1, "output": OUTPUT,
+    }  # fmt: skip
+    evaluate.run(EvaluateInput.model_validate(job), objects)
+    report = EvaluateResult.model_validate_json(objects.read(f"{OUTPUT}result.json")).report
+    assert champions(report) == steps.measure(objects, own, champion)[0]["auc"]
+
+
+def test_a_champion_held_out_by_an_entity_that_the_dataset_lacks_is_refused_with_the_remedy() -> None:
+    objects = a_store()
+    champion = trained(objects, feature_source())
+    with pytest.raises(InvalidData, match=r"the entity 'customer_id' by which .*train on a FeatureSet of this entity"):
+        evaluate._unseen(pa.table({"shop": [1]}), [evaluate._Model(objects, champion[1])])
 
 
 def test_features_of_one_name_in_different_feature_sets_are_not_confused(

@@ -108,6 +108,45 @@ def test_a_panel_joins_each_label_with_the_row_known_at_its_time(rows: list[Row]
     assert list(zip(keys, seconds, *features, strict=True)) == expected
 
 
+SHOP = st.tuples(st.integers(1, 3), st.integers(0, 9), st.one_of(st.none(), st.integers(-1, 1)))
+VISIT = st.tuples(st.sampled_from("abcd"), st.integers(1, 4), st.integers(-1, 20))
+
+
+@given(st.lists(ROW, min_size=1, max_size=12), st.lists(SHOP, min_size=1, max_size=12), st.lists(VISIT, min_size=1))
+def test_feature_sets_of_several_entities_are_each_joined_by_their_own_key(
+    rows: list[Row], shops: list[tuple[int, int, int | None]], visits: list[tuple[str, int, int]]
+) -> None:
+    visits = sorted(visits)
+    seconds = pa.array([NOON + timedelta(seconds=second) for _, second, _ in shops], MOMENT)
+    sizes = pa.array([size for *_, size in shops], pa.int64())
+    table = pa.table({"shop": pa.array([shop for shop, *_ in shops]), "observed_at": seconds, "size": sizes})
+    place = "s3://homeostat/shops.parquet"
+    objects = MemoryObjects({SNAPSHOT: parquet(ordered(a_table(rows))), place: parquet(ordered(table))})
+    of_shops = feature_source(
+        name="shops", entities=[{"name": "shop", "type": "Int64"}], features=[{"name": "size", "type": "Int64"}],
+        snapshot_uri=place, **SHORT,
+    )  # fmt: skip
+    expected = []
+    for key, shop, second in visits:
+        row = known(rows, key, second, 5)
+        past = [each for each in shops if each[0] == shop and each[1] <= second and second - each[1] <= 5]
+        size = max(past, key=lambda each: (each[1], each[2] is not None, each[2] or 0), default=(0, 0, None))[2]
+        features = (*(row[2:] if row else (None, None)), size)
+        if features != (None, None, None):
+            expected.append((key, shop, *features))
+    labels = label_rows([(key, second) for key, _, second in visits]).append_column(
+        "shop", pa.array([shop for _, shop, _ in visits])
+    )
+    sources = [feature_source(**SHORT), of_shops]
+    if not expected:
+        with pytest.raises(InvalidData, match="labels has features known"):
+            list(join(objects, sources, labels, DataWarnings()))
+        return
+    found = pa.concat_tables(join(objects, sources, labels, DataWarnings()))
+    columns = [found.column(name).to_pylist() for name in ("customer_id", "shop", "contract", "tenure", "size")]
+    assert list(zip(*columns, strict=True)) == expected
+
+
 @given(st.lists(ROW, min_size=1, max_size=20), st.integers(-1, 10), st.integers(1, 5))
 def test_training_and_online_store_take_the_same_row_of_an_entity_at_any_time(
     rows: list[Row], second: int, size: int

@@ -35,9 +35,31 @@ def test_features_that_callers_send_follow_those_that_are_looked_up() -> None:
         signature_of(tables.train_input(request_features=[{"name": "tenure", "type": "Float64"}]))
 
 
+def of_shops(**changes: Any) -> Any:
+    described = {"name": "shops", "entities": [{"name": "shop", "type": "Int64"}]}
+    return tables.feature_source(**{**described, "features": [{"name": "size", "type": "Float64"}], **changes})
+
+
+def test_further_entities_are_recorded_with_the_feature_sets_that_they_are_keys_of() -> None:
+    more = of_shops(name="staff", features=[{"name": "heads", "type": "Int64"}])
+    signature = signature_of(tables.train_input(feature_sets=[tables.feature_source(), of_shops(), more]))
+    assert (signature.entity, signature.entity_type) == ("customer_id", "BYTES")
+    written = json.loads(signature.model_dump_json(by_alias=True))
+    assert written["otherEntities"] == [{"name": "shop", "datatype": "INT64", "featureSets": ["shops", "staff"]}]
+    assert Signature.model_validate(written).keyed == {"customers": "customer_id", "shops": "shop", "staff": "shop"}
+    alone = json.loads(signature_of(tables.train_input()).model_dump_json(by_alias=True))
+    assert "otherEntities" not in alone, "bundles of one entity are as before"
+
+
+def test_a_feature_with_the_name_of_another_sets_entity_is_refused() -> None:
+    wrong = of_shops(features=[{"name": "customer_id", "type": "String"}])
+    with pytest.raises(InvalidData, match="feature 'customer_id' has the name of an entity"):
+        signature_of(tables.train_input(feature_sets=[tables.feature_source(), wrong]))
+
+
 def test_feature_sets_whose_keys_differ_in_type_are_refused_by_name() -> None:
     other = keyed("Int64", name="payments", features=[{"name": "amount", "type": "Float64"}])
-    with pytest.raises(InvalidData, match=r"customer_id \(Int64\), customer_id \(String\)"):
+    with pytest.raises(InvalidData, match="'customer_id' is String in one of the featureSets and Int64 in payments"):
         signature_of(tables.train_input(feature_sets=[keyed("String"), other]))
 
 

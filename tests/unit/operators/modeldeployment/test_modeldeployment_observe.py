@@ -128,12 +128,14 @@ def test_the_champions_feature_sets_are_those_of_its_training_that_are_materiali
     assert names(stable=stable, candidate={**candidate, "gate_passed": True}) == []
 
 
-def served(objects: MemoryObjects, version: str, *names: str, sent: tuple[str, ...] = ()) -> dict[str, Any]:
+def served(
+    objects: MemoryObjects, version: str, *names: str, sent: tuple[str, ...] = (), **signature: Any
+) -> dict[str, Any]:
     """A stored version whose callers send these inputs; with `features: Lookup`, only those in `sent`."""
     origins = {name: {"origin": "request"} if name in sent else {"feature_set": "customers"} for name in names}
     inputs = [{"name": name, "datatype": "FP64", **origin} for name, origin in origins.items()]
     signed = Signature.model_validate(
-        {"model": "churn.churn", "entity": "customer_id", "feature_sets": ["customers"], "inputs": inputs}
+        {"model": "churn.churn", "entity": "customer_id", "feature_sets": ["customers"], "inputs": inputs, **signature}
     )
     stored = storage.store(
         objects, "s3://homeostat/models", {SIGNATURE: signed.model_dump_json(by_alias=True).encode()}
@@ -155,6 +157,10 @@ def test_inputs_that_the_champion_does_not_have_are_read_from_the_signatures_unt
     later = served(objects, "3", "hour", "tenure", "basket", sent=("hour", "basket"))
     assert read("Lookup", stable=stable, candidate=later) == ("hour", "basket")
     assert read("Lookup", stable=later, candidate={**candidate, "gate_passed": True}) == ()
+    shop = {"name": "shop", "datatype": "INT64", "feature_sets": ["shops"]}
+    of_two = served(objects, "4", "tenure", "age", others=[shop])
+    assert read("Lookup", stable=stable, candidate=of_two) == ("shop",)
+    assert read(stable=stable, candidate=of_two) == (), "callers send every feature, and no key to look it up by"
     assert read(stable=stable, candidate={**candidate, "step_start_time": NOW}) is None
     assert (read(stable=stable), read(candidate=candidate)) == (None, None)
     assert read(store=SilentObjects(), stable=stable, candidate=candidate) is None

@@ -122,17 +122,60 @@ def test_the_digest_of_the_pipeline_is_known_from_the_start_and_stays_where_the_
     assert ended.provenance.pipeline_digest == PACKAGE.digest
 
 
-def test_feature_sets_of_different_entities_cannot_be_joined() -> None:
-    dataset = a_training_job().spec.dataset.model_dump() | {"feature_sets": [{"name": "customers"}, {"name": "shops"}]}
-    shops = features().model_copy(
-        update={
-            "metadata": a_feature_set("shops").metadata,
-            "spec": a_feature_set("shops", entities=[{"name": "shop", "type": "String"}]).spec,
-        }
-    )
-    shops = shops.model_copy(update={"status": shops.status.model_copy(update={"schema_hash": schema_hash(shops)})})
-    seen = replace(READY, features={"customers": features(), "shops": shops})
-    assert said(plan(a_training_job(dataset=dataset), seen, NOW).status) == ("False", TrainingJobReason.INVALID_SPEC)
+def of_shops(features: list[dict[str, str]] | None = None, **entity: str) -> FeatureSet:
+    """FeatureSet `shops` with a snapshot of its present features."""
+    described = [{"name": "shop", "type": "Int64", **entity}]
+    sizes = features or [{"name": "size", "type": "Float64"}]
+    shops = a_feature_set("shops", entities=described, features=sizes, expectations=[])
+    snapshot = {"version": 1, "digest": DIGEST, "uri": "s3://homeostat/shops/", "rows": 100}
+    return a_feature_set(
+        "shops", entities=described, features=sizes, expectations=[],
+        status={"snapshot": snapshot, "schema_hash": schema_hash(shops)},
+    )  # fmt: skip
+
+
+def joining(shops: FeatureSet, **dataset: Any) -> Any:
+    """What follows for a training on customers and shops."""
+    sets = {"feature_sets": [{"name": "customers"}, {"name": "shops"}]}
+    job = a_training_job(dataset=a_training_job().spec.dataset.model_dump() | sets | dataset)
+    there: dict[str, FeatureSet | None] = {"customers": features(), "shops": shops}
+    return plan(job, replace(READY, features=there, deployments=frozenset({"churn"})), NOW)
+
+
+def test_feature_sets_of_different_entities_are_joined_and_labels_go_by_the_first() -> None:
+    document = told(joining(of_shops()))
+    assert [source.entities[0].name for source in document.feature_sets] == ["customer_id", "shop"]
+    assert [source.entity_field for source in document.labels] == ["customer_id"]
+
+
+@pytest.mark.parametrize(
+    ("shops", "dataset", "words"),
+    [
+        (of_shops(name="customer_id"), {}, "shops has customer_id (Int64); a key of one name has one type"),
+        (of_shops([{"name": "customer_id", "type": "String"}]), {}, "feature 'customer_id' of FeatureSet 'shops' has"),
+        (
+            of_shops(),
+            {"labels": [{"outcomes_of": "churn"}]},
+            "name the entity 'customer_id' alone, and the FeatureSets",
+        ),
+        (
+            of_shops(),
+            {"labels": [{"parquet": {"uri": "s3://homeostat/l/"}, "field": "shop", "timestampField": "at"}]},
+            "spec.dataset.labels: 'shop' is an entity",
+        ),
+        (
+            of_shops(),
+            {"request_features": [{"name": "shop", "type": "Int64"}]},
+            "requestFeatures: 'shop' is the name of",
+        ),
+    ],
+)
+def test_entities_that_cannot_be_told_apart_are_refused_by_name(
+    shops: FeatureSet, dataset: dict[str, Any], words: str
+) -> None:
+    status = joining(shops, **dataset).status
+    assert said(status) == ("False", TrainingJobReason.INVALID_SPEC)
+    assert words in status.completion.message
 
 
 @pytest.mark.parametrize(

@@ -14,14 +14,14 @@ from unit.services.predictor.rsgi import RsgiTransport
 
 
 class KnownCustomers:
-    """An online store in memory."""
+    """An online store in memory: customers, and other FeatureSets by name."""
 
-    def __init__(self, known: dict[str, dict[str, Any]]) -> None:
-        self.known = known
+    def __init__(self, known: dict[str, dict[str, Any]], others: dict[str, dict[str, dict[str, Any]]]) -> None:
+        self.sets = {"customers": known, **others}
 
     async def lookup(self, namespace: str, feature_set: str, keys: Sequence[str]) -> list[dict[str, Any] | None]:
-        assert (namespace, feature_set) == ("churn", "customers")
-        return [self.known.get(key) for key in keys]
+        assert namespace == "churn"
+        return [self.sets[feature_set].get(key) for key in keys]
 
 
 class Nowhere:
@@ -46,12 +46,14 @@ def client(recorded: list[Prediction]) -> Callable[..., httpx.AsyncClient]:
         entity_type: str | None = None,
         task: str = "BinaryClassification",
         sent: tuple[str, ...] = (),
+        others: dict[str, dict[str, dict[str, Any]]] | None = None,
+        signature: dict[str, Any] | None = None,
         **changes: Any,
     ) -> httpx.AsyncClient:
-        objects, digest = small_model.stored(small_model.files(task, sent, entityType=entity_type))
+        objects, digest = small_model.stored(small_model.files(task, sent, entityType=entity_type, **(signature or {})))
         model = load(objects, small_model.URI, digest)
         counters = Counters("churn", "churn", "1", model.baseline, model.block.numbers)
-        store = None if online is None else KnownCustomers(online)
+        store = None if online is None else KnownCustomers(online, others or {})
         predictor = Predictor(small_model.settings(digest, **changes), model, counters, store, recorded.extend)
         application = Application(predictor, PredictionLog(Nowhere(), counters))
         return httpx.AsyncClient(transport=RsgiTransport(application), base_url="http://predictor")
