@@ -224,6 +224,10 @@ release: $(UV) ## Set version and changelog from the commits since the last tag,
 	@[[ -z "$$(git status --porcelain)" ]] || { echo "commit or put aside what is changed first"; exit 1; }
 	@$(CZ) bump --yes
 
+.PHONY: bench-families
+bench-families: venv ## Compare the families of `tabular` with their libraries' defaults and with a search, on public data sets
+	@PYTHONPATH=.:tests $(PIPELINES)/bin/python -W ignore tests/benchmarks/pipelines/families.py
+
 .PHONY: bench
 bench: venv $(PEERS)/.stamp ## Compare speed with named peers, interleaved; print ratios with intervals
 	@for each in tests/benchmarks/*.py; do echo "== $$each"; PYTHONPATH=.:tests $(PYTHON) "$$each"; done

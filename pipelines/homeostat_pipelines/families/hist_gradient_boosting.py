@@ -26,6 +26,7 @@ class HistGradientBoosting(Family):
     max_leaf_nodes: int = Field(31, ge=2, le=1024)
     min_samples_leaf: int = Field(20, ge=1)
     l2_regularization: float = Field(0.0, ge=0)
+    max_features: float = Field(1.0, gt=0, le=1)
 
     def fit(self, matrix: Matrix, target: NDArray[Any], classes: int, seed: int) -> Fitted:
         """See Family."""

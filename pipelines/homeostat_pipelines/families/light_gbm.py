@@ -27,7 +27,7 @@ class LightGBM(Family):
     NAME: ClassVar[str] = "lightgbm"
 
     learning_rate: float = Field(0.05, gt=0, le=1)
-    n_estimators: int = Field(150, ge=1, le=10_000)
+    n_estimators: int = Field(200, ge=1, le=10_000)
     num_leaves: int = Field(15, ge=2, le=1024)
     min_child_samples: int = Field(20, ge=1)
     reg_lambda: float = Field(1.0, ge=0)

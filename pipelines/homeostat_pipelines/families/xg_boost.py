@@ -30,9 +30,9 @@ class XGBoost(Family):
     NAME: ClassVar[str] = "xgboost"
 
     learning_rate: float = Field(0.05, gt=0, le=1)
-    n_estimators: int = Field(150, ge=1, le=10_000)
-    max_depth: int = Field(4, ge=1, le=16)
-    min_child_weight: float = Field(5.0, ge=0)
+    n_estimators: int = Field(200, ge=1, le=10_000)
+    max_depth: int = Field(5, ge=1, le=16)
+    min_child_weight: float = Field(1.0, ge=0)
     reg_lambda: float = Field(1.0, ge=0)
     subsample: float = Field(0.8, gt=0, le=1)
     colsample_bytree: float = Field(0.8, gt=0, le=1)
