@@ -42,7 +42,7 @@ def record_models(connection: sa.Connection, deployment: tuple[str, str], given:
     """Keep what these versions predict; the newest word counts."""
     for version, model in given.items():
         key = {"namespace": deployment[0], "deployment": deployment[1], "version": version}
-        row = insert(models).values(**key, document=model.model_dump_json(by_alias=True))
+        row = insert(models).values(**key, document=model.model_dump_json())
         connection.execute(row.on_conflict_do_update(set_={"document": row.excluded.document}))
 
 
@@ -89,19 +89,19 @@ def outputs_of(rows: Sequence[Any], task: Task) -> tuple[list[Any], Floats]:
         return kept, np.array([row.score for row in kept], dtype=np.float64)
     # Others were recorded under the same version before it had these classes.
     classes = task.checked([]).shape[1]
-    kept = [row for row in rows if row.probabilities is not None and len(row.probabilities) == 4 * classes]
+    kept = [row for row in rows if len(row.probabilities or b"") == 4 * classes]
     outputs = np.frombuffer(b"".join(row.probabilities for row in kept), dtype="<f4")
-    return kept, outputs.reshape(-1, classes).astype(np.float64)
+    return kept, outputs.reshape(len(kept), classes).astype(np.float64)
 
 
 def rows_at_a_time(task: Task) -> int:
     """Predictions of a task that are looked at together."""
-    return max(1, NUMBERS_AT_A_TIME // math.prod(task.checked([]).shape[1:]))
+    return NUMBERS_AT_A_TIME // math.prod(task.checked([]).shape[1:])
 
 
 def label_column(label: Label) -> Column:
     """A label as it stands in the database."""
-    return json.dumps(label, ensure_ascii=False) if isinstance(label, bool | str) else label
+    return json.dumps(label) if isinstance(label, bool | str) else label
 
 
 def label_of(column: Column) -> Label:
@@ -116,7 +116,7 @@ def as_label(label: Label, task: Task) -> Column | None:
     The class of a whole number is its text, however it is written.
     """
     if isinstance(label, str):
-        return label if label and task.label_type is LabelType.CLASS else None
+        return label if task.label_type is LabelType.CLASS else None
     if task.label_type is LabelType.ZERO_OR_ONE:
         return int(label) if label in (0, 1) else None
     if isinstance(label, bool):

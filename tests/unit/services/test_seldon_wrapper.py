@@ -77,7 +77,7 @@ def wrapper(monkeypatch: pytest.MonkeyPatch) -> Any:
     def answer(model: Any, _request: bool, _message: Any, scores: Any, _meta: Any) -> dict[str, Any]:
         return {"names": model.class_names(), "ndarray": scores.tolist()}
 
-    stand_ins = {
+    stand_ins: dict[str, dict[str, Any]] = {
         "seldon_core": {"Storage": SimpleNamespace(download=lambda uri: uri)},
         "seldon_core.flask_utils": {"SeldonMicroserviceException": mistake},
         "seldon_core.proto": {},

@@ -12,9 +12,12 @@ import pytest
 from pydantic import TypeAdapter
 
 from homeostat.signals.shadow import compare
-from homeostat.tasks import AnyCohort
+from homeostat.tasks import UNNAMED, AnyCohort, Task, Units
 from homeostat.tasks.multiclass import MulticlassClassification, MulticlassCohort
 from homeostat.tasks.regression import Regression
+from homeostat_services.observer import predicted
+from homeostat_services.observer.messages import PredictedBy, Prediction
+from homeostat_services.observer.predicted import rows_at_a_time
 
 START = datetime(2027, 1, 15, 8, tzinfo=UTC)
 WINDOW = {"from": (START - timedelta(seconds=1)).isoformat(), "to": (START + timedelta(hours=1)).isoformat()}
@@ -198,9 +201,64 @@ async def test_what_a_version_predicts_is_remembered_and_the_newest_word_counts(
     answer = await caller.predicted([5.0, 6.0], None)
     assert answer == {"accepted": 1, "duplicate": 1}
     await caller.predicted(OUTPUTS, CLASS)
+    assert (await caller.happened("a", "b", "c"))["accepted"] == 3
     cohort = await caller.cohort()
-    # Outputs that are none of the classes stay counted, and are in no figure.
-    assert (cohort.task, cohort.predictions) == ("MulticlassClassification", 4)
+    # Numbers of before are counted as predictions, and are in no figure of the classes.
+    assert (cohort.task, cohort.predictions, cohort.matured) == ("MulticlassClassification", 4, 1)
+
+
+def test_versions_of_other_deployments_and_namespaces_predict_what_they_do_themselves(observer: Any) -> None:
+    said = {"a": Regression(1.0, 2.0), "b": Regression(3.0, 4.0)}
+    owners = [("churn", "a"), ("churn", "b"), ("sales", "a"), ("sales", "b")]
+    for namespace, deployment in owners:
+        prediction = Prediction(id="p", version="1", entity="e", time=START, score=0.5)
+        task = said[deployment]
+        units = Units(origin=task.origin, scale=task.scale)
+        models = {"1": PredictedBy(task=task.name, units=units)} if namespace == "churn" else {}
+        observer.store.add_predictions(namespace, deployment, [prediction], models)
+    found = [observer.store.cohort(*owner, "1", START - timedelta(hours=1), START) for owner in owners]
+    assert [(one.task, getattr(one, "origin", None)) for one in found] == [
+        ("Regression", 1.0), ("Regression", 3.0), ("BinaryClassification", None), ("BinaryClassification", None),
+    ]  # fmt: skip
+
+
+async def test_a_prediction_has_a_score_or_probabilities_and_not_both(
+    client: httpx.AsyncClient, bearer: Bearer
+) -> None:
+    item = {
+        "id": "p",
+        "version": "1",
+        "entity": "e",
+        "time": START.isoformat(),
+        "score": 0.7,
+        "probabilities": OUTPUTS[0],
+    }
+    body = OWNER | {"predictions": [item], "models": {"1": CLASS}}
+    answer = await client.post("/v1/predictions", json=body, headers=bearer("predictor"))
+    assert answer.status_code == 422
+    assert answer.json()["error"].endswith(
+        "version 1 predicts MulticlassClassification; give probabilities and nothing else"
+    )
+
+
+@pytest.mark.parametrize(
+    ("task", "rows"),
+    [(UNNAMED, 2_000_000), (Regression(), 2_000_000), (MulticlassClassification(("a", "b", "c", "d")), 500_000)],
+)
+def test_at_most_two_million_numbers_are_in_memory_at_a_time(task: Task, rows: int) -> None:
+    assert rows_at_a_time(task) == rows
+
+
+async def test_a_cohort_counted_in_pieces_is_that_of_all_rows(caller: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    await caller.predicted(OUTPUTS, CLASS)
+    await caller.happened("a", "new", "c")
+    whole = await caller.cohort()
+    monkeypatch.setattr(predicted, "NUMBERS_AT_A_TIME", 3)
+    pieces = await caller.cohort()
+    assert isinstance(whole, MulticlassCohort)
+    assert isinstance(pieces, MulticlassCohort)
+    assert (pieces.predictions, pieces.confusion, pieces.unseen) == (4, whole.confusion, whole.unseen)
+    assert pieces.log_loss_sum == pytest.approx(whole.log_loss_sum)
 
 
 async def test_a_shadow_of_numbers_is_compared_in_their_units(caller: Caller) -> None:

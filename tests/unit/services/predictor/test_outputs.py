@@ -1,6 +1,7 @@
 """What a model predicts decides the form of an answer: a probability, a number, or a probability for each class."""
 
 import json
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -8,8 +9,10 @@ import httpx
 import numpy as np
 import pytest
 
+from homeostat.artifacts.signature import Signature
 from homeostat.reconcile.errors import InvalidData
 from homeostat_services.predictor.model import load
+from homeostat_services.predictor.outputs import Outputs, outputs_of
 from homeostat_services.predictor.prediction_log import PredictedBy, Prediction
 from support import small_model
 
@@ -194,3 +197,28 @@ def test_every_probability_of_an_example_is_compared() -> None:
     not_served(files | {"examples.json": json.dumps(examples).encode()}, "example 3 was")
     examples[3]["output"] = 0.5
     not_served(files | {"examples.json": json.dumps(examples).encode()}, "example 3 was")
+
+
+def outputs(task: str, **changes: Any) -> Outputs:
+    return outputs_of(Signature.model_validate_json(small_model.files(task, **changes)["signature.json"]))
+
+
+def test_a_binary_model_with_a_column_for_each_class_has_the_positive_one_last() -> None:
+    assert outputs("BinaryClassification").of(np.array([[0.75, 0.25], [0.5, 0.5]])) == [0.25, 0.5]
+    assert outputs("BinaryClassification").of(np.array([[0.25], [0.5]])) == [0.25, 0.5]
+
+
+@pytest.mark.parametrize(("apart", "same"), [(0.9e-4, True), (-0.9e-4, True), (1.2e-4, False), (math.nan, False)])
+def test_a_probability_is_repeated_where_it_is_within_a_ten_thousandth(apart: float, *, same: bool) -> None:
+    assert outputs("BinaryClassification").repeats(0.5, 0.5 + apart) is same
+    two = outputs("MulticlassClassification", classes=["a", "b"])
+    assert two.repeats([0.5, 0.5], [0.5 - apart, 0.5 + apart]) is same
+
+
+@pytest.mark.parametrize(("apart", "same"), [(500.0, True), (1500.0, False)])
+def test_a_large_number_is_repeated_where_it_is_as_near_as_single_precision_is(apart: float, *, same: bool) -> None:
+    assert outputs("Regression").repeats(1e9, 1e9 + apart) is same
+
+
+def test_an_example_of_fewer_classes_is_not_repeated() -> None:
+    assert outputs("MulticlassClassification", classes=["a", "b"]).repeats([0.5], [0.5, 0.5]) is False
