@@ -13,7 +13,7 @@ from homeostat.control_groups import memory_limit
 from homeostat.engines.objects import Listing, ObjectStore
 from homeostat.reconcile.errors import InvalidData
 from homeostat_pipelines.data_warnings import DataWarnings
-from homeostat_pipelines.pieces import regrouped, rows_per_piece
+from homeostat_pipelines.pieces import regrouped, rows_per_piece, streamed
 from homeostat_pipelines.values import ARROW, AnyType, ColumnType, Place, canonical
 
 _VALUE_BYTES = {"Bool": 1, "Label": 1}
@@ -27,9 +27,6 @@ _OVERHEAD = 200 * 2**20
 
 _BATCH = 2**14
 """Rows that are decoded at a time."""
-
-_BUFFER = 2**18
-"""Bytes of a column that are read at a time: the pages of a mapped file would count as memory of the run."""
 
 _NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
 
@@ -134,7 +131,7 @@ def _size(file: pq.ParquetFile, wanted: Mapping[str, AnyType]) -> int:
 def _opened(uri: str, path: Path) -> pq.ParquetFile:
     try:
         # Spark's old form of times, whose nanoseconds by default end in the year 2262.
-        return pq.ParquetFile(path, buffer_size=_BUFFER, coerce_int96_timestamp_unit="us")
+        return streamed(path, coerce_int96_timestamp_unit="us")
     except (pa.ArrowException, OSError) as error:
         raise _unreadable(uri, error) from error
 

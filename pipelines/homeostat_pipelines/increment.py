@@ -12,7 +12,6 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 import structlog
 from pydantic import ValidationError
 
@@ -22,6 +21,7 @@ from homeostat.documents import TolerantDocument
 from homeostat.engines.objects import Listing, ObjectNotFound, ObjectStore
 from homeostat.runs import MaterializeInput, SnapshotRecord
 from homeostat_pipelines import snapshots
+from homeostat_pipelines.pieces import streamed
 
 log = structlog.get_logger()
 
@@ -124,7 +124,7 @@ def known_rows(
     """
     if reading.previous is None or expected is None:
         return
-    with pq.ParquetFile(reading.previous, buffer_size=2**18) as file:
+    with streamed(reading.previous) as file:
         digest = snapshots.ContentDigest(file.schema_arrow)
         for batch in file.iter_batches(_BATCH):
             table = pa.Table.from_batches([batch])

@@ -15,6 +15,10 @@ PIECE_BYTES = 2**26
 """Bytes after which a piece ends that has fewer rows: one of long texts."""
 
 
+_BUFFER = 2**18
+"""Bytes of a column that are read at a time."""
+
+
 def rows_per_piece(columns: int) -> int:
     """Rows of a piece that has so many columns."""
     return min(_MOST, max(_LEAST, _VALUES // max(1, columns)))
@@ -36,11 +40,20 @@ def regrouped(batches: Iterable[pa.RecordBatch | pa.Table], most: int) -> Iterat
         yield pa.Table.from_batches(held).combine_chunks()
 
 
+def streamed(path: Path, **options: str) -> pq.ParquetFile:
+    """A Parquet file of which a page of each column is in memory at a time.
+
+    With Arrow's defaults the bytes of all columns stay in memory until the last row is read; the pages of a mapped file would
+    count as memory of the run.
+    """
+    return pq.ParquetFile(path, buffer_size=_BUFFER, pre_buffer=False, **options)
+
+
 class Rows:
     """The rows of a Parquet file that the platform wrote, read a column or a piece at a time."""
 
     def __init__(self, file: Path | BinaryIO) -> None:
-        self._file = pq.ParquetFile(file, memory_map=isinstance(file, Path))
+        self._file = pq.ParquetFile(file, memory_map=isinstance(file, Path), pre_buffer=False)
 
     @property
     def num_rows(self) -> int:

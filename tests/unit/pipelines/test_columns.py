@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pyarrow as pa
@@ -125,6 +126,19 @@ def test_a_small_file_of_more_rows_than_fit_is_refused_before_it_is_read(monkeyp
     ):
         columns.read(MemoryObjects({"s3://b/p.parquet": same}), ["s3://b/p.parquet"], {"x": FLOAT}, DataWarnings())
     assert pa.total_allocated_bytes() - before < 10_000_000
+
+
+def test_of_a_file_that_is_read_in_pieces_neither_bytes_nor_rows_stay_in_memory() -> None:
+    sink = pa.BufferOutputStream()
+    table = pa.table({"x": np.random.default_rng(1).normal(size=2_000_000)})
+    pq.write_table(table, sink, row_group_size=50_000, use_dictionary=False)
+    objects = MemoryObjects({"s3://b/p.parquet": sink.getvalue().to_pybytes()})
+    del table, sink
+    before, most = pa.total_allocated_bytes(), 0
+    with mock.patch.object(columns, "rows_per_piece", return_value=50_000):
+        for _ in columns.pieces(objects, "s3://b/p.parquet", {"x": FLOAT}, DataWarnings()):
+            most = max(most, pa.total_allocated_bytes() - before)
+    assert most < 6_000_000
 
 
 @pytest.mark.parametrize("dictionary", [False, True])
