@@ -19,6 +19,7 @@ from homeostat.runs import FeatureSource
 from homeostat_pipelines.data_warnings import DataWarnings
 from homeostat_pipelines.history import Column, History, Integers, NotOrdered
 from homeostat_pipelines.pieces import rows_per_piece
+from homeostat_pipelines.snapshots import verify
 from homeostat_pipelines.values import ARROW
 
 log = structlog.get_logger()
@@ -160,6 +161,8 @@ def _opened(objects: ObjectStore, sources: Sequence[FeatureSource]) -> Iterator[
                 raise InvalidData(
                     f"snapshot {source.snapshot_uri} of feature set {source.name} is gone; materialise it again"
                 ) from error
+            if source.snapshot_digest:
+                verify(path, source)
             opened.append(_Snapshot(source, path))
         yield opened
 

@@ -77,7 +77,8 @@ def run(job: MaterializeInput, objects: ObjectStore) -> None:
             made = _make(job, objects, increment.read_all(files, str(why)), folder, report)
         snapshot, online_rows = None, 0
         if made.snapshot is not None:
-            snapshot = snapshots.store(objects, made.snapshot, job.snapshots)
+            repair = job.previous is not None and made.source.full_read_reason != ""
+            snapshot = snapshots.store(objects, made.snapshot, job.snapshots, repair=repair)
             increment.record(job, objects, snapshot, files, made.warnings.counts())
             online_rows = _publish(job, Rows(made.snapshot.path), snapshot, through, report, made.warnings)
     report.result(

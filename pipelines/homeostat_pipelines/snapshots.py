@@ -14,8 +14,9 @@ import pyarrow.parquet as pq
 
 from homeostat.artifacts.layout import snapshot_uri
 from homeostat.engines.objects import ObjectStore
+from homeostat.reconcile.errors import InvalidData
 from homeostat.runs import FeatureSource, SnapshotRecord
-from homeostat_pipelines.pieces import regrouped, rows_per_piece
+from homeostat_pipelines.pieces import regrouped, rows_per_piece, streamed
 from homeostat_pipelines.values import ARROW, AnyType, ColumnType
 
 
@@ -74,6 +75,38 @@ def _plain(column: pa.Array) -> tuple[memoryview, memoryview, memoryview]:
     return content, missing.data, np.diff(ends).data
 
 
+def verify(path: Path, source: FeatureSource) -> None:
+    """Checks a snapshot against the digest in whose name it is read.
+
+    Raises:
+        InvalidData: Its rows are not those that were stored.
+    """
+    with streamed(path) as file:
+        digest = ContentDigest(file.schema_arrow)
+        for batch in file.iter_batches(rows_per_piece(len(file.schema_arrow))):
+            digest.add(pa.Table.from_batches([batch]))
+        stored = source.snapshot_digest
+        if digest.value() != stored and _digest_until_0_2(file.read()) != stored:
+            raise InvalidData(
+                f"snapshot {source.snapshot_uri} of feature set {source.name} has not the rows of its digest "
+                f"{stored}: it was changed after it was written; materialise it again"
+            )
+
+
+def _digest_until_0_2(table: pa.Table) -> str:
+    """The digest that snapshots had which version 0.2.0 or an older one stored."""
+    digest = hashlib.sha256()
+    for name in table.column_names:
+        column = table.column(name)
+        filled = pc.fill_null(column, _zero(column.type))
+        plain = pa.table({name: filled, "missing": pc.is_null(column)}).combine_chunks()
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, plain.schema) as writer:
+            writer.write_table(plain)
+        digest.update(sink.getvalue())
+    return f"sha256:{digest.hexdigest()}"
+
+
 def _zero(kind: pa.DataType) -> pa.Scalar:
     return pa.scalar("", kind) if kind == pa.string() else pa.scalar(0, pa.int64()).cast(kind)
 
@@ -121,9 +154,16 @@ def _repeating(table: pa.Table) -> list[str]:
     ]
 
 
-def store(objects: ObjectStore, written: Written, snapshots: str) -> SnapshotRecord:
-    """Stores a snapshot under its digest; content that is there already is not written again."""
+def store(objects: ObjectStore, written: Written, snapshots: str, *, repair: bool = False) -> SnapshotRecord:
+    """Stores a snapshot under its digest.
+
+    Args:
+        objects: Where to.
+        written: The snapshot as a file.
+        snapshots: Prefix of all snapshots of the FeatureSet.
+        repair: Whether a file that is there already is written again, since it may not be what was stored.
+    """
     uri = snapshot_uri(snapshots, written.digest)
-    if not objects.exists(uri):
+    if repair or not objects.exists(uri):
         objects.upload(written.path, uri)
     return SnapshotRecord(digest=written.digest, uri=uri, rows=written.rows, watermark=written.watermark)

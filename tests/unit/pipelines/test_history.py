@@ -19,7 +19,8 @@ from homeostat_pipelines.history import History, NotOrdered, known_at
 from homeostat_pipelines.join import join
 from homeostat_pipelines.materialize import _rows
 from homeostat_pipelines.ordering import ordered
-from support.tables import NOON, SNAPSHOT, feature_source, parquet
+from homeostat_pipelines.snapshots import ContentDigest
+from support.tables import NOON, SNAPSHOT, customers, feature_source, parquet
 
 MOMENT = pa.timestamp("us", tz="UTC")
 SHORT = {"ttl_seconds": 5}
@@ -170,6 +171,28 @@ def test_rows_that_are_not_ordered_by_entity_and_time_are_refused(order: list[in
     objects = MemoryObjects({SNAPSHOT: parquet(table)})
     with pytest.raises(InvalidData, match=r"is not ordered by entity and time.*materialise it again"):
         joined(objects, label_rows([("a", 5)]))
+
+
+def test_a_snapshot_that_was_changed_after_it_was_written_is_refused() -> None:
+    stored, changed = a_table([("a", 0, "month", 1)]), a_table([("a", 0, "month", 2)])
+    digest = ContentDigest(stored.schema)
+    digest.add(stored)
+    objects = MemoryObjects({SNAPSHOT: parquet(stored)})
+    assert joined(objects, label_rows([("a", 5)]), snapshot_digest=digest.value()).num_rows == 1
+    objects.content[SNAPSHOT] = parquet(changed)
+    with pytest.raises(
+        InvalidData, match=rf"{SNAPSHOT} .* has not the rows of its digest sha256:.* materialise it again"
+    ):
+        joined(objects, label_rows([("a", 5)]), snapshot_digest=digest.value())
+
+
+def test_the_digest_of_a_snapshot_that_version_0_2_stored_still_holds() -> None:
+    rows = ordered(customers(5))
+    digest = "sha256:42b6399c1d5fb2d0cb7249309fb804023c4bd56316a5fee5d5a8541a14c2803c"
+    labels = label_rows([("c0001", 5)])
+    assert joined(MemoryObjects({SNAPSHOT: parquet(rows)}), labels, snapshot_digest=digest).num_rows == 1
+    with pytest.raises(InvalidData, match="has not the rows of its digest"):
+        joined(MemoryObjects({SNAPSHOT: parquet(rows.slice(1))}), labels, snapshot_digest=digest)
 
 
 def test_a_snapshot_without_a_feature_of_the_spec_is_named_with_the_feature() -> None:

@@ -151,6 +151,16 @@ def test_what_cannot_be_built_upon_is_read_anew_and_the_reason_is_named(happens:
     assert objects.exists(source_files_uri(second.snapshot.uri))
 
 
+def test_a_damaged_snapshot_is_written_again() -> None:
+    objects = a_source()
+    first = run(objects)
+    assert first.snapshot is not None
+    stored = objects.content[first.snapshot.uri]
+    snapshot_changed(objects)
+    assert run(objects, first).snapshot == first.snapshot
+    assert objects.content[first.snapshot.uri] == stored
+
+
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
