@@ -1,11 +1,12 @@
 """What an object and the platform's defaults add to the pods that the operators create; pure."""
 
-from typing import Any
+from typing import Any, TypeVar
 
 from homeostat.api.v1alpha1.pods import PodMetadata, PodOptions, PodSpec, PodTemplate, Resources
 from homeostat.reconcile.quantity import parse_quantity
 
 Manifest = dict[str, Any]
+OneT = TypeVar("OneT")
 
 
 def completed(given: PodOptions, defaults: PodOptions) -> PodOptions:
@@ -30,7 +31,7 @@ def _fits(request: str, limit: str) -> bool:
 
 
 def merged(*templates: PodTemplate | None) -> PodTemplate:
-    """One template of several: later labels, annotations, selectors and priority class win, tolerations add up."""
+    """One template of several: later labels, annotations, selectors and priority class win, tolerations and secrets add up."""
     labels: dict[str, str] = {}
     annotations: dict[str, str] = {}
     selector: dict[str, str] = {}
@@ -39,13 +40,17 @@ def merged(*templates: PodTemplate | None) -> PodTemplate:
         labels |= template.metadata.labels
         annotations |= template.metadata.annotations
         selector |= template.spec.node_selector
-        new = [one for one in template.spec.tolerations if one not in spec.tolerations]
         spec = PodSpec(
             node_selector=selector,
-            tolerations=[*spec.tolerations, *new],
+            tolerations=_together(spec.tolerations, template.spec.tolerations),
             priority_class_name=template.spec.priority_class_name or spec.priority_class_name,
+            image_pull_secrets=_together(spec.image_pull_secrets, template.spec.image_pull_secrets),
         )
     return PodTemplate(metadata=PodMetadata(labels=labels, annotations=annotations), spec=spec)
+
+
+def _together(some: list[OneT], more: list[OneT]) -> list[OneT]:
+    return [*some, *(one for one in more if one not in some)]
 
 
 def applied(template: PodTemplate | None, manifest: Manifest) -> Manifest:

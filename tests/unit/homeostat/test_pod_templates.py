@@ -36,6 +36,11 @@ def test_an_amount_may_be_a_number_without_quotes() -> None:
     assert (found.requests, found.limits) == ({"cpu": "1"}, {"nvidia.com/gpu": "2"})
 
 
+def test_a_fraction_without_quotes_is_refused_with_how_to_write_it() -> None:
+    with pytest.raises(ValidationError, match=r'0\.5 without quotes is a fraction.* write "0\.5", or 500m'):
+        options(resources={"limits": {"cpu": 0.5}})
+
+
 @pytest.mark.parametrize("amount", [True, -1, 1.5, "1e3", "lots", ""])
 def test_what_is_no_amount_is_refused(amount: object) -> None:
     with pytest.raises(ValidationError, match=r"resources\.limits\.cpu"):
@@ -50,6 +55,14 @@ def test_the_object_wins_over_the_default_and_tolerations_add_up_without_repetit
     assert [one.key for one in found.tolerations] == ["spot", "gpu"]
     assert found.priority_class_name == "batch"
     assert merged(base, None).spec == base.spec
+
+
+def test_image_pull_secrets_add_up_without_repetition_and_stand_in_the_pod() -> None:
+    both = merged(
+        template(image_pull_secrets=[{"name": "all"}]), template(image_pull_secrets=[{"name": "own"}, {"name": "all"}])
+    )
+    pod = applied(both, {"spec": {"containers": []}})["spec"]
+    assert pod["imagePullSecrets"] == [{"name": "all"}, {"name": "own"}]
 
 
 def test_what_is_ours_stays_and_what_is_empty_is_not_written() -> None:

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
-from homeostat.api.common import GROUP, INT_OR_STRING, SpecModel, Text, rule
+from homeostat.api.common import GROUP, INT_OR_STRING, SpecModel, Text, map_list, rule
 
 RESERVED_PREFIX = f"{GROUP}/"
 RESERVED_LABELS = ("app.kubernetes.io/managed-by", "app.kubernetes.io/component")
@@ -19,6 +19,10 @@ _UNTOLERABLE = "value is not allowed with operator Exists, and key is required w
 
 
 def _as_text(amount: Any) -> Any:
+    if isinstance(amount, float):
+        raise ValueError(  # noqa: TRY004 - pydantic takes no other
+            f'{amount} without quotes is a fraction, not an amount; write "{amount}", or {amount * 1000:g}m'
+        )
     return str(amount) if isinstance(amount, int) and not isinstance(amount, bool) else amount
 
 
@@ -125,8 +129,17 @@ class PodMetadata(SpecModel):
     annotations: Annotated[dict[str, Text], _added("annotations"), _not_ours("annotations")] = {}
 
 
+class ImagePullSecret(SpecModel):
+    """A Secret of the pods' namespace with which images are pulled."""
+
+    name: Annotated[
+        str,
+        Field(description="Name of the Secret.", pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", max_length=253),
+    ]
+
+
 class PodSpec(SpecModel):
-    """Scheduling of the pods."""
+    """Scheduling of the pods, and how their images are pulled."""
 
     node_selector: Annotated[
         dict[str, LabelValue], Field(description="Labels of the nodes on which the pods may run.", max_length=16)
@@ -140,13 +153,21 @@ class PodSpec(SpecModel):
             max_length=253,
         ),
     ] = None
+    image_pull_secrets: Annotated[
+        list[ImagePullSecret],
+        Field(
+            description="Secrets with which the images of the pods are pulled.",
+            max_length=8,
+            json_schema_extra=map_list("name"),
+        ),
+    ] = []
 
 
 class PodTemplate(SpecModel):
     """What is added to the template of pods, with the names that Kubernetes gives it."""
 
     metadata: Annotated[PodMetadata, Field(description="Metadata that is added to the pods.")] = PodMetadata()
-    spec: Annotated[PodSpec, Field(description="Scheduling of the pods.")] = PodSpec()
+    spec: Annotated[PodSpec, Field(description="Scheduling of the pods, and how their images are pulled.")] = PodSpec()
 
 
 PodTemplateField = Annotated[

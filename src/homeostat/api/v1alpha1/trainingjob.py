@@ -168,9 +168,10 @@ class TrainingJobSpec(SpecModel):
                 rule(
                     "!has(self.engine) || self.engine != 'Kubeflow' || !has(self.placement.podTemplate) || "
                     "[self.placement.podTemplate].all(pod, pod.metadata.labels.size() + pod.metadata.annotations.size() "
-                    "+ pod.spec.tolerations.size() == 0 && !has(pod.spec.priorityClassName))",
+                    "+ pod.spec.tolerations.size() + pod.spec.imagePullSecrets.size() == 0 "
+                    "&& !has(pod.spec.priorityClassName))",
                     "with engine Kubeflow, placement.podTemplate can have only spec.nodeSelector: Kubeflow Pipelines 2.0 "
-                    "sets no labels, annotations, tolerations or priority class of steps",
+                    "sets no labels, annotations, tolerations, priority class or image pull secrets of steps",
                 )
             ]
         }

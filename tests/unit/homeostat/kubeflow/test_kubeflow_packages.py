@@ -46,6 +46,7 @@ def test_tolerations_which_the_backend_cannot_set_are_refused_with_a_remedy() ->
         ({"metadata": {"annotations": {"cost": "7"}}}, "metadata.annotations"),
         ({"spec": {"tolerations": [{"key": "gpu"}]}}, "spec.tolerations"),
         ({"spec": {"priority_class_name": "batch"}}, "spec.priorityClassName"),
+        ({"spec": {"image_pull_secrets": [{"name": "registry"}]}}, "spec.imagePullSecrets"),
     ],
 )
 def test_what_the_backend_cannot_set_of_a_pod_is_refused_by_name(template: dict[str, Any], field: str) -> None:

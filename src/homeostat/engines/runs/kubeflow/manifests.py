@@ -50,6 +50,7 @@ def check_placement(placement: Placement, pool: NodePool | None) -> None:
         "metadata.annotations": template.metadata.annotations,
         "spec.tolerations": template.spec.tolerations,
         "spec.priorityClassName": template.spec.priority_class_name,
+        "spec.imagePullSecrets": template.spec.image_pull_secrets,
     }
     if unmet := [field for field, value in requested.items() if value]:
         raise InvalidSpec(
