@@ -1,20 +1,22 @@
 """Datasets: labels joined with features, split into rows to train on and rows that no version ever trains on."""
 
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import structlog
+from numpy.typing import NDArray
 
 from homeostat.api.common import truncated
 from homeostat.artifacts.bundle import BundleRef
 from homeostat.artifacts.dataset import HOLDOUT, LABEL, TIME, TRAIN
-from homeostat.artifacts.holdout import held_out
+from homeostat.artifacts.holdout import Holdout
 from homeostat.artifacts.signature import Datatype, Signature
 from homeostat.artifacts.storage import fetch_file, store
 from homeostat.engines.objects import ObjectStore
@@ -32,6 +34,9 @@ from homeostat_pipelines.signature import entities_of, signature_of
 LEAST_TRAIN, LEAST_HOLDOUT = 50, 10
 """Fewer rows than these make no model, and no judgement of one."""
 
+LEAST_DAYS = 10
+"""Of fewer days the variance of what they share is not known."""
+
 LEAST_OF_CLASS = 5
 """A class of fewer rows to train on is hardly learnt."""
 
@@ -41,10 +46,30 @@ MERGED_SHARE = 0.01
 log = structlog.get_logger()
 
 
-def split(table: pa.Table, model: str, entity: str, percent: int) -> tuple[pa.Table, pa.Table]:
+def split(table: pa.Table, model: str, entity: str, holdout: Holdout) -> tuple[pa.Table, pa.Table]:
     """Rows to train on, and the holdout."""
-    mask = pa.array([held_out(model, str(key), percent) for key in table.column(entity).to_pylist()], pa.bool_())
+    mask = pa.array(
+        holdout.unseen(
+            model,
+            lambda: table.column(entity).to_pylist(),
+            lambda: table.column(TIME).to_numpy(),
+            lambda: table.column(holdout.group_by).to_pylist(),
+        )
+    )
     return table.filter(pc.invert(mask)), table.filter(mask)
+
+
+def clusters(of: Signature, column: Callable[[str], pa.ChunkedArray]) -> NDArray[np.int64]:
+    """A number for each row of a holdout, equal for rows that are not independent: of one entity, one group, or one day.
+
+    Rows of one day share what happened that day; a holdout by time of fewer days than are needed for a variance is by entity.
+    """
+    held = of.held or Holdout()
+    by = column(held.group_by) if held.group_by else column(of.entity)
+    if held.since is not None:
+        days = pc.floor_temporal(column(TIME), unit="day")
+        by = days if len(days.unique()) >= LEAST_DAYS else by
+    return np.asarray(by.combine_chunks().dictionary_encode().indices.to_numpy(), dtype=np.int64)
 
 
 def build(job: TrainInput, objects: ObjectStore) -> StoredDataset:
@@ -70,15 +95,17 @@ def build(job: TrainInput, objects: ObjectStore) -> StoredDataset:
     )
 
     family = families.named(job.parameters)
+    holdout_of = _holdout(job.held, signature, labelled, warnings)
 
     def admit(rows: int) -> None:
         # A text is at least one column; how many categories it has is known when the training reads it.
-        memory.check_training(rows * (100 - job.holdout_percent) // 100, len(signature.inputs), family)
+        trained_on = 100 if holdout_of.refits else 100 - (holdout_of.percent or 0)
+        memory.check_training(rows * trained_on // 100, len(signature.inputs), family)
 
     joined = join(objects, job.feature_sets, labelled, warnings, admit)
     with tempfile.TemporaryDirectory() as folder:
         paths = {name: Path(folder) / name for name in (TRAIN, HOLDOUT)}
-        watermark = _write(joined, paths, signature, job.holdout_percent)
+        watermark = _write(joined, paths, signature, holdout_of)
         train, holdout = (Rows(path) for path in paths.values())
         for name, rows, least in (("training", train, LEAST_TRAIN), ("holdout", holdout, LEAST_HOLDOUT)):
             _check(signature.predicts, name, rows, least)
@@ -92,11 +119,35 @@ def build(job: TrainInput, objects: ObjectStore) -> StoredDataset:
         rows=train.num_rows,
         holdout_rows=holdout.num_rows,
         watermark=watermark,
+        holdout=holdout_of,
         warnings=warnings.listed(),
     )
 
 
-def _write(tables: Iterable[pa.Table], paths: dict[str, Path], signature: Signature, percent: int) -> datetime:
+def _holdout(stated: Holdout, signature: Signature, labelled: pa.Table, warnings: DataWarnings) -> Holdout:
+    """How the holdout is chosen, with what only the labels tell.
+
+    Raises:
+        InvalidData: It is grouped by something that is no feature.
+    """
+    names = [i.name for i in signature.inputs]
+    if stated.group_by and stated.group_by not in names:
+        raise InvalidData(
+            f"spec.dataset.holdout.groupBy names {stated.group_by!r}, which is no feature of the dataset; "
+            f"it has {', '.join(names)}"
+        )
+    times = labelled.column(TIME).to_numpy()
+    found = stated.resolved(times)
+    if stated == Holdout() and found.since is not None:
+        text = f"No holdout is stated: the labels from {found.since:%Y-%m-%d %H:%M:%S} UTC on judge the model, {{count}} of them."
+        warnings.add(text, int((times >= np.datetime64(found.since.replace(tzinfo=None), "us")).sum()))
+    elif stated == Holdout():
+        text = "No holdout is stated, and the labels have no order in time: {count} % of the entities judge the model."
+        warnings.add(text, found.percent or 0)
+    return found
+
+
+def _write(tables: Iterable[pa.Table], paths: dict[str, Path], signature: Signature, holdout: Holdout) -> datetime:
     """Writes the rows to train on and the holdout into files; the time of the newest row."""
     newest: list[datetime] = []
     with ExitStack() as opened:
@@ -106,7 +157,7 @@ def _write(tables: Iterable[pa.Table], paths: dict[str, Path], signature: Signat
                 for name, path in paths.items():
                     writer = pq.ParquetWriter(path, table.schema, compression="zstd")
                     writers[name] = opened.enter_context(writer)
-            parts = split(table, signature.model, signature.entity, percent)
+            parts = split(table, signature.model, signature.entity, holdout)
             for name, part in zip(paths, parts, strict=True):
                 writers[name].write_table(part)
             if table.num_rows:
@@ -158,7 +209,7 @@ def _check(task: Task, name: str, table: Rows, least: int) -> None:
     if table.num_rows < least:
         raise InvalidData(
             f"the {name} part has {table.num_rows} labelled rows with features, at least {least} are required; "
-            "wait for more labels or widen spec.dataset.window"
+            "wait for more labels, widen spec.dataset.window or change spec.dataset.holdout"
         )
     labels = table.column(LABEL).to_numpy()
     if why := task.unlearnable(labels):

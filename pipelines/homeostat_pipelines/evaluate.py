@@ -38,7 +38,7 @@ def run(job: EvaluateInput, objects: ObjectStore) -> None:
     """
     report = Report(objects, job.output)
     report.progress("score", 0, len(STEPS))
-    challenger = _Model(objects, job.challenger)
+    challenger = _Model(objects, job.challenger).judged(objects)
     champion = None if job.champion is None else _Model(objects, job.champion)
     rules = rules_of(job.gate)
     _check_metrics(rules, challenger.signature.predicts)
@@ -52,7 +52,7 @@ def run(job: EvaluateInput, objects: ObjectStore) -> None:
         holdout.column(LABEL).to_numpy(),
         new,
         old,
-        holdout.column(challenger.signature.entity).to_pylist(),
+        dataset.clusters(challenger.signature, holdout.column),
         seed=job.seed,
     )
     report.result(EvaluateResult(report=verdict))
@@ -158,6 +158,10 @@ class _Model:
         self.signature = signature_in(files)
         self._content = files[MODEL]
 
+    def judged(self, objects: ObjectStore) -> "_Model":
+        """The model that was trained without the holdout, where this one is trained on all rows."""
+        return self if self.signature.judged is None else _Model(objects, self.signature.judged)
+
     def outputs(self, rows: pa.Table) -> NDArray[np.float64]:
         size = rows_per_piece(len(self.signature.inputs))
         pieces = (rows.slice(start, size) for start in range(0, rows.num_rows, size))
@@ -172,17 +176,24 @@ def _unseen(holdout: pa.Table, models: list[_Model]) -> pa.Table:
     """
     rows = holdout
     for each in models:
-        of, percent = each.signature, each.signature.holdout_percent
-        if percent is not None and of.entity not in rows.column_names:
+        of, held = each.signature, each.signature.held
+        if held is None:
+            continue
+        if held.group_by and held.group_by not in rows.column_names:
+            raise InvalidData(
+                f"a model has a holdout by {held.group_by!r}, which the dataset of the new version does not have; "
+                "select that feature in spec.dataset.featureSets"
+            )
+        if not held.by_time and not held.group_by and of.entity not in rows.column_names:
             raise InvalidData(
                 f"the entity {of.entity!r} by which a version was held out is not in the dataset, so that nothing tells which rows "
                 "it has seen; train on a FeatureSet of this entity, or serve the new version by a ModelDeployment of its own"
             )
-        if percent is not None:
-            _, rows = dataset.split(rows, of.model, of.entity, percent)
+        _, rows = dataset.split(rows, of.model, of.entity, held)
     if rows.num_rows < min(dataset.LEAST_HOLDOUT, holdout.num_rows):
         raise InvalidData(
             f"of {holdout.num_rows} rows of the holdout {rows.num_rows} were seen by neither model; at least "
-            f"{dataset.LEAST_HOLDOUT} are required; spec.dataset.holdout.percent of a TrainingJob may shrink, but not grow"
+            f"{dataset.LEAST_HOLDOUT} are required; spec.dataset.holdout.percent of a TrainingJob may shrink, but not grow, and "
+            "with spec.dataset.holdout.latest labels are needed that are newer than the training of the champion"
         )
     return rows

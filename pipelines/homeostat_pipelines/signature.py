@@ -93,7 +93,7 @@ def signature_of(job: TrainInput) -> Signature:
         feature_sets=tuple(source.name for source in job.feature_sets),
         inputs=tuple(inputs),
         positive=job.labels[0].field,
-        holdout_percent=job.holdout_percent,
+        holdout_percent=job.holdout_percent or None,
     )
 
 

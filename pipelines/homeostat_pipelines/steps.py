@@ -9,17 +9,19 @@ from typing import TYPE_CHECKING
 import structlog
 
 from homeostat.artifacts.bundle import BundleRef, canonical, digest_of
-from homeostat.artifacts.dataset import HOLDOUT, LABEL, TRAIN
+from homeostat.artifacts.dataset import HOLDOUT, LABEL
 from homeostat.artifacts.model import MODEL, SIGNATURE
 from homeostat.artifacts.model import signature as signature_in
-from homeostat.artifacts.storage import fetch, store
+from homeostat.artifacts.signature import Signature
+from homeostat.artifacts.storage import fetch
 from homeostat.engines.objects import ObjectStore
 from homeostat.engines.runs.packages import FORMER_NAMES
 from homeostat.intervals import Z
-from homeostat.runs import Beside, StoredDataset, TrainInput, TrainResult
+from homeostat.runs import Beside, StoredDataset, TrainedModel, TrainInput, TrainResult
 from homeostat_pipelines import dataset
 from homeostat_pipelines.data_warnings import bounded
 from homeostat_pipelines.objects import from_environment
+from homeostat_pipelines.pieces import Rows
 from homeostat_pipelines.report import Report
 
 if TYPE_CHECKING:
@@ -43,15 +45,17 @@ def train(job_json: str, dataset_json: str, parameters: dict[str, object], objec
     objects, job, report = _opened(job_json, objects)
     with report.failures():
         report.progress(STEPS[1], 1, len(STEPS))
-        from homeostat_pipelines import families, model  # noqa: PLC0415 - scikit-learn is for this step only
+        from homeostat_pipelines import families, holdouts, model  # noqa: PLC0415 - scikit-learn is for this step only
         from homeostat_pipelines.signature import signature_of  # noqa: PLC0415 - as above
 
         family = families.chosen(parameters)
-        with dataset.opened(objects, _bundle(dataset_json), TRAIN) as rows:
-            files = model.train(rows, signature_of(job), family, job.seed)
-            stored = store(objects, job.models, files)
-            log.info("model stored", uri=stored.uri, rows=rows.num_rows)
-        return stored.model_dump_json(by_alias=True)
+        found = StoredDataset.model_validate_json(dataset_json).holdout or job.held
+
+        def grow(rows: Rows, signature: Signature) -> dict[str, bytes]:
+            return model.train(rows, signature, family, job.seed)
+
+        made = holdouts.trained(objects, job, _bundle(dataset_json), found, signature_of(job), grow)
+        return made.model_dump_json(by_alias=True)
 
 
 def assess(
@@ -67,9 +71,12 @@ def assess(
     objects, job, report = _opened(job_json, objects)
     with report.failures():
         report.progress(STEPS[2], 2, len(STEPS))
-        stored, model = StoredDataset.model_validate_json(dataset_json), BundleRef.model_validate_json(model_json)
-        metrics, beside = measure(objects, _bundle(dataset_json), model)
-        warnings = bounded([*former_name(job.pipeline), *stored.warnings, *blind_features(objects, model)])
+        stored, made = StoredDataset.model_validate_json(dataset_json), TrainedModel.model_validate_json(model_json)
+        model = BundleRef(uri=made.uri, digest=made.digest)
+        metrics, beside = measure(objects, _bundle(dataset_json), made.judged or model)
+        warnings = bounded(
+            [*former_name(job.pipeline), *made.warnings, *stored.warnings, *blind_features(objects, model)]
+        )
         # The defaults of parameters not given are part of the platform, whose image the job names.
         hashed = canonical({"parameters": job.parameters, "seed": job.seed})
         report.result(
@@ -77,6 +84,7 @@ def assess(
                 metrics=metrics,
                 beside=beside,
                 model=model,
+                judged=made.judged,
                 dataset=stored.model_copy(update={"warnings": warnings}),
                 pipeline_digest=pipeline_digest,
                 parameters_hash=digest_of(hashed),
@@ -95,7 +103,7 @@ def measure(objects: ObjectStore, data: BundleRef, model: BundleRef) -> tuple[di
     of = signature_in(files)
     with dataset.opened(objects, data, HOLDOUT) as holdout:
         scores = signature.score_all(files[MODEL], holdout.pieces([i.name for i in of.inputs]), of.inputs)
-        entities = holdout.column(of.entity).combine_chunks().dictionary_encode().indices.to_numpy()
+        entities = dataset.clusters(of, holdout.column)
         compared = compare(of.predicts, holdout.column(LABEL).to_numpy(), scores, None, entities)
         metrics = {metric.name: metric.challenger for metric in compared if metric.challenger is not None}
         log.info("model tested", rows=holdout.num_rows, **metrics)

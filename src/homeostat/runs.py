@@ -15,6 +15,7 @@ from homeostat.api.v1alpha1.dataset import RowsPerEntity
 from homeostat.api.v1alpha1.featureset import Entity, Expectation, Feature, SourceRead
 from homeostat.api.v1alpha1.gate import Gate
 from homeostat.artifacts.bundle import BundleRef
+from homeostat.artifacts.holdout import Holdout
 from homeostat.documents import TolerantDocument
 from homeostat.reconcile.errors import InvalidSpec
 from homeostat.signals.gate import GateReport
@@ -162,7 +163,8 @@ class TrainInput(TolerantDocument):
     positive: Annotated[str, Field(description="Which of two texts is label 1; empty for labels of 0 and 1.")] = ""
     rows_per_entity: RowsPerEntity = RowsPerEntity.NEWEST
     window_seconds: int | None
-    holdout_percent: int
+    holdout_percent: Annotated[int, Field(description="Share of entities in the holdout; 0 with another form of it.")]
+    holdout: Annotated[Holdout | None, Field(description="Absent: `holdout_percent` is all of it.")] = None
     pipeline: str
     parameters: dict[str, str]
     seed: int
@@ -171,6 +173,18 @@ class TrainInput(TolerantDocument):
     datasets: Annotated[str, Field(description="Prefix of all datasets of the namespace.")]
     models: Annotated[str, Field(description="Prefix of all model files of this model.")]
     output: str
+
+    @property
+    def held(self) -> Holdout:
+        """How the holdout is to be chosen."""
+        return self.holdout or Holdout(percent=self.holdout_percent)
+
+
+class TrainedModel(BundleRef):
+    """What the training step hands on: the model that is served, and what is to be known of how it came about."""
+
+    judged: Annotated[BundleRef | None, Field(description="The model trained without the holdout, if another.")] = None
+    warnings: list[str] = Field(default_factory=list, description="What its figures may not foretell.")
 
 
 class StoredDataset(TolerantDocument):
@@ -181,6 +195,7 @@ class StoredDataset(TolerantDocument):
     rows: int
     holdout_rows: int
     watermark: datetime | None
+    holdout: Annotated[Holdout | None, Field(description="How the holdout was chosen.")] = None
     warnings: list[str] = Field(default_factory=list, description="What was left out, or is less than it looks like.")
 
 
@@ -200,6 +215,7 @@ class TrainResult(TolerantDocument):
         default_factory=dict
     )
     model: BundleRef
+    judged: Annotated[BundleRef | None, Field(description="The model that the metrics are of, if not `model`.")] = None
     dataset: StoredDataset
     pipeline_digest: str
     parameters_hash: str

@@ -16,6 +16,7 @@ from jsonschema import Draft202012Validator
 
 from homeostat.api.crdgen.definition import definition
 from homeostat.api.v1alpha1 import KINDS, ModelDeployment, Monitor, TrainingJob
+from homeostat.artifacts.holdout import Holdout
 from homeostat.runs import TrainResult
 from homeostat.tasks.binary import BinaryCohort
 from homeostat_operators.monitor.observed import MonitorObservation
@@ -103,7 +104,7 @@ def test_the_observer_opens_and_migrates_the_database_and_keeps_every_outcome(ve
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
         assert connection.scalar(sa.text("select count(*) from predictions")) == 20
     long_ago = datetime(2020, 1, 1, tzinfo=UTC)
-    assert label_gain(engine, ("churn", "churn"), long_ago, ("churn.churn", 0)).rows == 10
+    assert label_gain(engine, ("churn", "churn"), long_ago, "churn.churn", Holdout(percent=0)).rows == 10
     cohort = Store(engine, timedelta(minutes=10)).cohort(
         "churn", "churn", "1", long_ago, datetime(2030, 1, 1, tzinfo=UTC)
     )

@@ -15,6 +15,8 @@ from homeostat.api.v1alpha1.signals import Signal, SignalType
 from homeostat.api.v1alpha1.trainingjob import TrainingJob
 from homeostat.artifacts import model
 from homeostat.artifacts.bundle import BundleRef
+from homeostat.artifacts.features import holdout_of
+from homeostat.artifacts.holdout import Holdout
 from homeostat.artifacts.storage import fetch
 from homeostat.engines.metrics import Series
 from homeostat.engines.objects import ObjectStore
@@ -105,14 +107,14 @@ def _labels(resource: Monitor, clients: Clients, now: datetime) -> tuple[LabelCo
     since, template = resource.status.breach_since, resource.spec.retrain.template
     if since is None or resource.spec.retrain.requires.new_labels == 0:
         return None, []
-    namespace, oldest, holdout = resource.metadata.namespace, since, ("", 0)
+    namespace, oldest, model, holdout = resource.metadata.namespace, since, "", Holdout(percent=0)
     deployment = resource.spec.deployment_ref.name
     if template is not None:
         dataset = template.spec.dataset
-        holdout = (f"{namespace}.{template.spec.output.model}", dataset.holdout.percent)
+        model, holdout = f"{namespace}.{template.spec.output.model}", holdout_of(dataset)
         oldest = _earliest_used(dataset, deployment, since, now)
     try:
-        gain = clients.outcomes.label_gain(namespace, deployment, oldest, *holdout)
+        gain = clients.outcomes.label_gain(namespace, deployment, oldest, model, holdout)
     except EngineUnavailable as error:
         return None, [str(error)]
     if template is not None and template.spec.dataset.rows_per_entity is RowsPerEntity.ALL:

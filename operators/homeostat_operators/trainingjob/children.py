@@ -7,7 +7,7 @@ from homeostat.api.v1alpha1.featureset import Feature
 from homeostat.api.v1alpha1.pods import PodOptions, Resources
 from homeostat.api.v1alpha1.trainingjob import Placement
 from homeostat.artifacts import layout, outcomes
-from homeostat.artifacts.features import feature_source
+from homeostat.artifacts.features import feature_source, holdout_of
 from homeostat.engines.runs import TRAIN, RunRequest, RunShape, parameters
 from homeostat.engines.runs.packages import Package
 from homeostat.pod_settings import GPU, NodePool
@@ -84,7 +84,7 @@ def train_input(
     by_name = {feature_set.metadata.name: feature_set for feature_set in sets}
     sources = [_selected(reference, by_name[reference.name]) for reference in spec.dataset.feature_sets]
     entities = entities_of(sources)
-    window = spec.dataset.window
+    window, holdout = spec.dataset.window, holdout_of(spec.dataset)
     return TrainInput(
         namespace=meta.namespace,
         model=spec.output.model,
@@ -95,7 +95,8 @@ def train_input(
         task=spec.dataset.task,
         positive=(spec.dataset.target.positive or "") if spec.dataset.target else "",
         window_seconds=int(parse_duration(window.last).total_seconds()) if window else None,
-        holdout_percent=spec.dataset.holdout.percent,
+        holdout_percent=0 if holdout.group_by else holdout.percent or 0,
+        holdout=holdout if holdout.group_by or holdout.by_time else None,
         pipeline=str(spec.pipeline),
         parameters=given_parameters(resource),
         seed=spec.seed,

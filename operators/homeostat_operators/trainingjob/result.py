@@ -28,7 +28,12 @@ def taken(
             "progress": Progress(completed_steps=1, total_steps=1, summary="100%"),
             "steps": list(job.steps) if job else status.steps,
             "metrics": [_metric(name, value, delivered.beside.get(name, Beside())) for name, value in metrics],
-            "model": ModelVersion(name=model_name(resource), uri=delivered.model.uri, digest=delivered.model.digest),
+            "model": ModelVersion(
+                name=model_name(resource),
+                uri=delivered.model.uri,
+                digest=delivered.model.digest,
+                judged_digest=delivered.judged.digest if delivered.judged else None,
+            ),
             "dataset": DatasetRecord(**delivered.dataset.model_dump()),
             "provenance": recorded.model_copy(
                 update={

@@ -9,6 +9,7 @@ import structlog
 from fastapi import Depends, FastAPI, Query, Request, Response
 from pydantic import AwareDatetime
 
+from homeostat.artifacts.holdout import Holdout
 from homeostat.artifacts.outcomes import LabelGain
 from homeostat.reconcile.errors import EngineUnavailable
 from homeostat.signals.shadow import ShadowComparison
@@ -170,10 +171,12 @@ def _add_reads(app: FastAPI, store: Store, exporter: Exporter, guard: Guard) -> 
         since: AwareDatetime,
         model: Annotated[str, Query(max_length=128)],
         percent: Annotated[int, Query(alias="holdoutPercent", ge=0, le=100)],
+        latest: Annotated[int, Query(alias="holdoutLatest", ge=0)] = 0,
     ) -> LabelGain:
         """What outcomes of predictions made at or after `since` add to a training of a model with that holdout."""
         await _require(guard, caller, "get", "cohorts", (namespace, deployment))
-        return await asyncio.to_thread(label_gain, store.engine, (namespace, deployment), since, (model, percent))
+        holdout = Holdout(latest_seconds=latest, refit=False) if latest else Holdout(percent=percent)
+        return await asyncio.to_thread(label_gain, store.engine, (namespace, deployment), since, model, holdout)
 
     @app.get("/v1/outcomes/export")
     async def export(caller: Authenticated, namespace: Namespace, deployment: Deployment) -> ExportAnswer:

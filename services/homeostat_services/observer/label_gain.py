@@ -4,18 +4,22 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
+from homeostat.artifacts.holdout import Holdout
 from homeostat.artifacts.outcomes import LabelGain
 from homeostat_services.observer.tables import exports, outcomes, predictions
 
 
-def label_gain(engine: sa.Engine, deployment: tuple[str, str], since: datetime, holdout: tuple[str, int]) -> LabelGain:
+def label_gain(
+    engine: sa.Engine, deployment: tuple[str, str], since: datetime, model: str, holdout: Holdout
+) -> LabelGain:
     """See `homeostat.engines.outcomes.Outcomes.label_gain`.
 
     Args:
         engine: The observer's database.
         deployment: Namespace and name.
         since: Time of the earliest prediction that counts.
-        holdout: `<namespace>.<model>`, and the share of its entities that are held out in percent.
+        model: `<namespace>.<model>`.
+        holdout: Its holdout; of a share of the entities, or of the newest time that no version is trained on.
     """
     start, source = since.timestamp(), predictions.join(outcomes, outcomes.c.prediction == predictions.c.seq)
     labelled = sa.and_(
@@ -26,10 +30,15 @@ def label_gain(engine: sa.Engine, deployment: tuple[str, str], since: datetime, 
     )
     with engine.connect() as connection:
         newest = connection.scalar(sa.select(sa.func.max(predictions.c.time)).select_from(source).where(labelled))
-        middle = (start + (newest or start)) / 2
+        middle, cut = (start + (newest or start)) / 2, (newest or start) - holdout.kept_seconds
+        held: sa.ColumnElement[bool] = sa.func.held_out(
+            model, predictions.c.entity, holdout.percent or 0, type_=sa.Boolean
+        )
+        if holdout.kept_seconds:
+            held = sa.func.max(predictions.c.time) >= cut
         entities = (
             sa.select(
-                sa.func.held_out(holdout[0], predictions.c.entity, holdout[1], type_=sa.Boolean).label("held"),
+                held.label("held"),
                 sa.func.count().label("outcomes"),
                 sa.func.count().filter(predictions.c.time > middle).label("later"),
             )

@@ -1,10 +1,12 @@
-"""A FeatureSet as runs read it, and the hash that tells layouts of its online store apart."""
+"""A FeatureSet and a holdout as runs read them, and the hash that tells layouts of an online store apart."""
 
 import json
 
 from homeostat.api.common import parse_duration
 from homeostat.api.v1alpha1 import FeatureSet
+from homeostat.api.v1alpha1.dataset import Dataset
 from homeostat.artifacts.bundle import digest_of
+from homeostat.artifacts.holdout import Holdout
 from homeostat.runs import FeatureSource
 
 
@@ -28,3 +30,13 @@ def feature_source(resource: FeatureSet) -> FeatureSource:
         snapshot_uri=snapshot.uri if snapshot else "",
         snapshot_digest=snapshot.digest if snapshot else "",
     )
+
+
+def holdout_of(dataset: Dataset) -> Holdout:
+    """The holdout of a spec as trainings, the gate and the observer take it."""
+    form = dataset.holdout
+    if form is None:
+        return Holdout()
+    latest = None if form.latest is None else int(parse_duration(form.latest).total_seconds())
+    refit = form.refit is not False
+    return Holdout(percent=form.percent, group_by=form.group_by or "", latest_seconds=latest, refit=refit)

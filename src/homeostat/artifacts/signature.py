@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from homeostat import tasks
+from homeostat.artifacts.bundle import BundleRef
+from homeostat.artifacts.holdout import Holdout
 from homeostat.tasks.multiclass import MOST_CLASSES
 
 
@@ -88,6 +90,17 @@ class Signature(_Part):
     """Field of the label; a predictor does without it."""
     holdout_percent: int | None = Field(None, alias="holdoutPercent")
     """Share of entities that the model was not trained on; bundles from before 0.1 do not record it."""
+    holdout: Annotated[Holdout | None, Field(exclude_if=operator.not_)] = None
+    """The holdout of another form than a share of entities."""
+    judged: Annotated[BundleRef | None, Field(exclude_if=operator.not_)] = None
+    """The model trained without the holdout, which the gate judges; only of a model that was trained on all rows then."""
+
+    @property
+    def held(self) -> Holdout | None:
+        """Which rows the model was not trained on; None: not recorded."""
+        if self.holdout is None and self.holdout_percent is not None:
+            return Holdout(percent=self.holdout_percent)
+        return self.holdout
 
     @property
     def predicts(self) -> tasks.Task:
@@ -123,7 +136,7 @@ class Signature(_Part):
         """Names of the optional fields that this bundle does not record, as older ones do not."""
         optional = (
             ("positive", self.positive),
-            ("holdoutPercent", self.holdout_percent),
+            ("holdoutPercent", self.held),
             ("entityType", self.entity_type),
         )
         return tuple(name for name, value in optional if value is None)

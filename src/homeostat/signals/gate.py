@@ -12,7 +12,7 @@ from pydantic import Field
 
 from homeostat.documents import TolerantDocument
 from homeostat.intervals import figure
-from homeostat.signals.comparison import RESAMPLES, SEED, PairedComparison, compare
+from homeostat.signals.comparison import RESAMPLES, SEED, Codes, PairedComparison, compare
 from homeostat.tasks import Method, Metric, Task
 
 
@@ -151,7 +151,7 @@ def judge_gate(
     labels: ArrayLike,
     challenger: ArrayLike,
     champion: ArrayLike | None,
-    entities: Sequence[object] | None = None,
+    entities: Sequence[object] | Codes | None = None,
     *,
     resamples: int = RESAMPLES,
     seed: int = SEED,

@@ -134,8 +134,14 @@ REFUSED = [
     ),
     Case("TrainingJob", {"dataset.requestFeatures": [BASKET, BASKET]}, "Duplicate value"),
     Case("TrainingJob", {"dataset.window": {"last": "1w"}}, PATTERN),
-    Case("TrainingJob", {"dataset.holdout": ABSENT}, "spec.dataset.holdout: Required"),
-    Case("TrainingJob", {"dataset.holdout": {}}, "spec.dataset.holdout.percent: Required"),
+    Case("TrainingJob", {"dataset.holdout": {}}, "give exactly one of percent and latest"),
+    Case(
+        "TrainingJob", {"dataset.holdout": {"percent": 20, "latest": "720h"}}, "give exactly one of percent and latest"
+    ),
+    Case(
+        "TrainingJob", {"dataset.holdout": {"latest": "720h", "groupBy": "day"}}, "groupBy is allowed with percent only"
+    ),
+    Case("TrainingJob", {"dataset.holdout": {"percent": 20, "refit": True}}, "refit is allowed with latest only"),
     Case("TrainingJob", {"dataset.holdout": {"percent": 4}}, "greater than or equal to 5"),
     Case("TrainingJob", {"dataset.holdout": {"percent": 51}}, "less than or equal to 50"),
     Case(
@@ -312,6 +318,10 @@ ACCEPTED = [
     Case("TrainingJob", {"dataset.labels.0.from": DAY, "dataset.labels.0.to": "2026-03-01T02:00:00+01:00"}),
     Case("TrainingJob", {"dataset.labels": [{"outcomesOf": "churn"}, {"parquet": PARQUET, **TIMES}]}),
     Case("TrainingJob", {"dataset.window": {"last": "2160h"}, "dataset.holdout": {"percent": 50}}),
+    Case("TrainingJob", {"dataset.holdout": ABSENT}),
+    Case("TrainingJob", {"dataset.holdout": {"latest": "720h"}}),
+    Case("TrainingJob", {"dataset.holdout": {"latest": "720h", "refit": False}}),
+    Case("TrainingJob", {"dataset.holdout": {"percent": 20, "groupBy": "visit_day"}}),
     Case("TrainingJob", {"pipeline.parameters": [{"name": "learning_rate", "value": "0.1"}]}),
     Case("TrainingJob", {"pipeline": {"name": "My pipeline", "version": "2026-01 (third)"}}),
     Case("TrainingJob", {"pipeline": {"uri": PACKAGE, "parameters": [{"name": "a", "value": "1"}]}}),

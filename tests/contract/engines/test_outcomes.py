@@ -10,7 +10,7 @@ import httpx
 import pytest
 from kubernetes import client
 
-from homeostat.artifacts.holdout import held_out
+from homeostat.artifacts.holdout import Holdout, held_out
 from homeostat.artifacts.outcomes import LabelGain
 from homeostat.engines.outcomes import Outcomes
 from homeostat.engines.outcomes.memory import MemoryOutcomes, Prediction
@@ -222,7 +222,7 @@ def test_a_training_gains_one_row_of_each_entity_outside_its_holdout(
     since = START + 5 * MINUTE
 
     def gain(since: datetime, percent: int = 0) -> LabelGain:
-        return outcomes.label_gain(NAMESPACE, deployment, since, "churn.churn", percent)
+        return outcomes.label_gain(NAMESPACE, deployment, since, "churn.churn", Holdout(percent=percent))
 
     # The observer counts what it has exported, which takes it some seconds.
     until("labels are exported", lambda: gain(since), lambda found: found.rows >= 2)
@@ -230,6 +230,11 @@ def test_a_training_gains_one_row_of_each_entity_outside_its_holdout(
     assert gain(START + 10 * MINUTE) == LabelGain(rows=0)
     held = sum(held_out("churn.churn", entity, 50) for entity in "ab")
     assert (gain(since, 50).rows, gain(since, 50).held_out) == (2 - held, held)
+    assert gain(START).rows == 3
+    newest = Holdout(latest_seconds=120)
+    assert outcomes.label_gain(NAMESPACE, deployment, START, "churn.churn", newest) == gain(START)
+    kept = outcomes.label_gain(NAMESPACE, deployment, START, "churn.churn", newest.model_copy(update={"refit": False}))
+    assert (kept.rows, kept.held_out, kept.outcomes) == (1, 2, 1)
 
 
 def test_a_call_without_permission_is_refused_in_clear_words(observer_settings: ObserverSettings, token: Path) -> None:
@@ -241,11 +246,11 @@ def test_a_wrong_token_is_refused(observer_settings: ObserverSettings, tmp_path:
     (tmp_path / "token").write_text("wrong")
     wrong = ObserverOutcomes(observer_settings, tmp_path / "token")
     with closing(wrong) as outcomes, pytest.raises(PlatformError, match="401"):
-        outcomes.label_gain(NAMESPACE, "churn", START, "churn.churn", 0)
+        outcomes.label_gain(NAMESPACE, "churn", START, "churn.churn", Holdout(percent=0))
 
 
 def test_an_observer_that_is_down_is_an_outage(tmp_path: Path) -> None:
     (tmp_path / "token").write_text("any")
     outcomes = ObserverOutcomes(ObserverSettings(url="http://127.0.0.1:9"), tmp_path / "token")
     with pytest.raises(EngineUnavailable, match="HOMEOSTAT_OBSERVER_URL"):
-        outcomes.label_gain(NAMESPACE, "churn", START, "churn.churn", 0)
+        outcomes.label_gain(NAMESPACE, "churn", START, "churn.churn", Holdout(percent=0))

@@ -15,6 +15,7 @@ from homeostat.api.common import MESSAGE_LIMIT
 from homeostat.artifacts import storage
 from homeostat.artifacts.bundle import BundleRef
 from homeostat.artifacts.dataset import HOLDOUT, LABEL, TRAIN
+from homeostat.artifacts.holdout import Holdout
 from homeostat.engines.objects.memory import MemoryObjects
 from homeostat.engines.runs.packages import bundled
 from homeostat.engines.runs.parameters import arguments
@@ -134,7 +135,7 @@ def test_the_compiled_packages_are_up_to_date() -> None:
 def a_trained_world() -> tuple[MemoryObjects, str, str]:
     """A store with a dataset and a model trained on it, and their records."""
     objects = MemoryObjects()
-    train, holdout = dataset.split(rows(), "churn.churn", "customer_id", 20)
+    train, holdout = dataset.split(rows(), "churn.churn", "customer_id", Holdout(percent=20))
     parts = {TRAIN: parquet_bytes(train), HOLDOUT: parquet_bytes(holdout)}
     stored = storage.store(objects, "s3://homeostat/churn/datasets", parts)
     record = json.dumps(
@@ -174,7 +175,7 @@ def test_a_model_against_itself_is_held_and_a_minimum_alone_promotes() -> None:
 @pytest.mark.parametrize("grown", [20, 50])
 def test_a_gate_judges_no_model_on_rows_that_it_was_trained_on_although_the_holdout_has_grown(grown: int) -> None:
     objects, _, trained = a_trained_world()
-    train, holdout = dataset.split(rows(), "churn.churn", "customer_id", grown)
+    train, holdout = dataset.split(rows(), "churn.churn", "customer_id", Holdout(percent=grown))
     stored = storage.store(objects, "s3://homeostat/churn/datasets", {HOLDOUT: parquet_bytes(holdout)})
     wider = signature_of(train_input(holdout_percent=grown))
     challenger = storage.store(
@@ -186,13 +187,13 @@ def test_a_gate_judges_no_model_on_rows_that_it_was_trained_on_although_the_hold
     }  # fmt: skip
     evaluate.run(EvaluateInput.model_validate(job), objects)
     report = EvaluateResult.model_validate_json(objects.read(f"{OUTPUT}result.json")).report
-    assert report.rows == dataset.split(rows(), "churn.churn", "customer_id", 20)[1].num_rows
+    assert report.rows == dataset.split(rows(), "churn.churn", "customer_id", Holdout(percent=20))[1].num_rows
     assert holdout.num_rows > report.rows or grown == 20
 
 
 def test_a_gate_without_a_row_that_neither_model_has_seen_says_what_may_not_grow() -> None:
     objects, _, trained = a_trained_world()
-    seen, _ = dataset.split(rows(), "churn.churn", "customer_id", 20)
+    seen, _ = dataset.split(rows(), "churn.churn", "customer_id", Holdout(percent=20))
     stored = storage.store(objects, "s3://homeostat/churn/datasets", {HOLDOUT: parquet_bytes(seen)})
     job = {
         "namespace": "churn", "challenger": json.loads(trained), "champion": None, "seed": 1, "output": OUTPUT,

@@ -150,10 +150,52 @@ class DatasetWindow(SpecModel):
 
 
 class Holdout(SpecModel):
-    """Entities reserved for the gate, selected by a hash of model and entity."""
+    """Rows reserved for the gate: a share of the entities, a share of the groups, or the newest time."""
 
-    # No default: other forms (a time, a group) come beside this one, and a spec then says which one it means.
-    percent: Annotated[int, Field(description="Percentage of entities that no version is trained on.", ge=5, le=50)]
+    model_config = ConfigDict(
+        json_schema_extra={
+            "x-kubernetes-validations": [
+                rule("has(self.percent) != has(self.latest)", "give exactly one of percent and latest"),
+                rule("!has(self.groupBy) || has(self.percent)", "groupBy is allowed with percent only"),
+                rule("!has(self.refit) || has(self.latest)", "refit is allowed with latest only"),
+            ]
+        }
+    )
+
+    percent: Annotated[
+        int | None,
+        Field(
+            description="Percentage of entities, or with groupBy of groups, that no version is trained on.", ge=5, le=50
+        ),
+    ] = None
+    group_by: Annotated[
+        FieldName | None,
+        Field(
+            description="Feature whose rows of one value are all trained on or all held out, by a hash of the value."
+        ),
+    ] = None
+    latest: Annotated[
+        Duration | None,
+        Field(
+            description="Time before the newest label from which on rows are held out; the gate judges a model without them."
+        ),
+    ] = None
+    refit: Annotated[
+        bool | None,
+        Field(
+            description="Whether the model that is served is then trained on all rows; absent: true. With latest only."
+        ),
+    ] = None
+
+    @model_validator(mode="after")
+    def _one_form(self) -> Self:
+        if (self.percent is None) == (self.latest is None):
+            raise ValueError("a holdout has exactly one of percent and latest")
+        if self.group_by is not None and self.percent is None:
+            raise ValueError("groupBy is allowed with percent only")
+        if self.refit is not None and self.latest is None:
+            raise ValueError("refit is allowed with latest only")
+        return self
 
 
 _FREE_NAMES = "a request feature has a name of its own: not that of a column of the labels, nor " + ", ".join(
@@ -215,7 +257,10 @@ class Dataset(SpecModel):
         RowsPerEntity, Field(description="Rows of an entity: its newest label, or All of them (a panel).")
     ] = RowsPerEntity.NEWEST
     window: Annotated[DatasetWindow | None, Field(description="Age limit of the labels; absent: no limit.")] = None
-    holdout: Annotated[Holdout, Field(description="Entities reserved for the gate.")]
+    holdout: Annotated[
+        Holdout | None,
+        Field(description="Rows reserved for the gate; absent: the newest fifth of the labels, as latest with refit."),
+    ] = None
 
     @property
     def task(self) -> str:

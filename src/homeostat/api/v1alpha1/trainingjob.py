@@ -290,6 +290,12 @@ class ModelVersion(StatusModel):
     ] = ""
     uri: Annotated[str, Field(description="URI of the model bundle.", max_length=1024)]
     digest: Annotated[Digest, Field(description="Digest of the model bundle's manifest.")]
+    judged_digest: Annotated[
+        Digest | None,
+        Field(
+            description="Digest of the model that was trained without the holdout and is judged; absent: it is the same."
+        ),
+    ] = None
 
 
 class DatasetRecord(StatusModel):

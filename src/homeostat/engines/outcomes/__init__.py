@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Protocol
 
+from homeostat.artifacts.holdout import Holdout
 from homeostat.artifacts.outcomes import LabelGain
 from homeostat.signals.shadow import ShadowComparison
 from homeostat.tasks import AnyCohort
@@ -22,7 +23,7 @@ class Outcomes(Protocol):
         """A version's predictions on the newest mirrored requests after since, compared with those returned to callers."""
         ...
 
-    def label_gain(self, namespace: str, deployment: str, since: datetime, model: str, percent: int) -> LabelGain:
+    def label_gain(self, namespace: str, deployment: str, since: datetime, model: str, holdout: Holdout) -> LabelGain:
         """What exported outcomes of predictions made since then, of any version, add to a training of a model.
 
         Args:
@@ -30,6 +31,6 @@ class Outcomes(Protocol):
             deployment: Name of the deployment.
             since: Time of the earliest prediction that counts.
             model: `<namespace>.<model>`, whose holdout no version is trained on.
-            percent: Share of entities in that holdout.
+            holdout: How it is chosen; of groups, whose features the observer does not know, the same share of entities counts.
         """
         ...

@@ -2,12 +2,12 @@
 
 from collections import Counter
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import cast
 
 import numpy as np
 
-from homeostat.artifacts.holdout import held_out
+from homeostat.artifacts.holdout import Holdout, held_out
 from homeostat.artifacts.outcomes import LabelGain
 from homeostat.signals.shadow import NEWEST, Answered, ShadowComparison, compare_all
 from homeostat.tasks import UNNAMED, AnyCohort, Task
@@ -80,11 +80,13 @@ class MemoryOutcomes:
     def _answered(self, namespace: str, deployment: str) -> list[Prediction]:
         return [p for p in self._all.get((namespace, deployment), []) if not p.mirrored]
 
-    def label_gain(self, namespace: str, deployment: str, since: datetime, model: str, percent: int) -> LabelGain:
+    def label_gain(self, namespace: str, deployment: str, since: datetime, model: str, holdout: Holdout) -> LabelGain:
         """See Outcomes."""
         made = [p for p in self._answered(namespace, deployment) if p.label is not None and p.time >= since]
-        kept = [p for p in made if not held_out(model, p.entity, percent)]
-        middle = since + (max((p.time for p in made), default=since) - since) / 2
+        newest = max((p.time for p in made), default=since)
+        middle, cut = since + (newest - since) / 2, newest - timedelta(seconds=holdout.kept_seconds)
+        by_time = {p.entity for p in made if holdout.kept_seconds and p.time >= cut}
+        kept = [p for p in made if p.entity not in by_time and not held_out(model, p.entity, holdout.percent or 0)]
         every, later = Counter(p.entity for p in kept), Counter(p.entity for p in kept if p.time > middle)
         return LabelGain(
             rows=len(every),

@@ -7,6 +7,7 @@ from typing import TypeVar
 import httpx
 from pydantic import TypeAdapter, ValidationError
 
+from homeostat.artifacts.holdout import Holdout
 from homeostat.artifacts.outcomes import LabelGain
 from homeostat.engines.http import TOKEN_PATH, Engine, ServiceAccountToken
 from homeostat.reconcile.errors import EngineUnavailable
@@ -40,10 +41,10 @@ class ObserverOutcomes:
         query = {"namespace": namespace, "deployment": deployment, "version": version, "since": since.isoformat()}
         return self._counts(_SHADOW, "/v1/shadow", query)
 
-    def label_gain(self, namespace: str, deployment: str, since: datetime, model: str, percent: int) -> LabelGain:
+    def label_gain(self, namespace: str, deployment: str, since: datetime, model: str, holdout: Holdout) -> LabelGain:
         """See Outcomes."""
-        holdout = {"model": model, "holdoutPercent": str(percent)}
-        query = {"namespace": namespace, "deployment": deployment, "since": since.isoformat(), **holdout}
+        held = {"model": model, "holdoutPercent": str(holdout.percent or 0), "holdoutLatest": str(holdout.kept_seconds)}
+        query = {"namespace": namespace, "deployment": deployment, "since": since.isoformat(), **held}
         return self._counts(_GAIN, "/v1/labels", query)
 
     def _counts(self, kind: TypeAdapter[Counts], path: str, query: dict[str, str]) -> Counts:

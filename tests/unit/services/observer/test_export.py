@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
+from homeostat.artifacts.holdout import Holdout
 from homeostat.engines.objects.memory import MemoryObjects
 from homeostat.engines.outcomes.memory import MemoryOutcomes
 from homeostat.engines.outcomes.memory import Prediction as Remembered
@@ -142,7 +143,7 @@ def test_an_impossible_time_that_was_recorded_before_it_was_refused_is_skipped_a
 
 
 def gained(observer: Any, since: datetime = START) -> int:
-    return label_gain(observer.store.engine, ("churn", "churn"), since, ("churn.churn", 0)).rows
+    return label_gain(observer.store.engine, ("churn", "churn"), since, "churn.churn", Holdout(percent=0)).rows
 
 
 def test_labels_count_distinct_entities_of_predictions_since_and_only_once_exported(observer: Any) -> None:
@@ -163,9 +164,9 @@ def test_what_a_training_gains_is_counted_without_its_holdout_and_by_when_its_en
     outcomes = MemoryOutcomes()
     for n in range(100):
         outcomes.add("churn", "churn", Remembered("1", f"e{n // 2}", START + timedelta(seconds=n), 0.5, 1))
-    for percent in (0, 30):
-        expected = outcomes.label_gain("churn", "churn", START, "churn.churn", percent)
-        assert label_gain(observer.store.engine, ("churn", "churn"), START, ("churn.churn", percent)) == expected
+    for holdout in (Holdout(percent=0), Holdout(latest_seconds=30, refit=False), Holdout(percent=30)):
+        expected = outcomes.label_gain("churn", "churn", START, "churn.churn", holdout)
+        assert label_gain(observer.store.engine, ("churn", "churn"), START, "churn.churn", holdout) == expected
     assert 0 < expected.held_out < expected.rows
     assert expected.later_outcomes > expected.later_rows > 0
 
