@@ -283,6 +283,15 @@ def test_a_request_for_a_full_run_is_answered_once() -> None:
     assert not told(plan(requested("full-1", run=run), NOTHING, NOW + timedelta(minutes=30))).full
 
 
+def test_the_first_run_may_be_asked_for_as_a_full_one() -> None:
+    assert told(plan(a_feature_set(annotations={REQUEST_ANNOTATION: "full"}), NOTHING, NOW)).full
+
+
+def test_the_retry_of_a_run_that_reads_new_files_reads_new_files() -> None:
+    run = a_finished_run(2, RunOutcome.FAILED, request="full-1")
+    assert not told(plan(requested("full-1", run=run), NOTHING, NOW + timedelta(minutes=30))).full
+
+
 @pytest.mark.parametrize("outcome", [RunOutcome.FAILED, RunOutcome.BLOCKED])
 def test_a_full_run_that_brought_no_snapshot_is_followed_by_a_full_one(outcome: RunOutcome) -> None:
     run = a_finished_run(2, outcome, request="full-1", full=True)
