@@ -133,7 +133,7 @@ def _by_influence(metric: Metric, measured: Sequence[Measured | None], codes: Co
     error = _error(metric.gain(new.influence, old.influence), codes)
     if error is None:
         return {}
-    interval = normal(metric.gain(new.value, old.value), error, codes.max() + 1, least=-math.inf)
+    interval = normal(metric.gain(new.value, old.value), error, codes.size, least=-math.inf)
     return {
         "difference": interval.value,
         "standard_error": error,

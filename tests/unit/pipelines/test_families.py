@@ -229,7 +229,7 @@ def test_an_unknown_family_is_refused_before_the_dataset_is_made() -> None:
 
 def test_the_package_declares_every_parameter_of_every_family_and_leaves_it_to_the_family() -> None:
     declared = bundled(training.COMPILED, "tabular").declared
-    kinds = {int: "NUMBER_INTEGER", float: "NUMBER_DOUBLE"}
+    kinds = {int: "NUMBER_INTEGER", float: "NUMBER_DOUBLE", float | None: "NUMBER_DOUBLE"}
     wanted = {
         parameter: kinds[field.annotation]  # type: ignore[index]
         for name in FAMILIES

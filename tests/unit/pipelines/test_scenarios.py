@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
@@ -14,7 +15,7 @@ from homeostat.enums import Operator
 from homeostat.intervals import Estimate
 from homeostat.runs import EvaluateInput, EvaluateResult, FeatureSource, TrainResult
 from homeostat.signals.gate import GateReport, Verdict
-from homeostat_pipelines import evaluate, expectations, materialize, training
+from homeostat_pipelines import evaluate, expectations, families, materialize, training
 from homeostat_pipelines.data_warnings import DataWarnings
 from homeostat_services.predictor.model import load
 from support.tables import OUTPUT, SNAPSHOT, feature_source, label_input, materialize_input, train_input
@@ -134,3 +135,14 @@ def test_the_performance_signal_of_the_sample_breaches_after_the_change_and_not_
     assert breached(there.v1, there.early)
     assert not breached(there.v2, there.early)
     assert not breached(there.v2, there.scenario.late)
+
+
+def test_rare_classes_do_not_make_the_default_model_diverge() -> None:
+    scenario = world("rodents").scenario
+    captures = pd.concat([scenario.early, scenario.late])
+    matrix = captures[["hindfoot_length", "weight", "month", "plot_id"]].to_numpy(float)
+    species, label = np.unique(captures[scenario.label].to_numpy(str), return_inverse=True)
+    untouched = np.arange(label.size) % 2 == 0
+    fitted = families.chosen({}).fit(matrix[~untouched], label[~untouched], species.size, 0)
+    named = fitted.outputs(matrix[untouched]).argmax(axis=1)
+    assert (named == label[untouched]).mean() > 0.85

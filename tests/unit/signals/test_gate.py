@@ -15,7 +15,9 @@ from homeostat.signals import (
     decide,
     judge_gate,
 )
+from homeostat.tasks import Method
 from homeostat.tasks.binary import METRICS, BinaryClassification
+from homeostat.tasks.regression import Regression
 
 BINARY = BinaryClassification()
 Floats = NDArray[np.float64]
@@ -179,3 +181,12 @@ def test_a_rule_that_cannot_be_meant_is_refused(wrong: GateRule, message: str) -
 def test_rows_that_do_not_match_are_refused(scores: list[float], entities: list[str] | None, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         compare(BINARY, [0, 1], scores, scores, entities)
+
+
+def test_the_report_says_how_many_resamples_the_metrics_without_influences_took() -> None:
+    numbers = np.random.default_rng(3).normal(0, 1, 200)
+    outputs = numbers + np.random.default_rng(4).normal(0, 0.3, 200)
+    report = judge_gate([], Regression(), numbers, outputs, outputs * 0.9, resamples=50)
+    assert {metric.method for metric in report.metrics} > {Method.BOOTSTRAP}
+    assert report.resamples == 50
+    assert verdict_of("better").resamples == 0

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from homeostat.intervals import Floats
 from homeostat.signals import GateRule, RuleKind, compare, judge_gate
 from homeostat.tasks import Task
-from homeostat.tasks.binary import BinaryClassification
+from homeostat.tasks.binary import BinaryClassification, calibration, calibration_error
 from homeostat.tasks.multiclass import MulticlassClassification
 from homeostat.tasks.regression import Regression
 
@@ -82,3 +82,11 @@ def test_skill_is_not_defined_where_the_constant_makes_no_error() -> None:
         assert metric.measure(task.encode(labels), np.asarray(outputs)) is None
         assert task.cohort(outputs, labels).estimate("skill") is None
         assert metric.undefined in {"a single class", "a single value"}
+
+
+def test_the_calibration_error_of_rows_is_that_of_their_cohort() -> None:
+    scores = RNG.uniform(0, 1, 500)
+    labels = RNG.uniform(0, 1, 500) < scores**2
+    cohort = calibration_error(BINARY.cohort(scores, labels))
+    assert cohort is not None
+    assert calibration(labels, scores).value == pytest.approx(cohort.value)
