@@ -87,7 +87,7 @@ def test_seldons_client_is_answered_with_what_is_wrong(predictor: str, ask: Ask)
     client = {"gateway": "seldon", "gateway_endpoint": predictor}
     wrong, tensor = ask(
         {"client": client, "method": "predict", "with": table([{**dict.fromkeys(INPUTS), "tenure": "x"}], INPUTS)},
-        {"client": client, "method": "predict", "with": {"names": ["contract"], "data": [[1.0]]}},
+        {"client": client, "method": "predict", "with": {"names": INPUTS, "data": [[1.0] * len(INPUTS)]}},
     )
     assert (wrong["success"], wrong["msg"]) == (False, "400:Bad Request")
     info = "data.ndarray[0], column tenure, is 'x'; give a whole number, or null if it is not known"
