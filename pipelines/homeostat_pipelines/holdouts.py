@@ -1,17 +1,15 @@
 """What a training makes of its holdout: the model that is judged, the one that is served, and whether the one foretells the other."""
 
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import chain
 from math import hypot
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 import structlog
 
 from homeostat.artifacts.bundle import BundleRef
@@ -28,7 +26,7 @@ from homeostat.runs import TrainedModel, TrainInput
 from homeostat.signals.comparison import compare
 from homeostat.tasks.skill import NAME as SKILL
 from homeostat_pipelines import dataset
-from homeostat_pipelines.pieces import Rows
+from homeostat_pipelines.pieces import Rows, on_disk
 from homeostat_pipelines.signature import score_all
 
 Grow = Callable[[Rows, Signature], Mapping[str, bytes]]
@@ -54,7 +52,7 @@ def trained(
         if not holdout.refits:
             warnings = flattered(train, held, signature, grow) if holdout.group_by == "" and holdout.percent else []
             return TrainedModel(uri=judged.uri, digest=judged.digest, warnings=warnings)
-        with _together(train, held) as rows:
+        with on_disk(chain(train.groups(), held.groups())) as rows:
             seen = holdout.model_copy(update={"through": _aware(pc.max(rows.column(TIME)))})
             whole = recorded(signature, seen).model_copy(update={"judged": judged})
             served = store(objects, job.models, dict(grow(rows, whole)))
@@ -72,21 +70,6 @@ def recorded(signature: Signature, holdout: Holdout) -> Signature:
 def _aware(moment: pa.Scalar) -> datetime:
     found: datetime = moment.as_py()
     return found.astimezone(UTC)
-
-
-@contextmanager
-def _together(*parts: Rows) -> Iterator[Rows]:
-    """The rows of all parts as one file of this process."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "rows.parquet"
-        writer: pq.ParquetWriter | None = None
-        for part in parts:
-            for group in part.groups():
-                writer = writer or pq.ParquetWriter(path, group.schema, compression="zstd")
-                writer.write_table(group)
-        if writer is not None:
-            writer.close()
-        yield Rows(path)
 
 
 def flattered(train: Rows, held: Rows, signature: Signature, grow: Grow) -> list[str]:
@@ -145,25 +128,22 @@ def _skill(files: Mapping[str, bytes], rows: Rows) -> _Skill | None:
         return None
     of = signature_in(dict(files))
     outputs = score_all(files[MODEL], rows.pieces([i.name for i in of.inputs]), of.inputs)
-    entities = rows.column(of.entity).combine_chunks().dictionary_encode().indices.to_numpy()
-    for metric in compare(of.predicts, rows.column(LABEL).to_numpy(), outputs, None, entities):
+    for metric in compare(of.predicts, rows.column(LABEL).to_numpy(), outputs, None, dataset.clusters(of, rows.column)):
         if metric.name == SKILL and metric.challenger is not None and metric.challenger_error is not None:
             return _Skill(metric.challenger, metric.challenger_error)
     return None
 
 
-@contextmanager
-def _part(rows: Rows, chosen: np.ndarray, most: int | None = None) -> Iterator[Rows]:
+def _part(rows: Rows, chosen: np.ndarray, most: int | None = None) -> AbstractContextManager[Rows]:
     """The chosen rows as a file of this process; of more than `most`, every n-th."""
     if most is not None and (found := np.flatnonzero(chosen)).size > most:
         chosen = np.zeros_like(chosen)
         chosen[found[:: -(-found.size // most)]] = True
-    with tempfile.TemporaryDirectory() as folder:
-        path, start, writer = Path(folder) / "part.parquet", 0, None
+
+    def parts() -> Iterator[pa.Table]:
+        start = 0
         for group in rows.groups():
-            writer = writer or pq.ParquetWriter(path, group.schema, compression="zstd")
-            writer.write_table(group.filter(pa.array(chosen[start : start + group.num_rows])))
+            yield group.filter(pa.array(chosen[start : start + group.num_rows]))
             start += group.num_rows
-        if writer is not None:
-            writer.close()
-        yield Rows(path)
+
+    return on_disk(parts())

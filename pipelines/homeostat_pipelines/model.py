@@ -69,7 +69,7 @@ def _fitted(family: Family, signature: Signature, rows: Rows, seed: int) -> tupl
         columns.set_params(categories__categories=categories)
     width = len(signature.inputs) - len(categories) + sum(map(len, categories))
     memory.check_training(rows.num_rows, width, family.NAME, target.classes)
-    # Of another order the sample would be that decides on the bins.
+    # In C order: which rows a library samples to decide on its bins follows the layout.
     matrix, start = np.empty((rows.num_rows, width), dtype=family.DTYPE, order="C"), 0
     for fed in _feeds(rows, signature, width):
         frame = _frame(fed)

@@ -1,6 +1,9 @@
 """Rows in pieces: how many of them are in memory at a time, and a file that is read so."""
 
+import tempfile
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
@@ -81,3 +84,15 @@ class Rows:
         """The rows, with these columns, at most so many at a time, or so many as a piece of these columns has."""
         for batch in self._file.iter_batches(size or rows_per_piece(len(names)), columns=list(names)):
             yield pa.Table.from_batches([batch]).select(list(names))
+
+
+@contextmanager
+def on_disk(tables: Iterable[pa.Table]) -> Iterator[Rows]:
+    """The rows of one table or more as a file of this process."""
+    with tempfile.TemporaryDirectory() as folder:
+        path, left = Path(folder) / "rows.parquet", iter(tables)
+        first = next(left)
+        with pq.ParquetWriter(path, first.schema, compression="zstd") as writer:
+            for table in chain([first], left):
+                writer.write_table(table)
+        yield Rows(path)

@@ -111,13 +111,6 @@ def _zero(kind: pa.DataType) -> pa.Scalar:
     return pa.scalar("", kind) if kind == pa.string() else pa.scalar(0, pa.int64()).cast(kind)
 
 
-def parquet_bytes(table: pa.Table) -> bytes:
-    """The table as a Parquet file."""
-    sink = pa.BufferOutputStream()
-    pq.write_table(table, sink, compression="zstd")
-    return bytes(sink.getvalue())
-
-
 _SAMPLE = 2**14
 """Rows by which it is decided how columns are written."""
 

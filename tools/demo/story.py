@@ -77,7 +77,7 @@ class Story:
         self, label: str, kind: str, name: str, done: Callable[[Object], bool], show: Callable[[Object], str],
         fail: Callable[[Object], str | None] = lambda _: None, patience: float = PATIENCE,
     ) -> Object:  # fmt: skip
-        """Waits until an object is as scenario.
+        """Waits until an object is as the story needs it.
 
         Raises:
             UserError: it took longer than `patience` seconds or `fail` gave a reason; the message has the diagnostics.

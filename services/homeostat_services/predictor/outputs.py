@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from homeostat.artifacts.signature import Signature
 from homeostat.reconcile.errors import InvalidData
 from homeostat.signals.histogram import FeatureKind
-from homeostat.tasks import UNNAMED
-from homeostat.tasks.multiclass import MulticlassClassification
+from homeostat.tasks import UNNAMED, LabelType
 from homeostat_services.predictor.errors import InvalidRequest
 from homeostat_services.predictor.prediction_log import PredictedBy
 
@@ -93,7 +92,7 @@ def outputs_of(signature: Signature) -> Outputs:
     Raises:
         InvalidData: A multiclass model without classes.
     """
-    if signature.task != MulticlassClassification.name:
+    if signature.predicts.label_type is not LabelType.CLASS:
         return Numbers(signature)
     if not signature.classes:
         raise InvalidData(

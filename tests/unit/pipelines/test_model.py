@@ -28,9 +28,8 @@ from homeostat_pipelines import dataset, evaluate, families, model, pieces, step
 from homeostat_pipelines.objects import PatientObjects
 from homeostat_pipelines.report import Report
 from homeostat_pipelines.signature import feeds, score, signature_of
-from homeostat_pipelines.snapshots import parquet_bytes
 from homeostat_pipelines.training import COMPILED
-from support.tables import OUTPUT, customers, feature_source, labels, rows_of, train_input
+from support.tables import OUTPUT, customers, feature_source, labels, parquet, rows_of, train_input
 
 QUICK = families.chosen({"max_iter": 20})
 SIGNATURE = signature_of(train_input())
@@ -136,7 +135,7 @@ def a_trained_world() -> tuple[MemoryObjects, str, str]:
     """A store with a dataset and a model trained on it, and their records."""
     objects = MemoryObjects()
     train, holdout = dataset.split(rows(), "churn.churn", "customer_id", Holdout(percent=20))
-    parts = {TRAIN: parquet_bytes(train), HOLDOUT: parquet_bytes(holdout)}
+    parts = {TRAIN: parquet(train), HOLDOUT: parquet(holdout)}
     stored = storage.store(objects, "s3://homeostat/churn/datasets", parts)
     record = json.dumps(
         {**stored.model_dump(), "rows": train.num_rows, "holdoutRows": holdout.num_rows, "watermark": None}
@@ -176,7 +175,7 @@ def test_a_model_against_itself_is_held_and_a_minimum_alone_promotes() -> None:
 def test_a_gate_judges_no_model_on_rows_that_it_was_trained_on_although_the_holdout_has_grown(grown: int) -> None:
     objects, _, trained = a_trained_world()
     train, holdout = dataset.split(rows(), "churn.churn", "customer_id", Holdout(percent=grown))
-    stored = storage.store(objects, "s3://homeostat/churn/datasets", {HOLDOUT: parquet_bytes(holdout)})
+    stored = storage.store(objects, "s3://homeostat/churn/datasets", {HOLDOUT: parquet(holdout)})
     wider = signature_of(train_input(holdout_percent=grown))
     challenger = storage.store(
         objects, "s3://homeostat/churn/models", model.train(rows_of(train), wider, QUICK, seed=1)
@@ -194,7 +193,7 @@ def test_a_gate_judges_no_model_on_rows_that_it_was_trained_on_although_the_hold
 def test_a_gate_without_a_row_that_neither_model_has_seen_says_what_may_not_grow() -> None:
     objects, _, trained = a_trained_world()
     seen, _ = dataset.split(rows(), "churn.churn", "customer_id", Holdout(percent=20))
-    stored = storage.store(objects, "s3://homeostat/churn/datasets", {HOLDOUT: parquet_bytes(seen)})
+    stored = storage.store(objects, "s3://homeostat/churn/datasets", {HOLDOUT: parquet(seen)})
     job = {
         "namespace": "churn", "challenger": json.loads(trained), "champion": None, "seed": 1, "output": OUTPUT,
         "dataset": {"uri": stored.uri, "digest": stored.digest}, "gate": {"minimum": [{"metric": "auc", "value": "0.5"}]},
